@@ -1,0 +1,169 @@
+//! The options of `exim-spam-check`, and what they ask for.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+
+use spamcore::cli::common::{self, Common, HasCommon, Job, Outcome, why};
+use spamcore::cli::{Argument, Opt, Program, Value, text};
+use spamcore::host::Host;
+use spamcore::network::Webmail;
+use spamcore::parse::exim::Exim;
+use spamcore::report::Style;
+use spamcore::window::Period;
+
+/// The program.
+pub(crate) const PROGRAM: Program<Args> = Program {
+    name: "exim-spam-check",
+    old_name: "exim-spam-scan",
+    about: "tells which local users and SMTP clients of Exim send too much",
+    description: &[
+        "Counts the messages that Exim received (the lines with <= of its main log) during the last hour, \
+         or another period, and reports who sent more than a limit, with the first line of each: local \
+         users first, then SMTP clients, then, with --auth, authenticated ids.",
+        "An SMTP client is known by the name that it gave in HELO, in brackets in the log, else by its \
+         verified name, else by its address. The three are never added together.",
+    ],
+    arguments: &[
+        Argument {
+            name: "SECONDS",
+            help: "How far back, in seconds; or a PERIOD.",
+            set: set_period,
+        },
+        common::max_argument(),
+    ],
+    options: &[
+        common::period(),
+        common::max_connections("Report senders with more than so many messages. Default: 90."),
+        Opt {
+            long: "auth",
+            aliases: &[],
+            short: None,
+            value: Value::None,
+            help: "Count by authenticated id too (A=DRIVER:ID in the log).",
+            set: |args, _| {
+                args.authenticated = true;
+                Ok(())
+            },
+        },
+        common::overrides(),
+        common::logs(),
+        common::now(),
+        common::format(),
+        common::exit_code(),
+    ],
+    files: &[
+        (
+            "/var/log/exim4/mainlog, /var/log/exim/mainlog, /var/log/exim/main.log, /var/log/exim_mainlog",
+            "The log: the first that exists.",
+        ),
+        ("/etc/spam-check/exim-spam-check.overrides", "Limits of their own for some senders."),
+    ],
+    fields: &[("named_by", "for kind client: what names it: helo, name (verified) or address")],
+    examples: &[
+        (
+            "Every 20 minutes, piped to whatever mails you:",
+            "*/20 * * * *  exim-spam-check -p 1hour -m 90 | emergency-mail 2000",
+        ),
+        ("As the script took it:", "exim-spam-check 3600 60"),
+        ("By mailbox, for a person:", "exim-spam-check --auth --format=table"),
+    ],
+    differences: &[
+        "Lines with milliseconds, zone and process id, long message ids and lines through syslog count.",
+        "What a sender, a HELO, an ident server, an authenticated id or a subject says is no field.",
+        "A HELO name is never added to the verified name of another client.",
+    ],
+};
+
+/// The arguments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Args {
+    common: Common,
+    authenticated: bool,
+}
+
+impl HasCommon for Args {
+    fn common(&mut self) -> &mut Common {
+        &mut self.common
+    }
+}
+
+fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
+    let value = text(value)?;
+    let seconds = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    let period = if seconds { Period::of_seconds(value) } else { Period::parse(value) };
+    common::set_period(args, period.map_err(why)?)
+}
+
+/// Runs the program.
+pub(crate) fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    host: Host,
+    out: &mut impl Write,
+) -> Outcome {
+    common::run(&PROGRAM, arguments, out, |args: Args, out| {
+        let Ok(period) = Period::parse("1hour") else { unreachable!("it is a period") };
+        let job = Job {
+            parser: Exim { authenticated: args.authenticated },
+            period,
+            limit: 90,
+            exclusive: true,
+            overrides: Some("/etc/spam-check/exim-spam-check.overrides"),
+            logs: &[
+                "/var/log/exim4/mainlog",
+                "/var/log/exim/mainlog",
+                "/var/log/exim/main.log",
+                "/var/log/exim_mainlog",
+            ],
+            origin: None,
+            style: Style::Counts,
+            webmail: Webmail::default(),
+            spread: None,
+        };
+        job.run(PROGRAM.name, args.common, host, out, |_, _| {})
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spamcore::cli::Parsed;
+
+    fn parse(line: &[&str]) -> Result<Args, String> {
+        match PROGRAM.parse(line.iter().map(OsString::from)) {
+            Ok(Parsed::Run(args)) => Ok(args),
+            Ok(other) => panic!("{line:?}: {other:?}"),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn man_page_and_completion_are_in_step() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        spamcore::cli::in_step::assert_in_step(&PROGRAM, root.as_ref());
+    }
+
+    #[test]
+    fn seconds_or_a_period() {
+        for (line, period, limit) in [
+            (&["3600", "60"][..], "3600 seconds", Some(60)),
+            (&["3600"], "3600 seconds", None),
+            (&["1hour", "60"], "1 hour", Some(60)),
+            (&["-p", "1hour", "-m", "90"], "1 hour", Some(90)),
+        ] {
+            let args = parse(line).expect("a crontab line");
+            let given = args.common.period.map(|period| period.to_string());
+            assert_eq!((given.as_deref(), args.common.limit), (Some(period), limit), "{line:?}");
+        }
+        for (line, want) in [
+            (&["-p", "3600"][..], "--period '3600': a unit is missing: did you mean 3600sec?"),
+            (&["0"], "SECONDS '0': that is no time at all"),
+            (
+                &["99999999999999999999"],
+                "SECONDS '99999999999999999999': '99999999999999999999' is no whole number that a calendar holds",
+            ),
+            (&["--journal"], "invalid option '--journal'"),
+        ] {
+            assert_eq!(parse(line), Err(want.into()), "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Tells which local users and SMTP clients of Exim send too much. The texts and options are in `args.rs`, all else in the libraries.
+
+mod args;
+
+use std::process::ExitCode;
+
+use spamcore::host::Host;
+
+fn main() -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    let outcome = args::run(std::env::args_os().skip(1), Host::look(), &mut out);
+    outcome.tell(args::PROGRAM.name, &mut std::io::stderr())
+}

@@ -1,0 +1,118 @@
+//! The options of `php-legacy-spam-check`, and what they ask for.
+
+use std::ffi::{OsStr, OsString};
+use std::io::Write;
+
+use spamcore::cli::common::{self, Common, Job, Outcome, why};
+use spamcore::cli::{Argument, Program, number};
+use spamcore::host::Host;
+use spamcore::network::Webmail;
+use spamcore::parse::php_legacy::PhpLegacy;
+use spamcore::report::Style;
+use spamcore::source::journal::Origin;
+use spamcore::window::Period;
+
+/// The program.
+pub(crate) const PROGRAM: Program<Common> = Program {
+    name: "php-legacy-spam-check",
+    old_name: "php-spam-legacy",
+    about: "tells which scripts of old PHP send too much in some minutes",
+    description: &[
+        "Counts the mails that each script of a PHP before 5.3 has sent, as its sendmail wrapper logs them \
+         through syslog, and prints the paths of the scripts that sent at least MAX_MAILS in MINUTES, \
+         one a line, for a scanner to read.",
+        "The minutes are stretched by a fifth, rounded down to a minute (10 to 12), so that two runs of \
+         cron overlap. A line whose address can be read in two ways counts for nobody; once there are \
+         MAX_MAILS of them, their number is told and the exit status is 1.",
+    ],
+    arguments: &[
+        Argument { name: "MINUTES", help: "How far back. Default: 10.", set: set_minutes },
+        Argument {
+            name: "MAX_MAILS",
+            help: "How many mails are too many. Default: 10.",
+            set: |args, value| common::set_limit(args, value),
+        },
+    ],
+    options: &[
+        common::logs(),
+        common::journal(),
+        common::now(),
+        common::format(),
+        common::null(),
+        common::exit_code(),
+    ],
+    files: &[(
+        "/var/log/mail.log, /var/log/maillog",
+        "The log: the first that exists, else the journal.",
+    )],
+    fields: &[],
+    examples: &[(
+        "Every ten minutes, together with php-spam-check:",
+        "*/10 * * * *  { php-legacy-spam-check 10 10 && php-spam-check 500; } | full-scan -q",
+    )],
+    differences: &[
+        "What a visitor wrote in the address is not taken for the path.",
+        "Paths may hold blanks and equals signs; lines without a path do not count.",
+        "A repeated message counts as often as syslog says; every form of time stamp is read.",
+    ],
+};
+
+/// Minutes, stretched by a fifth and rounded down.
+fn set_minutes(args: &mut Common, value: &OsStr) -> Result<(), String> {
+    let minutes = number(value)?;
+    let stretched = minutes.checked_add(minutes / 5).ok_or("the number is too large")?;
+    common::set_period(args, Period::of_minutes(stretched).map_err(why)?)
+}
+
+/// Runs the program.
+pub(crate) fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    host: Host,
+    out: &mut impl Write,
+) -> Outcome {
+    common::run(&PROGRAM, arguments, out, |args: Common, out| {
+        let Ok(period) = Period::parse("12minutes") else { unreachable!("it is a period") };
+        let job = Job {
+            parser: PhpLegacy,
+            period,
+            limit: 10,
+            exclusive: false,
+            overrides: None,
+            logs: &["/var/log/mail.log", "/var/log/maillog"],
+            origin: Some(Origin::Anybody),
+            style: Style::Names,
+            webmail: Webmail::default(),
+            spread: None,
+        };
+        job.run(PROGRAM.name, args, host, out, |_, _| {})
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spamcore::cli::Parsed;
+
+    #[test]
+    fn man_page_and_completion_are_in_step() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        spamcore::cli::in_step::assert_in_step(&PROGRAM, root.as_ref());
+    }
+
+    #[test]
+    fn minutes_are_stretched_by_a_fifth() {
+        let parse = |line: &[&str]| PROGRAM.parse(line.iter().map(OsString::from));
+        for (minutes, want) in [("10", 12), ("1", 1), ("4", 4), ("5", 6), ("100", 120), ("010", 12)]
+        {
+            let Ok(Parsed::Run(args)) = parse(&[minutes, "10"]) else { panic!("a crontab line") };
+            assert_eq!(args.period, Period::of_minutes(want).ok(), "{minutes}");
+        }
+        for (minutes, want) in [
+            ("0", "MINUTES '0': that is no time at all"),
+            ("18446744073709551615", "MINUTES '18446744073709551615': the number is too large"),
+            ("1hour", "MINUTES '1hour': a whole number is wanted"),
+        ] {
+            assert_eq!(parse(&[minutes]).map_err(|error| error.to_string()), Err(want.into()));
+        }
+    }
+}

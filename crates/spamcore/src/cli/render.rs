@@ -1,0 +1,256 @@
+//! The table of options as `--help`, man page and bash completion.
+
+use std::fmt::Write;
+
+use super::{Opt, Program, Value};
+
+const WIDTH: usize = 80;
+
+/// Where the descriptions of the help begin.
+const INDENT: usize = 24;
+
+const STATUSES: [(&str, &str, &str); 4] = [
+    ("0", "it ran, whatever it found", "it ran and nothing is reported"),
+    (
+        "1",
+        "something failed, or blind: no line whose stamp could be read",
+        "it ran and something is reported",
+    ),
+    ("2", "wrong usage", "wrong usage"),
+    ("3", "-", "blind, or something failed"),
+];
+
+const FIELDS: [(&str, &str); 12] = [
+    ("program", "the program's name"),
+    (
+        "kind",
+        "sasl (a login name), user (a local user), client (an SMTP client) or script (a path)",
+    ),
+    ("sender", "the name; bytes that are not UTF-8 are U+FFFD"),
+    ("sender_hex", "the exact name in hexadecimal, only where it is not UTF-8"),
+    ("messages", "how many messages"),
+    ("limit", "the limit that applies to the sender"),
+    ("start", "begin of the period, RFC 3339; a line stamped so is outside"),
+    ("end", "end of the period, RFC 3339"),
+    ("first", "the earliest stamp, RFC 3339; null where no line has one"),
+    ("last", "the latest stamp, likewise"),
+    ("line", "the first line in reading order, as logged"),
+    ("named_by", "for kind client: what names it: helo, name (verified) or address"),
+];
+
+impl<A> Program<A> {
+    /// The arguments in a line: `[OPTIONS] [PERIOD [MAX]]`.
+    fn synopsis(&self) -> String {
+        let arguments = self
+            .arguments
+            .iter()
+            .rev()
+            .fold(String::new(), |inner, argument| format!(" [{}{inner}]", argument.name));
+        format!("[OPTIONS]{arguments}")
+    }
+
+    /// What `--help` prints.
+    pub fn help(&self) -> String {
+        let mut text = format!("{}: {}\n\n", self.name, self.about);
+        let _ = writeln!(text, "Usage: {} {}\n", self.name, self.synopsis());
+        text.push_str("Arguments:\n");
+        for argument in self.arguments {
+            entry(&mut text, argument.name, argument.help);
+        }
+        text.push_str("\nOptions:\n");
+        for option in self.options {
+            entry(&mut text, &option.spelling(), option.help);
+        }
+        entry(&mut text, "-h, --help", "This help; also 'h' or 'help' as the only argument.");
+        entry(&mut text, "-V, --version", "The version.");
+        text.push_str("\nExit status:\n");
+        for (status, by_default, with_e) in STATUSES {
+            let text_of = if by_default == with_e {
+                by_default.into()
+            } else {
+                format!("{by_default} (with -e: {with_e})")
+            };
+            entry(&mut text, status, &text_of);
+        }
+        let _ = writeln!(text, "\nThe manual: man {}", self.name);
+        text
+    }
+
+    /// The man page, in roff.
+    pub fn man(&self) -> String {
+        let mut page = format!(
+            ".\\\" Written by the program's own table of options: scripts/render\n.TH {} 1 \"\" \"spam-check {}\" \"spam-check\"\n",
+            self.name.to_uppercase(),
+            env!("CARGO_PKG_VERSION")
+        );
+        section(&mut page, "NAME");
+        let _ = writeln!(page, "{} \\- {}", roff(self.name), roff(self.about));
+        section(&mut page, "SYNOPSIS");
+        let _ = writeln!(page, ".B {}\n{}", roff(self.name), roff(&self.synopsis()));
+        section(&mut page, "DESCRIPTION");
+        paragraphs(&mut page, self.description);
+        let _ = writeln!(
+            page,
+            ".PP\nIt replaces the script\n.B {}\nargument for argument, and runs under that name too.",
+            roff(self.old_name)
+        );
+        section(&mut page, "ARGUMENTS");
+        for argument in self.arguments {
+            item(&mut page, argument.name, argument.help);
+        }
+        section(&mut page, "OPTIONS");
+        for option in self.options {
+            item(&mut page, &option.spelling(), option.help);
+        }
+        item(&mut page, "-h, --help", "Print the help; also h or help as the only argument.");
+        item(&mut page, "-V, --version", "Print the version.");
+        section(&mut page, "EXIT STATUS");
+        for (status, by_default, with_e) in STATUSES {
+            item(
+                &mut page,
+                status,
+                &format!("By default: {by_default}. With --exit-code: {with_e}."),
+            );
+        }
+        section(&mut page, "JSON FIELDS");
+        page.push_str("With --format=json, each line is one object:\n");
+        for (name, meaning) in
+            FIELDS.iter().filter(|(name, _)| *name != "named_by").chain(self.fields)
+        {
+            item(&mut page, name, meaning);
+        }
+        section(&mut page, "FILES");
+        for (name, meaning) in self.files {
+            item(&mut page, name, meaning);
+        }
+        section(&mut page, "EXAMPLES");
+        for (meaning, command) in self.examples {
+            let _ = writeln!(
+                page,
+                ".PP\n{}\n.PP\n.nf\n.RS\n{}\n.RE\n.fi",
+                roff(meaning),
+                roff(command)
+            );
+        }
+        section(&mut page, "DIFFERENCES FROM THE SCRIPT");
+        paragraphs(&mut page, self.differences);
+        section(&mut page, "SECURITY");
+        paragraphs(
+            &mut page,
+            &[
+                "Text of strangers stands in these logs. Only what stands at its place in the grammar \
+                 of the program that wrote a line is taken for a field; names are bytes; control bytes \
+                 are shown as \\xnn.",
+                "A local user can write lines of his own into syslog and into the log of PHP. Against \
+                 him a report of files is a hint; the journal names who wrote a line.",
+            ],
+        );
+        page
+    }
+
+    /// The bash completion.
+    pub fn completion(&self) -> String {
+        let mut words: Vec<String> = Vec::new();
+        let mut cases = String::new();
+        for option in self.options {
+            let long = format!("--{}", option.long);
+            let names: Vec<String> =
+                option.short.map(|s| format!("-{s}")).into_iter().chain([long]).collect();
+            let replies = match option.value {
+                Value::None => None,
+                Value::File => {
+                    Some("compopt -o filenames; COMPREPLY=($(compgen -f -- \"$cur\"))".into())
+                }
+                Value::OneOf(all) => {
+                    Some(format!("COMPREPLY=($(compgen -W '{}' -- \"$cur\"))", all.join(" ")))
+                }
+                Value::Required(_) | Value::Optional(_) => Some("COMPREPLY=()".into()),
+            };
+            if let Some(replies) = replies {
+                let _ = writeln!(
+                    cases,
+                    "        {})\n            {replies}\n            return\n            ;;",
+                    names.join(" | ")
+                );
+            }
+            words.extend(names);
+        }
+        words.extend(["-h", "--help", "-V", "--version"].map(String::from));
+        let function = format!("_{}", self.name.replace('-', "_"));
+        format!(
+            "# bash completion for {name}; written by the program's own table of options: scripts/render\n\
+             # shellcheck shell=bash disable=SC2207\n\
+             {function}() {{\n    \
+                 local cur=$2 prev=$3\n    \
+                 # The word before an = is the option's name.\n    \
+                 if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=${{COMP_WORDS[COMP_CWORD - 2]}}; fi\n    \
+                 case $prev in\n{cases}    esac\n    \
+                 [[ $cur != -* ]] || COMPREPLY=($(compgen -W '{words}' -- \"$cur\"))\n\
+             }}\n\
+             complete -F {function} {name} {old}\n",
+            name = self.name,
+            old = self.old_name,
+            words = words.join(" "),
+        )
+    }
+}
+
+impl<A> Opt<A> {
+    /// `-p, --period=PERIOD`
+    fn spelling(&self) -> String {
+        let short = self.short.map_or("    ".into(), |short| format!("-{short}, "));
+        let value = match self.value {
+            Value::None => String::new(),
+            Value::Required(name) => format!("={name}"),
+            Value::Optional(name) => format!("[={name}]"),
+            Value::File => "=FILE".into(),
+            Value::OneOf(words) => format!("={}", words.join("|")),
+        };
+        format!("{short}--{}{value}", self.long)
+    }
+}
+
+/// A name and what it means, wrapped.
+fn entry(text: &mut String, name: &str, meaning: &str) {
+    let mut line = format!("  {name}");
+    if line.len() + 2 > INDENT {
+        let _ = writeln!(text, "{line}");
+        line.clear();
+    }
+    let mut fresh = true;
+    line = format!("{line:<INDENT$}");
+    for word in meaning.split_whitespace() {
+        if !fresh && line.len() + 1 + word.len() > WIDTH {
+            let _ = writeln!(text, "{line}");
+            line = " ".repeat(INDENT);
+            fresh = true;
+        }
+        if !fresh {
+            line.push(' ');
+        }
+        line.push_str(word);
+        fresh = false;
+    }
+    let _ = writeln!(text, "{}", line.trim_end());
+}
+
+fn section(page: &mut String, name: &str) {
+    let _ = writeln!(page, ".SH {name}");
+}
+
+fn paragraphs(page: &mut String, texts: &[&str]) {
+    for (number, text) in texts.iter().enumerate() {
+        let _ = writeln!(page, "{}{}", if number > 0 { ".PP\n" } else { "" }, roff(text));
+    }
+}
+
+fn item(page: &mut String, name: &str, meaning: &str) {
+    let _ = writeln!(page, ".TP\n.B {}\n{}", roff(name.trim_start()), roff(meaning));
+}
+
+/// Text as roff prints it, and not as a request.
+fn roff(text: &str) -> String {
+    let text =
+        text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('"', "\\(dq");
+    if text.starts_with('.') { format!("\\&{text}") } else { text }
+}

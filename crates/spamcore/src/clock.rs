@@ -1,0 +1,328 @@
+//! From a [`Stamp`] to an instant: the missing year, the local zone, hours that repeat.
+//!
+//! What the clock assumes and does:
+//!
+//! - A stamp without a year is taken in the newest year that puts it no later than an hour ahead of
+//!   now; 29 February in the newest leap year that does.
+//! - A wall clock reading that happens twice is the earliest of its instants that is not more than
+//!   30 minutes before the nearest earlier stamped line of its file; without such a line, the latest
+//!   that is not in the future. One that never happens is read with the offset before the change.
+//! - A day that its month does not have, and a zone that is not known here, make no instant.
+//!
+//! Conversion is rare: lines of one minute share their minute, so the last one is remembered, and
+//! most lines cost a comparison. Only readings that happen twice are worked out each time, because
+//! they depend on the line before.
+
+use std::collections::HashMap;
+
+use time::{Date, Month};
+
+use crate::stamp::{Minute, Stamp, StampZone};
+use crate::zone::{Instants, Zone};
+
+/// How far ahead of now a stamp may be: clocks differ. Seconds.
+pub const AHEAD: i64 = 3600;
+
+/// How far a repeated reading may lie before the line above it. Seconds.
+const LATE: i64 = 1800;
+
+/// The lines of the last day show that a log is written now. Seconds.
+const DAY: i64 = 86_400;
+
+/// How many named zones are remembered. There are about 600; a log may name more that do not exist.
+const ZONES: usize = 2048;
+
+/// An instant that was read from a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Unix seconds.
+    pub instant: i64,
+    /// It lies more than an hour ahead of now; or it has no year, stands after lines of the last day,
+    /// and only the year rule has sent it back: the clock that wrote it was ahead.
+    pub ahead: bool,
+    /// The year rule has sent it back, and no line of the last day was read before it in its file.
+    pub doubtful: bool,
+}
+
+/// Reads the stamps of a log, line after line, as they were on this host.
+#[derive(Debug)]
+pub struct Clock {
+    now: i64,
+    local: Zone,
+    named: HashMap<Box<[u8]>, Option<Zone>>,
+    previous: Option<i64>,
+    recent: bool,
+    last: Option<(Minute, Option<i32>, Converted)>,
+}
+
+/// The begin of a minute, converted.
+#[derive(Clone, Copy, Debug)]
+struct Converted {
+    instant: i64,
+    /// The reading of the next year lies ahead of now, but nearer to it than this one.
+    sent_back: bool,
+}
+
+impl Clock {
+    /// A clock that stands at `now`, in Unix seconds, in the given local zone.
+    pub fn new(now: i64, local: Zone) -> Self {
+        Self { now, local, named: HashMap::new(), previous: None, recent: false, last: None }
+    }
+
+    /// Forgets the line before: another file begins.
+    pub fn next_file(&mut self) {
+        self.previous = None;
+        self.recent = false;
+    }
+
+    /// When the stamp was, or none where it is no date or its zone is not known.
+    ///
+    /// The line counts as the nearest earlier one for the next.
+    pub fn read(&mut self, stamp: &Stamp<'_>) -> Option<Reading> {
+        let Converted { instant, sent_back } = self.convert(stamp)?;
+        let ahead = instant > self.now + AHEAD || (sent_back && self.recent);
+        if !ahead {
+            self.previous = Some(instant);
+            self.recent |= instant > self.now - DAY;
+        }
+        Some(Reading { instant, ahead, doubtful: sent_back && !ahead })
+    }
+
+    fn convert(&mut self, stamp: &Stamp<'_>) -> Option<Converted> {
+        let (minute, second, zone) = match *stamp {
+            Stamp::Unix(instant) => return Some(Converted { instant, sent_back: false }),
+            Stamp::Civil { minute, second, zone } => (minute, i64::from(second), zone),
+        };
+        let offset = match zone {
+            StampZone::Local => None,
+            StampZone::Offset(offset) => Some(offset),
+            StampZone::Abbreviation(name) => Some(self.abbreviation(name, &minute)?),
+            StampZone::Name(name) => {
+                let local = local_minute(&minute, minute.year?)?;
+                let instants = self.zone(name)?.instants(local);
+                let instant = choose(instants, second, self.previous, self.now);
+                return Some(Converted { instant, sent_back: false });
+            }
+        };
+        if let Some((last, at, begin)) = self.last
+            && last == minute
+            && at == offset
+        {
+            return Some(Converted { instant: begin.instant + second, ..begin });
+        }
+        let (instants, sent_back) = self.instants(&minute, offset)?;
+        if let Instants::One(instant) = instants {
+            self.last = Some((minute, offset, Converted { instant, sent_back }));
+        }
+        let instant = choose(instants, second, self.previous, self.now);
+        Some(Converted { instant, sent_back })
+    }
+
+    /// The instants of a minute's begin, in the year it has or the newest that fits.
+    fn instants(&self, minute: &Minute, offset: Option<i32>) -> Option<(Instants, bool)> {
+        let at = |year| {
+            let local = local_minute(minute, year)?;
+            Some(match offset {
+                Some(offset) => Instants::One(local - i64::from(offset)),
+                None => self.local.instants(local),
+            })
+        };
+        if let Some(year) = minute.year {
+            return Some((at(year)?, false));
+        }
+        let this_year = year_of(self.now + i64::from(self.local.offset_at(self.now)))?;
+        // Eight years back there always was a 29 February; a year on, for the hour ahead.
+        let years = (this_year.saturating_sub(8)..=this_year + 1).rev();
+        let mut ahead = None;
+        for instants in years.filter_map(at) {
+            let first = match instants {
+                Instants::One(first) | Instants::Two(first, _) => first,
+            };
+            if first <= self.now + AHEAD {
+                let sent_back = ahead.is_some_and(|ahead| ahead - self.now < self.now - first);
+                return Some((instants, sent_back));
+            }
+            ahead = Some(first);
+        }
+        None
+    }
+
+    /// The offset that an abbreviation stands for: the local zone's own, else a zone of that name.
+    fn abbreviation(&mut self, name: &[u8], minute: &Minute) -> Option<i32> {
+        let local = local_minute(minute, minute.year?)?;
+        let near = [local - 43_200, local, local + 43_200];
+        let ours = near.iter().find_map(|&at| {
+            let (designation, offset) = self.local.designation_at(at)?;
+            (designation.as_bytes() == name).then_some(offset)
+        });
+        match ours {
+            Some(offset) => Some(offset),
+            None => Some(self.zone(name)?.offset_at(local)),
+        }
+    }
+
+    fn zone(&mut self, name: &[u8]) -> Option<&Zone> {
+        if !self.named.contains_key(name) {
+            if self.named.len() >= ZONES {
+                self.named.clear();
+            }
+            self.named.insert(name.into(), Zone::named(name));
+        }
+        self.named.get(name)?.as_ref()
+    }
+}
+
+/// One of the instants that a repeated reading may be.
+fn choose(instants: Instants, second: i64, previous: Option<i64>, now: i64) -> i64 {
+    match instants {
+        Instants::One(instant) => instant + second,
+        Instants::Two(first, other) => {
+            let (first, other) = (first + second, other + second);
+            let earliest = match previous {
+                Some(previous) => first >= previous - LATE,
+                None => other > now,
+            };
+            if earliest { first } else { other }
+        }
+    }
+}
+
+/// Seconds since 1970-01-01 00:00:00 on the wall clock itself; none where the day does not exist.
+fn local_minute(minute: &Minute, year: u16) -> Option<i64> {
+    let month = Month::try_from(minute.month).ok()?;
+    let date = Date::from_calendar_date(i32::from(year), month, minute.day).ok()?;
+    let days = i64::from(date.to_julian_day()) - 2_440_588; // 1970-01-01
+    Some(days * DAY + i64::from(minute.hour) * 3600 + i64::from(minute.minute) * 60)
+}
+
+fn year_of(local: i64) -> Option<u16> {
+    let day = i32::try_from(local.div_euclid(DAY)).ok()?.checked_add(2_440_588)?;
+    u16::try_from(Date::from_julian_day(day).ok()?.year()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::walk::Walk;
+
+    fn clock(now: &str, zone: &str) -> Clock {
+        let zone = Zone::local(Some(zone));
+        let stamp = Stamp::of_argument(now.as_bytes()).expect("a time");
+        let now = Clock::new(i64::MAX / 2, zone.clone()).read(&stamp).expect("a date").instant;
+        Clock::new(now, zone)
+    }
+
+    fn read(clock: &mut Clock, stamp: &str) -> Option<String> {
+        let stamp = match stamp.strip_prefix('[') {
+            Some(php) => Stamp::of_php(&mut Walk::new(php.as_bytes())),
+            None => Stamp::of_syslog(&mut Walk::new(stamp.as_bytes())),
+        };
+        let reading = clock.read(&stamp.expect("a stamp"))?;
+        let at = time::OffsetDateTime::from_unix_timestamp(reading.instant).expect("in range");
+        let text = at.format(&time::format_description::well_known::Rfc3339).expect("formats");
+        Some(if reading.ahead { text + " ahead" } else { text })
+    }
+
+    fn check(now: &str, zone: &str, table: &[(&str, &str)]) {
+        for (stamp, want) in table {
+            let got = read(&mut clock(now, zone), stamp);
+            assert_eq!(got.as_deref().unwrap_or("-"), *want, "{stamp} at {now} in {zone}");
+        }
+    }
+
+    #[test]
+    fn the_missing_year_is_the_newest_that_fits() {
+        check(
+            "2026-11-23 17:58:00",
+            "UTC",
+            &[
+                ("Nov 23 17:58:00", "2026-11-23T17:58:00Z"),
+                ("Nov 23 18:57:59", "2026-11-23T18:57:59Z"),
+                ("Nov 23 18:59:00", "2025-11-23T18:59:00Z"),
+                ("Nov 24 09:00:00", "2025-11-24T09:00:00Z"),
+                ("Feb  2 09:00:00", "2026-02-02T09:00:00Z"),
+                ("Feb 29 09:00:00", "2024-02-29T09:00:00Z"),
+                ("Feb 30 09:00:00", "-"),
+            ],
+        );
+        check(
+            "2027-01-01 00:30:00",
+            "UTC",
+            &[
+                ("Dec 31 23:45:00", "2026-12-31T23:45:00Z"),
+                ("Jan  1 00:10:00", "2027-01-01T00:10:00Z"),
+                ("Jan  1 01:30:00", "2027-01-01T01:30:00Z"),
+            ],
+        );
+        check("2026-12-31 23:45:00", "UTC", &[("Jan  1 00:30:00", "2027-01-01T00:30:00Z")]);
+        check("2027-01-15 12:00:00", "UTC", &[("Dec 20 11:30:00", "2026-12-20T11:30:00Z")]);
+        check("2104-02-01 12:00:00", "UTC", &[("Feb 29 00:00:00", "2096-02-29T00:00:00Z")]);
+    }
+
+    #[test]
+    fn stamps_ahead_of_now_are_known_by_the_lines_before() {
+        let mut clock = clock("2026-11-23 17:58:00", "UTC");
+        for (stamp, want) in [
+            ("Nov 24 09:00:00", "2025-11-24T09:00:00Z"), // a year old: the log's first line
+            ("Nov 23 17:00:00", "2026-11-23T17:00:00Z"),
+            ("Nov 24 09:00:00", "2025-11-24T09:00:00Z ahead"),
+            ("Sep 24 09:00:00", "2026-09-24T09:00:00Z"), // late
+            ("2026-11-23T19:00:00Z", "2026-11-23T19:00:00Z ahead"),
+        ] {
+            assert_eq!(read(&mut clock, stamp).as_deref(), Some(want), "{stamp}");
+        }
+    }
+
+    #[test]
+    fn zones_and_skipped_hours() {
+        check(
+            "2026-11-23 18:58:00",
+            "Europe/Madrid",
+            &[
+                ("Nov 23 18:00:00", "2026-11-23T17:00:00Z"),
+                ("2026-11-23T18:00:00+0100", "2026-11-23T17:00:00Z"),
+                ("2026-03-29 02:30:00", "2026-03-29T01:30:00Z"),
+                ("Thu 2026-07-02 10:11:18 CEST", "2026-07-02T08:11:18Z"),
+                ("Thu 2026-07-02 10:11:18 UTC", "2026-07-02T10:11:18Z"),
+                ("Thu 2026-07-02 10:11:18 NOPE", "-"),
+                ("1782979878.123480", "2026-07-02T08:11:18Z"),
+                ("[22-Nov-2026 12:48:00 America/New_York", "2026-11-22T17:48:00Z"),
+                ("[22-Nov-2026 12:48:00 No/Where", "-"),
+                ("[31-Nov-2026 12:48:00 UTC", "-"),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_repeated_hour_follows_the_line_before() {
+        let mut clock = clock("2026-10-25 04:00:00", "Europe/Madrid");
+        // Without a line before: the latest that is not in the future.
+        assert_eq!(read(&mut clock, "Oct 25 02:10:00").as_deref(), Some("2026-10-25T01:10:00Z"));
+        clock.next_file();
+        for (stamp, want) in [
+            ("Oct 25 01:59:00", "2026-10-24T23:59:00Z"),
+            ("Oct 25 02:10:00", "2026-10-25T00:10:00Z"),
+            ("Oct 25 02:50:00", "2026-10-25T00:50:00Z"),
+            ("Oct 25 02:25:00", "2026-10-25T00:25:00Z"), // 25 minutes late
+            ("Oct 25 02:55:00", "2026-10-25T00:55:00Z"),
+            ("Oct 25 02:05:00", "2026-10-25T01:05:00Z"), // the clocks went back
+            ("Oct 25 02:30:00", "2026-10-25T01:30:00Z"),
+            ("Oct 25 02:55:00", "2026-10-25T01:55:00Z"),
+            ("Oct 25 03:05:00", "2026-10-25T02:05:00Z"),
+        ] {
+            assert_eq!(read(&mut clock, stamp).as_deref(), Some(want), "{stamp}");
+        }
+        clock.next_file();
+        assert_eq!(
+            read(&mut clock, "[25-Oct-2026 02:30:00 Europe/Paris").as_deref(),
+            Some("2026-10-25T01:30:00Z")
+        );
+    }
+
+    #[test]
+    fn without_a_line_before_a_repeated_reading_is_not_in_the_future() {
+        let zone = Zone::local(Some("Europe/Madrid"));
+        let mut clock = Clock::new(1_792_888_200, zone); // the first 02:30 of that night
+        assert_eq!(read(&mut clock, "Oct 25 02:20:00").as_deref(), Some("2026-10-25T00:20:00Z"));
+    }
+}

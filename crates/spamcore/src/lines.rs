@@ -1,0 +1,249 @@
+//! From bytes to lines: big plain reads, and runs of whole lines borrowed from one buffer.
+//!
+//! [`Lines`] hands out as many whole lines at a time as its buffer holds, so that a search over them
+//! runs at the speed of memory. What it will not do: map a file, allocate per line, or grow. A line
+//! longer than [`LONGEST`] is left out and counted, whatever its length; NUL bytes before a line (the
+//! hole that `copytruncate` leaves in a file which its writer goes on filling) are dropped.
+
+use std::io::{self, Read};
+
+use memchr::{memchr, memrchr};
+
+/// The longest line that is read, in bytes, without its newline.
+pub const LONGEST: usize = 64 << 10;
+
+/// How much is read at once.
+const CHUNK: usize = 256 << 10;
+
+/// Reads lines in runs.
+#[derive(Debug)]
+pub struct Lines<R> {
+    input: R,
+    buffer: Vec<u8>,
+    /// Bytes of the buffer that hold input.
+    filled: usize,
+    /// Bytes of the buffer that were handed out.
+    given: usize,
+    /// Inside a line that is too long.
+    skipping: bool,
+    overlong: u64,
+    hold_last: bool,
+    done: bool,
+}
+
+impl<R: Read> Lines<R> {
+    /// Lines of `input`. With `hold_last`, what follows the last newline is a line that is still
+    /// being written and is left out.
+    pub fn new(input: R, hold_last: bool) -> Self {
+        Self {
+            input,
+            buffer: Vec::new(),
+            filled: 0,
+            given: 0,
+            skipping: false,
+            overlong: 0,
+            hold_last,
+            done: false,
+        }
+    }
+
+    /// Where the bytes come from.
+    pub fn input(&self) -> &R {
+        &self.input
+    }
+
+    /// How many lines were too long so far.
+    pub fn overlong(&self) -> u64 {
+        self.overlong
+    }
+
+    /// The next run of whole lines, each with its newline but perhaps the last one of the input; none
+    /// at the end. Lines that are too long may stand in it: [`trimmed`] tells them.
+    ///
+    /// After an error, what was read before it has been handed out.
+    pub fn next_run(&mut self) -> io::Result<Option<&[u8]>> {
+        if self.buffer.is_empty() {
+            self.buffer.resize(CHUNK + LONGEST + 1, 0);
+        }
+        loop {
+            if self.given > 0 {
+                self.buffer.copy_within(self.given..self.filled, 0);
+                self.filled -= self.given;
+                self.given = 0;
+            }
+            if self.done {
+                return Ok(self.rest());
+            }
+            let room = &mut self.buffer[self.filled..];
+            let got = match self.input.read(room) {
+                Ok(got) => got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            self.done = got == 0;
+            let fresh = self.filled;
+            self.filled += got;
+            if self.done {
+                continue;
+            }
+            if self.skipping {
+                // The line that is too long goes on: forget it up to its newline.
+                match memchr(b'\n', &self.buffer[fresh..self.filled]) {
+                    Some(at) => {
+                        self.skipping = false;
+                        self.given = fresh + at + 1;
+                    }
+                    None => {
+                        self.given = self.filled;
+                        continue;
+                    }
+                }
+            }
+            if let Some(at) = memrchr(b'\n', &self.buffer[fresh..self.filled])
+                && fresh + at + 1 > self.given
+            {
+                let run = self.given..fresh + at + 1;
+                self.given = run.end;
+                self.overlong += count_overlong(&self.buffer[run.clone()]);
+                return Ok(Some(&self.buffer[run]));
+            }
+            self.drop_endless();
+        }
+    }
+
+    /// Makes room where no newline is in sight: drops leading NULs, and a line that is too long.
+    fn drop_endless(&mut self) {
+        let line = &self.buffer[self.given..self.filled];
+        let nuls = leading_nuls(line);
+        self.given += nuls;
+        if self.filled - self.given > LONGEST {
+            self.overlong += 1;
+            self.skipping = true;
+            self.given = self.filled;
+        }
+    }
+
+    /// What stands after the last newline, once.
+    fn rest(&mut self) -> Option<&[u8]> {
+        let run = self.given..self.filled;
+        self.given = self.filled;
+        (!run.is_empty() && !self.hold_last && !self.skipping).then(|| &self.buffer[run])
+    }
+}
+
+/// A line without the NULs before it; none when it is longer than [`LONGEST`].
+pub fn trimmed(line: &[u8]) -> Option<&[u8]> {
+    let line = &line[leading_nuls(line)..];
+    (line.len() <= LONGEST).then_some(line)
+}
+
+/// The lines of a run, without their newlines.
+pub fn split(run: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let run = run.strip_suffix(b"\n").unwrap_or(run);
+    let mut rest = Some(run);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        match memchr(b'\n', text) {
+            Some(at) => {
+                rest = Some(&text[at + 1..]);
+                Some(&text[..at])
+            }
+            None => rest.take(),
+        }
+    })
+}
+
+fn leading_nuls(line: &[u8]) -> usize {
+    line.iter().position(|&b| b != 0).unwrap_or(line.len())
+}
+
+/// How many lines of a run are too long. Looks at a newline every [`LONGEST`] bytes only.
+fn count_overlong(run: &[u8]) -> u64 {
+    let (mut at, mut count) = (0, 0);
+    while run.len() - at > LONGEST {
+        match memrchr(b'\n', &run[at..=at + LONGEST]) {
+            Some(newline) => at += newline + 1,
+            None => {
+                let end = memchr(b'\n', &run[at..]).map_or(run.len(), |end| at + end);
+                count += u64::from(trimmed(&run[at..end]).is_none());
+                at = (end + 1).min(run.len());
+            }
+        }
+    }
+    count
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives its bytes in pieces of the sizes it is told, over and over.
+    struct Pieces<'a>(&'a [u8], Vec<usize>, usize);
+
+    impl Read for Pieces<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let size = self.1[self.2 % self.1.len()].min(into.len()).min(self.0.len());
+            self.2 += 1;
+            into[..size].copy_from_slice(&self.0[..size]);
+            self.0 = &self.0[size..];
+            Ok(size)
+        }
+    }
+
+    fn read(input: &[u8], sizes: &[usize], hold_last: bool) -> (Vec<Vec<u8>>, u64) {
+        let mut lines = Lines::new(Pieces(input, sizes.to_vec(), 0), hold_last);
+        let mut seen = Vec::new();
+        while let Some(run) = lines.next_run().expect("no errors here") {
+            seen.extend(split(run).filter_map(trimmed).map(<[u8]>::to_vec));
+        }
+        (seen, lines.overlong())
+    }
+
+    #[test]
+    fn lines_do_not_depend_on_how_they_are_read() {
+        let mut input = Vec::new();
+        for n in 0..2000 {
+            input.extend_from_slice(format!("line {n} {}\n", "x".repeat(n % 700)).as_bytes());
+        }
+        input.extend_from_slice(&vec![b'y'; LONGEST]);
+        input.extend_from_slice(b"\n\n");
+        input.extend_from_slice(&vec![b'z'; LONGEST + 1]);
+        input.extend_from_slice(b"\nafter\n");
+        input.extend_from_slice(&vec![0; 3 * CHUNK]);
+        input.extend_from_slice(b"after the hole\n");
+        input.extend_from_slice(&vec![b'w'; 2 * CHUNK]);
+        input.extend_from_slice(b"\nlast");
+        let whole = read(&input, &[usize::MAX], false);
+        assert_eq!(whole.1, 2);
+        assert_eq!(whole.0.len(), 2000 + 5);
+        assert_eq!(whole.0[2000].len(), LONGEST);
+        assert_eq!(
+            whole.0[2002..],
+            [b"after".to_vec(), b"after the hole".to_vec(), b"last".to_vec()]
+        );
+        for sizes in [&[1][..], &[7, 4096], &[65_536], &[65_537, 3], &[CHUNK - 1]] {
+            assert_eq!(read(&input, sizes, false), whole, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn a_last_line_may_still_be_written() {
+        assert_eq!(read(b"a\nb", &[1], false).0, [b"a".to_vec(), b"b".to_vec()]);
+        assert_eq!(read(b"a\nb", &[1], true).0, [b"a".to_vec()]);
+        assert_eq!(read(b"", &[1], false).0, Vec::<Vec<u8>>::new());
+        assert_eq!(read(b"\n", &[1], false).0, [b"".to_vec()]);
+    }
+
+    #[test]
+    fn endless_input_takes_no_more_memory() {
+        let mut lines = Lines::new(io::repeat(b'x').take(64 << 20), false);
+        assert_eq!(lines.next_run().expect("no errors here"), None);
+        assert_eq!(lines.overlong(), 1);
+        assert!(lines.buffer.capacity() < 1 << 20);
+        let mut lines = Lines::new(io::repeat(0).take(64 << 20), false);
+        while let Some(run) = lines.next_run().expect("no errors here") {
+            assert!(split(run).filter_map(trimmed).all(<[u8]>::is_empty));
+        }
+        assert_eq!(lines.overlong(), 0);
+    }
+}

@@ -1,0 +1,85 @@
+//! What a network is: the name that a provider's customers share, and the networks of `--webmail`.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// The network of a client name: what follows the last digit that has a character after it, and that
+/// character. A name without such a digit stands for itself, `unknown` too.
+///
+/// `a1.isp.net` → `isp.net`, `a1b2` → `2`, `srv12` → empty, `host7` → itself.
+pub fn of_name(name: &[u8]) -> &[u8] {
+    let before_last = &name[..name.len().saturating_sub(1)];
+    match before_last.iter().rposition(u8::is_ascii_digit) {
+        Some(at) => &name[at + 2..],
+        None => name,
+    }
+}
+
+/// The addresses of webmail hosts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Webmail {
+    networks: Vec<IpNet>,
+}
+
+impl Webmail {
+    /// Adds addresses and networks (CIDR), separated by commas or blanks. Empty items are ignored.
+    ///
+    /// The error is the item that is neither.
+    pub fn add(&mut self, list: &str) -> Result<(), String> {
+        for item in list.split([',', ' ', '\t']).filter(|item| !item.is_empty()) {
+            let network =
+                item.parse::<IpNet>().or_else(|_| item.parse::<IpAddr>().map(IpNet::from));
+            self.networks.push(network.map_err(|_| item.to_owned())?.trunc());
+        }
+        Ok(())
+    }
+
+    /// Whether an address is that of a webmail host. An IPv4 address mapped into IPv6 is itself.
+    pub fn holds(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks.iter().any(|network| network.contains(&address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_of_names() {
+        for (name, want) in [
+            ("a1.isp.net", "isp.net"),
+            ("a1b2", "2"),
+            ("srv12", ""),
+            ("host7", "host7"),
+            ("84-12-7-9.dsl.isp.net", "dsl.isp.net"),
+            ("mail.other.org", "mail.other.org"),
+            ("unknown", "unknown"),
+            ("7", "7"),
+            ("", ""),
+        ] {
+            assert_eq!(of_name(name.as_bytes()), want.as_bytes(), "{name}");
+        }
+    }
+
+    #[test]
+    fn webmail_addresses_and_networks() {
+        let mut webmail = Webmail::default();
+        assert_eq!(webmail.add("192.0.2.201,10.0.0.21"), Ok(()));
+        assert_eq!(webmail.add(" ,198.51.100.77/24 2001:db8::/32,, ::ffff:1.2.3.4,"), Ok(()));
+        for (address, want) in [
+            ("192.0.2.201", true),
+            ("192.0.2.202", false),
+            ("10.0.0.21", true),
+            ("198.51.100.3", true),
+            ("2001:db8:1::1", true),
+            ("2001:db9::1", false),
+            ("::ffff:192.0.2.201", true),
+        ] {
+            assert_eq!(webmail.holds(address.parse().expect("address")), want, "{address}");
+        }
+        assert_eq!(webmail.add("10.0.0.0/33"), Err("10.0.0.0/33".into()));
+        assert_eq!(webmail.add("10.0.0.1,mail"), Err("mail".into()));
+    }
+}

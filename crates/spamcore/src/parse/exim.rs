@@ -1,0 +1,454 @@
+//! Exim's main log: one message that was received (`<=`).
+//!
+//! The prefix is that of `log.c log_vwrite()` and `tod.c`; the line that of `receive.c
+//! receive_msg()`, whose fields stand in a fixed order:
+//!
+//! ```text
+//! STAMP [" " ZONE] [" [" PID "]"] " " ID " <= " SENDER [" R=" ID] [" DS"]
+//!   [" H=" HOST [" I=[" IP "]" [":" PORT]]] [" TFO" …] [" U=" IDENT] [" Ci=" ID] [" P=" PROTOCOL]
+//!   [" L"…] [" X=" …] [" CV=" …] [" DN=\"" … "\""] [" SNI=" …] [" A=" DRIVER ":" ID] … " S=" BYTES …
+//! ```
+//!
+//! HOST is `[ip]`, `(helo) [ip]`, `name [ip]` or `name (helo) [ip]`, each with `:port`.
+//!
+//! SENDER, HELO, IDENT behind `H=`, the authenticated ID and all that stands behind `S=` are text of
+//! strangers. So the sender is read byte by byte (a backslash takes the next byte with it, a quote
+//! opens or closes a quoted word anywhere in it, it ends at the first blank outside quotes), a HELO
+//! ends at the first `) [ADDRESS]`, and the authenticated id ends at the first ` S=` from which the
+//! rest of the line is of the grammar. `U=` is a local user only where no `H=` stands before it.
+//!
+//! Through syslog (`log.c write_syslog()`) the same line comes with or without its own stamp, as the
+//! message of `exim`, and a long one in pieces `[1/4]`, of which only the first has the id. The stamp
+//! that counts is then that of the syslog file.
+
+use super::{Event, Hit, Kind, Line, Parser, Stamped, counted, is_address_byte, syslog_line};
+use crate::stamp::Stamp;
+use crate::walk::Walk;
+
+/// The parser of Exim's main log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Exim {
+    /// Whether authenticated ids are read too.
+    pub authenticated: bool,
+}
+
+impl Parser for Exim {
+    fn needle(&self) -> &'static [u8] {
+        b" <= "
+    }
+
+    fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
+        let mut walk = Walk::new(line);
+        if let Some(stamp) = Stamp::of_exim(&mut walk) {
+            let event = walk.take(b" ").then(|| self.received(walk)).flatten();
+            return Line { stamp: Stamped::At(stamp), hit: event.map(|e| Hit::Counts(e, 1)) };
+        }
+        syslog_line(self, line)
+    }
+
+    fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
+        let event =
+            matches!(name, b"exim" | b"exim4").then(|| self.from_syslog(message)).flatten()?;
+        Some(counted(event, times))
+    }
+}
+
+impl Exim {
+    /// The message, without a piece number and Exim's own stamp.
+    fn from_syslog<'a>(&self, message: &'a [u8]) -> Option<Event<'a>> {
+        let mut walk = Walk::new(message);
+        if walk.take(b"[1/") || walk.take(b"[1\\") {
+            walk.number(1, 6)?;
+            if !walk.take(b"] ") {
+                return None;
+            }
+        }
+        if Stamp::of_exim(&mut walk).is_some() && !walk.take(b" ") {
+            return None;
+        }
+        self.received(walk)
+    }
+
+    /// The line behind its stamp.
+    fn received<'a>(&self, mut walk: Walk<'a>) -> Option<Event<'a>> {
+        if walk.take(b"[") {
+            walk.number(1, 10)?;
+            if !walk.take(b"] ") {
+                return None;
+            }
+        }
+        if !(is_message_id(walk.word()?) && walk.take(b" <= ")) {
+            return None;
+        }
+        take_sender(&mut walk)?;
+        if walk.take(b" R=") {
+            walk.word()?;
+        }
+        walk.take(b" DS");
+        if walk.take(b" H=") {
+            let (kind, sender) = host(&mut walk)?;
+            let authenticated = self.authenticated.then(|| authenticated_id(walk)).flatten();
+            Some(Event { kind, sender, authenticated, client: None })
+        } else if walk.take(b" U=") {
+            let user = without_connection_id(walk.until(b" P=")?);
+            let authenticated = self.authenticated.then(|| local_id(walk)).flatten();
+            Some(Event { kind: Kind::User, sender: user, authenticated, client: None })
+        } else {
+            None
+        }
+    }
+}
+
+/// `1xVYRD-0008N8-0D`, or `1x5dJQ-00000002ksM-1pMm` since Exim 4.97.
+fn is_message_id(id: &[u8]) -> bool {
+    let mut parts = id
+        .split(|&b| b == b'-')
+        .map(|part| if part.iter().all(u8::is_ascii_alphanumeric) { part.len() } else { 0 });
+    let lengths = [parts.next(), parts.next(), parts.next(), parts.next()];
+    matches!(lengths, [Some(6), Some(6), Some(2), None] | [Some(6), Some(11), Some(4), None])
+}
+
+/// The envelope sender, up to the first blank outside quotes.
+fn take_sender<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
+    let text = walk.rest();
+    let mut quoted = false;
+    let mut at = 0;
+    while let Some(&b) = text.get(at) {
+        match b {
+            b'\\' => at += 1,
+            b'"' => quoted = !quoted,
+            b' ' if !quoted => break,
+            _ => {}
+        }
+        at += 1;
+    }
+    let sender = text.get(..at).filter(|sender| !sender.is_empty())?;
+    walk.take(sender);
+    Some(sender)
+}
+
+/// The name that an SMTP client is known by; takes `HOST` with its port.
+fn host<'a>(walk: &mut Walk<'a>) -> Option<(Kind, &'a [u8])> {
+    if walk.rest().starts_with(b"[") {
+        let address = take_address(walk)?;
+        return Some((Kind::Address, address));
+    }
+    let mut name = None;
+    if !walk.rest().starts_with(b"(") {
+        name = Some(walk.word()?);
+        if !walk.take(b" ") {
+            return None;
+        }
+    }
+    if walk.take(b"(") {
+        let helo = take_helo(walk)?;
+        return Some((Kind::Helo, helo));
+    }
+    take_address(walk)?;
+    Some((Kind::HostName, name?))
+}
+
+/// A HELO ends at the first `) [ADDRESS]`; the address is taken too.
+fn take_helo<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
+    let text = walk.rest();
+    memchr::memmem::find_iter(text, b") [").find_map(|at| {
+        let mut here = Walk::new(&text[at + 2..]);
+        take_address(&mut here)?;
+        *walk = here;
+        Some(&text[..at])
+    })
+}
+
+/// `[192.0.2.1]`, and `:port` behind it.
+fn take_address<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
+    if !walk.take(b"[") {
+        return None;
+    }
+    let address = walk.take_while(is_address_byte);
+    if address.is_empty() || !walk.take(b"]") {
+        return None;
+    }
+    let mut port = *walk;
+    if port.take(b":") && port.number(1, 5).is_some() {
+        *walk = port;
+    }
+    Some(address)
+}
+
+/// A login name in `U=`, without the ` Ci=ID` that the selector `connection_id` puts behind it.
+fn without_connection_id(user: &[u8]) -> &[u8] {
+    match memchr::memmem::rfind(user, b" Ci=") {
+        Some(at) if user[at + 4..].iter().all(u8::is_ascii_alphanumeric) => &user[..at],
+        _ => user,
+    }
+}
+
+/// The authenticated id of a remote client, from behind `HOST` on.
+fn authenticated_id(mut walk: Walk<'_>) -> Option<&[u8]> {
+    if walk.take(b" I=") {
+        take_address(&mut walk)?;
+    }
+    if walk.take(b" TFO") {
+        walk.take(b"*");
+    }
+    if walk.take(b" U=") {
+        // What the remote host answered about itself may hold a protocol too. With two of them there
+        // is no telling which is ours, and the id is nobody's.
+        walk.until(b" P=")?;
+        if memchr::memmem::find(walk.rest(), b" P=").is_some() {
+            return None;
+        }
+    } else {
+        if walk.take(b" Ci=") {
+            walk.word()?;
+        }
+        if !walk.take(b" P=") {
+            return None;
+        }
+    }
+    local_id(walk)
+}
+
+/// The authenticated id, from behind ` P=` on.
+fn local_id(mut walk: Walk<'_>) -> Option<&[u8]> {
+    walk.word()?;
+    if walk.take(b" L") {
+        walk.take_while(|b| matches!(b, b'*' | b'.' | b'-'));
+    }
+    if walk.take(b" X=") {
+        walk.word()?;
+    }
+    if walk.take(b" CV=") {
+        walk.word()?;
+    }
+    if walk.take(b" DN=\"") {
+        walk.until(b"\"")?;
+    }
+    if walk.take(b" SNI=") {
+        walk.word()?;
+    }
+    if !walk.take(b" A=") {
+        return None;
+    }
+    walk.take_while(|b| b != b':' && b != b' ');
+    if !walk.take(b":") {
+        return None;
+    }
+    let text = walk.rest();
+    memchr::memmem::find_iter(text, b" S=").find_map(|at| {
+        let id = &text[..at];
+        is_tail(Walk::new(&text[at..])).then_some(without_flags(id))
+    })
+}
+
+/// The id without the flags that may stand between it and the size: ` PRDR`, ` PRX=ip`, ` K`.
+fn without_flags(id: &[u8]) -> &[u8] {
+    let id = id.strip_suffix(b" K").unwrap_or(id);
+    let id = match memchr::memmem::rfind(id, b" PRX=") {
+        Some(at) if id[at + 5..].iter().all(|&b| is_address_byte(b)) => &id[..at],
+        _ => id,
+    };
+    id.strip_suffix(b" PRDR").unwrap_or(id)
+}
+
+/// Whether a line can end so, from ` S=` on.
+fn is_tail(mut walk: Walk<'_>) -> bool {
+    if !(walk.take(b" S=") && walk.number(1, 18).is_some()) {
+        return false;
+    }
+    if walk.take(b" M8S=") && walk.number(1, 18).is_none() {
+        return false;
+    }
+    for field in [&b" DKIM="[..], b" ARC", b" DMARC", b" RT=", b" Q="] {
+        if walk.take(field) {
+            walk.take_while(|b| b != b' ' && b != b'"');
+        }
+    }
+    if (walk.take(b" id=") || walk.take(b" id*=")) && !take_mailbox(&mut walk) {
+        return false;
+    }
+    if walk.take(b" T=\"") && !take_quoted(&mut walk) {
+        return false;
+    }
+    if walk.take(b" from <") {
+        let end = memchr::memmem::rfind(walk.rest(), b">");
+        let Some(end) = end else { return false };
+        let raw = &walk.rest()[..=end];
+        // The raw sender may hold anything, but recipients behind it do not hold its bracket.
+        walk.take(raw);
+    }
+    if walk.take(b" for") {
+        while walk.take(b" ") {
+            if !(take_mailbox(&mut walk) || walk.take(b"<trunc>")) {
+                return false;
+            }
+        }
+    }
+    walk.is_done() || walk.rest().starts_with(b" **** log string overflowed")
+}
+
+/// Anything up to the quote that ends it; `\` takes the next byte with it. The first quote is taken.
+fn take_quoted(walk: &mut Walk<'_>) -> bool {
+    loop {
+        walk.take_while(|b| b != b'"' && b != b'\\');
+        if walk.take(b"\"") {
+            return true;
+        }
+        match walk.rest().get(..2) {
+            Some(escaped) => walk.take(escaped),
+            None => return false,
+        };
+    }
+}
+
+/// `local@domain`, the local part quoted where it has to be; the domain holds no quote.
+fn take_mailbox(walk: &mut Walk<'_>) -> bool {
+    if walk.take(b"\"") {
+        if !take_quoted(walk) {
+            return false;
+        }
+    } else {
+        walk.take_while(|b| !matches!(b, b'@' | b' ' | b'"'));
+    }
+    let domain = walk.take(b"@");
+    walk.take_while(|b| b != b' ' && b != b'"');
+    domain && (walk.is_done() || walk.rest()[0] == b' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(line: &str) -> String {
+        let parser = Exim { authenticated: true };
+        match parser.line(line.as_bytes()).hit {
+            Some(Hit::Counts(event, times)) => {
+                let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+                let id = event.authenticated.map_or(String::new(), |id| format!(" A={}", text(id)));
+                format!("{:?} {}{id} {times}", event.kind, text(event.sender))
+            }
+            Some(other) => format!("{other:?}"),
+            None => "-".into(),
+        }
+    }
+
+    const ID: &str = "2026-11-23 18:06:47 1xVYRD-0008N8-0D <= ";
+
+    #[test]
+    fn senders_of_every_kind() {
+        for (rest, want) in [
+            ("a@b U=www P=local S=307", "User www 1"),
+            ("\"spaced user\"@w U=spaced user P=local S=4", "User spaced user 1"),
+            ("<> R=1xVYRD-0008N8-0D U=Debian-exim P=local S=3", "User Debian-exim 1"),
+            ("a@b U=www Ci=123 P=local S=307", "User www 1"),
+            ("a@b H=mx1.example.com [192.0.2.1] P=esmtp S=4 id=1@x", "HostName mx1.example.com 1"),
+            ("a@b H=mx1.example.com [192.0.2.1]:2525 P=esmtp S=4", "HostName mx1.example.com 1"),
+            ("a@b H=(helo-a) [192.0.2.2] P=esmtp S=4", "Helo helo-a 1"),
+            ("a@b H=real.net (helo-a) [192.0.2.3]:4444 P=esmtp S=4", "Helo helo-a 1"),
+            ("a@b H=[192.0.2.9]:25 P=esmtp S=4", "Address 192.0.2.9 1"),
+            ("a@b H=([192.0.2.77]) [192.0.2.10] P=esmtp S=4", "Helo [192.0.2.77] 1"),
+            ("a@b DS H=v6.example.com [2001:db8::9]:587 P=esmtp S=4", "HostName v6.example.com 1"),
+            ("a@b H=(x\u{1}y) [1.1.1.1] P=esmtp S=4", "Helo x\u{1}y 1"),
+        ] {
+            assert_eq!(show(&format!("{ID}{rest}")), want, "{rest}");
+        }
+    }
+
+    #[test]
+    fn prefixes_and_syslog() {
+        let rest = "<= a@b U=web P=local S=4";
+        for (prefix, want) in [
+            ("2026-11-23 17:54:00.999 +0000 [77] 1ABCDE-000004-XY ", "User web 1"),
+            ("2026-11-23 17:20:00 1rAbCd-000000001kl-0abc ", "User web 1"),
+            ("Nov 23 17:57:00 vm exim[5006]: 2026-11-23 17:57:00 1xVYTC-0001Ik-2L ", "User web 1"),
+            (
+                "Nov 23 17:57:00 vm exim[5006]: [1/4] 2026-11-23 18:08:50.743 +0000 [5008] 1xVYTC-0001Im-2O ",
+                "User web 1",
+            ),
+            ("Nov 23 17:57:10 vm exim[5013]: 1xVYTC-0001Ir-2Q ", "User web 1"),
+            ("<22>Nov 23 18:08:50 exim[5013]: 1xVYTC-0001Ir-2Q ", "User web 1"),
+            ("Nov 23 17:57:10 vm cron[1]: 1xVYTC-0001Ir-2Q ", "-"),
+            ("Nov 23 17:57:10 vm exim[5013]: [2/4] 1xVYTC-0001Ir-2Q ", "-"),
+            ("2026-11-23 17:54:00 vm exim[5013]: 1xVYTC-0001Ir-2Q ", "-"),
+            ("2026-11-23 17:54:00 1ABCDE-000004-X ", "-"),
+            ("2026-11-23 17:54:00 1ABCDE-000004-XY-Z ", "-"),
+            ("2026-11-23 17:54:00 1ABCDE-000004-X. ", "-"),
+            ("2026-11-23 17:54:00 ", "-"),
+            (" 2026-11-23 17:54:00 1ABCDE-000004-XY ", "-"),
+        ] {
+            assert_eq!(show(&format!("{prefix}{rest}")), want, "{prefix}");
+        }
+        let repeated = "Nov 23 17:57:10 vm exim[5]: message repeated 3 times: [ 1xVYTC-0001Ir-2Q <= a@b U=web P=local S=4]";
+        assert_eq!(show(repeated), "User web 3");
+    }
+
+    #[test]
+    fn what_strangers_write_is_no_field() {
+        for (rest, want) in [
+            (
+                "a@b H=(pc-1) [192.0.2.5] P=esmtp S=4 id=U=root@x T=\"U=root P=local H=(v) [1.2.3.4]\" for z@z",
+                "Helo pc-1 1",
+            ),
+            ("\"x U=root \"@d.example U=joe P=local S=4", "User joe 1"),
+            ("\"x\\\" U=root P=local\"@d.example U=joe P=local S=4", "User joe 1"),
+            (
+                "a.\"b U=victim P=local S=1\"@evil.example H=(pc-4) [192.0.2.5] P=esmtp S=4",
+                "Helo pc-4 1",
+            ),
+            ("x\\ U=root\\ P=local@evil.example H=(pc-5) [192.0.2.5] P=esmtp S=4", "Helo pc-5 1"),
+            (
+                "a@b H=(pc-6) [1.2.3.4] U=victim P=local S=1 (b) [203.0.113.5] P=esmtp S=4",
+                "Helo pc-6 1",
+            ),
+            ("a@b H=(a b) [9.9.9.9] P=local U=root) [127.0.0.1] P=esmtp S=4", "Helo a b 1"),
+            ("a@b H=(a) [x] U=root) [127.0.0.1] P=esmtp S=4", "Helo a) [x] U=root 1"),
+            ("a@b H=(pc-2) [192.0.2.6] U=root P=esmtp S=4", "Helo pc-2 1"),
+            ("a@b P=local S=4", "-"),
+            ("a@b H=(x", "-"),
+            ("a@b H=name P=esmtp U=root P=local S=4", "-"),
+        ] {
+            assert_eq!(show(&format!("{ID}{rest}")), want, "{rest}");
+        }
+        for line in [
+            "2026-11-23 18:06:47 1xVYRD-0008N8-0D => a <a@b> R=x T=y H=mx [1.1.1.1] C=\"250 <= U=root P=local ok\"",
+            "2026-11-23 18:06:47 1xVYRD-0008N8-0D (= a@b U=www P=local S=307",
+            "2026-11-23 18:06:47 1xVYRD-0008N8-0D rejected RCPT <\"x <= U=root P=local \"@y>: no",
+            "2026-11-23 18:06:47 H=(a exim[1]: 1xVYTC-0001Ir-2Q <= x U=v P=local S=1) [1.2.3.4] rejected",
+        ] {
+            assert_eq!(show(line), "-", "{line}");
+        }
+    }
+
+    #[test]
+    fn authenticated_ids() {
+        for (rest, want) in [
+            ("P=esmtpa A=plain:bob@example.com S=216", "bob@example.com"),
+            ("P=esmtpsa X=TLS1.3:C:256 CV=no SNI=x A=login:bob S=216 id=x@y.z", "bob"),
+            (
+                "I=[192.0.2.1]:25 P=esmtpa L.- A=plain:bob PRDR K S=281 M8S=0 RT=0.000s id=x@y T=\"a\" from <s@e> for r@e",
+                "bob",
+            ),
+            ("P=esmtpa A=plain:bob smith S=234 id=x@y.z", "bob smith"),
+            ("P=esmtpa A=plain: S=234 id=x@y.z", ""),
+            ("P=esmtpa A=plain:x:y S=234", "x:y"),
+            ("P=esmtpa A=plain:a S=1 U=root P=local S=234 id=x@y.z", "a S=1 U=root P=local"),
+            ("P=esmtpa A=plain:v S=1 for S=234 id=x@y.z", "v S=1 for"),
+            ("P=esmtpa A=plain:v S=1 T=\" S=234 id=x@y.z T=\" for a@b\"", "v S=1 T=\""),
+            ("P=esmtpa A=plain:v S=1 id=\" S=234 id=x@y.z T=\"@x\"", "v S=1 id=\""),
+            ("P=esmtpa A=plain:bob S=2 T=\"x S=5 id=1@2\" for \"q r\"@e.net c@e.net", "bob"),
+            ("U=ident P=esmtpa A=plain:bob S=2", "bob"),
+        ] {
+            let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
+            assert_eq!(show(&line), format!("Helo pc A={want} 1"), "{rest}");
+        }
+        for rest in [
+            "P=esmtp S=4",
+            "U=x P=esmtpa A=plain:victim S=1 P=esmtp S=4",
+            "P=esmtp S=4 T=\" A=plain:victim S=1\"",
+            "P=esmtpa A=plain S=4",
+        ] {
+            let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
+            assert_eq!(show(&line), "Helo pc 1", "{rest}");
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! PHP's `mail.log`: one call of `mail()` (`ext/standard/mail.c php_mail()`).
+//!
+//! ```text
+//! [23-Nov-2026 19:04:25 Europe/Madrid] mail() on [PATH:LINE]: To: … -- Headers: … -- Subject: …
+//! mail() on [PATH:LINE]: To: … -- Headers: …                      PHP 5.3, no stamp
+//! Nov 23 18:04:26 host php: mail() on [PATH:LINE]: To: …          mail.log = syslog, any ident
+//! ```
+//!
+//! The path ends at the first `:DIGITS]: To: `; what follows is the caller's text. A line or message
+//! that begins with a blank is the continuation of a folded header that a caller smuggled in, and
+//! counts for nobody. Code that a script evaluates (`zend.c COMPILED_STRING_DESCRIPTION_FORMAT`, which
+//! is `%s(%d) : %s`) is that script.
+
+use super::php_legacy::script;
+use super::{Hit, Line, Parser, Stamped, counted, syslog_line};
+use crate::stamp::Stamp;
+use crate::walk::Walk;
+
+const MAIL: &[u8] = b"mail() on [";
+
+/// The parser of PHP's log of mail.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Php;
+
+impl Parser for Php {
+    fn needle(&self) -> &'static [u8] {
+        MAIL
+    }
+
+    fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
+        match line.first() {
+            Some(b'[') => stamped(line),
+            Some(b'm') if line.starts_with(MAIL) => {
+                Line { stamp: Stamped::Bare, hit: mail(line, 1) }
+            }
+            _ => syslog_line(self, line),
+        }
+    }
+
+    fn message<'a>(&self, _name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
+        // PHP 5.5 to 7.1.1 put their own stamp into the message too.
+        let mut walk = Walk::new(message);
+        if !(walk.take(b"[") && Stamp::of_php(&mut walk).is_some() && walk.take(b"] ")) {
+            walk = Walk::new(message);
+        }
+        mail(walk.rest(), times)
+    }
+
+    // Nearly every line counts, and each may name a zone whose hours repeat at another time.
+    fn wants_all(&self) -> bool {
+        true
+    }
+}
+
+/// `[stamp] mail() on …`
+fn stamped(line: &[u8]) -> Line<'_> {
+    let mut walk = Walk::new(line);
+    walk.take(b"[");
+    match Stamp::of_php(&mut walk) {
+        Some(stamp) => {
+            let hit = walk.take(b"] ").then(|| mail(walk.rest(), 1)).flatten();
+            Line { stamp: Stamped::At(stamp), hit }
+        }
+        None => Line { stamp: Stamped::Unreadable, hit: None },
+    }
+}
+
+fn mail(message: &[u8], times: u64) -> Option<Hit<'_>> {
+    Some(counted(script(path(message)?), times))
+}
+
+/// The script that called `mail()`; none when the message says something else.
+pub fn path(message: &[u8]) -> Option<&[u8]> {
+    let text = message.strip_prefix(MAIL)?;
+    let end = memchr::memmem::find_iter(text, b"]: To: ").find_map(|at| {
+        let digits = text[..at].iter().rev().take_while(|b| b.is_ascii_digit()).count();
+        (digits > 0 && text[..at - digits].ends_with(b":")).then(|| at - digits - 1)
+    })?;
+    let script = evaluated_by(&text[..end]);
+    (!script.is_empty()).then_some(script)
+}
+
+/// `PATH(12) : eval()'d code`, nested too, is PATH.
+fn evaluated_by(mut path: &[u8]) -> &[u8] {
+    const KINDS: [&[u8]; 5] = [
+        b") : eval()'d code",
+        b") : runtime-created function",
+        b") : assert code",
+        b") : regexp code",
+        b") : mbregex replace",
+    ];
+    while let Some(rest) = KINDS.iter().find_map(|kind| path.strip_suffix(*kind)) {
+        let digits = rest.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+        match rest[..rest.len() - digits].strip_suffix(b"(") {
+            Some(script) if digits > 0 => path = script,
+            _ => break,
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(line: &str) -> String {
+        let Line { stamp, hit } = Php.line(line.as_bytes());
+        let stamp = match stamp {
+            Stamped::At(_) => "at",
+            Stamped::Bare => "bare",
+            Stamped::Unreadable => "unreadable",
+        };
+        match hit {
+            Some(Hit::Counts(event, times)) => {
+                format!("{stamp} {} {times}", String::from_utf8_lossy(event.sender))
+            }
+            Some(other) => format!("{stamp} {other:?}"),
+            None => stamp.into(),
+        }
+    }
+
+    #[test]
+    fn lines_of_every_release() {
+        for (line, want) in [
+            ("mail() on [/a/x.php:12]: To: a@b -- Headers: ", "bare /a/x.php 1"),
+            (
+                "[23-Nov-2026 18:04:25 UTC] mail() on [/a/x.php:2]: To: a@b -- Headers:  -- Subject: Hi",
+                "at /a/x.php 1",
+            ),
+            ("Nov 23 18:04:26 web php: mail() on [/a/x.php:2]: To: a@b", "at /a/x.php 1"),
+            ("Nov 23 18:04:26 web my-app[7]: mail() on [/a/x.php:2]: To: a@b", "at /a/x.php 1"),
+            (
+                "Nov 23 18:04:26 web php: [23-Nov-2026 18:04:25 UTC] mail() on [/a/x.php:2]: To: a@b",
+                "at /a/x.php 1",
+            ),
+            (
+                "Nov 23 18:04:26 web php: message repeated 3 times: [ mail() on [/a/x.php:2]: To: a@b]",
+                "at /a/x.php 3",
+            ),
+            (
+                "Nov 23 18:04:26 web php: message repeated 1000001 times: [ mail() on [/a/x.php:2]: To: a@b]",
+                "at Unbelievable(1000001)",
+            ),
+        ] {
+            assert_eq!(show(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_caller_smuggled_in_does_not_count() {
+        for (line, want) in [
+            (" [02-Jul-2026 10:10:10 UTC] mail() on [/v/x.php:1]: To: z@z", "unreadable"),
+            (" mail() on [/v/x.php:1]: To: z@z", "unreadable"),
+            ("\tmail() on [/v/x.php:1]: To: z@z", "unreadable"),
+            ("next: mail() on [/v/x.php:1]: To: z@z", "unreadable"),
+            (
+                "Nov 23 18:04:26 web php:  [02-Jul-2026 10:10:10 UTC] mail() on [/v/x.php:1]: To: z",
+                "at",
+            ),
+            ("Nov 23 18:04:26 web php:  mail() on [/v/x.php:1]: To: z", "at"),
+            ("Nov 23 18:04:26 web php: next: mail() on [/v/x.php:1]: To: z", "at"),
+            ("[23-Nov-2026 18:04:25 UTC]  mail() on [/v/x.php:1]: To: z", "at"),
+            ("[nonsense] mail() on [/v/x.php:1]: To: z", "unreadable"),
+            ("[23-Nov-2026 18:04:25 UTC] mail() on [/v/x.php:x]: To: z", "at"),
+            ("mail() on [/v/x.php]: To: z", "bare"),
+        ] {
+            assert_eq!(show(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_script_behind_the_path() {
+        for (inside, want) in [
+            ("/a/we [ird]:12]: To.php:2", "/a/we [ird]:12]: To.php"),
+            ("/a/a:b/c.php:12", "/a/a:b/c.php"),
+            ("/a/x.php(3) : eval()'d code(1) : eval()'d code:12", "/a/x.php"),
+            ("/a/x.php(7) : runtime-created function(1) : assert code:1", "/a/x.php"),
+            ("/a/x.php(7) : regexp code:1", "/a/x.php"),
+            ("/a/x.php(7) : mbregex replace:1", "/a/x.php"),
+            ("/a/x.php() : eval()'d code:1", "/a/x.php() : eval()'d code"),
+            ("/a(1) : eval()'d code/y.php:1", "/a(1) : eval()'d code/y.php"),
+            ("Command line code:1", "Command line code"),
+        ] {
+            let line = format!("mail() on [{inside}]: To: a@b]: To: c:5]: To: d");
+            let path = path(line.as_bytes()).map(String::from_utf8_lossy);
+            assert_eq!(path.as_deref(), Some(want));
+        }
+        assert_eq!(path(b"mail() on [(1) : eval()'d code:1]: To: x"), None, "no script at all");
+    }
+}

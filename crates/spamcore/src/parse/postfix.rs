@@ -1,0 +1,147 @@
+//! Postfix smtpd: one accepted message of an authenticated client.
+//!
+//! `smtpd.c mail_open_stream()` writes, once a message, in this order:
+//!
+//! ```text
+//! QUEUEID|NOQUEUE ": client=" NAME "[" ADDRESS "]" [":" PORT]
+//!    ", sasl_method=" M ", sasl_username=" U
+//!    [", sasl_sender=" S] [", orig_queue_id=" ID] [", orig_client=" …]
+//! ```
+//!
+//! The tag is `<syslog_name>/smtpd`, whatever an administrator has made of `syslog_name`. U is what
+//! the authentication server returned: anything but control characters may stand in it, so it ends at
+//! the first of the three fields that can follow, or at the end of the line. All else that holds
+//! `sasl_username=` (failed logins, rejects, headers that cleanup quotes) begins with something else.
+
+use super::{Client, Event, Hit, Kind, Line, Parser, counted, syslog_line};
+use crate::walk::Walk;
+
+/// The parser of Postfix's part of a mail log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Postfix;
+
+impl Parser for Postfix {
+    fn needle(&self) -> &'static [u8] {
+        b", sasl_username="
+    }
+
+    fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
+        syslog_line(self, line)
+    }
+
+    fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
+        let event = name.ends_with(b"/smtpd").then(|| accepted(message)).flatten()?;
+        Some(counted(event, times))
+    }
+}
+
+/// Reads the message that smtpd logs when it accepts a mail from an authenticated client.
+pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
+    let mut walk = Walk::new(message);
+    if !is_queue_id(walk.until(b": client=")?) {
+        return None;
+    }
+    let name = walk.until(b"[")?;
+    let address = walk.until(b"]")?;
+    if name.contains(&b' ') || address.contains(&b' ') {
+        return None;
+    }
+    if walk.take(b":") {
+        walk.number(1, 5)?;
+    }
+    if !walk.take(b", sasl_method=") {
+        return None;
+    }
+    walk.take_while(|b| b != b',' && b != b' ');
+    if !walk.take(b", sasl_username=") {
+        return None;
+    }
+    let user = user(walk.rest());
+    let client = Client { name, address };
+    Some(Event { kind: Kind::Sasl, sender: user, authenticated: None, client: Some(client) })
+}
+
+/// The login name that a line's end begins with.
+fn user(rest: &[u8]) -> &[u8] {
+    const FOLLOWERS: [&[u8]; 3] = [b", sasl_sender=", b", orig_queue_id=", b", orig_client="];
+    let end = memchr::memmem::find_iter(rest, b", ")
+        .find(|&at| FOLLOWERS.iter().any(|follower| rest[at..].starts_with(follower)));
+    &rest[..end.unwrap_or(rest.len())]
+}
+
+/// `NOQUEUE`; a short id: hexadecimal; or a long one: base 52, without vowels (`mail_queue.h`).
+fn is_queue_id(id: &[u8]) -> bool {
+    let short = |b: &u8| matches!(b, b'0'..=b'9' | b'A'..=b'F');
+    let long = |b: &u8| b.is_ascii_alphanumeric() && !b"AEIOUaeiou".contains(b);
+    id == b"NOQUEUE"
+        || (id.len() >= 5 && id.iter().all(short))
+        || (id.len() >= 10 && id.iter().all(long))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(message: &str) -> String {
+        accepted(message.as_bytes()).map_or("-".into(), |event| {
+            let client = event.client.expect("Postfix names the client");
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            format!("{}[{}] {}", text(client.name), text(client.address), text(event.sender))
+        })
+    }
+
+    #[test]
+    fn the_accept_line_in_all_its_forms() {
+        for (message, want) in [
+            (
+                "3F1A2B: client=a.b[192.0.2.7], sasl_method=PLAIN, sasl_username=bob",
+                "a.b[192.0.2.7] bob",
+            ),
+            ("NOQUEUE: client=a[::1]:60436, sasl_method=login, sasl_username=b", "a[::1] b"),
+            (
+                "4jYDVw0hbHz1TsNr: client=unknown[unknown], sasl_method=X, sasl_username=b",
+                "unknown[unknown] b",
+            ),
+            ("3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=", "a[1.2.3.4] "),
+            (
+                "3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=b, sasl_sender=x",
+                "a[1.2.3.4] b",
+            ),
+            (
+                "3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=b, orig_queue_id=1, orig_client=x[y]",
+                "a[1.2.3.4] b",
+            ),
+            (
+                "3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=b, c, orig_client=x[y]",
+                "a[1.2.3.4] b, c",
+            ),
+            (
+                "3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=a, sasl_method=P, sasl_username=v",
+                "a[1.2.3.4] a, sasl_method=P, sasl_username=v",
+            ),
+        ] {
+            assert_eq!(show(message), want, "{message}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_accepted_mail() {
+        for message in [
+            "warning: unknown[1.2.3.4]: SASL LOGIN authentication failed: x, sasl_username=bob",
+            "warning: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
+            "error: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
+            "3F1A: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
+            "3f1a2b: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
+            "x 3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
+            "3F1A2B: client=a[1.2.3.4], sasl_username=bob",
+            "3F1A2B: client=a[1.2.3.4]:x, sasl_method=P, sasl_username=bob",
+            "3F1A2B: client=a[1.2.3.4], sasl_method=P x, sasl_username=bob",
+            "3F1A2B: client=a b[1.2.3.4], sasl_method=P, sasl_username=bob",
+            "3F1A2B: client=localhost[127.0.0.1]",
+            "NOQUEUE: reject: RCPT from a[1.2.3.4]: 554; sasl_method=P sasl_username=bob",
+            "",
+        ] {
+            assert_eq!(show(message), "-", "{message}");
+        }
+    }
+}

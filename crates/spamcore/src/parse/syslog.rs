@@ -1,0 +1,189 @@
+//! The envelope of a syslog file: `<stamp> <host> <tag>: <message>`.
+//!
+//! The tag is the word after the host; a word right after the stamp that ends in `:` or holds `[` is
+//! the tag itself (a line without host), so that a message can never pose as a tag. `name[pid]:`,
+//! `name:`, and without the colon, as some templates write it. Before the stamp a priority may stand
+//! (`<22>`), or the head of RFC 5424 (`<22>1 stamp host name pid msgid structured-data message`,
+//! rsyslog's `RSYSLOG_SyslogProtocol23Format`).
+//!
+//! `message repeated N times: [ … ]` (rsyslog, `$RepeatedMsgReduction`) is the message in its
+//! brackets, N times.
+
+use super::{Line, Stamped};
+use crate::stamp::Stamp;
+use crate::walk::Walk;
+
+/// A line of a syslog file, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Envelope<'a> {
+    /// When it was logged.
+    pub stamp: Stamp<'a>,
+    /// The program's name: the tag without process id and colon.
+    pub name: &'a [u8],
+    /// What the program said, without the blank after the tag.
+    pub message: &'a [u8],
+    /// How often.
+    pub times: u64,
+}
+
+/// Reads the envelope of a line.
+///
+/// An error is the line without a hit: with its stamp, if that much could be read.
+pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Line<'_>> {
+    let mut walk = Walk::new(line);
+    let mut protocol = false;
+    if walk.take(b"<") && walk.number(1, 3).is_some() && walk.take(b">") {
+        protocol = walk.take(b"1 ");
+    } else {
+        walk = Walk::new(line);
+    }
+    let Some(stamp) = Stamp::of_syslog(&mut walk) else {
+        return Err(Line { stamp: Stamped::Unreadable, hit: None });
+    };
+    let parts = if protocol { rfc5424(walk) } else { bsd(walk) };
+    let Some((name, message)) = parts else {
+        return Err(Line { stamp: Stamped::At(stamp), hit: None });
+    };
+    let (message, times) = repeated(message).unwrap_or((message, 1));
+    Ok(Envelope { stamp, name, message, times })
+}
+
+/// ` host tag: message`, with or without the host.
+fn bsd(mut walk: Walk<'_>) -> Option<(&[u8], &[u8])> {
+    if !walk.take(b" ") {
+        return None;
+    }
+    let mut tag = walk.word()?;
+    if !(tag.ends_with(b":") || tag.contains(&b'[')) {
+        if !walk.take(b" ") {
+            return None;
+        }
+        tag = walk.word()?;
+    }
+    // A message may be empty, but the blank before it stands.
+    walk.take(b" ").then_some((name_of(tag), walk.rest()))
+}
+
+/// The tag without its colon and process id.
+fn name_of(tag: &[u8]) -> &[u8] {
+    let tag = tag.strip_suffix(b":").unwrap_or(tag);
+    match (tag.strip_suffix(b"]"), memchr::memchr(b'[', tag)) {
+        (Some(_), Some(at)) => &tag[..at],
+        _ => tag,
+    }
+}
+
+/// ` host name pid msgid structured-data message`.
+fn rfc5424(mut walk: Walk<'_>) -> Option<(&[u8], &[u8])> {
+    let mut words = [&b""[..]; 4];
+    for word in &mut words {
+        if !walk.take(b" ") {
+            return None;
+        }
+        *word = walk.word()?;
+    }
+    if !walk.take(b" ") {
+        return None;
+    }
+    structured_data(&mut walk)?;
+    // rsyslog leaves the message its leading blank.
+    if walk.take(b" ") {
+        walk.take(b" ");
+    }
+    Some((words[1], walk.rest()))
+}
+
+/// `-`, or elements `[id name="value"…]`, where `\` takes the next byte of a value with it.
+fn structured_data(walk: &mut Walk<'_>) -> Option<()> {
+    if walk.take(b"-") {
+        return Some(());
+    }
+    while walk.take(b"[") {
+        loop {
+            walk.take_while(|b| b != b'"' && b != b']');
+            if walk.take(b"]") {
+                break;
+            }
+            if !walk.take(b"\"") {
+                return None;
+            }
+            loop {
+                walk.take_while(|b| b != b'"' && b != b'\\');
+                if walk.take(b"\"") {
+                    break;
+                }
+                let escaped = walk.rest().get(..2)?;
+                walk.take(escaped);
+            }
+        }
+    }
+    Some(())
+}
+
+/// The message that is said to be repeated, and how often.
+fn repeated(message: &[u8]) -> Option<(&[u8], u64)> {
+    let mut walk = Walk::new(message);
+    if !walk.take(b"message repeated ") {
+        return None;
+    }
+    let times = walk.number(1, 18)?;
+    if !walk.take(b" times: [") {
+        return None;
+    }
+    walk.take(b" ");
+    Some((walk.rest().strip_suffix(b"]")?, times))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(line: &str) -> String {
+        match envelope(line.as_bytes()) {
+            Err(_) => "-".into(),
+            Ok(Envelope { name, message, times, .. }) => format!(
+                "{}|{}|{times}",
+                String::from_utf8_lossy(name),
+                String::from_utf8_lossy(message)
+            ),
+        }
+    }
+
+    #[test]
+    fn tags_with_and_without_host_pid_and_colon() {
+        for (line, want) in [
+            ("Nov 23 18:09:53 mx1 postfix/smtpd[7202]: x: y", "postfix/smtpd|x: y|1"),
+            ("Nov 23 18:09:53 mx1 root: hello", "root|hello|1"),
+            ("Nov 23 18:09:53 postfix/smtpd[7202]: x", "postfix/smtpd|x|1"),
+            ("Nov 23 18:09:53 root: postfix/smtpd[1]: x", "root|postfix/smtpd[1]: x|1"),
+            ("Nov 23 18:09:53 mx1 postfix/smtpd[58176] x: y", "postfix/smtpd|x: y|1"),
+            ("Nov 23 18:09:53 2001:db8::1 php: x", "php|x|1"),
+            ("Nov 23 18:09:53 mx1 php:  x", "php| x|1"),
+            ("<22>Nov 23 18:08:50 exim[5006]: x", "exim|x|1"),
+            ("<22>1 2026-11-23T18:09:57+00:00 vm php - - -  x", "php|x|1"),
+            ("<22>1 2026-11-23T18:09:57+00:00 vm exim 12 - - x", "exim|x|1"),
+            ("<22>1 2026-11-23T18:09:57Z vm exim 12 - [a@1 b=\"]\\\"\"][c] x", "exim|x|1"),
+            ("<22>1 2026-11-23T18:09:57Z vm exim 12 - [a@1 b=\"x", "-"),
+            ("Nov 23 18:09:53 mx1", "-"),
+            ("Nov 23 18:09:53 mx1 tag", "-"),
+            ("Nov 23 18:09:53", "-"),
+            ("mx1 php: x", "-"),
+        ] {
+            assert_eq!(show(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn repeats_are_unfolded() {
+        for (message, want) in [
+            ("message repeated 4 times: [ a b]", "t|a b|4"),
+            ("message repeated 4 times: [a b]]", "t|a b]|4"),
+            ("message repeated 4 times: [ a b", "t|message repeated 4 times: [ a b|1"),
+            ("message repeated x times: [ a b]", "t|message repeated x times: [ a b]|1"),
+            ("last message repeated 3 times", "t|last message repeated 3 times|1"),
+            ("message repeated 99999999999999999 times: [ a]", "t|a|99999999999999999"),
+        ] {
+            assert_eq!(show(&format!("Nov 23 18:09:53 h t: {message}")), want);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The report as JSON Lines: one object a finding. The man pages document the fields.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use serde::Serialize;
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
+
+use super::{Report, Style};
+use crate::parse::Kind;
+use crate::verdict::{Action, Finding};
+use crate::zone::Zone;
+
+#[derive(Serialize)]
+struct Object<'a> {
+    program: &'a str,
+    kind: &'a str,
+    sender: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender_hex: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    named_by: Option<&'a str>,
+    messages: u64,
+    limit: u64,
+    start: Option<String>,
+    end: Option<String>,
+    first: Option<String>,
+    last: Option<String>,
+    line: String,
+    #[serde(flatten)]
+    origins: Option<Origins>,
+    #[serde(flatten)]
+    judged: Option<Judged<'a>>,
+}
+
+#[derive(Serialize)]
+struct Origins {
+    nets: u64,
+    unknowns: u64,
+    ips: u64,
+    webmail: u64,
+}
+
+#[derive(Serialize)]
+struct Judged<'a> {
+    action: Option<&'a str>,
+    reason: Option<&'a str>,
+}
+
+pub(super) fn write(
+    report: &Report<'_>,
+    findings: &[Finding<'_>],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    for finding in findings {
+        serde_json::to_writer(&mut *out, &object(report, finding))?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
+    let Finding { kind, sender, seen, limit, .. } = finding;
+    let (kind, named_by) = match kind {
+        Kind::Sasl | Kind::Authenticated => ("sasl", None),
+        Kind::User => ("user", None),
+        Kind::Helo => ("client", Some("helo")),
+        Kind::HostName => ("client", Some("name")),
+        Kind::Address => ("client", Some("address")),
+        Kind::Script => ("script", None),
+    };
+    let from = &seen.origins;
+    let origins = (report.style == Style::Origins).then(|| Origins {
+        nets: from.nets().known,
+        unknowns: from.unknowns().known,
+        ips: from.ips().known,
+        webmail: from.webmail(),
+    });
+    let judged = report.judged.then(|| match &finding.action {
+        None => Judged { action: None, reason: None },
+        Some(Action::WouldDisable) => Judged { action: Some("would_disable"), reason: None },
+        Some(Action::NotDisabled(reason)) => {
+            Judged { action: Some("not_disabled"), reason: Some(reason) }
+        }
+    });
+    let at = |instant| rfc3339(instant, report.zone);
+    Object {
+        program: report.program,
+        kind,
+        sender: String::from_utf8_lossy(sender).into_owned(),
+        sender_hex: std::str::from_utf8(sender).is_err().then(|| hex(sender)),
+        named_by,
+        messages: seen.messages,
+        limit: *limit,
+        start: at(report.window.start),
+        end: at(report.window.now),
+        first: seen.span.and_then(|(first, _)| at(first)),
+        last: seen.span.and_then(|(_, last)| at(last)),
+        line: String::from_utf8_lossy(&seen.line).into_owned(),
+        origins,
+        judged,
+    }
+}
+
+/// An instant as RFC 3339 with the local offset; none outside the years 0 to 9999.
+fn rfc3339(instant: i64, zone: &Zone) -> Option<String> {
+    let offset = UtcOffset::from_whole_seconds(zone.offset_at(instant)).ok()?;
+    // RFC 3339 has no seconds in an offset; history has (local mean time).
+    let offset = UtcOffset::from_hms(offset.whole_hours(), offset.minutes_past_hour(), 0).ok()?;
+    let at = OffsetDateTime::from_unix_timestamp(instant).ok()?;
+    at.checked_to_offset(offset)?.format(&Rfc3339).ok()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, b| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{b:02x}");
+        text
+    })
+}

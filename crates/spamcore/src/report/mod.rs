@@ -1,0 +1,141 @@
+//! The report: what was found, as text, as a table for a person, or as JSON Lines.
+//!
+//! Everything is written to an `impl Write`. Text of strangers goes through [`escaped`] before it can
+//! reach a terminal.
+
+mod json;
+mod table;
+mod text;
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use crate::verdict::Finding;
+use crate::window::Window;
+use crate::zone::Zone;
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// As the scripts wrote it.
+    #[default]
+    Text,
+    /// For a person: worst first, aligned.
+    Table,
+    /// JSON Lines, an object a finding.
+    Json,
+}
+
+/// What a line of the text report looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// A heading, then the count, where the mail came from, and the first line.
+    Origins,
+    /// A heading, then the count and the first line.
+    Counts,
+    /// Nothing but names.
+    Names,
+}
+
+/// A report, apart from what was found.
+#[derive(Clone, Debug)]
+pub struct Report<'a> {
+    /// The program's name.
+    pub program: &'static str,
+    /// How it is written.
+    pub format: Format,
+    /// What a line of the text says.
+    pub style: Style,
+    /// End names with NUL instead of a newline.
+    pub null: bool,
+    /// The period, as the heading repeats it.
+    pub period: String,
+    /// The limit of who has none of their own.
+    pub limit: u64,
+    /// The window that was looked at.
+    pub window: Window,
+    /// The zone that stamps are shown in.
+    pub zone: &'a Zone,
+    /// Whether it is read on a terminal.
+    pub terminal: bool,
+    /// Whether colour may be used.
+    pub colour: bool,
+    /// Whether accounts were judged (`--disable-account`).
+    pub judged: bool,
+}
+
+impl Report<'_> {
+    /// Writes the findings. Nothing found is nothing written.
+    pub fn write(&self, findings: &[Finding<'_>], out: &mut impl Write) -> io::Result<()> {
+        if findings.is_empty() {
+            return Ok(());
+        }
+        match self.format {
+            Format::Text => text::write(self, findings, out),
+            Format::Table => table::write(self, findings, out),
+            Format::Json => json::write(self, findings, out),
+        }
+    }
+}
+
+/// Text with its control bytes shown as `\xnn`, so that nothing acts on a terminal.
+///
+/// Controls are bytes below 0x20 but TAB, 0x7F, the C1 controls as UTF-8, and 0x80 to 0x9F outside
+/// valid UTF-8. All other bytes stay as they are.
+pub fn escaped(text: &[u8]) -> Cow<'_, [u8]> {
+    // Printable ASCII has nothing to escape, and most lines are that.
+    if text.iter().all(|b| matches!(b, b'\t' | b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = Vec::with_capacity(text.len() + 16);
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            let mut bytes = [0; 4];
+            let bytes = c.encode_utf8(&mut bytes).as_bytes();
+            if c.is_control() && c != '\t' {
+                bytes.iter().for_each(|&b| push_escape(&mut shown, b));
+            } else {
+                shown.extend_from_slice(bytes);
+            }
+        }
+        for &b in chunk.invalid() {
+            match b {
+                0x80..=0x9f => push_escape(&mut shown, b),
+                _ => shown.push(b),
+            }
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Text of any origin as a string for a message: escaped, and what is not UTF-8 replaced.
+pub fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(&escaped(text)).into_owned()
+}
+
+fn push_escape(shown: &mut Vec<u8>, b: u8) {
+    let mut text = String::with_capacity(4);
+    // Writing to a String cannot fail.
+    let _ = write!(text, "\\x{b:02x}");
+    shown.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_are_shown_and_the_rest_is_kept() {
+        for (text, want) in [
+            (&b"plain \ttext"[..], &b"plain \ttext"[..]),
+            (b"a\x1b[31mb\x00\x7f\r", b"a\\x1b[31mb\\x00\\x7f\\x0d"),
+            ("b\u{f6}b \u{9b}31m".as_bytes(), "b\u{f6}b \\xc2\\x9b31m".as_bytes()),
+            (b"\xff\xfe\x80\x9f\xa0", b"\xff\xfe\\x80\\x9f\xa0"),
+            (b"\xe2\x80", b"\xe2\\x80"),
+            (b"\xc2\x85", b"\\xc2\\x85"),
+        ] {
+            assert_eq!(escaped(text), want, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The report for a person: worst first, aligned, with a sparkline of the period, in 80 columns.
+
+use std::io::{self, Write};
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::{Report, Style, shown};
+use crate::parse::Kind;
+use crate::tally::PARTS;
+use crate::verdict::{Action, Finding};
+use crate::zone::Zone;
+
+const WIDTH: usize = 80;
+
+pub(super) fn write(
+    report: &Report<'_>,
+    findings: &[Finding<'_>],
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let (bold, red, plain) =
+        if report.colour { ("\x1b[1m", "\x1b[31m", "\x1b[0m") } else { ("", "", "") };
+    let what = if report.style == Style::Names { "script" } else { "sender" };
+    let plural = if findings.len() == 1 { "" } else { "s" };
+    let from = local(report.window.start, report.zone);
+    let to = local(report.window.now, report.zone);
+    writeln!(out, "{bold}{} {what}{plural}, {from} to {to}{plain}\n", findings.len())?;
+
+    let rows = rows(report, findings);
+    let columns = rows.first().map_or(0, |(cells, _)| cells.len());
+    let width = |column: usize| {
+        let cells = rows.iter().map(|(cells, _)| cells[column].width());
+        cells.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    // All columns but the last stand in full; the last has what is left of the line.
+    let taken: usize = widths.iter().take(columns - 1).map(|width| width + 2).sum();
+    let left = WIDTH.saturating_sub(taken).max(16);
+    for (number, (cells, beyond)) in rows.iter().enumerate() {
+        let (on, off) = match (number, beyond) {
+            (0, _) => (bold, plain),
+            (_, true) => (red, plain),
+            _ => ("", ""),
+        };
+        out.write_all(on.as_bytes())?;
+        for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
+            let fill = " ".repeat(width - cell.width());
+            if column + 1 == columns {
+                write!(out, "{}", fitted(cell, left, report.style == Style::Names))?;
+            } else if column + 2 == columns {
+                write!(out, "{cell}{fill}  ")?;
+            } else {
+                write!(out, "{fill}{cell}  ")?;
+            }
+        }
+        writeln!(out, "{off}")?;
+    }
+    Ok(())
+}
+
+/// The heading row and a row a finding, worst first; whether it is beyond the limits of an account.
+fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<(Vec<String>, bool)> {
+    let origins = report.style == Style::Origins;
+    let mut heading = vec!["MESSAGES", "LIMIT"];
+    if origins {
+        heading.extend(["NETS", "UNKN", "IPS", "WEBM"]);
+    }
+    if report.style == Style::Counts {
+        heading.push("KIND");
+    }
+    heading.push("ACTIVITY");
+    heading.push(if report.style == Style::Names { "SCRIPT" } else { "SENDER" });
+    let mut rows = vec![(heading.into_iter().map(String::from).collect(), false)];
+    let mut worst: Vec<_> = findings.iter().collect();
+    worst.sort_by_key(|finding| std::cmp::Reverse(finding.seen.messages));
+    for finding in worst {
+        let seen = finding.seen;
+        let mut cells = vec![seen.messages.to_string(), finding.limit.to_string()];
+        if origins {
+            let from = &seen.origins;
+            cells.extend([from.nets(), from.unknowns(), from.ips()].map(|count| count.to_string()));
+            cells.push(from.webmail().to_string());
+        }
+        if report.style == Style::Counts {
+            cells.push(kind(finding.kind).to_owned());
+        }
+        cells.push(sparkline(&seen.activity));
+        let note = match &finding.action {
+            None => "",
+            Some(Action::WouldDisable) => "! ",
+            Some(Action::NotDisabled(_)) => "- ",
+        };
+        cells.push(format!("{note}{}", shown(finding.sender)));
+        rows.push((cells, finding.spread));
+    }
+    rows
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Sasl => "login",
+        Kind::User => "user",
+        Kind::Helo => "helo",
+        Kind::HostName => "host",
+        Kind::Address => "address",
+        Kind::Authenticated => "auth",
+        Kind::Script => "script",
+    }
+}
+
+/// A bar a part of the period, the highest for the busiest part.
+fn sparkline(activity: &[u64; PARTS]) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = activity.iter().max().copied().unwrap_or(0);
+    let bar = |&part: &u64| {
+        if part == 0 {
+            return ' ';
+        }
+        let step = (u128::from(part) * 8).div_ceil(u128::from(most)) - 1;
+        BARS[usize::try_from(step).unwrap_or(7).min(7)]
+    };
+    activity.iter().map(bar).collect()
+}
+
+/// What fits into a width, with `…` for what does not: the end of a path, the begin of a name.
+fn fitted(text: &str, width: usize, end: bool) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut used = 1;
+    let mut fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used <= width
+    };
+    if end {
+        let kept: Vec<char> = text.chars().rev().take_while(|c| fits(c)).collect();
+        std::iter::once('…').chain(kept.into_iter().rev()).collect()
+    } else {
+        text.chars().take_while(|c| fits(c)).chain(std::iter::once('…')).collect()
+    }
+}
+
+fn local(instant: i64, zone: &Zone) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    OffsetDateTime::from_unix_timestamp(instant + i64::from(zone.offset_at(instant)))
+        .ok()
+        .and_then(|at| at.format(format).ok())
+        .unwrap_or_else(|| "?".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_for_every_part_and_the_highest_for_the_busiest() {
+        let mut activity = [0; PARTS];
+        activity[0] = 1;
+        activity[1] = 8;
+        activity[19] = 4;
+        assert_eq!(sparkline(&activity), format!("▁█{}▄", " ".repeat(17)));
+        assert_eq!(sparkline(&[0; PARTS]), " ".repeat(PARTS));
+    }
+
+    #[test]
+    fn names_are_cut_at_the_end_and_paths_at_the_begin() {
+        assert_eq!(fitted("abcdef", 6, false), "abcdef");
+        assert_eq!(fitted("abcdefg", 6, false), "abcde…");
+        assert_eq!(fitted("/home/a/x.php", 6, true), "…x.php");
+        assert_eq!(fitted("日本語です", 5, false), "日本…");
+    }
+}

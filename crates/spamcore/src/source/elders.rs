@@ -1,0 +1,313 @@
+//! A log and its rotated elders, as `logrotate` and `newsyslog` name them.
+//!
+//! `LOG.1`, `LOG-YYYYMMDD` (with a time too), each perhaps compressed. The newest is opened first and
+//! all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
+//! it has (by device and inode). When names and files have changed while they were opened, everything
+//! is opened anew.
+//!
+//! How far back: a plain elder is taken while its last lines lie in the period. A compressed one would
+//! have to be unpacked for that, so it is taken while the lines at the begin of the next younger file
+//! lie in the period, most of them: one that came late decides nothing.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{Input, InstantOf, Log, LogFile, identity, read_up_to};
+use crate::error::Error;
+use crate::lines::split;
+
+/// How much of a file's begin or end says when it was written.
+const SAMPLE: u64 = 64 << 10;
+
+/// How many lines at the begin of a file are asked.
+const VOTES: usize = 15;
+
+/// How often the files are opened anew when they were rotated meanwhile.
+const TRIES: usize = 20;
+
+/// Opens a log with the elders that a period reaches which began at `start`.
+pub(super) fn open(
+    path: &Path,
+    start: i64,
+    wall: SystemTime,
+    instant_of: InstantOf<'_>,
+) -> Result<Log, Error> {
+    for _ in 1..TRIES {
+        let attempt = Attempt::open(path, start, wall, instant_of)?;
+        if attempt.still_holds(path) {
+            return attempt.finish(start, instant_of);
+        }
+    }
+    Attempt::open(path, start, wall, instant_of)?.finish(start, instant_of)
+}
+
+/// The files as they were opened, newest first.
+struct Attempt {
+    files: Vec<(LogFile, Metadata)>,
+    problems: Vec<Error>,
+    names: Vec<PathBuf>,
+}
+
+impl Attempt {
+    fn open(
+        path: &Path,
+        start: i64,
+        wall: SystemTime,
+        instant_of: InstantOf<'_>,
+    ) -> Result<Self, Error> {
+        let first = LogFile::open(path, false, wall)?;
+        let alone = matches!(first.0.input, Input::Packed { .. }) || is_elder_name(path);
+        let mut attempt = Self { files: vec![first], problems: Vec::new(), names: Vec::new() };
+        if alone {
+            return Ok(attempt);
+        }
+        match elders_of(path) {
+            Ok(names) => attempt.names = names,
+            Err(source) => {
+                let folder = folder_of(path).to_owned();
+                attempt.problems.push(Error::Read { path: folder, source });
+            }
+        }
+        attempt.open_elders(start, wall, instant_of);
+        Ok(attempt)
+    }
+
+    fn open_elders(&mut self, start: i64, wall: SystemTime, instant_of: InstantOf<'_>) {
+        let mut known: HashSet<_> = self.files.iter().map(|(_, about)| identity(about)).collect();
+        for name in self.names.clone() {
+            // Only plain files are opened: opening a FIFO would wait for its writer.
+            match std::fs::metadata(&name) {
+                Ok(about) if !about.is_file() => {
+                    let why = "it is not a plain file";
+                    self.problems.push(Error::Refused { path: name, why });
+                    continue;
+                }
+                Ok(_) => {}
+                // Renamed or removed meanwhile: the names are looked at again at the end.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(source) => {
+                    self.problems.push(Error::Read { path: name, source });
+                    continue;
+                }
+            }
+            let needed_if_packed = self.youngest_reaches(start, instant_of);
+            let (file, about) = match LogFile::open(&name, true, wall) {
+                Ok(opened) => opened,
+                Err(_) if !needed_if_packed => return,
+                Err(error) => {
+                    self.problems.push(error);
+                    continue;
+                }
+            };
+            if !known.insert(identity(&about)) || self.is_copy(&file) {
+                continue;
+            }
+            let needed = match &file.input {
+                Input::Plain { .. } => newest_in(&file, instant_of).is_none_or(|at| at > start),
+                _ => needed_if_packed,
+            };
+            if !needed {
+                return;
+            }
+            self.files.push((file, about));
+        }
+    }
+
+    /// Whether the oldest file so far begins in the period, so that the period reaches further back.
+    fn youngest_reaches(&self, start: i64, instant_of: InstantOf<'_>) -> bool {
+        self.files.last().is_none_or(|(file, _)| begins_after(file, start, instant_of))
+    }
+
+    /// Whether an elder is the log itself, copied a moment ago (`copytruncate`) and not yet truncated.
+    fn is_copy(&self, elder: &LogFile) -> bool {
+        let (Input::Plain { file: copy, to, .. }, Some((log, _))) =
+            (&elder.input, self.files.first())
+        else {
+            return false;
+        };
+        let Input::Plain { file: log, to: length, .. } = &log.input else { return false };
+        let size = usize::try_from((*to).min(4096)).unwrap_or(4096);
+        let (mut a, mut b) = (vec![0; size], vec![0; size]);
+        size > 0
+            && *to <= *length
+            && read_up_to(copy, &mut a).is_ok_and(|got| got == size)
+            && read_up_to(log, &mut b).is_ok_and(|got| got == size)
+            && a == b
+    }
+
+    /// Whether the names still lead to the files that were opened, and there are no others.
+    fn still_holds(&self, path: &Path) -> bool {
+        let same = |(file, about): &(LogFile, Metadata)| {
+            std::fs::metadata(&file.path).is_ok_and(|now| identity(&now) == identity(about))
+        };
+        self.files.iter().all(same)
+            && (self.names.is_empty() || elders_of(path).is_ok_and(|names| names == self.names))
+    }
+
+    /// The log, oldest file first, each from where the period begins.
+    fn finish(mut self, start: i64, instant_of: InstantOf<'_>) -> Result<Log, Error> {
+        for (file, _) in &mut self.files {
+            let skipped = file.skip_to(start, instant_of);
+            skipped.map_err(|source| Error::Read { path: file.path.clone(), source })?;
+        }
+        let files = self.files.into_iter().rev().map(|(file, _)| file).collect();
+        Ok(Log { files, problems: self.problems })
+    }
+}
+
+/// The elders of a log in its folder, newest first, each once: plain where it is there both ways.
+fn elders_of(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let Some(log) = path.file_name() else { return Ok(Vec::new()) };
+    let log = log.as_encoded_bytes();
+    let folder = folder_of(path);
+    let mut found: Vec<(Age, bool, PathBuf)> = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let Some(suffix) = name.as_encoded_bytes().strip_prefix(log) else { continue };
+        if let Some((age, packed)) = age(suffix) {
+            found.push((age, packed, folder.join(&name)));
+        }
+    }
+    found.sort();
+    found.dedup_by(|(later, _, _), (kept, _, _)| later == kept);
+    let mut numbered: Vec<_> = Vec::new();
+    let mut dated: Vec<_> = Vec::new();
+    for (age, _, path) in found {
+        match age {
+            Age::Number(_) => numbered.push(path),
+            Age::Date(_) => dated.push(path),
+        }
+    }
+    // Both kinds stand side by side after a change of logrotate's dateext: the one in use is newer.
+    let written = |paths: &[PathBuf]| {
+        paths.first().and_then(|path| std::fs::metadata(path).ok()?.modified().ok())
+    };
+    let (first, second) =
+        if written(&dated) >= written(&numbered) { (dated, numbered) } else { (numbered, dated) };
+    Ok(first.into_iter().chain(second).collect())
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// How old an elder is by its name; the newest is the least.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Age {
+    Number(u64),
+    Date(Reverse<Vec<u8>>),
+}
+
+/// What a suffix says, and whether it says that the file is compressed.
+fn age(suffix: &[u8]) -> Option<(Age, bool)> {
+    const PACKED: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
+    let plain = PACKED.iter().find_map(|packed| suffix.strip_suffix(*packed));
+    let (&mark, name) = plain.unwrap_or(suffix).split_first()?;
+    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let age = match mark {
+        b'.' if digits(name) && name.len() <= 6 => {
+            Age::Number(std::str::from_utf8(name).ok()?.parse().ok()?)
+        }
+        b'-' | b'.' => {
+            let date = name.get(..8).filter(|date| digits(date))?;
+            let rest = &name[date.len()..];
+            let fine = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b'.');
+            rest.iter().all(fine).then(|| Age::Date(Reverse(name.to_vec())))?
+        }
+        _ => return None,
+    };
+    Some((age, plain.is_some()))
+}
+
+/// Whether a path is named like an elder itself, so that it has none.
+fn is_elder_name(path: &Path) -> bool {
+    let Some(name) = path.file_name() else { return false };
+    let name = name.as_encoded_bytes();
+    (1..name.len()).any(|at| age(&name[at..]).is_some())
+}
+
+/// The newest stamp at the end of a plain file; none when none can be read there.
+fn newest_in(file: &LogFile, instant_of: InstantOf<'_>) -> Option<i64> {
+    let Input::Plain { file, to, .. } = &file.input else { return None };
+    let from = to.saturating_sub(SAMPLE);
+    let sample = sample(file, from, *to)?;
+    let cut = if from == 0 { 0 } else { memchr::memchr(b'\n', &sample)? + 1 };
+    split(&sample[cut..]).filter_map(|line| instant_of(line)).max()
+}
+
+/// Whether most of the first stamped lines of a file lie after `start`; so does a file without any.
+fn begins_after(file: &LogFile, start: i64, instant_of: InstantOf<'_>) -> bool {
+    let head = match &file.input {
+        Input::Plain { file, to, .. } => sample(file, 0, (*to).min(SAMPLE)),
+        Input::Packed { file, to, packing } => {
+            let span = super::Span { file, at: 0, to: *to };
+            let mut head = Vec::new();
+            let mut input = io::Read::take(packing.unpack(Box::new(span)), SAMPLE);
+            // What stands before an error is enough to know, and the error is told when it is read.
+            let _ = io::Read::read_to_end(&mut input, &mut head);
+            Some(head)
+        }
+        Input::Stream(_) => None,
+    };
+    let head = head.unwrap_or_default();
+    let votes: Vec<bool> =
+        split(&head).filter_map(|line| instant_of(line)).take(VOTES).map(|at| at > start).collect();
+    let after = votes.iter().filter(|after| **after).count();
+    after * 2 >= votes.len()
+}
+
+fn sample(file: &std::fs::File, from: u64, to: u64) -> Option<Vec<u8>> {
+    use std::io::Read;
+    let mut text = Vec::new();
+    super::Span { file, at: from, to }.read_to_end(&mut text).ok()?;
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_elders() {
+        for (suffix, want) in [
+            (".1", true),
+            (".12.gz", true),
+            ("-20261123", true),
+            ("-20261123.gz", true),
+            ("-20261123-1795456675.zst", true),
+            (".20261123", true),
+            ("", false),
+            (".gz", false),
+            (".old", false),
+            ("-2026", false),
+            (".1.bak", false),
+            ("er.1", false),
+        ] {
+            assert_eq!(age(suffix.as_bytes()).is_some(), want, "{suffix}");
+        }
+        assert!(is_elder_name(Path::new("/var/log/mail.log.1")));
+        assert!(is_elder_name(Path::new("mail.log-20261123.gz")));
+        assert!(!is_elder_name(Path::new("/var/log/mail.log")));
+        assert!(!is_elder_name(Path::new("/var/log/host-1/mail.log")));
+    }
+
+    #[test]
+    fn the_newest_elder_comes_first() {
+        let folder = std::env::temp_dir().join(format!("spamcore-elders-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        for name in ["log", "log.1", "log.10.gz", "log.2", "log.2.gz", "log.x", "log.3.xz"] {
+            std::fs::write(folder.join(name), "x").expect("a temporary file");
+        }
+        let names = elders_of(&folder.join("log")).expect("readable");
+        let names: Vec<_> = names.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+        assert_eq!(names, ["log.1", "log.2", "log.3.xz", "log.10.gz"]);
+        std::fs::remove_dir_all(&folder).expect("it was just made");
+    }
+}

@@ -1,0 +1,345 @@
+//! The systemd journal, read through `journalctl --output=export`.
+//!
+//! The export format keeps messages whole, whatever bytes they hold: `FIELD=value`, or `FIELD`, a
+//! newline, a length of 64 bits (little endian) and so many bytes; an empty line ends an entry.
+//! (systemd, "Journal Export Formats".) Fields whose name begins with `_` are set by journald and
+//! cannot be set by who logs; the others can. A field that is longer than a line may be is left out.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use crate::error::Error;
+use crate::lines::LONGEST;
+use crate::zone::Zone;
+
+/// Where `journalctl` is: by absolute path, because root may run us.
+const PROGRAMS: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
+
+const NAME: &str = "journalctl";
+
+/// What an entry is known to be of, by fields that only journald sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Postfix's own: of its unit, or of its user.
+    Postfix,
+    /// Any user's.
+    Anybody,
+}
+
+/// An entry of the journal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// When journald received it, in microseconds since 1970.
+    pub realtime: u64,
+    /// The host's name.
+    pub host: Vec<u8>,
+    /// What the sender calls itself.
+    pub identifier: Vec<u8>,
+    /// The sender's process, from journald.
+    pub pid: Vec<u8>,
+    /// The sender's user, from journald.
+    pub uid: Vec<u8>,
+    /// The sender's unit, from journald.
+    pub unit: Vec<u8>,
+    /// What it says.
+    pub message: Vec<u8>,
+}
+
+/// The entries of a journal after a time.
+#[derive(Debug)]
+pub struct Journal {
+    child: Child,
+    entries: Entries<BufReader<ChildStdout>>,
+}
+
+impl Journal {
+    /// Starts reading at `start`, in Unix seconds. `postfix` is the user id of Postfix.
+    pub fn open(origin: Origin, start: i64, postfix: Option<u32>) -> Result<Self, Error> {
+        let mut command = command()?;
+        command.args(["--output=export", &format!("--since=@{}", start.max(0))]);
+        if origin == Origin::Postfix {
+            let mut matches: Vec<String> =
+                units()?.iter().map(|unit| format!("_SYSTEMD_UNIT={unit}")).collect();
+            matches.extend(postfix.map(|uid| format!("_UID={uid}")));
+            if matches.is_empty() {
+                // Nothing can be Postfix's; this unit has no entries.
+                matches.push("_SYSTEMD_UNIT=postfix.service".into());
+            }
+            command.args(matches.join(" + ").split(' '));
+        }
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(cannot_run)?;
+        let output = child.stdout.take().ok_or_else(|| failed("no output"))?;
+        Ok(Self { child, entries: Entries::new(BufReader::with_capacity(64 << 10, output)) })
+    }
+
+    /// The next entry; none at the end.
+    pub fn next(&mut self) -> io::Result<Option<Entry>> {
+        self.entries.next()
+    }
+
+    /// Says whether the program that gave the entries ended well.
+    pub fn close(mut self) -> Result<(), Error> {
+        // What it says goes to our stderr by itself only when it fails; it is a pipe, and short.
+        let mut said = String::new();
+        if let Some(errors) = self.child.stderr.take() {
+            let _ = errors.take(4096).read_to_string(&mut said);
+        }
+        let status = self.child.wait().map_err(cannot_run)?;
+        if status.success() {
+            return Ok(());
+        }
+        let said = said.lines().next().unwrap_or_default();
+        Err(failed(if said.is_empty() { "it failed without a word" } else { said }))
+    }
+}
+
+/// When the newest entry of the journal was written, in Unix seconds; none where there is no journal.
+pub fn newest() -> Option<i64> {
+    let mut command = command().ok()?;
+    command.args(["--output=export", "--lines=1"]);
+    let output = command.output().ok()?;
+    let entry = Entries::new(&output.stdout[..]).next().ok()??;
+    i64::try_from(entry.realtime / 1_000_000).ok()
+}
+
+/// The user id of Postfix, from the text of `/etc/passwd`.
+pub fn uid_of_postfix(passwd: &str) -> Option<u32> {
+    let line = passwd.lines().find_map(|line| line.strip_prefix("postfix:"))?;
+    line.split(':').nth(1)?.parse().ok()
+}
+
+/// The units that are Postfix's, of those that the journal knows.
+fn units() -> Result<Vec<String>, Error> {
+    let output = command()?.arg("--field=_SYSTEMD_UNIT").output().map_err(cannot_run)?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(failed(said.lines().next().unwrap_or("it failed without a word")));
+    }
+    let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(names.lines().filter(|unit| is_postfix_unit(unit.as_bytes())).map(String::from).collect())
+}
+
+/// `postfix.service` or `postfix@INSTANCE.service`.
+fn is_postfix_unit(unit: &[u8]) -> bool {
+    let Some(name) = unit.strip_prefix(b"postfix").and_then(|n| n.strip_suffix(b".service")) else {
+        return false;
+    };
+    let fine = |b: &u8| b.is_ascii_alphanumeric() || b"_-.\\:".contains(b);
+    name.is_empty() || name.strip_prefix(b"@").is_some_and(|instance| instance.iter().all(fine))
+}
+
+impl Entry {
+    /// The entry as a line of a syslog file, stamped with the time at which journald received it.
+    pub fn line(&self, zone: &Zone) -> Vec<u8> {
+        let seconds = i64::try_from(self.realtime / 1_000_000).unwrap_or(0);
+        let offset = zone.offset_at(seconds);
+        let local = OffsetDateTime::from_unix_timestamp(seconds + i64::from(offset));
+        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]");
+        let stamp = local.ok().and_then(|at| at.format(format).ok()).unwrap_or_default();
+        let sign = if offset < 0 { '-' } else { '+' };
+        let minutes = offset.abs() / 60;
+        let micros = self.realtime % 1_000_000;
+        let mut line = format!("{stamp}.{micros:06}{sign}{:02}:{:02} ", minutes / 60, minutes % 60)
+            .into_bytes();
+        line.extend_from_slice(&self.host);
+        line.push(b' ');
+        line.extend_from_slice(&self.identifier);
+        for part in [&b"["[..], &self.pid, b"]: ", &self.message] {
+            line.extend_from_slice(part);
+        }
+        line
+    }
+
+    /// Whether fields that only journald sets say that it is Postfix's.
+    pub fn is_of_postfix(&self, uid: Option<u32>) -> bool {
+        is_postfix_unit(&self.unit)
+            || uid.is_some_and(|uid| self.uid == uid.to_string().into_bytes())
+    }
+}
+
+fn command() -> Result<Command, Error> {
+    let path = PROGRAMS.iter().find(|path| Path::new(path).exists());
+    let mut command = Command::new(path.ok_or_else(|| failed("it is not installed"))?);
+    command.args(["--quiet", "--no-pager"]).env_clear();
+    command.stdin(Stdio::null()).stderr(Stdio::piped());
+    Ok(command)
+}
+
+fn cannot_run(error: io::Error) -> Error {
+    failed(&error.to_string())
+}
+
+fn failed(what: &str) -> Error {
+    Error::Program { program: NAME, what: what.to_owned() }
+}
+
+/// Entries in the export format.
+#[derive(Debug)]
+pub struct Entries<R> {
+    input: R,
+    field: Vec<u8>,
+}
+
+impl<R: BufRead> Entries<R> {
+    /// The entries of `input`.
+    pub fn new(input: R) -> Self {
+        Self { input, field: Vec::new() }
+    }
+
+    /// The next entry; none at the end.
+    pub fn next(&mut self) -> io::Result<Option<Entry>> {
+        let mut entry = Entry::default();
+        let mut any = false;
+        loop {
+            let whole = self.line()?;
+            if self.field.is_empty() {
+                match (any, whole) {
+                    (true, _) => return Ok(Some(entry)),
+                    (false, true) => continue,
+                    (false, false) => return Ok(None),
+                }
+            }
+            any = true;
+            let at = self.field.iter().position(|&b| b == b'=');
+            let (name, value) = match at {
+                Some(at) => (self.field[..at].to_vec(), self.field.split_off(at + 1)),
+                None => {
+                    let name = std::mem::take(&mut self.field);
+                    (name, self.binary()?)
+                }
+            };
+            entry.set(&name, value);
+        }
+    }
+
+    /// Reads a line, bounded; whether a newline ended it.
+    fn line(&mut self) -> io::Result<bool> {
+        self.field.clear();
+        let most = LONGEST as u64 + 64;
+        self.input.by_ref().take(most).read_until(b'\n', &mut self.field)?;
+        if self.field.last() == Some(&b'\n') {
+            self.field.pop();
+            return Ok(true);
+        }
+        if self.field.len() as u64 == most {
+            // Too long to be of use: keep its name, forget its value.
+            self.field.truncate(self.field.iter().position(|&b| b == b'=').map_or(1, |at| at + 1));
+            skip_line(&mut self.input)?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Reads a value of a given length, and the newline behind it.
+    fn binary(&mut self) -> io::Result<Vec<u8>> {
+        let mut length = [0; 8];
+        self.input.read_exact(&mut length)?;
+        let length = u64::from_le_bytes(length);
+        let mut value = Vec::new();
+        if length <= LONGEST as u64 {
+            self.input.by_ref().take(length).read_to_end(&mut value)?;
+        } else {
+            io::copy(&mut self.input.by_ref().take(length), &mut io::sink())?;
+        }
+        let mut newline = [0; 1];
+        self.input.read_exact(&mut newline)?;
+        Ok(value)
+    }
+}
+
+impl Entry {
+    fn set(&mut self, name: &[u8], value: Vec<u8>) {
+        let field = match name {
+            b"__REALTIME_TIMESTAMP" => {
+                let digits = std::str::from_utf8(&value).ok().and_then(|text| text.parse().ok());
+                self.realtime = digits.unwrap_or(0);
+                return;
+            }
+            b"_HOSTNAME" => &mut self.host,
+            b"SYSLOG_IDENTIFIER" => &mut self.identifier,
+            b"_PID" => &mut self.pid,
+            b"_UID" => &mut self.uid,
+            b"_SYSTEMD_UNIT" => &mut self.unit,
+            b"MESSAGE" => &mut self.message,
+            _ => return,
+        };
+        *field = value;
+    }
+}
+
+fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = input.fill_buf()?;
+        let (used, done) = match memchr::memchr(b'\n', buffer) {
+            Some(at) => (at + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        input.consume(used);
+        if done {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_in_the_export_format() {
+        let mut text = b"__CURSOR=x\n__REALTIME_TIMESTAMP=1782979878123480\n_UID=33\n".to_vec();
+        text.extend_from_slice(b"MESSAGE\n");
+        text.extend_from_slice(&7_u64.to_le_bytes());
+        text.extend_from_slice(b"a\nb\n\nc=\nSYSLOG_IDENTIFIER=php\n\n");
+        text.extend_from_slice(b"MESSAGE=second = one\n_SYSTEMD_UNIT=postfix@-.service\n");
+        let mut entries = Entries::new(&text[..]);
+        let first = entries.next().expect("readable").expect("an entry");
+        assert_eq!(first.message, b"a\nb\n\nc=");
+        assert_eq!((first.realtime, &first.uid[..]), (1_782_979_878_123_480, &b"33"[..]));
+        assert!(!first.is_of_postfix(Some(34)));
+        assert!(first.is_of_postfix(Some(33)));
+        let line = first.line(&Zone::local(Some("IST-5:30")));
+        assert_eq!(line, b"2026-07-02T13:41:18.123480+05:30  php[]: a\nb\n\nc=");
+        let second = entries.next().expect("readable").expect("an entry");
+        assert_eq!(second.message, b"second = one");
+        assert!(second.is_of_postfix(None));
+        assert_eq!(entries.next().expect("readable"), None);
+    }
+
+    #[test]
+    fn long_fields_are_left_out_and_the_rest_is_read() {
+        let mut text = b"MESSAGE=".to_vec();
+        text.extend_from_slice(&vec![b'x'; 200_000]);
+        text.extend_from_slice(b"\n_UID=5\nSYSLOG_IDENTIFIER\n");
+        text.extend_from_slice(&200_000_u64.to_le_bytes());
+        text.extend_from_slice(&vec![b'y'; 200_000]);
+        text.extend_from_slice(b"\n_PID=7\n\n");
+        let entry = Entries::new(&text[..]).next().expect("readable").expect("an entry");
+        assert_eq!((&entry.uid[..], &entry.pid[..]), (&b"5"[..], &b"7"[..]));
+        assert!(entry.message.is_empty() && entry.identifier.is_empty());
+        let cut = Entries::new(&b"MESSAGE\n\x05\0\0\0"[..]).next();
+        assert!(cut.is_err(), "a length that is cut off");
+    }
+
+    #[test]
+    fn units_and_user_of_postfix() {
+        for (unit, want) in [
+            ("postfix.service", true),
+            ("postfix@-.service", true),
+            ("postfix@mx\\x2dout.service", true),
+            ("postfix-evil.service", false),
+            ("postfix@a b.service", false),
+            ("session-1.scope", false),
+        ] {
+            assert_eq!(is_postfix_unit(unit.as_bytes()), want, "{unit}");
+        }
+        let passwd =
+            "root:x:0:0::/root:/bin/sh\npostfix:x:106:113::/var/spool/postfix:/bin/false\n";
+        assert_eq!(uid_of_postfix(passwd), Some(106));
+        assert_eq!(uid_of_postfix("xpostfix:x:1:1\n"), None);
+    }
+}

@@ -1,0 +1,223 @@
+//! Where lines come from: a log with its rotated elders, a pipe, the journal.
+//!
+//! A [`Log`] is what `-l` names, or a default log: the files that hold its lines, in reading order,
+//! elders before their log. All of them are open before the first is read, so that a rotation
+//! meanwhile changes nothing. Files are read with plain reads at offsets of our own, up to the length
+//! that they had when they were opened; a file that turns out shorter is told, never a crash.
+
+mod elders;
+pub mod journal;
+mod packed;
+mod start;
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::error::Error;
+use crate::lines::Lines;
+use packed::Packing;
+
+/// Within this time after its last write, a log's last line without newline is still being written.
+const LIVE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// The instant of a line, in Unix seconds, where it has one that can be read.
+pub type InstantOf<'a> = &'a mut dyn FnMut(&[u8]) -> Option<i64>;
+
+/// A log: its files in reading order.
+#[derive(Debug)]
+pub struct Log {
+    /// The files.
+    pub files: Vec<LogFile>,
+    /// What could not be opened, or is not read, and why. The rest is read all the same.
+    pub problems: Vec<Error>,
+}
+
+/// One open file of a log.
+#[derive(Debug)]
+pub struct LogFile {
+    /// Its name.
+    pub path: PathBuf,
+    /// Whether it was rotated away.
+    pub elder: bool,
+    input: Input,
+}
+
+enum Input {
+    /// A plain file, from an offset to the length it had; whether its last line may be unfinished.
+    Plain { file: File, from: u64, to: u64, hold_last: bool },
+    /// A compressed file, to the length it had.
+    Packed { file: File, to: u64, packing: Packing },
+    /// What can be read only once.
+    Stream(Box<dyn Read + Send>),
+}
+
+impl std::fmt::Debug for Input {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Plain { .. } => "Plain",
+            Self::Packed { .. } => "Packed",
+            Self::Stream(_) => "Stream",
+        })
+    }
+}
+
+impl Log {
+    /// Standard input, or another stream.
+    pub fn stream(name: &str, input: Box<dyn Read + Send>) -> Self {
+        let input = packed::unpack_stream(input);
+        let file = LogFile { path: name.into(), elder: false, input: Input::Stream(input) };
+        Self { files: vec![file], problems: Vec::new() }
+    }
+
+    /// The log at `path` with its elders, as far as a period reaches that began at `start`.
+    ///
+    /// A path that is compressed or named like an elder has no elders. With `plain_only`, anything but
+    /// a plain file is refused instead of waited for. `wall` is the time on this host's clock.
+    pub fn open(
+        path: &Path,
+        start: i64,
+        wall: SystemTime,
+        plain_only: bool,
+        instant_of: InstantOf<'_>,
+    ) -> Result<Self, Error> {
+        let read = |source| Error::Read { path: path.to_owned(), source };
+        let about = std::fs::metadata(path).map_err(read)?;
+        if plain_only && !about.is_file() {
+            return Err(Error::Refused { path: path.to_owned(), why: "it is not a plain file" });
+        }
+        if about.is_dir() {
+            return Err(read(io::ErrorKind::IsADirectory.into()));
+        }
+        if !about.is_file() {
+            let kind = about.file_type();
+            if kind.is_block_device() || kind.is_socket() {
+                return Err(Error::Refused { path: path.to_owned(), why: "it holds no lines" });
+            }
+            let file = File::open(path).map_err(read)?;
+            return Ok(Self::stream(&path.to_string_lossy(), Box::new(file)));
+        }
+        elders::open(path, start, wall, instant_of)
+    }
+
+    /// Whether all of it can be read a second time.
+    pub fn can_be_read_again(&self) -> bool {
+        !self.files.iter().any(|file| matches!(file.input, Input::Stream(_)))
+    }
+}
+
+impl LogFile {
+    /// Opens a file of a log. One that cannot be unpacked is an error.
+    fn open(path: &Path, elder: bool, wall: SystemTime) -> Result<(Self, Metadata), Error> {
+        let read = |source| Error::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(read)?;
+        let about = file.metadata().map_err(read)?;
+        if !about.is_file() {
+            return Err(Error::Refused { path: path.to_owned(), why: "it is not a plain file" });
+        }
+        let to = about.len();
+        let mut head = [0; packed::MAGIC];
+        let known = read_up_to(&file, &mut head).map_err(read)?;
+        let input = match packed::recognize(&head[..known]) {
+            Some(Ok(packing)) => Input::Packed { file, to, packing },
+            Some(Err(why)) => return Err(Error::Refused { path: path.to_owned(), why }),
+            None => {
+                let age = about.modified().ok().and_then(|at| wall.duration_since(at).ok());
+                let live = !elder && age.is_none_or(|age| age < LIVE);
+                Input::Plain { file, from: 0, to, hold_last: live }
+            }
+        };
+        Ok((Self { path: path.to_owned(), elder, input }, about))
+    }
+
+    /// Its lines, from where the period begins. A stream gives them once.
+    pub fn lines(&mut self) -> Lines<Reader<'_>> {
+        let (reader, hold_last) = match &mut self.input {
+            Input::Plain { file, from, to, hold_last } => {
+                (Reader::Plain(Span { file, at: *from, to: *to }), *hold_last)
+            }
+            Input::Packed { file, to, packing } => {
+                let span = Span { file, at: 0, to: *to };
+                (Reader::Packed(packing.unpack(Box::new(span))), false)
+            }
+            Input::Stream(input) => (Reader::Stream(input), false),
+        };
+        Lines::new(reader, hold_last)
+    }
+
+    /// Skips what lies before the period, where that can be found without reading it all.
+    fn skip_to(&mut self, start: i64, instant_of: InstantOf<'_>) -> io::Result<()> {
+        if let Input::Plain { file, from, to, .. } = &mut self.input {
+            *from = start::find(file, *to, start, instant_of)?;
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a file of a log, unpacked.
+pub enum Reader<'a> {
+    /// Of a plain file.
+    Plain(Span<'a>),
+    /// Of a compressed file.
+    Packed(Box<dyn Read + 'a>),
+    /// Of a stream.
+    Stream(&'a mut (dyn Read + Send)),
+}
+
+impl Reader<'_> {
+    /// Where a plain file ended before the length that it had, and that length.
+    pub fn shrunk(&self) -> Option<(u64, u64)> {
+        match self {
+            Self::Plain(span) if span.at < span.to => Some((span.at, span.to)),
+            _ => None,
+        }
+    }
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(span) => span.read(into),
+            Self::Packed(input) => input.read(into),
+            Self::Stream(input) => input.read(into),
+        }
+    }
+}
+
+/// A part of a file, read at offsets of its own.
+#[derive(Debug)]
+pub struct Span<'a> {
+    file: &'a File,
+    at: u64,
+    to: u64,
+}
+
+impl Read for Span<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.to - self.at).unwrap_or(usize::MAX).min(into.len());
+        let got = self.file.read_at(&mut into[..left], self.at)?;
+        self.at += got as u64;
+        Ok(got)
+    }
+}
+
+/// Which file it is, whatever it is called.
+fn identity(about: &Metadata) -> (u64, u64) {
+    (about.dev(), about.ino())
+}
+
+/// Reads from the begin of a file until the buffer is full or the file ends.
+fn read_up_to(file: &File, into: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < into.len() {
+        match file.read_at(&mut into[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(got) => filled += got,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

@@ -1,0 +1,203 @@
+//! Where in a file the period begins, found from its end without reading what lies before.
+//!
+//! # The order that is assumed
+//!
+//! Lines stand in a log in the order in which they arrived, so their stamps go up, roughly: some come
+//! late, hosts differ, a clock is set back, an hour repeats. The search looks at blocks of
+//! [`BLOCK`] bytes; a block is old when it holds stamps and all of them lie before the period. From
+//! the end it goes back in growing steps to an old block, then halves the distance between that and
+//! the oldest that is not.
+//!
+//! # When that does not hold
+//!
+//! What stands before the place found may still hold lines of the period: behind a burst of lines that
+//! another host delivered a day late, or before a clock was set back. So the [`MARGIN`] bytes before
+//! it are read as a whole, and of all the rest [`PROBES`] blocks at even distances: wherever a line of
+//! the period is seen, the search goes on before it. Lines of the period are passed over only if, in
+//! a file without other such lines near, they fill less than a [`PROBES`]th of what lies before, and
+//! stand more than the margin before all others.
+//!
+//! A block without a stamp that can be read counts as not old, so a doubt costs time, not lines.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use super::InstantOf;
+use crate::lines::split;
+
+/// How much is looked at, in bytes.
+const BLOCK: u64 = 32 << 10;
+
+/// The first step from the end, and what is read as a whole before the place found, in bytes.
+const MARGIN: u64 = 1 << 20;
+
+/// How many blocks are looked at in what lies before.
+const PROBES: u64 = 64;
+
+/// The offset from which a file of length `to` is read, so that no line after `start` is missed: that
+/// of a line's first byte, or of a byte inside a line that is old.
+pub(super) fn find(file: &File, to: u64, start: i64, instant_of: InstantOf<'_>) -> io::Result<u64> {
+    let mut search = Search { file, start, instant_of, block: vec![0; BLOCK as usize] };
+    let Some((mut old, mut young)) = search.gallop(to)? else { return Ok(0) };
+    loop {
+        while young - old > BLOCK {
+            let middle = old + (young - old) / 2;
+            if search.is_old(middle)? { old = middle } else { young = middle }
+        }
+        match search.young_before(old)? {
+            // Nothing of the period was seen before: reading begins behind the line that is cut there.
+            None => return search.next_line(old),
+            Some(0) => return Ok(0),
+            // Go on before it, from a block that is old again.
+            Some(at) => match search.gallop(at)? {
+                Some(pair) => (old, young) = pair,
+                None => return Ok(0),
+            },
+        }
+    }
+}
+
+struct Search<'a> {
+    file: &'a File,
+    start: i64,
+    instant_of: InstantOf<'a>,
+    block: Vec<u8>,
+}
+
+impl Search<'_> {
+    /// Goes back from `end` in growing steps: the first old block, and the place after it that is not.
+    fn gallop(&mut self, end: u64) -> io::Result<Option<(u64, u64)>> {
+        let (mut step, mut young) = (MARGIN, end);
+        while step < end {
+            let at = end - step;
+            if self.is_old(at)? {
+                return Ok(Some((at, young)));
+            }
+            young = at;
+            step *= 2;
+        }
+        Ok(None)
+    }
+
+    /// Whether the block at an offset holds stamps, and all of them lie before the period.
+    fn is_old(&mut self, at: u64) -> io::Result<bool> {
+        Ok(self.newest(at)?.is_some_and(|newest| newest <= self.start))
+    }
+
+    /// An offset before `old` from which on lines of the period were seen.
+    fn young_before(&mut self, old: u64) -> io::Result<Option<u64>> {
+        // The rest first: what is found there is further back.
+        let far = old.saturating_sub(MARGIN);
+        let distance = (far / PROBES).max(BLOCK);
+        let mut at = 0;
+        while at + BLOCK <= far {
+            if !self.is_old(at)? {
+                return Ok(Some(at));
+            }
+            at += distance;
+        }
+        let mut at = far;
+        while at < old {
+            if !self.is_old(at)? {
+                return Ok(Some(at));
+            }
+            at += BLOCK / 2; // Blocks overlap: a line that one cuts is whole in the next.
+        }
+        Ok(None)
+    }
+
+    /// The newest stamp among the whole lines of a block; none when no stamp can be read.
+    fn newest(&mut self, at: u64) -> io::Result<Option<i64>> {
+        let mut filled = 0;
+        while filled < self.block.len() {
+            match self.file.read_at(&mut self.block[filled..], at + filled as u64) {
+                Ok(0) => break,
+                Ok(got) => filled += got,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let block = &self.block[..filled];
+        // The first line may be cut, unless it is the file's first; the last one always may.
+        let first =
+            if at == 0 { 0 } else { memchr::memchr(b'\n', block).map_or(filled, |n| n + 1) };
+        let last = memchr::memrchr(b'\n', block).map_or(0, |n| n + 1);
+        if first >= last {
+            return Ok(None);
+        }
+        Ok(split(&block[first..last]).filter_map(|line| (self.instant_of)(line)).max())
+    }
+
+    /// The offset behind the next newline at or after `at`.
+    fn next_line(&mut self, at: u64) -> io::Result<u64> {
+        let got = self.file.read_at(&mut self.block, at)?;
+        Ok(at + memchr::memchr(b'\n', &self.block[..got]).map_or(0, |n| n as u64 + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    /// A file of lines `N` padded to 100 bytes, and where it says the lines after `start` begin.
+    fn first_read(numbers: &[i64], start: i64) -> (u64, usize) {
+        let path = std::env::temp_dir().join(format!(
+            "spamcore-start-{}-{start}-{}",
+            std::process::id(),
+            numbers.len()
+        ));
+        let mut text = Vec::new();
+        for number in numbers {
+            writeln!(text, "{number:<99}").expect("memory");
+        }
+        std::fs::write(&path, &text).expect("a temporary file");
+        let file = File::open(&path).expect("it was just written");
+        std::fs::remove_file(&path).expect("it was just written");
+        let mut read = 0;
+        let mut instant_of = |line: &[u8]| {
+            read += 1;
+            std::str::from_utf8(line).ok()?.trim().parse().ok()
+        };
+        let at = find(&file, text.len() as u64, start, &mut instant_of).expect("readable");
+        (at, read)
+    }
+
+    #[test]
+    fn the_start_is_found_without_reading_what_lies_before() {
+        let numbers: Vec<i64> = (0..400_000).collect(); // 40 MB
+        for start in [10, 200_000, 389_000, 399_990] {
+            let (at, read) = first_read(&numbers, start);
+            let line = at / 100;
+            assert!(line <= start as u64 + 1, "{start}: begins at {line}");
+            assert!(line + 3000 > start as u64, "{start}: begins at {line}");
+            assert!(read < 80_000, "{start}: {read} lines looked at");
+        }
+        assert_eq!(first_read(&numbers, -1).0, 0);
+        assert_eq!(first_read(&numbers[..1000], 500).0, 0, "small files are read whole");
+    }
+
+    #[test]
+    fn late_bursts_and_clocks_set_back_do_not_end_the_search() {
+        // In the period: 100,000 lines, then 30,000 old ones that came late, then 50,000 more.
+        let mut numbers: Vec<i64> = (0..200_000).collect();
+        numbers.extend(0..30_000);
+        numbers.extend(200_000..250_000);
+        let (at, _) = first_read(&numbers, 100_000);
+        assert!(at / 100 <= 100_001, "begins at line {}", at / 100);
+        // A clock that was set back by a lot.
+        let mut numbers: Vec<i64> = (0..200_000).collect();
+        numbers.extend(150_000..190_000);
+        let (at, _) = first_read(&numbers, 180_000);
+        assert!(at / 100 <= 180_001, "begins at line {}", at / 100);
+    }
+
+    #[test]
+    fn lines_without_stamps_are_not_taken_for_old() {
+        let mut numbers = vec![-1; 1];
+        numbers.extend(vec![i64::MAX; 0]);
+        numbers.extend(0..100_000);
+        assert_eq!(first_read(&numbers, i64::MIN).0, 0);
+    }
+}

@@ -1,0 +1,480 @@
+//! Time stamps as text: from the first bytes of a line to a [`Stamp`].
+//!
+//! A [`Stamp`] holds the numbers that stand in the line and says which zone they are in. It is not
+//! an instant yet: the missing year, the local zone and hours that repeat are the business of
+//! [`Clock`](crate::clock::Clock). Nothing is allocated, nothing is looked up.
+//!
+//! The forms, and who writes them:
+//!
+//! | form | written by |
+//! |---|---|
+//! | `Jul  2 09:31:10`, `Jul 02 …`, `Jul 2 …`, with a fraction | rsyslog `RSYSLOG_TraditionalFileFormat`, Postfix `util/msg_logger.c`, `journalctl -o short` |
+//! | `Nov 23 2026 17:30:00`, `2026 Nov 23 17:30:00` | rsyslog templates, appliances |
+//! | `2026-11-23T18:09:57.235697+00:00`, `Z`, `+0100`, `+01`, no zone | rsyslog `RSYSLOG_FileFormat`, `journalctl -o short-iso` |
+//! | `2026-11-23 18:06:47.636 +0000` | Exim `log.c log_vwrite()`, `tod.c` |
+//! | `Thu 2026-07-02 10:11:18 CEST` | `journalctl -o short-full` |
+//! | `1782979878.123480` | `journalctl -o short-unix` |
+//! | `23-Nov-2026 19:04:25 Europe/Madrid` | PHP `ext/standard/mail.c`, inside brackets |
+//!
+//! Fractions of a second are dropped; second 60 is 59. What is out of range (month 13, hour 24) is
+//! no stamp; whether a day exists in its month is decided by the clock.
+
+use crate::walk::Walk;
+
+/// The zone that a stamp names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StampZone<'a> {
+    /// None: local time of the host that wrote it.
+    Local,
+    /// Seconds east of UTC.
+    Offset(i32),
+    /// A name such as `Europe/Madrid`, as it stands in the line.
+    Name(&'a [u8]),
+    /// An abbreviation such as `CEST`, as journalctl prints it.
+    Abbreviation(&'a [u8]),
+}
+
+/// A minute on a wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Minute {
+    /// 0 to 9999, or none where the form has no year.
+    pub year: Option<u16>,
+    /// 1 to 12.
+    pub month: u8,
+    /// 1 to 31; it may not exist in the month.
+    pub day: u8,
+    /// 0 to 23.
+    pub hour: u8,
+    /// 0 to 59.
+    pub minute: u8,
+}
+
+/// A time stamp as it stands in a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp<'a> {
+    /// Seconds since 1970-01-01 00:00:00 UTC.
+    Unix(i64),
+    /// A reading of a wall clock.
+    Civil {
+        /// The minute.
+        minute: Minute,
+        /// 0 to 59.
+        second: u8,
+        /// What the minute is counted in.
+        zone: StampZone<'a>,
+    },
+}
+
+impl<'a> Stamp<'a> {
+    /// Takes the stamp that a line of a syslog file begins with, in any of the forms above but PHP's.
+    ///
+    /// What follows must be a blank or the end; it is not taken.
+    pub fn of_syslog(walk: &mut Walk<'a>) -> Option<Self> {
+        let mut here = *walk;
+        let stamp = match here.rest().first()? {
+            b'0'..=b'9' => starts_with_digit(&mut here)?,
+            _ => starts_with_letter(&mut here)?,
+        };
+        if !(here.is_done() || here.rest()[0] == b' ') {
+            return None;
+        }
+        *walk = here;
+        Some(stamp)
+    }
+
+    /// Takes the stamp of a line that Exim wrote itself: `YYYY-MM-DD HH:MM:SS[.mmm][ +ZZZZ]`.
+    pub fn of_exim(walk: &mut Walk<'a>) -> Option<Self> {
+        let mut here = *walk;
+        let date = iso_date(&mut here)?;
+        if !here.take(b" ") {
+            return None;
+        }
+        let (hour, minute, second) = clock_time(&mut here)?;
+        let zone = spaced_offset(&mut here);
+        if !(here.is_done() || here.rest()[0] == b' ') {
+            return None;
+        }
+        *walk = here;
+        Some(civil(date, (hour, minute, second), zone))
+    }
+
+    /// Takes what PHP writes between its brackets: `23-Nov-2026 19:04:25 Europe/Madrid`.
+    pub fn of_php(walk: &mut Walk<'a>) -> Option<Self> {
+        let mut here = *walk;
+        let day = here.number(1, 2)?;
+        if !here.take(b"-") {
+            return None;
+        }
+        let month = month_name(&mut here)?;
+        if !here.take(b"-") {
+            return None;
+        }
+        let year = four(&mut here)?;
+        if !here.take(b" ") {
+            return None;
+        }
+        let time = clock_time(&mut here)?;
+        if !here.take(b" ") {
+            return None;
+        }
+        let name = here.take_while(|b| b != b']' && b != b' ');
+        let date = (Some(year), month, checked_day(day)?);
+        let zone = match fixed_offset(&mut Walk::new(name)) {
+            Some(offset) => StampZone::Offset(offset),
+            None if name.is_empty() => return None,
+            None => StampZone::Name(name),
+        };
+        *walk = here;
+        Some(civil(date, time, zone))
+    }
+
+    /// Reads an RFC 3339 stamp, or `YYYY-MM-DD HH:MM[:SS]` of local time, as `--now` takes them.
+    pub fn of_argument(text: &'a [u8]) -> Option<Self> {
+        let mut walk = Walk::new(text);
+        let date = iso_date(&mut walk)?;
+        let rfc = walk.take(b"T") || walk.take(b"t");
+        if !rfc && !walk.take(b" ") {
+            return None;
+        }
+        let time = if walk.rest().len() == 5 && !rfc {
+            let hour = walk.two()?;
+            if !walk.take(b":") {
+                return None;
+            }
+            checked_time(hour, walk.two()?, 0)?
+        } else {
+            clock_time(&mut walk)?
+        };
+        let zone = match fixed_offset(&mut walk) {
+            Some(offset) => StampZone::Offset(offset),
+            None if rfc => return None,
+            None => StampZone::Local,
+        };
+        walk.is_done().then(|| civil(date, time, zone))
+    }
+}
+
+type Date = (Option<u16>, u8, u8);
+type Time = (u8, u8, u8);
+
+fn civil<'a>((year, month, day): Date, time: Time, zone: StampZone<'a>) -> Stamp<'a> {
+    let (hour, minute, second) = time;
+    Stamp::Civil { minute: Minute { year, month, day, hour, minute }, second, zone }
+}
+
+/// ISO forms, a year first, or Unix seconds.
+fn starts_with_digit<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
+    let mut here = *walk;
+    if let Some(date) = iso_date(&mut here) {
+        let spaced = here.take(b" ");
+        if !spaced && !here.take(b"T") {
+            return None;
+        }
+        let time = clock_time(&mut here)?;
+        let zone = match fixed_offset(&mut here) {
+            Some(offset) => StampZone::Offset(offset),
+            None if spaced => spaced_offset(&mut here),
+            None => StampZone::Local,
+        };
+        *walk = here;
+        return Some(civil(date, time, zone));
+    }
+    let digits = here.take_while(|b| b.is_ascii_digit());
+    match digits.len() {
+        4 => {
+            let year = four(&mut Walk::new(digits))?;
+            if !here.take(b" ") {
+                return None;
+            }
+            let (_, month, day) = month_and_day(&mut here)?;
+            let time = clock_time(&mut here)?;
+            *walk = here;
+            Some(civil((Some(year), month, day), time, StampZone::Local))
+        }
+        9..=12 => {
+            fraction(&mut here)?;
+            *walk = here;
+            let seconds = Walk::new(digits).number(9, 12)?;
+            Some(Stamp::Unix(i64::try_from(seconds).ok()?))
+        }
+        _ => None,
+    }
+}
+
+/// A month's name, or a weekday's before an ISO date.
+fn starts_with_letter<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
+    let mut here = *walk;
+    if let Some((_, month, day)) = month_and_day(&mut here) {
+        let mut with_year = here;
+        let year = four(&mut with_year).filter(|_| with_year.take(b" "));
+        if year.is_some() {
+            here = with_year;
+        }
+        let time = clock_time(&mut here)?;
+        *walk = here;
+        return Some(civil((year, month, day), time, StampZone::Local));
+    }
+    const WEEKDAYS: [&[u8]; 7] = [b"Mon ", b"Tue ", b"Wed ", b"Thu ", b"Fri ", b"Sat ", b"Sun "];
+    if !WEEKDAYS.iter().any(|name| here.take(name)) {
+        return None;
+    }
+    let date = iso_date(&mut here)?;
+    if !here.take(b" ") {
+        return None;
+    }
+    let time = clock_time(&mut here)?;
+    if !here.take(b" ") {
+        return None;
+    }
+    let zone = StampZone::Abbreviation(here.word()?);
+    *walk = here;
+    Some(civil(date, time, zone))
+}
+
+/// `Nov 23 `, `Nov  3 `, `Nov 03 ` or `Nov 3 `, with the blank behind it.
+fn month_and_day(walk: &mut Walk<'_>) -> Option<Date> {
+    let month = month_name(walk)?;
+    if !walk.take(b" ") {
+        return None;
+    }
+    walk.take(b" ");
+    let day = checked_day(walk.number(1, 2)?)?;
+    walk.take(b" ").then_some((None, month, day))
+}
+
+fn month_name(walk: &mut Walk<'_>) -> Option<u8> {
+    let &[a, b, c, ..] = walk.rest() else { return None };
+    let month = match &[a, b, c] {
+        b"Jan" => 1,
+        b"Feb" => 2,
+        b"Mar" => 3,
+        b"Apr" => 4,
+        b"May" => 5,
+        b"Jun" => 6,
+        b"Jul" => 7,
+        b"Aug" => 8,
+        b"Sep" => 9,
+        b"Oct" => 10,
+        b"Nov" => 11,
+        b"Dec" => 12,
+        _ => return None,
+    };
+    walk.take(&[a, b, c]);
+    Some(month)
+}
+
+fn iso_date(walk: &mut Walk<'_>) -> Option<Date> {
+    let mut here = *walk;
+    let year = four(&mut here)?;
+    if !here.take(b"-") {
+        return None;
+    }
+    let month = here.two().filter(|month| (1..=12).contains(month))?;
+    if !here.take(b"-") {
+        return None;
+    }
+    let day = checked_day(u64::from(here.two()?))?;
+    *walk = here;
+    Some((Some(year), month, day))
+}
+
+/// `HH:MM:SS`, and a fraction after `.` or `,`.
+fn clock_time(walk: &mut Walk<'_>) -> Option<Time> {
+    let hour = walk.two()?;
+    if !walk.take(b":") {
+        return None;
+    }
+    let minute = walk.two()?;
+    if !walk.take(b":") {
+        return None;
+    }
+    let second = walk.two()?;
+    fraction(walk)?;
+    checked_time(hour, minute, second)
+}
+
+fn fraction(walk: &mut Walk<'_>) -> Option<()> {
+    if walk.take(b".") || walk.take(b",") {
+        return (!walk.take_while(|b| b.is_ascii_digit()).is_empty()).then_some(());
+    }
+    Some(())
+}
+
+/// `Z`, `+01:00`, `+0100` or `+01`, right here.
+fn fixed_offset(walk: &mut Walk<'_>) -> Option<i32> {
+    let mut here = *walk;
+    if here.take(b"Z") || here.take(b"z") {
+        *walk = here;
+        return Some(0);
+    }
+    let sign = if here.take(b"+") {
+        1
+    } else if here.take(b"-") {
+        -1
+    } else {
+        return None;
+    };
+    let hours = here.two().filter(|hours| *hours < 24)?;
+    let colon = here.take(b":");
+    let minutes = match here.two() {
+        Some(minutes) if minutes < 60 => minutes,
+        None if !colon => 0,
+        _ => return None,
+    };
+    *walk = here;
+    Some(sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60))
+}
+
+/// ` +0100` where Exim and some templates put it; else local time.
+fn spaced_offset<'a>(walk: &mut Walk<'_>) -> StampZone<'a> {
+    let mut here = *walk;
+    if here.take(b" ") && matches!(here.rest().first(), Some(b'+' | b'-')) {
+        let offset = fixed_offset(&mut here);
+        if let (Some(offset), true) = (offset, here.is_done() || here.rest()[0] == b' ') {
+            *walk = here;
+            return StampZone::Offset(offset);
+        }
+    }
+    StampZone::Local
+}
+
+fn four(walk: &mut Walk<'_>) -> Option<u16> {
+    u16::try_from(walk.number(4, 4)?).ok()
+}
+
+fn checked_day(day: u64) -> Option<u8> {
+    u8::try_from(day).ok().filter(|day| (1..=31).contains(day))
+}
+
+fn checked_time(hour: u8, minute: u8, second: u8) -> Option<Time> {
+    (hour < 24 && minute < 60 && second <= 60).then(|| (hour, minute, second.min(59)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(stamp: Option<Stamp<'_>>) -> String {
+        match stamp {
+            None => "-".into(),
+            Some(Stamp::Unix(seconds)) => format!("@{seconds}"),
+            Some(Stamp::Civil { minute: m, second, zone }) => {
+                let year = m.year.map_or("----".into(), |year| format!("{year:04}"));
+                let zone = match zone {
+                    StampZone::Local => "local".into(),
+                    StampZone::Offset(seconds) => format!("{seconds:+}"),
+                    StampZone::Name(name) => String::from_utf8_lossy(name).into_owned(),
+                    StampZone::Abbreviation(name) => format!("~{}", String::from_utf8_lossy(name)),
+                };
+                format!(
+                    "{year}-{:02}-{:02} {:02}:{:02}:{second:02} {zone}",
+                    m.month, m.day, m.hour, m.minute
+                )
+            }
+        }
+    }
+
+    fn syslog(text: &str) -> String {
+        let mut walk = Walk::new(text.as_bytes());
+        let stamp = Stamp::of_syslog(&mut walk);
+        let rest = String::from_utf8_lossy(walk.rest()).into_owned();
+        format!("{}|{rest}", show(stamp))
+    }
+
+    #[test]
+    fn every_form_of_a_syslog_file() {
+        for (text, want) in [
+            ("Jul  2 09:31:10 web", "-----07-02 09:31:10 local| web"),
+            ("Jul 02 09:31:10 web", "-----07-02 09:31:10 local| web"),
+            ("Jul 2 09:31:10 web", "-----07-02 09:31:10 local| web"),
+            ("Jul 12 09:31:10.123456 web", "-----07-12 09:31:10 local| web"),
+            ("Nov 23 2026 17:30:00 mx", "2026-11-23 17:30:00 local| mx"),
+            ("2026 Nov 23 17:30:00 mx", "2026-11-23 17:30:00 local| mx"),
+            ("2026-11-23T18:09:57.235697+00:00 vm", "2026-11-23 18:09:57 +0| vm"),
+            ("2026-11-23T18:09:57+01:00 vm", "2026-11-23 18:09:57 +3600| vm"),
+            ("2026-11-23T18:09:57-0330 vm", "2026-11-23 18:09:57 -12600| vm"),
+            ("2026-11-23T18:09:57+02 vm", "2026-11-23 18:09:57 +7200| vm"),
+            ("2026-11-23T18:09:57Z vm", "2026-11-23 18:09:57 +0| vm"),
+            ("2026-11-23T18:09:57 vm", "2026-11-23 18:09:57 local| vm"),
+            ("2026-11-23 18:09:57 vm", "2026-11-23 18:09:57 local| vm"),
+            ("2026-11-23 18:09:57,5 +0100 vm", "2026-11-23 18:09:57 +3600| vm"),
+            ("Thu 2026-07-02 10:11:18 CEST host", "2026-07-02 10:11:18 ~CEST| host"),
+            ("1782979878.123480 host", "@1782979878| host"),
+            ("1795456675 host", "@1795456675| host"),
+            ("Nov 30 23:59:60 x", "-----11-30 23:59:59 local| x"),
+            ("Jul  2 09:31:10", "-----07-02 09:31:10 local|"),
+        ] {
+            assert_eq!(syslog(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_stamp() {
+        for text in [
+            "",
+            "x",
+            "Jul",
+            "Jul  2",
+            "Jul   2 09:31:10 web",
+            "Jul  2 9:31:10 web",
+            "Jul  2 24:00:00 web",
+            "Jul  2 09:60:00 web",
+            "Jul  2 09:31:61 web",
+            "Jul 32 09:31:10 web",
+            "Jul  0 09:31:10 web",
+            "jul  2 09:31:10 web",
+            "Jul  2 09:31:10x web",
+            "2026-13-23T18:09:57Z vm",
+            "2026-11-23T18:09:57+24:00 vm",
+            "2026-11-23T18:09:57+01:60 vm",
+            "2026-11-23T18:09:57. vm",
+            "2026-11-23t18:09:57Z vm",
+            "12345678 host",
+            "Thu 2026-07-02 10:11:18",
+            "[23-Nov-2026 19:04:25 UTC] x",
+        ] {
+            assert!(syslog(text).starts_with("-|"), "{text}");
+        }
+    }
+
+    #[test]
+    fn exim_and_php_forms() {
+        for (text, want) in [
+            ("2026-11-23 18:06:47 1x", "2026-11-23 18:06:47 local"),
+            ("2026-11-23 18:06:47.636 +0000 [32290] 1x", "2026-11-23 18:06:47 +0"),
+            ("2026-11-23 18:06:47 -0800 1x", "2026-11-23 18:06:47 -28800"),
+            ("2026-11-23 18:06:47 +08x 1x", "2026-11-23 18:06:47 local"),
+            ("2026-11-23T18:06:47 1x", "-"),
+            ("Nov 23 18:06:47 1x", "-"),
+        ] {
+            assert_eq!(show(Stamp::of_exim(&mut Walk::new(text.as_bytes()))), want, "{text}");
+        }
+        for (text, want) in [
+            ("23-Nov-2026 19:04:25 Europe/Madrid]", "2026-11-23 19:04:25 Europe/Madrid"),
+            ("2-Nov-2026 19:04:25 Etc/GMT+5]", "2026-11-02 19:04:25 Etc/GMT+5"),
+            ("23-Nov-2026 19:04:25 +05:30]", "2026-11-23 19:04:25 +19800"),
+            ("23-Nov-2026 19:04:25 ]", "-"),
+            ("23-Nov-2026 19:04:25]", "-"),
+            ("23-11-2026 19:04:25 UTC]", "-"),
+        ] {
+            assert_eq!(show(Stamp::of_php(&mut Walk::new(text.as_bytes()))), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_given_as_an_argument() {
+        for (text, want) in [
+            ("2026-11-23 17:58:00", "2026-11-23 17:58:00 local"),
+            ("2026-11-23 17:58", "2026-11-23 17:58:00 local"),
+            ("2026-11-23T17:58:00Z", "2026-11-23 17:58:00 +0"),
+            ("2026-11-23T17:58:00.5+01:00", "2026-11-23 17:58:00 +3600"),
+            ("2026-11-23 17:58:00+01:00", "2026-11-23 17:58:00 +3600"),
+            ("2026-11-23T17:58:00", "-"),
+            ("2026-11-23", "-"),
+            ("2026-11-23 17:58:00 x", "-"),
+            ("now", "-"),
+        ] {
+            assert_eq!(show(Stamp::of_argument(text.as_bytes())), want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! The count: senders, and what was seen of each.
+//!
+//! Names come from strangers, so the maps are keyed with a hash seeded at random, and a set of
+//! addresses or networks is exact up to [`MOST`] members and then says that there are more.
+//!
+//! # Memory
+//!
+//! A sender costs its name, its first line and a hundred bytes or so, and who invents names can make
+//! any number of senders. So the tally keeps everything only while that takes less than a budget.
+//! Beyond it, it forgets what it kept and counts by a hash of the name into a table of fixed size:
+//! each place holds the messages of all names that fall on it, so no name has more messages than its
+//! place says. The logs are then read a second time, and only names whose place reaches their limit
+//! are kept, this time exactly: whoever is reported has the count, the first line, the addresses that a
+//! tally without a budget would have given. Logs that cannot be read twice (a pipe) keep a million
+//! names instead, and the tally says when there were more.
+//!
+//! With limits below ten, names that were never near them can share a place that reaches them, and the
+//! bound does not hold.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+
+use crate::limits::Limits;
+use crate::network::{self, Webmail};
+use crate::parse::{Client, Event, Kind};
+use crate::window::Window;
+
+/// How many members a set of addresses or networks is exact to.
+pub const MOST: usize = 100_000;
+
+/// How many parts the activity of a sender is told in.
+pub const PARTS: usize = 20;
+
+/// How many bytes of names and lines are kept before counting goes by hash.
+const BUDGET: usize = 8 << 20;
+
+/// How many names are kept of logs that cannot be read twice.
+const NAMES: usize = 1_000_000;
+
+/// How many places the table of hashes has.
+const PLACES: usize = 1 << 24;
+
+/// What a sender costs beside its name and line, about.
+const OVERHEAD: usize = 768;
+
+/// A set that is exact up to [`MOST`] members.
+#[derive(Clone, Debug)]
+pub struct Few<T> {
+    members: HashSet<T>,
+    more: bool,
+}
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self { members: HashSet::new(), more: false }
+    }
+}
+
+impl<T: Eq + std::hash::Hash> Few<T> {
+    fn insert(&mut self, member: T) {
+        if self.members.len() < MOST {
+            self.members.insert(member);
+        } else if !self.more {
+            self.more = !self.members.contains(&member);
+        }
+    }
+
+    /// How many members there are, [`MOST`] at most.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Whether there are more than [`MOST`].
+    pub fn more(&self) -> bool {
+        self.more
+    }
+}
+
+/// A client's address: an IP address, or another text such as `unknown`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Address {
+    Ip(IpAddr),
+    Text(Box<[u8]>),
+}
+
+/// Where the messages of a login name came from.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    nets: Few<Box<[u8]>>,
+    unknowns: Few<Address>,
+    ips: Few<Address>,
+    webmail: u64,
+}
+
+impl Origins {
+    /// The distinct network names.
+    pub fn nets(&self) -> Count {
+        Count::of(&self.nets)
+    }
+
+    /// The distinct addresses of clients named `unknown`.
+    pub fn unknowns(&self) -> Count {
+        Count::of(&self.unknowns)
+    }
+
+    /// The distinct addresses.
+    pub fn ips(&self) -> Count {
+        Count::of(&self.ips)
+    }
+
+    /// The messages from webmail hosts.
+    pub fn webmail(&self) -> u64 {
+        self.webmail
+    }
+
+    fn add(&mut self, client: Client<'_>, times: u64, webmail: &Webmail) {
+        let ip = std::str::from_utf8(client.address).ok().and_then(|text| text.parse().ok());
+        let address = match ip {
+            Some(ip) => Address::Ip(ip),
+            None => Address::Text(client.address.into()),
+        };
+        if ip.is_some_and(|ip| webmail.holds(ip)) {
+            self.webmail = self.webmail.saturating_add(times);
+        }
+        let net = network::of_name(client.name);
+        if !self.nets.members.contains(net) {
+            self.nets.insert(net.into());
+        }
+        if client.name == b"unknown" {
+            self.unknowns.insert(address.clone());
+        }
+        self.ips.insert(address);
+    }
+}
+
+/// The size of a set that is counted up to [`MOST`]; it prints as `100000+` beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Count {
+    /// The members, [`MOST`] at most.
+    pub known: u64,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+impl Count {
+    fn of<T: Eq + std::hash::Hash>(set: &Few<T>) -> Self {
+        Self { known: set.len() as u64, more: set.more() }
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.known, if self.more { "+" } else { "" })
+    }
+}
+
+/// What was seen of one sender.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// How many messages.
+    pub messages: u64,
+    /// The first line in reading order, as logged, without its newline.
+    pub line: Box<[u8]>,
+    /// The earliest and the latest stamp, in Unix seconds; none where no line had one.
+    pub span: Option<(i64, i64)>,
+    /// The messages in each of [`PARTS`] equal parts of the window. Unstamped ones are in none.
+    pub activity: [u64; PARTS],
+    /// Where they came from, for a login name.
+    pub origins: Origins,
+}
+
+/// The senders of the window.
+#[derive(Debug)]
+pub struct Tally {
+    window: Window,
+    limits: Limits,
+    webmail: Webmail,
+    senders: HashMap<Kind, HashMap<Box<[u8]>, Seen>>,
+    mode: Mode,
+    used: usize,
+    names: usize,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+enum Mode {
+    /// Everything is kept, while it fits.
+    Everything { again: bool },
+    /// A million names are kept; so many messages were of others.
+    Names { beyond: u64 },
+    /// Only places are counted.
+    Places(Vec<u16>),
+    /// Only names whose place reaches their limit are kept.
+    Near(Vec<u16>),
+}
+
+impl Tally {
+    /// An empty tally of logs that can be read a second time.
+    pub fn new(window: Window, limits: Limits, webmail: Webmail) -> Self {
+        Self {
+            window,
+            limits,
+            webmail,
+            senders: HashMap::new(),
+            mode: Mode::Everything { again: true },
+            used: 0,
+            names: 0,
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Says whether the logs can be read a second time. To be said before the first event.
+    pub fn reads_again(&mut self, again: bool) {
+        self.mode = Mode::Everything { again };
+    }
+
+    /// Counts an event `times` times. `at` is its instant; it is inside the window.
+    pub fn add(&mut self, event: &Event<'_>, times: u64, at: Option<i64>, line: &[u8]) {
+        self.count(event.kind, event.sender, event.client, times, at, line);
+        if let Some(id) = event.authenticated {
+            self.count(Kind::Authenticated, id, None, times, at, line);
+        }
+    }
+
+    /// Whether the logs are to be read a second time, with this same tally.
+    pub fn wants_second_pass(&mut self) -> bool {
+        match std::mem::replace(&mut self.mode, Mode::Everything { again: false }) {
+            Mode::Places(places) => {
+                self.mode = Mode::Near(places);
+                true
+            }
+            mode => {
+                self.mode = mode;
+                false
+            }
+        }
+    }
+
+    /// How many messages were left out because their senders were beyond the million that is kept.
+    pub fn beyond(&self) -> u64 {
+        if let Mode::Names { beyond } = self.mode { beyond } else { 0 }
+    }
+
+    /// The limits that the senders are judged by.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The window that is looked at.
+    pub fn window(&self) -> Window {
+        self.window
+    }
+
+    /// The senders that were kept, in no order.
+    pub fn senders(&self) -> impl Iterator<Item = (Kind, &[u8], &Seen)> {
+        self.senders.iter().flat_map(|(&kind, senders)| {
+            senders.iter().map(move |(name, seen)| (kind, &name[..], seen))
+        })
+    }
+
+    fn count(
+        &mut self,
+        kind: Kind,
+        name: &[u8],
+        client: Option<Client<'_>>,
+        times: u64,
+        at: Option<i64>,
+        line: &[u8],
+    ) {
+        if let Some(seen) = self.senders.get_mut(&kind).and_then(|of_kind| of_kind.get_mut(name)) {
+            seen.add(client, times, at, &self.window, &self.webmail);
+            return;
+        }
+        if !self.keeps(kind, name, times, line) {
+            return;
+        }
+        let mut seen = Seen {
+            messages: 0,
+            line: line.into(),
+            span: None,
+            activity: [0; PARTS],
+            origins: Origins::default(),
+        };
+        seen.add(client, times, at, &self.window, &self.webmail);
+        self.senders.entry(kind).or_default().insert(name.into(), seen);
+    }
+
+    /// Whether a name that is new is to be kept; what is not, is counted by place.
+    fn keeps(&mut self, kind: Kind, name: &[u8], times: u64, line: &[u8]) -> bool {
+        if let Mode::Everything { again } = self.mode {
+            self.names += 1;
+            self.used += name.len() + line.len() + OVERHEAD;
+            let fits = if again { self.used <= BUDGET } else { self.names <= NAMES };
+            if fits {
+                return true;
+            }
+            self.mode = if again {
+                let mut places = vec![0; PLACES];
+                for (kind, senders) in &self.senders {
+                    for (name, seen) in senders {
+                        add_to(&mut places, self.place(*kind, name), seen.messages);
+                    }
+                }
+                self.senders = HashMap::new();
+                Mode::Places(places)
+            } else {
+                Mode::Names { beyond: 0 }
+            };
+        }
+        let place = self.place(kind, name);
+        match &mut self.mode {
+            Mode::Everything { .. } => true,
+            Mode::Names { beyond } => {
+                *beyond = beyond.saturating_add(times);
+                false
+            }
+            Mode::Places(places) => {
+                add_to(places, place, times);
+                false
+            }
+            Mode::Near(places) => {
+                let most = places[place];
+                most == u16::MAX || self.limits.reached(name, u64::from(most))
+            }
+        }
+    }
+
+    fn place(&self, kind: Kind, name: &[u8]) -> usize {
+        usize::try_from(self.hasher.hash_one((kind, name)) % PLACES as u64).unwrap_or(0)
+    }
+}
+
+fn add_to(places: &mut [u16], place: usize, times: u64) {
+    let times = u16::try_from(times).unwrap_or(u16::MAX);
+    places[place] = places[place].saturating_add(times);
+}
+
+impl Seen {
+    fn add(
+        &mut self,
+        client: Option<Client<'_>>,
+        times: u64,
+        at: Option<i64>,
+        window: &Window,
+        webmail: &Webmail,
+    ) {
+        self.messages = self.messages.saturating_add(times);
+        if let Some(at) = at {
+            let (first, last) = self.span.unwrap_or((at, at));
+            self.span = Some((first.min(at), last.max(at)));
+            let part = &mut self.activity[window.part(at, PARTS)];
+            *part = part.saturating_add(times);
+        }
+        if let Some(client) = client {
+            self.origins.add(client, times, webmail);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(again: bool) -> Tally {
+        let window = Window::until(0, 3600);
+        let mut tally = Tally::new(window, Limits::new(90, false), Webmail::default());
+        tally.reads_again(again);
+        tally
+    }
+
+    fn script(name: &[u8]) -> Event<'_> {
+        Event { kind: Kind::Script, sender: name, authenticated: None, client: None }
+    }
+
+    fn fill(tally: &mut Tally, names: u32) {
+        for n in 0..names {
+            tally.add(&script(format!("/invented/{n}").as_bytes()), 1, Some(5), &[b'x'; 300]);
+            if n % 1000 == 0 {
+                tally.add(&script(b"/spammer"), 1, Some(7), format!("line {n}").as_bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn too_many_names_are_read_twice_and_the_count_is_exact() {
+        let mut tally = tally(true);
+        fill(&mut tally, 120_000);
+        assert!(tally.wants_second_pass());
+        fill(&mut tally, 120_000);
+        assert!(!tally.wants_second_pass());
+        let kept: Vec<_> = tally.senders().collect();
+        assert_eq!(kept.len(), 1, "only who is near the limit is kept");
+        let (kind, name, seen) = kept[0];
+        assert_eq!((kind, name, seen.messages), (Kind::Script, &b"/spammer"[..], 120));
+        assert_eq!(&*seen.line, b"line 0");
+        assert_eq!(seen.span, Some((7, 7)));
+    }
+
+    #[test]
+    fn a_few_names_are_read_once() {
+        let mut tally = tally(true);
+        fill(&mut tally, 1000);
+        assert!(!tally.wants_second_pass());
+        assert_eq!(tally.senders().count(), 1001);
+        assert_eq!(tally.beyond(), 0);
+    }
+
+    #[test]
+    fn a_pipe_keeps_a_million_names_and_says_what_it_left_out() {
+        let mut tally = tally(false);
+        for n in 0..=NAMES {
+            tally.add(&script(&n.to_le_bytes()), 2, None, b"");
+        }
+        tally.add(&script(&0_usize.to_le_bytes()), 1, None, b"");
+        assert!(!tally.wants_second_pass());
+        assert_eq!(tally.senders().count(), NAMES);
+        assert_eq!(tally.beyond(), 2);
+    }
+
+    #[test]
+    fn sets_are_exact_and_then_say_that_there_are_more() {
+        let mut set = Few::default();
+        for n in 0..MOST {
+            set.insert(n);
+            set.insert(n);
+        }
+        assert_eq!((set.len(), set.more()), (MOST, false));
+        set.insert(0);
+        assert!(!set.more());
+        set.insert(MOST);
+        assert_eq!(Count::of(&set).to_string(), "100000+");
+    }
+}

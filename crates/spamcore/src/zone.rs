@@ -1,0 +1,168 @@
+//! Time zones: of this host, and by name.
+//!
+//! Rules come from the system's TZif files (`/usr/share/zoneinfo`, `/etc/localtime`) and from POSIX
+//! strings in `TZ`, read by the `tz-rs` crate. Names also come from log lines, so a name is checked
+//! before it becomes a path: it can only lead to a file below the zone directory. UTC and GMT need
+//! no file.
+//!
+//! Limit: of two changes of the clocks within one day, only one is seen. There has been no such pair
+//! since 1970 in a zone that a server is in.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use tz::TimeZone;
+use tz::timezone::TimeZoneSettings;
+
+const DIRECTORIES: [&str; 2] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo"];
+
+/// A zone file is some kilobytes long; what is larger is none.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// A day in seconds: no zone is further from UTC, and no change of clocks is longer.
+const DAY: i64 = 86_400;
+
+/// The rules of one time zone.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    rules: TimeZone,
+}
+
+/// The instants, in Unix seconds, at which a wall clock shows one reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instants {
+    /// Exactly one; or none, and this is the reading with the offset before the change.
+    One(i64),
+    /// Two, the earlier one first: the hour repeats.
+    Two(i64, i64),
+}
+
+impl Zone {
+    /// Coordinated Universal Time.
+    pub fn utc() -> Self {
+        Self { rules: TimeZone::utc() }
+    }
+
+    /// The local zone: what `TZ` says, else `/etc/localtime`, else UTC.
+    ///
+    /// As in the C library, a `TZ` that is empty or that nothing can be made of means UTC.
+    pub fn local(tz: Option<&str>) -> Self {
+        let rules = match tz {
+            Some(text) => settings().parse_posix_tz(text),
+            None => settings().parse_posix_tz("localtime"),
+        };
+        rules.map_or_else(|_| Self::utc(), |rules| Self { rules })
+    }
+
+    /// The zone that a log line names, such as `Europe/Madrid`; none when it is not known here.
+    pub fn named(name: &[u8]) -> Option<Self> {
+        let name = std::str::from_utf8(name).ok()?;
+        let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'/');
+        if name.is_empty() || name.len() > 64 || name.starts_with('/') || !name.bytes().all(fine) {
+            return None;
+        }
+        if matches!(name, "UTC" | "GMT" | "Z" | "Etc/UTC" | "Etc/GMT" | "Universal" | "Zulu") {
+            return Some(Self::utc());
+        }
+        DIRECTORIES.iter().find_map(|directory| {
+            let data = read_file(&format!("{directory}/{name}")).ok()?;
+            TimeZone::from_tz_data(&data).ok().map(|rules| Self { rules })
+        })
+    }
+
+    /// Seconds east of UTC at an instant.
+    pub fn offset_at(&self, instant: i64) -> i32 {
+        self.rules.find_local_time_type(instant).map_or(0, tz::LocalTimeType::ut_offset)
+    }
+
+    /// What the zone calls itself at an instant, `CEST` say, and its offset then.
+    pub fn designation_at(&self, instant: i64) -> Option<(&str, i32)> {
+        let kind = self.rules.find_local_time_type(instant).ok()?;
+        Some((kind.time_zone_designation(), kind.ut_offset()))
+    }
+
+    /// When the wall clock shows `local`: seconds since 1970-01-01 00:00:00 on that wall clock.
+    pub fn instants(&self, local: i64) -> Instants {
+        let before = i64::from(self.offset_at(local - DAY));
+        let after = i64::from(self.offset_at(local + DAY));
+        let holds = |offset: i64| i64::from(self.offset_at(local - offset)) == offset;
+        match (holds(before), holds(after)) {
+            (true, true) if before != after => {
+                let (a, b) = (local - before, local - after);
+                Instants::Two(a.min(b), a.max(b))
+            }
+            (false, true) => Instants::One(local - after),
+            _ => Instants::One(local - before),
+        }
+    }
+
+    /// Whether the clocks go back at some time from `start` to `end`, so that an hour repeats.
+    pub fn repeats_between(&self, start: i64, end: i64) -> bool {
+        // Changes of clocks are weeks apart; six hours find every one.
+        let step = DAY / 4;
+        let mut at = start;
+        while at < end {
+            let next = (at + step).min(end);
+            if self.offset_at(next) < self.offset_at(at) {
+                return true;
+            }
+            at = next;
+        }
+        false
+    }
+}
+
+fn settings() -> TimeZoneSettings<'static> {
+    TimeZoneSettings::new(&DIRECTORIES, |path| Ok(read_file(path)?))
+}
+
+fn read_file(path: &str) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut data = Vec::new();
+    file.take(LARGEST_FILE).read_to_end(&mut data)?;
+    Ok(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn madrid_skips_and_repeats_an_hour() {
+        let zone = Zone::named(b"Europe/Madrid").expect("tzdata");
+        // 2026-03-29 01:59:59, 02:30:00 (does not exist) and 03:00:00
+        assert_eq!(zone.instants(1_774_749_599), Instants::One(1_774_745_999));
+        assert_eq!(zone.instants(1_774_751_400), Instants::One(1_774_747_800));
+        assert_eq!(zone.instants(1_774_753_200), Instants::One(1_774_746_000));
+        // 2026-10-25 02:30:00 happens twice
+        assert_eq!(zone.instants(1_792_895_400), Instants::Two(1_792_888_200, 1_792_891_800));
+        assert!(zone.repeats_between(1_792_800_000, 1_792_900_000));
+        assert!(!zone.repeats_between(1_774_700_000, 1_774_800_000), "the clocks go forward");
+    }
+
+    #[test]
+    fn names_lead_nowhere_else() {
+        for name in ["", "/etc/localtime", "../../etc/localtime", "Europe", "Europe/Nowhere", "a b"]
+        {
+            assert!(Zone::named(name.as_bytes()).is_none(), "{name}");
+        }
+        assert_eq!(Zone::named(b"Etc/GMT+5").expect("tzdata").offset_at(0), -18_000);
+    }
+
+    #[test]
+    fn tz_as_the_c_library_reads_it() {
+        assert_eq!(Zone::local(Some("Europe/Madrid")).offset_at(1_782_979_878), 7200);
+        assert_eq!(Zone::local(Some(":Europe/Madrid")).offset_at(1_782_979_878), 7200);
+        assert_eq!(Zone::local(Some("CET-1CEST,M3.5.0,M10.5.0/3")).offset_at(1_782_979_878), 7200);
+        assert_eq!(Zone::local(Some("EST5")).offset_at(1_782_979_878), -18_000);
+        assert_eq!(Zone::local(Some("")).offset_at(1_782_979_878), 0);
+        assert_eq!(Zone::local(Some("No/Where")).offset_at(1_782_979_878), 0);
+        assert_eq!(
+            Zone::local(Some("Europe/Madrid")).designation_at(1_782_979_878),
+            Some(("CEST", 7200))
+        );
+    }
+}
