@@ -16,7 +16,7 @@ use spamcore::window::Period;
 pub(crate) const PROGRAM: Program<Common> = Program {
     name: "php-legacy-spam-check",
     old_name: "php-spam-legacy",
-    about: "tells which scripts of old PHP send too much in some minutes",
+    about: "tells which scripts of old PHP send too much",
     description: &[
         "Counts the mails that each script of a PHP before 5.3 has sent, as its sendmail wrapper logs them \
          through syslog, and prints the paths of the scripts that sent at least MAX_MAILS in MINUTES, \

@@ -386,7 +386,7 @@ impl<'a, P: Parser> Check<'a, P> {
         let mut facts = Facts { readable: true, ..Facts::default() };
         let result = Journal::open(origin, self.window.start, postfix).and_then(|mut journal| {
             let failed = loop {
-                match journal.next() {
+                match journal.next_entry() {
                     Ok(Some(entry)) => self.count_entry(&entry, origin, postfix, &mut facts),
                     Ok(None) => break None,
                     Err(source) => break Some(Error::Read { path: "journal".into(), source }),

@@ -1,18 +1,46 @@
-//! x
-pub mod check;
-pub mod cli;
+//! The reading half of spam-check: from the logs on disk to a report of who sends too much.
+//!
+//! ```text
+//! source → lines → parse → stamp, clock → window → tally → verdict → report
+//! ```
+//!
+//! Each stage is a module; it knows the ones before it and none after it. [`check`] is the way through
+//! all of them, [`cli`] the command line around it. The library reads logs, counts, judges and writes
+//! reports to what it is given. It starts no program but `journalctl`, changes nothing, opens no
+//! socket, and does not look at the clock or the environment, but for [`host`], which `main` calls.
+//!
+//! Text of a log is bytes, and of strangers: see [`parse`] for what is taken from it, and
+//! [`report::escaped`] for how it is shown.
+
+pub mod walk;
+
+pub mod source;
+
+pub mod lines;
+
+pub mod stamp;
+
+pub mod zone;
+
 pub mod clock;
+
+pub mod parse;
+
+pub mod window;
+
+pub mod network;
+
+pub mod limits;
+
+pub mod tally;
+
+pub mod verdict;
+
+pub mod report;
+
+pub mod check;
+
+pub mod cli;
+
 pub mod error;
 pub mod host;
-pub mod limits;
-pub mod lines;
-pub mod network;
-pub mod parse;
-pub mod report;
-pub mod source;
-pub mod stamp;
-pub mod tally;
-pub mod verdict;
-pub mod walk;
-pub mod window;
-pub mod zone;

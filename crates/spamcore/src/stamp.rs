@@ -157,7 +157,7 @@ impl<'a> Stamp<'a> {
 type Date = (Option<u16>, u8, u8);
 type Time = (u8, u8, u8);
 
-fn civil<'a>((year, month, day): Date, time: Time, zone: StampZone<'a>) -> Stamp<'a> {
+fn civil((year, month, day): Date, time: Time, zone: StampZone<'_>) -> Stamp<'_> {
     let (hour, minute, second) = time;
     Stamp::Civil { minute: Minute { year, month, day, hour, minute }, second, zone }
 }

@@ -30,7 +30,7 @@ use crate::window::Window;
 pub const MOST: usize = 100_000;
 
 /// How many parts the activity of a sender is told in.
-pub const PARTS: usize = 20;
+pub const PARTS: usize = 16;
 
 /// How many bytes of names and lines are kept before counting goes by hash.
 const BUDGET: usize = 8 << 20;

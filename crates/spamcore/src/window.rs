@@ -119,6 +119,11 @@ impl Period {
         Ok(Self { text: format!("{minutes} minutes"), months: 0, days: 0, seconds })
     }
 
+    /// The period as it was typed.
+    pub fn typed(&self) -> &str {
+        &self.text
+    }
+
     /// When the period began that ends at `now`, in Unix seconds.
     pub fn before(&self, now: i64, zone: &Zone) -> Result<i64, PeriodError> {
         let begin = if self.months == 0 && self.days == 0 {

@@ -345,7 +345,7 @@ impl<P: Parser> Job<P> {
         let period = args.period.clone().unwrap_or(self.period);
         let window = match window(&period, args.now.as_deref(), &host) {
             Ok(window) => window,
-            Err(error) => return refused(&format!("the period '{period}': {error}")),
+            Err(error) => return refused(&format!("the period '{}': {error}", period.typed())),
         };
         let limit = args.limit.unwrap_or(self.limit);
         let mut messages = Vec::new();
@@ -378,7 +378,7 @@ impl<P: Parser> Job<P> {
             program,
             format: args.format,
             style: self.style,
-            null: args.null,
+            end: if args.null { 0 } else { b'\n' },
             period: period.to_string(),
             limit,
             window,

@@ -9,6 +9,9 @@ const WIDTH: usize = 80;
 /// Where the descriptions of the help begin.
 const INDENT: usize = 24;
 
+/// When this version was made; the man pages are dated with it.
+const RELEASED: &str = "2026-11-23";
+
 const STATUSES: [(&str, &str, &str); 4] = [
     ("0", "it ran, whatever it found", "it ran and nothing is reported"),
     (
@@ -79,7 +82,7 @@ impl<A> Program<A> {
     /// The man page, in roff.
     pub fn man(&self) -> String {
         let mut page = format!(
-            ".\\\" Written by the program's own table of options: scripts/render\n.TH {} 1 \"\" \"spam-check {}\" \"spam-check\"\n",
+            ".\\\" Written by the program's own table of options: scripts/render\n.TH {} 1 {RELEASED} \"spam-check {}\" \"spam-check\"\n",
             self.name.to_uppercase(),
             env!("CARGO_PKG_VERSION")
         );
@@ -124,10 +127,11 @@ impl<A> Program<A> {
             item(&mut page, name, meaning);
         }
         section(&mut page, "EXAMPLES");
-        for (meaning, command) in self.examples {
+        for (number, (meaning, command)) in self.examples.iter().enumerate() {
+            let apart = if number > 0 { ".PP\n" } else { "" };
             let _ = writeln!(
                 page,
-                ".PP\n{}\n.PP\n.nf\n.RS\n{}\n.RE\n.fi",
+                "{apart}{}\n.PP\n.nf\n.RS\n{}\n.RE\n.fi",
                 roff(meaning),
                 roff(command)
             );

@@ -48,14 +48,14 @@ impl Parser for Exim {
 
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
         let event =
-            matches!(name, b"exim" | b"exim4").then(|| self.from_syslog(message)).flatten()?;
+            matches!(name, b"exim" | b"exim4").then(|| self.syslog_message(message)).flatten()?;
         Some(counted(event, times))
     }
 }
 
 impl Exim {
     /// The message, without a piece number and Exim's own stamp.
-    fn from_syslog<'a>(&self, message: &'a [u8]) -> Option<Event<'a>> {
+    fn syslog_message<'a>(&self, message: &'a [u8]) -> Option<Event<'a>> {
         let mut walk = Walk::new(message);
         if walk.take(b"[1/") || walk.take(b"[1\\") {
             walk.number(1, 6)?;

@@ -47,8 +47,8 @@ pub struct Report<'a> {
     pub format: Format,
     /// What a line of the text says.
     pub style: Style,
-    /// End names with NUL instead of a newline.
-    pub null: bool,
+    /// What ends a name: a newline or NUL.
+    pub end: u8,
     /// The period, as the heading repeats it.
     pub period: String,
     /// The limit of who has none of their own.
@@ -92,11 +92,13 @@ pub fn escaped(text: &[u8]) -> Cow<'_, [u8]> {
     for chunk in text.utf8_chunks() {
         for c in chunk.valid().chars() {
             let mut bytes = [0; 4];
-            let bytes = c.encode_utf8(&mut bytes).as_bytes();
+            let bytes = c.encode_utf8(&mut bytes);
             if c.is_control() && c != '\t' {
-                bytes.iter().for_each(|&b| push_escape(&mut shown, b));
+                for b in bytes.bytes() {
+                    push_escape(&mut shown, b);
+                }
             } else {
-                shown.extend_from_slice(bytes);
+                shown.extend_from_slice(bytes.as_bytes());
             }
         }
         for &b in chunk.invalid() {

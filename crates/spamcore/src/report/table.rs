@@ -62,7 +62,7 @@ pub(super) fn write(
 /// The heading row and a row a finding, worst first; whether it is beyond the limits of an account.
 fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<(Vec<String>, bool)> {
     let origins = report.style == Style::Origins;
-    let mut heading = vec!["MESSAGES", "LIMIT"];
+    let mut heading = vec!["MSGS", "LIMIT"];
     if origins {
         heading.extend(["NETS", "UNKN", "IPS", "WEBM"]);
     }
@@ -88,10 +88,10 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<(Vec<String>, bool
         cells.push(sparkline(&seen.activity));
         let note = match &finding.action {
             None => "",
-            Some(Action::WouldDisable) => "! ",
-            Some(Action::NotDisabled(_)) => "- ",
+            Some(Action::WouldDisable) => " [WOULD DISABLE]",
+            Some(Action::NotDisabled(_)) => " [NOT DISABLED]",
         };
-        cells.push(format!("{note}{}", shown(finding.sender)));
+        cells.push(format!("{}{note}", shown(finding.sender)));
         rows.push((cells, finding.spread));
     }
     rows
@@ -158,8 +158,8 @@ mod tests {
         let mut activity = [0; PARTS];
         activity[0] = 1;
         activity[1] = 8;
-        activity[19] = 4;
-        assert_eq!(sparkline(&activity), format!("▁█{}▄", " ".repeat(17)));
+        activity[15] = 4;
+        assert_eq!(sparkline(&activity), format!("▁█{}▄", " ".repeat(13)));
         assert_eq!(sparkline(&[0; PARTS]), " ".repeat(PARTS));
     }
 

@@ -51,7 +51,7 @@ fn names(report: &Report<'_>, findings: &[Finding<'_>], out: &mut impl Write) ->
         } else {
             out.write_all(sender)?;
         }
-        out.write_all(if report.null { b"\0" } else { b"\n" })?;
+        out.write_all(&[report.end])?;
     }
     Ok(())
 }

@@ -239,7 +239,7 @@ fn newest_in(file: &LogFile, instant_of: InstantOf<'_>) -> Option<i64> {
     let from = to.saturating_sub(SAMPLE);
     let sample = sample(file, from, *to)?;
     let cut = if from == 0 { 0 } else { memchr::memchr(b'\n', &sample)? + 1 };
-    split(&sample[cut..]).filter_map(|line| instant_of(line)).max()
+    split(&sample[cut..]).filter_map(instant_of).max()
 }
 
 /// Whether most of the first stamped lines of a file lie after `start`; so does a file without any.
@@ -258,7 +258,7 @@ fn begins_after(file: &LogFile, start: i64, instant_of: InstantOf<'_>) -> bool {
     };
     let head = head.unwrap_or_default();
     let votes: Vec<bool> =
-        split(&head).filter_map(|line| instant_of(line)).take(VOTES).map(|at| at > start).collect();
+        split(&head).filter_map(instant_of).take(VOTES).map(|at| at > start).collect();
     let after = votes.iter().filter(|after| **after).count();
     after * 2 >= votes.len()
 }

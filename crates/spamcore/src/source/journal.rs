@@ -71,14 +71,15 @@ impl Journal {
             }
             command.args(matches.join(" + ").split(' '));
         }
-        let mut child = command.stdout(Stdio::piped()).spawn().map_err(cannot_run)?;
+        let mut child =
+            command.stdout(Stdio::piped()).spawn().map_err(|error| cannot_run(&error))?;
         let output = child.stdout.take().ok_or_else(|| failed("no output"))?;
         Ok(Self { child, entries: Entries::new(BufReader::with_capacity(64 << 10, output)) })
     }
 
     /// The next entry; none at the end.
-    pub fn next(&mut self) -> io::Result<Option<Entry>> {
-        self.entries.next()
+    pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
+        self.entries.next_entry()
     }
 
     /// Says whether the program that gave the entries ended well.
@@ -88,7 +89,7 @@ impl Journal {
         if let Some(errors) = self.child.stderr.take() {
             let _ = errors.take(4096).read_to_string(&mut said);
         }
-        let status = self.child.wait().map_err(cannot_run)?;
+        let status = self.child.wait().map_err(|error| cannot_run(&error))?;
         if status.success() {
             return Ok(());
         }
@@ -102,7 +103,7 @@ pub fn newest() -> Option<i64> {
     let mut command = command().ok()?;
     command.args(["--output=export", "--lines=1"]);
     let output = command.output().ok()?;
-    let entry = Entries::new(&output.stdout[..]).next().ok()??;
+    let entry = Entries::new(&output.stdout[..]).next_entry().ok()??;
     i64::try_from(entry.realtime / 1_000_000).ok()
 }
 
@@ -114,7 +115,8 @@ pub fn uid_of_postfix(passwd: &str) -> Option<u32> {
 
 /// The units that are Postfix's, of those that the journal knows.
 fn units() -> Result<Vec<String>, Error> {
-    let output = command()?.arg("--field=_SYSTEMD_UNIT").output().map_err(cannot_run)?;
+    let output =
+        command()?.arg("--field=_SYSTEMD_UNIT").output().map_err(|error| cannot_run(&error))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(failed(said.lines().next().unwrap_or("it failed without a word")));
@@ -169,7 +171,7 @@ fn command() -> Result<Command, Error> {
     Ok(command)
 }
 
-fn cannot_run(error: io::Error) -> Error {
+fn cannot_run(error: &io::Error) -> Error {
     failed(&error.to_string())
 }
 
@@ -191,7 +193,7 @@ impl<R: BufRead> Entries<R> {
     }
 
     /// The next entry; none at the end.
-    pub fn next(&mut self) -> io::Result<Option<Entry>> {
+    pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         let mut entry = Entry::default();
         let mut any = false;
         loop {
@@ -297,17 +299,17 @@ mod tests {
         text.extend_from_slice(b"a\nb\n\nc=\nSYSLOG_IDENTIFIER=php\n\n");
         text.extend_from_slice(b"MESSAGE=second = one\n_SYSTEMD_UNIT=postfix@-.service\n");
         let mut entries = Entries::new(&text[..]);
-        let first = entries.next().expect("readable").expect("an entry");
+        let first = entries.next_entry().expect("readable").expect("an entry");
         assert_eq!(first.message, b"a\nb\n\nc=");
         assert_eq!((first.realtime, &first.uid[..]), (1_782_979_878_123_480, &b"33"[..]));
         assert!(!first.is_of_postfix(Some(34)));
         assert!(first.is_of_postfix(Some(33)));
         let line = first.line(&Zone::local(Some("IST-5:30")));
         assert_eq!(line, b"2026-07-02T13:41:18.123480+05:30  php[]: a\nb\n\nc=");
-        let second = entries.next().expect("readable").expect("an entry");
+        let second = entries.next_entry().expect("readable").expect("an entry");
         assert_eq!(second.message, b"second = one");
         assert!(second.is_of_postfix(None));
-        assert_eq!(entries.next().expect("readable"), None);
+        assert_eq!(entries.next_entry().expect("readable"), None);
     }
 
     #[test]
@@ -318,10 +320,10 @@ mod tests {
         text.extend_from_slice(&200_000_u64.to_le_bytes());
         text.extend_from_slice(&vec![b'y'; 200_000]);
         text.extend_from_slice(b"\n_PID=7\n\n");
-        let entry = Entries::new(&text[..]).next().expect("readable").expect("an entry");
+        let entry = Entries::new(&text[..]).next_entry().expect("readable").expect("an entry");
         assert_eq!((&entry.uid[..], &entry.pid[..]), (&b"5"[..], &b"7"[..]));
         assert!(entry.message.is_empty() && entry.identifier.is_empty());
-        let cut = Entries::new(&b"MESSAGE\n\x05\0\0\0"[..]).next();
+        let cut = Entries::new(&b"MESSAGE\n\x05\0\0\0"[..]).next_entry();
         assert!(cut.is_err(), "a length that is cut off");
     }
 

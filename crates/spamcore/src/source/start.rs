@@ -27,7 +27,7 @@ use super::InstantOf;
 use crate::lines::split;
 
 /// How much is looked at, in bytes.
-const BLOCK: u64 = 32 << 10;
+const BLOCK: usize = 32 << 10;
 
 /// The first step from the end, and what is read as a whole before the place found, in bytes.
 const MARGIN: u64 = 1 << 20;
@@ -38,10 +38,10 @@ const PROBES: u64 = 64;
 /// The offset from which a file of length `to` is read, so that no line after `start` is missed: that
 /// of a line's first byte, or of a byte inside a line that is old.
 pub(super) fn find(file: &File, to: u64, start: i64, instant_of: InstantOf<'_>) -> io::Result<u64> {
-    let mut search = Search { file, start, instant_of, block: vec![0; BLOCK as usize] };
+    let mut search = Search { file, start, instant_of, block: vec![0; BLOCK] };
     let Some((mut old, mut young)) = search.gallop(to)? else { return Ok(0) };
     loop {
-        while young - old > BLOCK {
+        while young - old > BLOCK as u64 {
             let middle = old + (young - old) / 2;
             if search.is_old(middle)? { old = middle } else { young = middle }
         }
@@ -89,9 +89,9 @@ impl Search<'_> {
     fn young_before(&mut self, old: u64) -> io::Result<Option<u64>> {
         // The rest first: what is found there is further back.
         let far = old.saturating_sub(MARGIN);
-        let distance = (far / PROBES).max(BLOCK);
+        let distance = (far / PROBES).max(BLOCK as u64);
         let mut at = 0;
-        while at + BLOCK <= far {
+        while at + BLOCK as u64 <= far {
             if !self.is_old(at)? {
                 return Ok(Some(at));
             }
@@ -102,7 +102,7 @@ impl Search<'_> {
             if !self.is_old(at)? {
                 return Ok(Some(at));
             }
-            at += BLOCK / 2; // Blocks overlap: a line that one cuts is whole in the next.
+            at += BLOCK as u64 / 2; // Blocks overlap: a line that one cuts is whole in the next.
         }
         Ok(None)
     }
@@ -170,8 +170,8 @@ mod tests {
         for start in [10, 200_000, 389_000, 399_990] {
             let (at, read) = first_read(&numbers, start);
             let line = at / 100;
-            assert!(line <= start as u64 + 1, "{start}: begins at {line}");
-            assert!(line + 3000 > start as u64, "{start}: begins at {line}");
+            assert!(line <= start.cast_unsigned() + 1, "{start}: begins at {line}");
+            assert!(line + 3000 > start.cast_unsigned(), "{start}: begins at {line}");
             assert!(read < 80_000, "{start}: {read} lines looked at");
         }
         assert_eq!(first_read(&numbers, -1).0, 0);

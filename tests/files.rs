@@ -1,0 +1,273 @@
+//! Logs as they lie on a disk: missing, rotated, compressed, piped, full of holes.
+
+use std::fs::{self, File, FileTimes};
+use std::io::Write;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use tests::{Folder, NOW, Run, accepted, command, run, run_with_input};
+
+const POSTFIX: &str = "postfix-spam-check";
+
+/// Runs the check of the last hour on logs; everybody is reported.
+fn check(logs: &[&str]) -> Run {
+    let mut args = vec!["-m", "1", "--now", NOW, "--overrides=/dev/null"];
+    for log in logs {
+        args.extend(["-l", log]);
+    }
+    run(POSTFIX, &args)
+}
+
+/// `name count`, for each sender reported.
+fn counts(run: &Run) -> Vec<String> {
+    let text = run.text();
+    let lines = text.lines().filter_map(|line| {
+        let (count, rest) = line.split_once(" (")?;
+        let name = rest.split_once("sasl_username=")?.1;
+        Some(format!("{name} {count}"))
+    });
+    lines.collect()
+}
+
+fn age(path: &str, seconds: u64) {
+    let at = SystemTime::now() - Duration::from_secs(seconds);
+    let file = File::options().append(true).open(path).expect("it was just written");
+    file.set_times(FileTimes::new().set_modified(at)).expect("it is ours");
+}
+
+fn pack(program: &str, path: &str) {
+    let status = Command::new(program).args(["-q", path]).status();
+    assert!(status.unwrap_or_else(|error| panic!("{program}: {error}")).success());
+}
+
+#[test]
+fn no_log_is_told() {
+    let folder = Folder::new();
+    let missing = folder.path("missing").to_str().expect("a plain name").to_owned();
+    let run = check(&[&missing]);
+    assert_eq!((run.status, run.out.len()), (Some(1), 0));
+    assert!(run.err.contains(&format!("{missing}: cannot be read: No such file")), "{}", run.err);
+    let of_folder = check(&[folder.path("").to_str().expect("a plain name")]);
+    assert_eq!(of_folder.status, Some(1));
+    assert!(of_folder.err.contains("is a directory"), "{}", of_folder.err);
+}
+
+#[test]
+fn what_can_be_read_is_reported_beside_what_cannot() {
+    let folder = Folder::new();
+    let good = folder.file("good", accepted("17:57:00", "bob"));
+    let run = check(&["/nonexistent/log", &good, &good]);
+    assert_eq!((run.status, counts(&run)), (Some(1), vec!["bob 2".to_owned()]));
+}
+
+#[test]
+fn the_period_reaches_into_elders_and_no_further() {
+    let folder = Folder::new();
+    let log = folder.file("mail.log", accepted("17:50:00", "bob"));
+    folder.file("mail.log.1", accepted("15:00:00", "old") + &accepted("17:30:00", "bob"));
+    let second = folder.file("mail.log.2", accepted("14:00:00", "bob"));
+    folder.file("mail.log.3.gz", "\x1f\u{8b} not gzip at all");
+    let run = check(&[&log]);
+    assert_eq!((run.status, &run.err[..]), (Some(0), ""));
+    assert_eq!(counts(&run), ["bob 2"]);
+    assert!(run.text().contains(" -- Nov 23 17:30:00 "), "the elder's line is the first");
+    assert_eq!(counts(&check(&[&second])), Vec::<String>::new(), "named like an elder: alone");
+}
+
+#[test]
+fn elders_are_unpacked_by_their_content() {
+    for (program, suffix) in [("gzip", ".gz"), ("xz", ".xz"), ("zstd", ".zst")] {
+        let folder = Folder::new();
+        let log = folder.file("mail.log", accepted("17:50:00", "bob"));
+        let elder = folder.file("mail.log-20261123", accepted("17:30:00", "bob"));
+        pack(program, &elder);
+        if program == "zstd" {
+            fs::remove_file(&elder).expect("zstd keeps its input");
+        }
+        assert_eq!(counts(&check(&[&log])), ["bob 2"], "{program}");
+        // The same content under another name is unpacked too, here from standard input.
+        let packed = fs::read(format!("{elder}{suffix}")).expect("it was packed");
+        let args = ["-m", "1", "--now", NOW, "--overrides=/dev/null", "-l", "-"];
+        assert_eq!(counts(&run_with_input(POSTFIX, &args, &packed)), ["bob 1"], "{program}");
+    }
+}
+
+#[test]
+fn all_members_of_a_gzip_are_read_and_a_cut_one_is_told() {
+    let folder = Folder::new();
+    let mut members = Vec::new();
+    for hour in ["17:10:00", "17:20:00"] {
+        let part = folder.file("part", accepted(hour, "bob").repeat(2000));
+        pack("gzip", &part);
+        members.extend(fs::read(format!("{part}.gz")).expect("it was packed"));
+        fs::remove_file(format!("{part}.gz")).expect("it was packed");
+    }
+    let log = folder.file("whole.gz", &members);
+    assert_eq!(counts(&check(&[&log])), ["bob 4000"]);
+    let log = folder.file("cut.gz", &members[..members.len() - 20]);
+    let run = check(&[&log]);
+    assert_eq!(run.status, Some(1));
+    assert!(
+        run.err.contains("cut.gz: cannot be read: ") && run.err.contains(" bytes"),
+        "{}",
+        run.err
+    );
+    let text = run.text();
+    let count = text.lines().find_map(|line| line.split_once(" (")).map(|(count, _)| count);
+    let count: u64 = count.and_then(|count| count.parse().ok()).expect("a count");
+    assert!((2000..4000).contains(&count), "what was before the cut counts: {count}");
+}
+
+#[test]
+fn each_file_counts_once() {
+    let folder = Folder::new();
+    let line = |n: u32| accepted(&format!("17:{n}:00"), "bob");
+    let log = folder.file("mail.log", line(50));
+    let elder = folder.file("mail.log.1", line(30));
+    fs::hard_link(&elder, folder.path("mail.log.2")).expect("a link");
+    let third = folder.file("mail.log.3", line(20));
+    pack("gzip", &third);
+    folder.file("mail.log.3", line(20));
+    assert_eq!(counts(&check(&[&log])), ["bob 3"]);
+    // copytruncate, between its two steps: the copy is there and the log is not yet empty.
+    fs::copy(&log, folder.path("mail.log.1")).expect("a copy");
+    fs::remove_file(folder.path("mail.log.2")).expect("a link");
+    assert_eq!(counts(&check(&[&log])), ["bob 2"]);
+}
+
+#[test]
+fn what_cannot_be_unpacked_or_waited_for_is_told() {
+    let folder = Folder::new();
+    let log = folder.file("mail.log", accepted("17:50:00", "bob"));
+    folder.file("mail.log.1.bz2", "BZh91AY&SY");
+    let run = check(&[&log]);
+    assert_eq!((run.status, counts(&run)), (Some(1), vec!["bob 1".to_owned()]));
+    assert!(run.err.contains("mail.log.1.bz2: refused: bzip2"), "{}", run.err);
+    fs::remove_file(folder.path("mail.log.1.bz2")).expect("it was just written");
+    let made = Command::new("mkfifo").arg(folder.path("mail.log.1")).status();
+    assert!(made.expect("mkfifo runs").success());
+    let run = check(&[&log]);
+    assert_eq!((run.status, counts(&run)), (Some(1), vec!["bob 1".to_owned()]));
+    assert!(run.err.contains("mail.log.1: refused: it is not a plain file"), "{}", run.err);
+}
+
+#[test]
+fn pipes_stream() {
+    let folder = Folder::new();
+    let input = accepted("17:57:00", "bob").repeat(3);
+    let args = ["-m", "1", "--now", NOW, "--overrides=/dev/null", "-l", "-"];
+    assert_eq!(counts(&run_with_input(POSTFIX, &args, input.as_bytes())), ["bob 3"]);
+    let fifo = folder.path("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
+    let mut child = command(POSTFIX);
+    child.args(&args[..6]).arg(&fifo).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = child.spawn().expect("the program starts");
+    let mut writer = File::options().write(true).open(&fifo).expect("it is read");
+    writer.write_all(input.as_bytes()).expect("it is read");
+    drop(writer);
+    let run: Run = child.wait_with_output().expect("the program ends").into();
+    assert_eq!(counts(&run), ["bob 3"]);
+}
+
+#[test]
+fn a_last_line_without_newline_waits_only_while_it_is_written() {
+    let folder = Folder::new();
+    let line = accepted("17:57:00", "bob");
+    let log = folder.file("mail.log", line.repeat(2) + line.trim_end());
+    assert_eq!(counts(&check(&[&log])), ["bob 2"]);
+    age(&log, 120);
+    assert_eq!(counts(&check(&[&log])), ["bob 3"]);
+    let args = ["-m", "1", "--now", NOW, "--overrides=/dev/null", "-l", "-"];
+    let run = run_with_input(POSTFIX, &args, line.trim_end().as_bytes());
+    assert_eq!(counts(&run), ["bob 1"]);
+}
+
+#[test]
+fn holes_and_long_lines_are_passed_over() {
+    let folder = Folder::new();
+    let mut log = accepted("17:50:00", "bob").into_bytes();
+    log.extend_from_slice(&vec![0; 3 << 20]);
+    log.extend_from_slice(accepted("17:51:00", "bob").as_bytes());
+    log.extend_from_slice(accepted("17:52:00", &"x".repeat(70_000)).as_bytes());
+    log.extend_from_slice(accepted("17:53:00", "bob").as_bytes());
+    let log = folder.file("mail.log", log);
+    let run = check(&[&log]);
+    assert_eq!((run.status, counts(&run)), (Some(0), vec!["bob 3".to_owned()]));
+    assert!(run.err.contains("1 lines longer than 65536 bytes were skipped"), "{}", run.err);
+}
+
+#[test]
+fn a_log_whose_stamps_cannot_be_read_is_told() {
+    let folder = Folder::new();
+    let log = folder.file("mail.log", "2026/11/23 17:50 mx postfix/smtpd[7]: hello\n\n   \nx\n");
+    let run = check(&[&log]);
+    assert_eq!((run.status, run.out.len()), (Some(1), 0));
+    assert!(
+        run.err.contains("mail.log: blind: no time stamp can be read in any of 2 lines"),
+        "{}",
+        run.err
+    );
+    let php = folder.file("php.log", "mail() on [/home/a/x.php:1]: To: a@b\n");
+    let run = tests::run("php-spam-check", &["1", "--now", NOW, "-l", &php]);
+    assert_eq!((run.status, &run.err[..]), (Some(0), ""), "unstamped lines are not blind");
+}
+
+#[test]
+fn unstamped_lines_count_in_the_log_and_never_in_an_elder() {
+    let folder = Folder::new();
+    let line = "mail() on [/home/a/x.php:1]: To: a@b\n";
+    let log = folder.file("php.log", line.repeat(2));
+    folder.file("php.log.1", line.repeat(5));
+    let args = |limit| ["--now", NOW, "-l", &log, limit].map(String::from);
+    assert_eq!(run("php-spam-check", &args("2")).text(), "/home/a/x.php\n");
+    assert_eq!(run("php-spam-check", &args("3")).text(), "");
+}
+
+#[test]
+fn stamps_ahead_of_now_are_told() {
+    let folder = Folder::new();
+    let log = folder.file(
+        "mail.log",
+        "2025-01-01T00:00:00Z mx postfix/smtpd[7]: 3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=bob\n\
+         2125-01-01T00:00:00Z mx postfix/smtpd[7]: 3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=bob\n",
+    );
+    let run = run(POSTFIX, &["-m", "1", "--overrides=/dev/null", "-l", &log]);
+    assert_eq!((run.status, run.out.len()), (Some(0), 0));
+    assert!(run.err.contains("1 messages are stamped more than an hour ahead"), "{}", run.err);
+}
+
+#[test]
+fn overrides_are_names_and_numbers() {
+    let folder = Folder::new();
+    let log = accepted("17:50:00", "bob").repeat(3)
+        + &accepted("17:50:00", "al ice").repeat(3)
+        + &accepted("17:50:00", "carol").repeat(3);
+    let log = folder.file("mail.log", log);
+    let limits = folder.file("limits", "# own limits\nbob 4\nal ice 3\ncarol many\n");
+    let args = ["-m", "5", "--now", NOW, "-l", &log, "--overrides", &limits];
+    let run = run(POSTFIX, &args);
+    assert_eq!((run.status, counts(&run)), (Some(0), vec!["al ice 3".to_owned()]));
+    assert!(run.err.contains("limits: line 4 is not 'NAME NUMBER'; skipped"), "{}", run.err);
+    let missing = tests::run(POSTFIX, &["--overrides=/nonexistent", "-l", &log]);
+    assert_eq!(missing.status, Some(1));
+    assert!(missing.err.contains("/nonexistent: cannot be read"), "{}", missing.err);
+}
+
+#[test]
+fn a_second_reading_gives_the_same_report() {
+    let folder = Folder::new();
+    // More invented names than are kept at once, and three who are beyond the limit.
+    let mut log = String::new();
+    for n in 0..30_000 {
+        log += &accepted("17:57:00", &format!("invented{n}"));
+        if n % 1000 == 0 {
+            log += &accepted("17:57:01", "alice");
+            log += &accepted("17:57:02", "bob");
+        }
+    }
+    let log = folder.file("mail.log", log);
+    let args = ["-m", "30", "--now", NOW, "--overrides=/dev/null", "-l", &log];
+    let run = run(POSTFIX, &args);
+    assert_eq!((run.status, &run.err[..]), (Some(0), ""));
+    assert_eq!(counts(&run), ["alice 30", "bob 30"]);
+}

@@ -1,0 +1,159 @@
+//! What is printed, and where it goes.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+use tests::{Folder, NOW, accepted, command, program, run};
+
+const POSTFIX: &str = "postfix-spam-check";
+
+/// A log of three senders, one of them a name that is not UTF-8, and hostile bytes.
+fn log(folder: &Folder) -> String {
+    let mut log = accepted("17:10:00", "alice").repeat(3).into_bytes();
+    for n in 0..5 {
+        log.extend_from_slice(
+            format!(
+                "Nov 23 17:5{n}:00 mx postfix/smtpd[7]: 3F1A2B: client=unknown[2001:db8::{n}]:25, \
+                 sasl_method=PLAIN, sasl_username=b\u{f6}b\n"
+            )
+            .as_bytes(),
+        );
+    }
+    log.extend_from_slice(accepted("17:57:00", "x\u{1b}[31m\u{7f}").as_bytes());
+    log.extend_from_slice(b"Nov 23 17:57:30 mx postfix/smtpd[7]: 3F1A2B: client=a[1.2.3.4], ");
+    log.extend_from_slice(b"sasl_method=PLAIN, sasl_username=\xff\x80\n");
+    folder.file("log", log)
+}
+
+#[test]
+fn json_has_an_object_a_finding() {
+    let folder = Folder::new();
+    let log = log(&folder);
+    let args = [
+        "-m",
+        "1",
+        "-d",
+        "0,4",
+        "-w",
+        "192.0.2.0/24",
+        "--now",
+        NOW,
+        "--format=json",
+        "--overrides=/dev/null",
+        "-l",
+        &log,
+    ];
+    let run = run(POSTFIX, &args);
+    assert_eq!((run.status, &run.err[..]), (Some(0), ""));
+    let objects: Vec<Value> =
+        run.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(objects.len(), 4);
+    let (alice, bob, escape, bytes) = (&objects[0], &objects[1], &objects[2], &objects[3]);
+    assert_eq!(
+        alice,
+        &serde_json::json!({
+            "program": POSTFIX, "kind": "sasl", "sender": "alice", "messages": 3, "limit": 1,
+            "start": "2026-11-23T16:58:00Z", "end": "2026-11-23T17:58:00Z",
+            "first": "2026-11-23T17:10:00Z", "last": "2026-11-23T17:10:00Z",
+            "line": accepted("17:10:00", "alice").trim_end(),
+            "nets": 1, "unknowns": 0, "ips": 1, "webmail": 3, "action": null, "reason": null,
+        })
+    );
+    assert_eq!(bob["sender"], "b\u{f6}b");
+    assert_eq!((&bob["nets"], &bob["unknowns"], &bob["ips"]), (&1.into(), &5.into(), &5.into()));
+    assert_eq!(bob["action"], "not_disabled");
+    assert_eq!(bob["last"], "2026-11-23T17:54:00Z");
+    assert_eq!(escape["sender"], "x\u{1b}[31m\u{7f}");
+    assert_eq!(bytes["sender"], "\u{fffd}\u{fffd}");
+    assert_eq!(bytes["sender_hex"], "ff80");
+    assert!(alice.get("sender_hex").is_none());
+}
+
+#[test]
+fn json_of_the_other_programs() {
+    let folder = Folder::new();
+    let exim = folder.file(
+        "exim",
+        "2026-11-23 17:57:00 1ABCDE-000001-XY <= a@b H=mx.example [1.1.1.1] P=esmtpa A=plain:bob S=4\n\
+         2026-11-23 17:57:00 1ABCDE-000001-XY <= a@b U=www P=local S=4\n",
+    );
+    let kinds = |run: tests::Run, field: &str| -> Vec<String> {
+        let objects = run.text();
+        let objects =
+            objects.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        objects.map(|object| object[field].as_str().unwrap_or("-").to_owned()).collect()
+    };
+    let args =
+        ["-m", "0", "--auth", "--now", NOW, "--format=json", "--overrides=/dev/null", "-l", &exim];
+    assert_eq!(kinds(run("exim-spam-check", &args), "kind"), ["user", "client", "sasl"]);
+    assert_eq!(kinds(run("exim-spam-check", &args), "named_by"), ["-", "name", "-"]);
+    assert_eq!(kinds(run("exim-spam-check", &args), "sender"), ["www", "mx.example", "bob"]);
+    let php = folder.file("php", "mail() on [/home/a/x.php:1]: To: a@b -- Headers: \n");
+    let args = ["1", "--now", NOW, "--format=json", "-l", &php];
+    assert_eq!(kinds(run("php-spam-check", &args), "kind"), ["script"]);
+    assert_eq!(kinds(run("php-spam-check", &args), "first"), ["-"], "no line has a stamp");
+}
+
+#[test]
+fn a_table_is_for_a_person() {
+    let folder = Folder::new();
+    let log = log(&folder);
+    let args = ["-m", "1", "--now", NOW, "--format=table", "--overrides=/dev/null", "-l", &log];
+    let run = run(POSTFIX, &args);
+    let text = run.text();
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(!run.out.contains(&0x1b), "no colour and no control byte in a pipe");
+    let rows: Vec<&str> = text.lines().collect();
+    assert_eq!(rows[0], "4 senders, 2026-11-23 16:58:00 to 2026-11-23 17:58:00");
+    assert!(rows[2].ends_with("SENDER"), "{text}");
+    assert!(rows[3].trim_start().starts_with("5 ") && rows[3].ends_with("b\u{f6}b"), "{text}");
+    assert!(rows[4].contains('\u{2588}') && rows[4].ends_with("alice"), "worst first: {text}");
+    assert!(rows[5].ends_with("x\\x1b[31m\\x7f"), "{text}");
+}
+
+#[test]
+fn control_bytes_of_a_line_are_shown() {
+    let folder = Folder::new();
+    let log = log(&folder);
+    let run = run(POSTFIX, &["-m", "1", "--now", NOW, "--overrides=/dev/null", "-l", &log]);
+    assert!(run.text().contains("sasl_username=x\\x1b[31m\\x7f\n"));
+    let end = b"sasl_username=\xff\\x80\n";
+    assert!(run.out.ends_with(end), "{}", run.out.escape_ascii());
+}
+
+#[test]
+fn paths_are_raw_bytes_and_may_end_with_nul() {
+    let folder = Folder::new();
+    let log = folder.file("log", b"mail() on [/home/\xff\x01a b.php:1]: To: a@b\n".repeat(2));
+    let args = ["2", "--now", NOW, "-l", &log];
+    assert_eq!(run("php-spam-check", &args).out, b"/home/\xff\x01a b.php\n");
+    let args = [&["-0"], &args[..]].concat();
+    assert_eq!(run("php-spam-check", &args).out, b"/home/\xff\x01a b.php\0");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_error() {
+    let folder = Folder::new();
+    let log: String = (0..20_000).map(|n| accepted("17:57:00", &format!("user{n}"))).collect();
+    let log = folder.file("log", log);
+    let script = format!(
+        "{} -m 1 --now '{NOW}' --overrides=/dev/null -l {log} | head -1; exit \"${{PIPESTATUS[0]}}\"",
+        program(POSTFIX).display()
+    );
+    let output = std::process::Command::new("bash").args(["-c", &script]).output().expect("bash");
+    assert_eq!(output.status.code(), Some(0));
+    assert!(output.stdout.starts_with(b"During the last 1 hour"));
+    assert_eq!(output.stderr, b"");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_is_an_error() {
+    let folder = Folder::new();
+    let log = log(&folder);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+    let mut command = command(POSTFIX);
+    command.args(["-m", "1", "--now", NOW, "--overrides=/dev/null", "-l", &log]);
+    let output = command.stdout(Stdio::from(full)).output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("standard output cannot be written"));
+}

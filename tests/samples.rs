@@ -1,0 +1,139 @@
+//! Sample lines, each with its expectation in the line before it.
+//!
+//! ```text
+//! = INSTANT TIMES KIND CLIENT NAME     the line counts; INSTANT is Unix seconds, or - without a stamp
+//! ? INSTANT TIMES TAG                  the line is unclear
+//! ! REASON                             the line does not count
+//! # a comment
+//! ```
+//!
+//! Most were written by Postfix 3.7, Exim 4.96, PHP 8.2, rsyslog 8.2302 and systemd 252; names of
+//! their sources stand in comments. The time is 2026-11-23 18:30:00, the zone UTC.
+
+use std::fs;
+use std::path::Path;
+
+use spamcore::clock::Clock;
+use spamcore::parse::exim::Exim;
+use spamcore::parse::php::Php;
+use spamcore::parse::php_legacy::PhpLegacy;
+use spamcore::parse::postfix::Postfix;
+use spamcore::parse::{Hit, Kind, Line, Parser, Stamped};
+use spamcore::zone::Zone;
+
+const NOW: i64 = 1_795_458_600;
+
+#[test]
+fn postfix() {
+    check("postfix", &Postfix, 40);
+}
+
+#[test]
+fn exim() {
+    check("exim", &Exim { authenticated: true }, 60);
+}
+
+#[test]
+fn php() {
+    check("php", &Php, 40);
+}
+
+#[test]
+fn php_legacy() {
+    check("php_legacy", &PhpLegacy, 2);
+}
+
+#[test]
+fn no_line_is_of_two_formats() {
+    type Hits<'a> = &'a dyn Fn(&[u8]) -> bool;
+    let parsers: [(&str, Hits<'_>); 4] = [
+        ("postfix", &|line| Postfix.line(line).hit.is_some()),
+        ("exim", &|line| Exim::default().line(line).hit.is_some()),
+        ("php", &|line| Php.line(line).hit.is_some()),
+        ("php_legacy", &|line| PhpLegacy.line(line).hit.is_some()),
+    ];
+    for (file, _) in &parsers {
+        for (number, expected, line) in samples(file) {
+            if expected.starts_with(b"!") {
+                continue;
+            }
+            let of: Vec<_> =
+                parsers.iter().filter(|(_, hit)| hit(&line)).map(|(n, _)| *n).collect();
+            assert_eq!(of, [*file], "{file}.samples:{number}: {}", text(&line));
+        }
+    }
+}
+
+fn check(file: &str, parser: &impl Parser, least: usize) {
+    let mut counted = 0;
+    for (number, expected, line) in samples(file) {
+        let got = describe(parser, &line);
+        let right = if expected.starts_with(b"!") {
+            got.is_none()
+        } else {
+            got.as_ref() == Some(&expected)
+        };
+        assert!(
+            right,
+            "{file}.samples:{number}\n  line   {}\n  got    {}\n  wanted {}",
+            text(&line),
+            got.as_deref().map_or("does not count".into(), text),
+            text(&expected)
+        );
+        counted += usize::from(got.is_some());
+    }
+    assert!(counted >= least, "only {counted} lines of {file}.samples count");
+}
+
+fn describe(parser: &impl Parser, line: &[u8]) -> Option<Vec<u8>> {
+    let Line { stamp, hit } = parser.line(line);
+    let at = match stamp {
+        Stamped::At(stamp) => Clock::new(NOW, Zone::utc()).read(&stamp)?.instant.to_string(),
+        Stamped::Bare => "-".into(),
+        Stamped::Unreadable => return None,
+    };
+    Some(match hit? {
+        Hit::Counts(event, times) => {
+            let kind = match event.kind {
+                Kind::Sasl => "sasl",
+                Kind::User => "user",
+                Kind::Helo => "helo",
+                Kind::HostName => "name",
+                Kind::Address => "address",
+                Kind::Authenticated => "authenticated",
+                Kind::Script => "script",
+            };
+            let client = event
+                .client
+                .map_or(b"-".to_vec(), |client| [client.name, b"[", client.address, b"]"].concat());
+            [format!("= {at} {times} {kind} ").as_bytes(), &client, b" ", event.sender].concat()
+        }
+        Hit::Unclear(tag, times) => [format!("? {at} {times} ").as_bytes(), tag].concat(),
+        Hit::Unbelievable(times) => format!("too many: {times}").into_bytes(),
+    })
+}
+
+/// The samples of a file: the number of the line, what is expected of it, the line.
+fn samples(file: &str) -> Vec<(usize, Vec<u8>, Vec<u8>)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("samples/{file}.samples"));
+    let content = fs::read(path).expect("the samples are there");
+    let mut samples = Vec::new();
+    let mut expected: Option<Vec<u8>> = None;
+    for (number, line) in
+        content.strip_suffix(b"\n").unwrap_or(&content).split(|&b| b == b'\n').enumerate()
+    {
+        match expected.take() {
+            Some(expected) => samples.push((number + 1, expected, line.to_vec())),
+            None if line.starts_with(b"# ") => {}
+            None => {
+                assert!(matches!(line, [b'=' | b'?' | b'!', b' ', _, ..]), "{file}:{}", number + 1);
+                expected = Some(line.to_vec());
+            }
+        }
+    }
+    samples
+}
+
+fn text(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}

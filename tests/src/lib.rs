@@ -1,0 +1,132 @@
+//! Running the programs as a user would.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The time that most tests look at.
+pub const NOW: &str = "2026-11-23 17:58:00";
+
+/// The built program of that name, of the same profile as the tests.
+pub fn program(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| {
+        let test = std::env::current_exe().expect("a test is a program");
+        let folder = test.parent().and_then(Path::parent).expect("target/PROFILE/deps").to_owned();
+        let mut build = Command::new(env!("CARGO"));
+        build.args(["build", "--quiet", "--workspace", "--bins", "--locked"]);
+        build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        if folder.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().expect("cargo runs").success(), "the programs build");
+        folder
+    });
+    folder.join(name)
+}
+
+/// A run of a program: in UTC, without an environment, without standard input.
+pub fn command(name: &str) -> Command {
+    let mut command = Command::new(program(name));
+    command.env_clear().env("TZ", "UTC").stdin(Stdio::null());
+    command
+}
+
+/// What a run printed and how it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Standard output.
+    pub out: Vec<u8>,
+    /// Standard error.
+    pub err: String,
+    /// The exit status; none where a signal ended it.
+    pub status: Option<i32>,
+}
+
+impl Run {
+    /// Standard output as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.out).into_owned()
+    }
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+            out: output.stdout,
+            status: output.status.code(),
+        }
+    }
+}
+
+/// Runs a program to its end.
+pub fn run<S: AsRef<OsStr>>(name: &str, args: &[S]) -> Run {
+    command(name).args(args).output().expect("the program starts").into()
+}
+
+/// Runs a program to its end, with standard input.
+pub fn run_with_input<S: AsRef<OsStr>>(name: &str, args: &[S], input: &[u8]) -> Run {
+    let mut child = command(name)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut stdin = child.stdin.take().expect("it was piped");
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        // A program that refuses its arguments does not read.
+        let _ = stdin.write_all(&input);
+    });
+    let run = child.wait_with_output().expect("the program ends").into();
+    writer.join().expect("the writer ends");
+    run
+}
+
+/// A folder of a test's own, gone with it.
+#[derive(Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes a folder.
+    #[expect(clippy::new_without_default, reason = "it makes something on disk")]
+    pub fn new() -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("spam-check-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    /// The path of a file in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file in it, and gives its path as text.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, content).expect("a temporary file");
+        path.to_str().expect("a plain name").to_owned()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left in the temporary folder harms nobody.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// An accept line of Postfix at a time of the day that most tests look at.
+pub fn accepted(time: &str, user: &str) -> String {
+    format!(
+        "Nov 23 {time} mx postfix/smtpd[7]: 3F1A2B: client=a1.isp.net[192.0.2.7], \
+         sasl_method=PLAIN, sasl_username={user}\n"
+    )
+}
