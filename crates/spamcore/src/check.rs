@@ -1,42 +1,30 @@
-//! The check: sources in, a tally and what went wrong out.
+//! The check: logs in, a tally and what is to be told out.
 //!
-//! This is the way of the data in one place: every line of every source goes through its parser, its
-//! stamp through the clock, and what is inside the window into the tally. Candidate lines are found by
-//! a search for the parser's needle over whole runs; only where the order of lines matters (an hour
-//! that repeats lies near, or the parser wants it) is every line read.
+//! It opens the logs, hands their lines to a [`Counter`], a second time where the tally wants that, and
+//! turns what was learned into messages.
+//!
+//! Large plain files are read in two parts by two threads. Where a file is parted depends on nothing but
+//! its size and its lines, and the second part begins with what the lines before it say about the time,
+//! so that the answer is the same on any machine.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use memchr::{memchr, memmem, memrchr};
-
-use crate::clock::{AHEAD, Clock};
+use crate::clock::Clock;
+use crate::count::{Counter, End, Facts, Unclear};
 use crate::error::{Error, chain};
 use crate::host::Host;
-use crate::lines::{split, trimmed};
-use crate::parse::{Hit, Line, Parser, Stamped};
+use crate::lines::{LONGEST, trimmed};
+use crate::parse::Parser;
 use crate::report::shown;
 use crate::source::journal::{self, Entry, Journal, Origin};
-use crate::source::{Log, LogFile};
+use crate::source::{Log, LogFile, Part};
 use crate::tally::Tally;
 use crate::window::Window;
 use crate::zone::Zone;
 
 /// How long a default log may stand still while the journal goes on. Seconds.
 const STALE: i64 = 24 * 3600;
-
-/// Around an hour that repeats, the order of lines matters this far. Seconds.
-const NEAR: i64 = 2 * 86_400;
-
-/// An hour that repeats makes stamps uncertain by this much. Seconds.
-const UNSURE: i64 = 2 * 3600;
-
-/// How many lines are looked back over for the stamp before a doubtful one.
-const LOOK_BACK: usize = 64;
-
-/// How many different tags of unclear lines are told.
-const TAGS: usize = 8;
 
 /// Which logs are read.
 #[derive(Clone, Debug)]
@@ -74,45 +62,25 @@ pub enum Weight {
 /// A check under way.
 pub struct Check<'a, P> {
     parser: &'a P,
+    counter: Counter<'a, P>,
     window: Window,
     zone: Zone,
     wall: SystemTime,
     now: i64,
-    ordered: bool,
-    tally: Tally,
-    unclear: BTreeMap<Box<[u8]>, u64>,
-    unclear_total: u64,
     unclear_limit: Option<u64>,
     messages: Vec<Message>,
 }
 
-/// What is learned of one file while it is read.
-#[derive(Debug, Default)]
-struct Facts {
-    lines: u64,
-    readable: bool,
-    ahead: u64,
-    unbelievable: u64,
-    largest: u64,
-}
-
-impl<'a, P: Parser> Check<'a, P> {
-    /// A check of `window` that counts into `tally`. Unclear lines are told once there are
-    /// `unclear_limit` of them.
+impl<'a, P: Parser + Sync> Check<'a, P> {
+    /// A check that counts into `tally`. Unclear lines are told once there are `unclear_limit` of them.
     pub fn new(parser: &'a P, tally: Tally, host: &Host, unclear_limit: Option<u64>) -> Self {
-        let window = tally.window();
-        let ordered =
-            parser.wants_all() || host.zone.repeats_between(window.start - NEAR, window.end + NEAR);
         Self {
             parser,
-            window,
+            window: tally.window(),
+            counter: Counter::new(parser, tally, &host.zone),
             zone: host.zone.clone(),
             wall: host.wall,
             now: host.now,
-            ordered,
-            tally,
-            unclear: BTreeMap::new(),
-            unclear_total: 0,
             unclear_limit,
             messages: Vec::new(),
         }
@@ -122,13 +90,14 @@ impl<'a, P: Parser> Check<'a, P> {
     pub fn run(mut self, logs: &Logs, host: &mut Host) -> (Tally, Vec<Message>) {
         let mut sources = self.open(logs, host);
         let again = sources.iter().all(Source::can_be_read_again);
-        self.tally.reads_again(again);
-        self.read_all(&mut sources, host, true);
-        if self.tally.wants_second_pass() {
-            self.read_all(&mut sources, host, false);
+        self.counter.tally.reads_again(again);
+        self.read_all(&mut sources, host);
+        if self.counter.tally.wants_second_pass() {
+            self.counter.unclear = Unclear::default();
+            self.read_all(&mut sources, host);
         }
         self.tell_totals();
-        (self.tally, self.messages)
+        (self.counter.tally, self.messages)
     }
 
     fn open(&mut self, logs: &Logs, host: &mut Host) -> Vec<Source> {
@@ -185,9 +154,8 @@ impl<'a, P: Parser> Check<'a, P> {
 
     fn open_log(&mut self, path: &Path, plain_only: bool) -> Option<Source> {
         let mut clock = Clock::new(self.window.now, self.zone.clone());
-        let parser = self.parser;
-        let mut instant_of = |line: &[u8]| instant(parser, &mut clock, trimmed(line)?);
-        let start = if self.ordered { self.window.start - UNSURE } else { self.window.start };
+        let mut instant_of = |line: &[u8]| self.counter.instant(&mut clock, trimmed(line)?);
+        let start = self.window.start - self.counter.unsure();
         match Log::open(path, start, self.wall, plain_only, &mut instant_of) {
             Ok(mut log) => {
                 for problem in std::mem::take(&mut log.problems) {
@@ -202,9 +170,7 @@ impl<'a, P: Parser> Check<'a, P> {
         }
     }
 
-    fn read_all(&mut self, sources: &mut [Source], host: &Host, tell: bool) {
-        let told = self.messages.len();
-        let unclear = (std::mem::take(&mut self.unclear), std::mem::take(&mut self.unclear_total));
+    fn read_all(&mut self, sources: &mut [Source], host: &Host) {
         for source in sources {
             match source {
                 Source::Log(log) => {
@@ -215,179 +181,65 @@ impl<'a, P: Parser> Check<'a, P> {
                 Source::Journal { origin, asked } => self.read_journal(*origin, *asked, host),
             }
         }
-        if !tell {
-            // The second time says nothing new.
-            self.messages.truncate(told);
-            (self.unclear, self.unclear_total) = unclear;
-        }
     }
 
     fn read_file(&mut self, file: &mut LogFile) {
-        let mut clock = Clock::new(self.window.now, self.zone.clone());
-        let mut facts = Facts::default();
         let (path, elder) = (file.path.clone(), file.elder);
-        let needle = memmem::Finder::new(self.parser.needle());
-        let mut lines = file.lines();
-        let mut bytes = 0;
-        let failed = loop {
-            match lines.next_run() {
-                Ok(Some(run)) => {
-                    bytes += run.len() as u64;
-                    self.read_run(run, &needle, elder, &mut clock, &mut facts);
-                }
-                Ok(None) => break None,
-                Err(error) => break Some(error),
+        let path = path.display();
+        self.counter.begin_file();
+        for end in self.read_parts(file.parts(), elder) {
+            if let Some(error) = end.error {
+                let bytes = end.bytes;
+                let text = format!("{path}: cannot be read: {error}, after {bytes} bytes");
+                self.tell(Weight::Failure, text);
             }
-        };
-        let (overlong, shrunk) = (lines.overlong(), lines.input().shrunk());
-        if let Some(source) = failed {
-            let error = Error::Read { path: path.clone(), source };
-            self.tell(Weight::Failure, format!("{}, after {bytes} bytes", chain(&error)));
+            if let Some((at, to)) = end.shrunk {
+                let text = format!("{path}: shrank while it was read, to {at} of {to} bytes");
+                self.tell(Weight::Failure, text);
+            }
+            if end.overlong > 0 {
+                let text = format!(
+                    "{path}: {} lines longer than {LONGEST} bytes were skipped",
+                    end.overlong
+                );
+                self.tell(Weight::Note, text);
+            }
         }
-        if let Some((at, to)) = shrunk {
-            let text =
-                format!("{}: shrank while it was read, to {at} of {to} bytes", path.display());
-            self.tell(Weight::Failure, text);
-        }
-        if overlong > 0 {
-            let most = crate::lines::LONGEST;
-            let text = format!(
-                "{}: {overlong} lines longer than {most} bytes were skipped",
-                path.display()
-            );
-            self.tell(Weight::Note, text);
-        }
-        self.tell_facts(&path.to_string_lossy(), &facts);
+        self.tell_facts(&path.to_string());
     }
 
-    fn read_run(
-        &mut self,
-        run: &[u8],
-        needle: &memmem::Finder<'_>,
-        elder: bool,
-        clock: &mut Clock,
-        facts: &mut Facts,
-    ) {
-        if self.ordered {
-            for line in split(run).filter_map(trimmed) {
-                self.look(line, clock, facts);
-                self.count(line, elder, clock, facts, None);
-            }
-            return;
+    /// Reads the parts of a file: two at once where that gives the same answer.
+    fn read_parts(&mut self, parts: Vec<Part<'_>>, elder: bool) -> Vec<End> {
+        let mut parts = parts.into_iter();
+        let Some(mut first) = parts.next() else { return Vec::new() };
+        let mut ends = Vec::new();
+        for mut second in parts {
+            let Some(mut later) = self.counter.for_later_part(&second.before) else {
+                ends.push(self.counter.read(&mut first.lines, elder));
+                first = second;
+                continue;
+            };
+            let end = std::thread::scope(|scope| {
+                let other = scope.spawn(|| later.read(&mut second.lines, elder));
+                ends.push(self.counter.read(&mut first.lines, elder));
+                other.join()
+            });
+            ends.extend(end.map_err(|panic| std::panic::resume_unwind(panic)).ok());
+            self.counter.absorb(later);
+            return ends;
         }
-        if !facts.readable {
-            // Until one stamp can be read, every line is asked: a log without any is told.
-            for line in split(run).filter_map(trimmed) {
-                self.look(line, clock, facts);
-                if facts.readable {
-                    break;
-                }
-            }
-        }
-        let mut from = 0;
-        while let Some(at) = needle.find(&run[from..]) {
-            let at = from + at;
-            let begin = memrchr(b'\n', &run[from..at]).map_or(from, |n| from + n + 1);
-            let end = memchr(b'\n', &run[at..]).map_or(run.len(), |n| at + n);
-            if let Some(line) = trimmed(&run[begin..end]) {
-                self.count(line, elder, clock, facts, Some(&run[..begin]));
-            }
-            from = (end + 1).min(run.len());
-        }
-    }
-
-    /// Notes whether a line shows that stamps can be read here.
-    fn look(&self, line: &[u8], clock: &mut Clock, facts: &mut Facts) {
-        if facts.readable || line.trim_ascii().is_empty() {
-            return;
-        }
-        facts.lines += 1;
-        let Line { stamp, hit } = self.parser.line(line);
-        facts.readable = match stamp {
-            Stamped::At(stamp) => clock.read(&stamp).is_some(),
-            Stamped::Bare => hit.is_some(),
-            Stamped::Unreadable => false,
-        };
-    }
-
-    /// Counts a line, if it is one that counts. `before` is what stands before it in the file, where
-    /// the clock has not been shown every line.
-    fn count(
-        &mut self,
-        line: &[u8],
-        elder: bool,
-        clock: &mut Clock,
-        facts: &mut Facts,
-        before: Option<&[u8]>,
-    ) {
-        let Line { stamp, hit } = self.parser.line(line);
-        if hit.is_none() && before.is_some() {
-            return;
-        }
-        let at = match stamp {
-            Stamped::At(stamp) => {
-                let Some(mut reading) = clock.read(&stamp) else { return };
-                if reading.doubtful
-                    && let Some(before) = before
-                {
-                    self.look_back(before, clock);
-                    reading = clock.read(&stamp).unwrap_or(reading);
-                }
-                if reading.ahead {
-                    facts.ahead += hit.as_ref().map_or(0, times);
-                    return;
-                }
-                if !self.window.holds(reading.instant) {
-                    return;
-                }
-                Some(reading.instant)
-            }
-            Stamped::Bare if elder => return,
-            Stamped::Bare => None,
-            Stamped::Unreadable => return,
-        };
-        if let Some(hit) = hit {
-            self.add(&hit, at, line, facts);
-        }
-    }
-
-    fn add(&mut self, hit: &Hit<'_>, at: Option<i64>, line: &[u8], facts: &mut Facts) {
-        match *hit {
-            Hit::Counts(event, times) => self.tally.add(&event, times, at, line),
-            Hit::Unclear(tag, times) => {
-                self.unclear_total = self.unclear_total.saturating_add(times);
-                if self.unclear.len() < TAGS || self.unclear.contains_key(tag) {
-                    *self.unclear.entry(tag.into()).or_default() += times;
-                }
-            }
-            Hit::Unbelievable(times) => {
-                facts.unbelievable += 1;
-                facts.largest = facts.largest.max(times);
-            }
-        }
-    }
-
-    /// Shows the clock the nearest stamped line before a doubtful one.
-    fn look_back(&self, before: &[u8], clock: &mut Clock) {
-        let mut rest = before.strip_suffix(b"\n").unwrap_or(before);
-        for _ in 0..LOOK_BACK {
-            let begin = memrchr(b'\n', rest).map_or(0, |n| n + 1);
-            let found = trimmed(&rest[begin..]).and_then(|line| instant(self.parser, clock, line));
-            if found.is_some() || begin == 0 {
-                return;
-            }
-            rest = &rest[..begin - 1];
-        }
+        ends.push(self.counter.read(&mut first.lines, elder));
+        ends
     }
 
     fn read_journal(&mut self, origin: Origin, asked: bool, host: &Host) {
         let passwd = std::fs::read_to_string(&host.passwd).unwrap_or_default();
         let postfix = journal::uid_of_postfix(&passwd);
-        let mut facts = Facts { readable: true, ..Facts::default() };
+        self.counter.begin_file();
         let result = Journal::open(origin, self.window.start, postfix).and_then(|mut journal| {
             let failed = loop {
                 match journal.next_entry() {
-                    Ok(Some(entry)) => self.count_entry(&entry, origin, postfix, &mut facts),
+                    Ok(Some(entry)) => self.count_entry(&entry, origin, postfix),
                     Ok(None) => break None,
                     Err(source) => break Some(Error::Read { path: "journal".into(), source }),
                 }
@@ -399,16 +251,10 @@ impl<'a, P: Parser> Check<'a, P> {
             let weight = if asked { Weight::Failure } else { Weight::Blind };
             self.tell(weight, format!("the journal cannot be read: {}", chain(&error)));
         }
-        self.tell_facts("journal", &facts);
+        self.tell_facts("journal");
     }
 
-    fn count_entry(
-        &mut self,
-        entry: &Entry,
-        origin: Origin,
-        postfix: Option<u32>,
-        facts: &mut Facts,
-    ) {
+    fn count_entry(&mut self, entry: &Entry, origin: Origin, postfix: Option<u32>) {
         if origin == Origin::Postfix && !entry.is_of_postfix(postfix) {
             return;
         }
@@ -416,40 +262,34 @@ impl<'a, P: Parser> Check<'a, P> {
         if self.parser.claimed_uid(&entry.message).is_some_and(|uid| uid != entry.uid) {
             return;
         }
-        let Some(hit) = self.parser.message(&entry.identifier, &entry.message, 1) else { return };
         let Ok(at) = i64::try_from(entry.realtime / 1_000_000) else { return };
-        if at > self.window.now + AHEAD {
-            facts.ahead += times(&hit);
-        } else if self.window.holds(at) {
-            self.add(&hit, Some(at), &entry.line(&self.zone), facts);
-        }
+        let line = || entry.line(&self.zone);
+        self.counter.message(&entry.identifier, &entry.message, at, line);
     }
 
-    fn tell_facts(&mut self, name: &str, facts: &Facts) {
-        if facts.lines > 0 && !facts.readable {
-            let text =
-                format!("{name}: blind: no time stamp can be read in any of {} lines", facts.lines);
+    fn tell_facts(&mut self, name: &str) {
+        let Facts { lines, readable, ahead, unbelievable } = self.counter.facts;
+        if lines > 0 && !readable {
+            let text = format!("{name}: blind: no time stamp can be read in any of {lines} lines");
             self.tell(Weight::Failure, text);
         }
         // Looking back, what came later is no surprise.
-        if facts.ahead > 0 && self.window.end > self.window.now {
+        if ahead > 0 && self.window.end > self.window.now {
             let text = format!(
-                "{name}: {} messages are stamped more than an hour ahead of now and not counted",
-                facts.ahead
+                "{name}: {ahead} messages are stamped more than an hour ahead of now and not counted"
             );
             self.tell(Weight::Note, text);
         }
-        if facts.unbelievable > 0 {
+        if let (lines @ 1.., most) = unbelievable {
             let text = format!(
-                "{name}: {} lines claim up to {} repeats, which is not believed; not counted",
-                facts.unbelievable, facts.largest
+                "{name}: {lines} lines claim up to {most} repeats, which is not believed; not counted"
             );
             self.tell(Weight::Note, text);
         }
     }
 
     fn tell_totals(&mut self) {
-        let beyond = self.tally.beyond();
+        let beyond = self.counter.tally.beyond();
         if beyond > 0 {
             let text = format!(
                 "more than a million senders in what can be read only once: {beyond} messages of others \
@@ -457,15 +297,12 @@ impl<'a, P: Parser> Check<'a, P> {
             );
             self.tell(Weight::Failure, text);
         }
-        if self.unclear_limit.is_some_and(|limit| self.unclear_total >= limit.max(1)) {
-            let tags: Vec<String> = self
-                .unclear
-                .iter()
-                .map(|(tag, times)| format!("{} ({times})", shown(tag)))
-                .collect();
+        let Unclear { total, tags } = &self.counter.unclear;
+        if self.unclear_limit.is_some_and(|limit| *total >= limit.max(1)) {
+            let tags: Vec<String> =
+                tags.iter().map(|(tag, times)| format!("{} ({times})", shown(tag))).collect();
             let text = format!(
-                "{} lines are unclear (two readings, or cut off) and counted for nobody; logged as {}",
-                self.unclear_total,
+                "{total} lines are unclear (two readings, or cut off) and counted for nobody; logged as {}",
                 tags.join(", ")
             );
             self.tell(Weight::Failure, text);
@@ -476,24 +313,12 @@ impl<'a, P: Parser> Check<'a, P> {
         self.tell(Weight::Failure, chain(error));
     }
 
+    /// Notes a message, once: a second reading may say it again.
     fn tell(&mut self, weight: Weight, text: String) {
-        self.messages.push(Message { text, weight });
-    }
-}
-
-/// The instant of a line, where it has one.
-fn instant(parser: &impl Parser, clock: &mut Clock, line: &[u8]) -> Option<i64> {
-    match parser.line(line).stamp {
-        Stamped::At(stamp) => clock.read(&stamp).map(|reading| reading.instant),
-        Stamped::Bare | Stamped::Unreadable => None,
-    }
-}
-
-/// How many messages a hit is worth.
-fn times(hit: &Hit<'_>) -> u64 {
-    match *hit {
-        Hit::Counts(_, times) | Hit::Unclear(_, times) => times,
-        Hit::Unbelievable(_) => 1,
+        let message = Message { text, weight };
+        if !self.messages.contains(&message) {
+            self.messages.push(message);
+        }
     }
 }
 

@@ -52,6 +52,7 @@ pub struct Clock {
     named: HashMap<Box<[u8]>, Option<Zone>>,
     previous: Option<i64>,
     recent: bool,
+    sure: bool,
     last: Option<(Minute, Option<i32>, Converted)>,
 }
 
@@ -66,13 +67,28 @@ struct Converted {
 impl Clock {
     /// A clock that stands at `now`, in Unix seconds, in the given local zone.
     pub fn new(now: i64, local: Zone) -> Self {
-        Self { now, local, named: HashMap::new(), previous: None, recent: false, last: None }
+        Self {
+            now,
+            local,
+            named: HashMap::new(),
+            previous: None,
+            recent: false,
+            sure: false,
+            last: None,
+        }
     }
 
     /// Forgets the line before: another file begins.
     pub fn next_file(&mut self) {
         self.previous = None;
         self.recent = false;
+        self.sure = false;
+    }
+
+    /// Whether a line of this file was read whose stamp has one meaning: from there on, what is read
+    /// does not depend on lines before it.
+    pub fn is_sure(&self) -> bool {
+        self.sure
     }
 
     /// When the stamp was, or none where it is no date or its zone is not known.
@@ -90,7 +106,10 @@ impl Clock {
 
     fn convert(&mut self, stamp: &Stamp<'_>) -> Option<Converted> {
         let (minute, second, zone) = match *stamp {
-            Stamp::Unix(instant) => return Some(Converted { instant, sent_back: false }),
+            Stamp::Unix(instant) => {
+                self.sure = true;
+                return Some(Converted { instant, sent_back: false });
+            }
             Stamp::Civil { minute, second, zone } => (minute, i64::from(second), zone),
         };
         let offset = match zone {
@@ -100,6 +119,7 @@ impl Clock {
             StampZone::Name(name) => {
                 let local = local_minute(&minute, minute.year?)?;
                 let instants = self.zone(name)?.instants(local);
+                self.sure |= matches!(instants, Instants::One(_));
                 let instant = choose(instants, second, self.previous, self.now);
                 return Some(Converted { instant, sent_back: false });
             }
@@ -108,10 +128,12 @@ impl Clock {
             && last == minute
             && at == offset
         {
+            self.sure = true;
             return Some(Converted { instant: begin.instant + second, ..begin });
         }
         let (instants, sent_back) = self.instants(&minute, offset)?;
         if let Instants::One(instant) = instants {
+            self.sure = true;
             self.last = Some((minute, offset, Converted { instant, sent_back }));
         }
         let instant = choose(instants, second, self.previous, self.now);

@@ -38,6 +38,8 @@ pub mod verdict;
 
 pub mod report;
 
+pub mod count;
+
 pub mod check;
 
 pub mod cli;

@@ -18,8 +18,11 @@
 //! bound does not hold.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
 
 use crate::limits::Limits;
 use crate::network::{self, Webmail};
@@ -47,13 +50,13 @@ const OVERHEAD: usize = 768;
 /// A set that is exact up to [`MOST`] members.
 #[derive(Clone, Debug)]
 pub struct Few<T> {
-    members: HashSet<T>,
+    members: HashSet<T, RandomState>,
     more: bool,
 }
 
 impl<T> Default for Few<T> {
     fn default() -> Self {
-        Self { members: HashSet::new(), more: false }
+        Self { members: HashSet::default(), more: false }
     }
 }
 
@@ -175,13 +178,16 @@ pub struct Seen {
     pub origins: Origins,
 }
 
+/// Senders of one kind.
+type Senders = HashMap<Box<[u8]>, Seen, RandomState>;
+
 /// The senders of the window.
 #[derive(Debug)]
 pub struct Tally {
     window: Window,
     limits: Limits,
     webmail: Webmail,
-    senders: HashMap<Kind, HashMap<Box<[u8]>, Seen>>,
+    senders: [Senders; Kind::COUNT],
     mode: Mode,
     used: usize,
     names: usize,
@@ -195,9 +201,9 @@ enum Mode {
     /// A million names are kept; so many messages were of others.
     Names { beyond: u64 },
     /// Only places are counted.
-    Places(Vec<u16>),
+    Places(Vec<u8>),
     /// Only names whose place reaches their limit are kept.
-    Near(Vec<u16>),
+    Near(Arc<Vec<u8>>),
 }
 
 impl Tally {
@@ -207,17 +213,50 @@ impl Tally {
             window,
             limits,
             webmail,
-            senders: HashMap::new(),
+            senders: Default::default(),
             mode: Mode::Everything { again: true },
             used: 0,
             names: 0,
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
         }
     }
 
     /// Says whether the logs can be read a second time. To be said before the first event.
     pub fn reads_again(&mut self, again: bool) {
         self.mode = Mode::Everything { again };
+    }
+
+    /// An empty tally for a later part of a file, that can be [absorbed](Self::absorb); none where
+    /// that would not give the same.
+    pub fn sibling(&self) -> Option<Self> {
+        let mode = match &self.mode {
+            Mode::Everything { again: true } | Mode::Places(_) => Mode::Everything { again: true },
+            Mode::Near(places) => Mode::Near(Arc::clone(places)),
+            Mode::Everything { again: false } | Mode::Names { .. } => return None,
+        };
+        let mut sibling = Self::new(self.window, self.limits.clone(), self.webmail.clone());
+        sibling.mode = mode;
+        sibling.hasher = self.hasher.clone();
+        Some(sibling)
+    }
+
+    /// Adds what a sibling has counted of a later part.
+    pub fn absorb(&mut self, later: Self) {
+        if let Mode::Places(more) = &later.mode {
+            self.count_by_place();
+            if let Mode::Places(places) = &mut self.mode {
+                places.iter_mut().zip(more).for_each(|(n, &more)| *n = n.saturating_add(more));
+            }
+        }
+        for (kind, senders) in Kind::ALL.into_iter().zip(later.senders) {
+            for (name, seen) in senders {
+                if let Some(known) = self.senders[kind as usize].get_mut(&name) {
+                    known.absorb(seen);
+                } else if self.keeps(kind, &name, seen.messages, &seen.line) {
+                    self.senders[kind as usize].insert(name, seen);
+                }
+            }
+        }
     }
 
     /// Counts an event `times` times. `at` is its instant; it is inside the window.
@@ -232,7 +271,7 @@ impl Tally {
     pub fn wants_second_pass(&mut self) -> bool {
         match std::mem::replace(&mut self.mode, Mode::Everything { again: false }) {
             Mode::Places(places) => {
-                self.mode = Mode::Near(places);
+                self.mode = Mode::Near(Arc::new(places));
                 true
             }
             mode => {
@@ -259,7 +298,7 @@ impl Tally {
 
     /// The senders that were kept, in no order.
     pub fn senders(&self) -> impl Iterator<Item = (Kind, &[u8], &Seen)> {
-        self.senders.iter().flat_map(|(&kind, senders)| {
+        Kind::ALL.into_iter().zip(&self.senders).flat_map(|(kind, senders)| {
             senders.iter().map(move |(name, seen)| (kind, &name[..], seen))
         })
     }
@@ -273,7 +312,7 @@ impl Tally {
         at: Option<i64>,
         line: &[u8],
     ) {
-        if let Some(seen) = self.senders.get_mut(&kind).and_then(|of_kind| of_kind.get_mut(name)) {
+        if let Some(seen) = self.senders[kind as usize].get_mut(name) {
             seen.add(client, times, at, &self.window, &self.webmail);
             return;
         }
@@ -288,7 +327,7 @@ impl Tally {
             origins: Origins::default(),
         };
         seen.add(client, times, at, &self.window, &self.webmail);
-        self.senders.entry(kind).or_default().insert(name.into(), seen);
+        self.senders[kind as usize].insert(name.into(), seen);
     }
 
     /// Whether a name that is new is to be kept; what is not, is counted by place.
@@ -300,18 +339,11 @@ impl Tally {
             if fits {
                 return true;
             }
-            self.mode = if again {
-                let mut places = vec![0; PLACES];
-                for (kind, senders) in &self.senders {
-                    for (name, seen) in senders {
-                        add_to(&mut places, self.place(*kind, name), seen.messages);
-                    }
-                }
-                self.senders = HashMap::new();
-                Mode::Places(places)
+            if again {
+                self.count_by_place();
             } else {
-                Mode::Names { beyond: 0 }
-            };
+                self.mode = Mode::Names { beyond: 0 };
+            }
         }
         let place = self.place(kind, name);
         match &mut self.mode {
@@ -326,9 +358,22 @@ impl Tally {
             }
             Mode::Near(places) => {
                 let most = places[place];
-                most == u16::MAX || self.limits.reached(name, u64::from(most))
+                most == u8::MAX || self.limits.reached(name, u64::from(most))
             }
         }
+    }
+
+    /// Goes over from keeping everything to counting by place.
+    fn count_by_place(&mut self) {
+        if !matches!(self.mode, Mode::Everything { .. }) {
+            return;
+        }
+        let mut places = vec![0; PLACES];
+        for (kind, name, seen) in self.senders() {
+            add_to(&mut places, self.place(kind, name), seen.messages);
+        }
+        self.senders = Default::default();
+        self.mode = Mode::Places(places);
     }
 
     fn place(&self, kind: Kind, name: &[u8]) -> usize {
@@ -336,12 +381,36 @@ impl Tally {
     }
 }
 
-fn add_to(places: &mut [u16], place: usize, times: u64) {
-    let times = u16::try_from(times).unwrap_or(u16::MAX);
+impl<T: Eq + std::hash::Hash> Few<T> {
+    fn absorb(&mut self, more: Self) {
+        more.members.into_iter().for_each(|member| self.insert(member));
+        self.more |= more.more;
+    }
+}
+
+fn add_to(places: &mut [u8], place: usize, times: u64) {
+    let times = u8::try_from(times).unwrap_or(u8::MAX);
     places[place] = places[place].saturating_add(times);
 }
 
 impl Seen {
+    /// Adds what was seen in a later part: its line is not the first.
+    fn absorb(&mut self, later: Self) {
+        self.messages = self.messages.saturating_add(later.messages);
+        self.span = match (self.span, later.span) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (one, other) => one.or(other),
+        };
+        for (part, more) in self.activity.iter_mut().zip(later.activity) {
+            *part = part.saturating_add(more);
+        }
+        let (from, more) = (&mut self.origins, later.origins);
+        from.nets.absorb(more.nets);
+        from.unknowns.absorb(more.unknowns);
+        from.ips.absorb(more.ips);
+        from.webmail = from.webmail.saturating_add(more.webmail);
+    }
+
     fn add(
         &mut self,
         client: Option<Client<'_>>,

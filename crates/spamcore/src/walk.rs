@@ -45,10 +45,10 @@ impl<'a> Walk<'a> {
 
     /// Takes everything up to the first `end`, and `end` itself; nothing when there is none.
     pub fn until(&mut self, end: &[u8]) -> Option<&'a [u8]> {
-        let at = match end {
-            [byte] => memchr::memchr(*byte, self.rest),
-            _ => memchr::memmem::find(self.rest, end),
-        }?;
+        // Fields are short: the next byte that may begin the end is near, and no search is prepared.
+        let (&first, _) = end.split_first()?;
+        let at =
+            memchr::memchr_iter(first, self.rest).find(|&at| self.rest[at..].starts_with(end))?;
         let taken = self.take_bytes(at);
         self.rest = &self.rest[end.len()..];
         Some(taken)

@@ -328,7 +328,7 @@ pub fn run<A: Default, W: Write>(
     outcome(messages, false, false)
 }
 
-impl<P: Parser> Job<P> {
+impl<P: Parser + Sync> Job<P> {
     /// Checks, judges and reports. `act` does what is to be done to the findings, before they are
     /// reported.
     pub fn run(

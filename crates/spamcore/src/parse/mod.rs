@@ -37,6 +37,22 @@ pub enum Kind {
     Script,
 }
 
+impl Kind {
+    /// How many kinds there are.
+    pub const COUNT: usize = 7;
+
+    /// All kinds, in order.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Sasl,
+        Self::User,
+        Self::Helo,
+        Self::HostName,
+        Self::Address,
+        Self::Authenticated,
+        Self::Script,
+    ];
+}
+
 /// A client as Postfix names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client<'a> {

@@ -64,7 +64,7 @@ pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
 /// The login name that a line's end begins with.
 fn user(rest: &[u8]) -> &[u8] {
     const FOLLOWERS: [&[u8]; 3] = [b", sasl_sender=", b", orig_queue_id=", b", orig_client="];
-    let end = memchr::memmem::find_iter(rest, b", ")
+    let end = memchr::memchr_iter(b',', rest)
         .find(|&at| FOLLOWERS.iter().any(|follower| rest[at..].starts_with(follower)));
     &rest[..end.unwrap_or(rest.len())]
 }

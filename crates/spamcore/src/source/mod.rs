@@ -23,6 +23,9 @@ use packed::Packing;
 /// Within this time after its last write, a log's last line without newline is still being written.
 const LIVE: std::time::Duration = std::time::Duration::from_secs(60);
 
+/// A file of which so many bytes are to be read is read in two parts.
+const LARGE: u64 = 8 << 20;
+
 /// The instant of a line, in Unix seconds, where it has one that can be read.
 pub type InstantOf<'a> = &'a mut dyn FnMut(&[u8]) -> Option<i64>;
 
@@ -132,10 +135,21 @@ impl LogFile {
         Ok((Self { path: path.to_owned(), elder, input }, about))
     }
 
-    /// Its lines, from where the period begins. A stream gives them once.
-    pub fn lines(&mut self) -> Lines<Reader<'_>> {
+    /// Its lines, from where the period begins, in one part or, of a large plain file, in two. A stream
+    /// gives them once.
+    pub fn parts(&mut self) -> Vec<Part<'_>> {
         let (reader, hold_last) = match &mut self.input {
             Input::Plain { file, from, to, hold_last } => {
+                if *to - *from >= LARGE
+                    && let Some((middle, before)) = start::line_near_middle(file, *from, *to)
+                {
+                    let first = Reader::Plain(Span { file, at: *from, to: middle });
+                    let second = Reader::Plain(Span { file, at: middle, to: *to });
+                    return vec![
+                        Part { before: Vec::new(), lines: Lines::new(first, false) },
+                        Part { before, lines: Lines::new(second, *hold_last) },
+                    ];
+                }
                 (Reader::Plain(Span { file, at: *from, to: *to }), *hold_last)
             }
             Input::Packed { file, to, packing } => {
@@ -144,7 +158,7 @@ impl LogFile {
             }
             Input::Stream(input) => (Reader::Stream(input), false),
         };
-        Lines::new(reader, hold_last)
+        vec![Part { before: Vec::new(), lines: Lines::new(reader, hold_last) }]
     }
 
     /// Skips what lies before the period, where that can be found without reading it all.
@@ -156,12 +170,20 @@ impl LogFile {
     }
 }
 
+/// A part of a file of a log.
+pub struct Part<'a> {
+    /// Whole lines that stand before it, where it is not the first.
+    pub before: Vec<u8>,
+    /// Its lines.
+    pub lines: Lines<Reader<'a>>,
+}
+
 /// The bytes of a file of a log, unpacked.
 pub enum Reader<'a> {
     /// Of a plain file.
     Plain(Span<'a>),
     /// Of a compressed file.
-    Packed(Box<dyn Read + 'a>),
+    Packed(Box<dyn Read + Send + 'a>),
     /// Of a stream.
     Stream(&'a mut (dyn Read + Send)),
 }

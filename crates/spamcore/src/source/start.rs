@@ -58,6 +58,17 @@ pub(super) fn find(file: &File, to: u64, start: i64, instant_of: InstantOf<'_>) 
     }
 }
 
+/// The offset of a line's first byte near the middle of a part of a file, and the whole lines before it;
+/// none where there is no line near, or it cannot be read.
+pub(super) fn line_near_middle(file: &File, from: u64, to: u64) -> Option<(u64, Vec<u8>)> {
+    let at = from + (to - from) / 2;
+    let mut block = vec![0; BLOCK];
+    file.read_exact_at(&mut block, at).ok()?;
+    let begin = memchr::memchr(b'\n', &block)? + 1;
+    let end = memchr::memrchr(b'\n', &block)? + 1;
+    Some((at + end as u64, block[begin..end].to_vec()))
+}
+
 struct Search<'a> {
     file: &'a File,
     start: i64,

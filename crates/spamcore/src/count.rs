@@ -1,0 +1,306 @@
+//! Counting: the way of a line through parser, clock and window into the tally.
+//!
+//! Candidate lines are found by a search for the parser's needle over whole runs of lines; nothing is
+//! parsed or copied before that. Only where the order of lines matters (an hour that repeats lies near,
+//! or the parser wants it) is every line read.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use memchr::{memchr, memmem, memrchr};
+
+use crate::clock::{AHEAD, Clock};
+use crate::lines::{Lines, split, trimmed};
+use crate::parse::{Hit, Line, Parser, Stamped};
+use crate::source::Reader;
+use crate::tally::Tally;
+use crate::window::Window;
+use crate::zone::Zone;
+
+/// Around an hour that repeats, the order of lines matters this far. Seconds.
+const NEAR: i64 = 2 * 86_400;
+
+/// An hour that repeats makes stamps uncertain by this much. Seconds.
+const UNSURE: i64 = 2 * 3600;
+
+/// How many lines are looked back over for the stamp before a doubtful one.
+const LOOK_BACK: usize = 64;
+
+/// How many different tags of unclear lines are kept.
+const TAGS: usize = 8;
+
+/// Counts the lines of one file after the other.
+#[derive(Debug)]
+pub struct Counter<'a, P> {
+    parser: &'a P,
+    window: Window,
+    zone: Zone,
+    /// Every line is to be read, in order.
+    ordered: bool,
+    clock: Clock,
+    /// What was counted.
+    pub tally: Tally,
+    /// What was learned of the file that is being read.
+    pub facts: Facts,
+    /// Lines that count for nobody.
+    pub unclear: Unclear,
+}
+
+/// What is learned of one file while it is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Facts {
+    /// Lines that were asked for a stamp, until one could be read.
+    pub lines: u64,
+    /// A stamp could be read.
+    pub readable: bool,
+    /// Messages stamped too far ahead of now.
+    pub ahead: u64,
+    /// Lines with too many repeats, and the most.
+    pub unbelievable: (u64, u64),
+}
+
+/// Lines that count for nobody because they have two readings.
+#[derive(Clone, Debug, Default)]
+pub struct Unclear {
+    /// How many.
+    pub total: u64,
+    /// The first tags, and how many came with each.
+    pub tags: BTreeMap<Box<[u8]>, u64>,
+}
+
+/// How the reading of a file, or of a part of it, ended.
+#[derive(Debug)]
+pub struct End {
+    /// How many bytes of whole lines were read, unpacked.
+    pub bytes: u64,
+    /// How many lines were too long.
+    pub overlong: u64,
+    /// Where the file ended before the length that it had, and that length.
+    pub shrunk: Option<(u64, u64)>,
+    /// What stopped it.
+    pub error: Option<io::Error>,
+}
+
+impl<'a, P: Parser> Counter<'a, P> {
+    /// A counter into `tally`.
+    pub fn new(parser: &'a P, tally: Tally, zone: &Zone) -> Self {
+        let window = tally.window();
+        let ordered =
+            parser.wants_all() || zone.repeats_between(window.start - NEAR, window.end + NEAR);
+        Self {
+            parser,
+            window,
+            zone: zone.clone(),
+            ordered,
+            clock: Clock::new(window.now, zone.clone()),
+            tally,
+            facts: Facts::default(),
+            unclear: Unclear::default(),
+        }
+    }
+
+    /// A counter for a later part of the same file, if what it counts can be [absorbed](Self::absorb).
+    ///
+    /// `before` are the lines before that part. They must tell the time for sure, so that the part is
+    /// read as if all before it had been read.
+    pub fn for_later_part(&self, before: &[u8]) -> Option<Self> {
+        let mut later = Self::new(self.parser, self.tally.sibling()?, &self.zone);
+        for line in split(before).filter_map(trimmed) {
+            later.instant_of(line);
+        }
+        later.clock.is_sure().then_some(later)
+    }
+
+    /// Adds what a later part counted.
+    pub fn absorb(&mut self, later: Self) {
+        self.tally.absorb(later.tally);
+        let (facts, more) = (&mut self.facts, later.facts);
+        facts.lines += more.lines;
+        facts.readable |= more.readable;
+        facts.ahead += more.ahead;
+        facts.unbelievable.0 += more.unbelievable.0;
+        facts.unbelievable.1 = facts.unbelievable.1.max(more.unbelievable.1);
+        let total = self.unclear.total.saturating_add(later.unclear.total);
+        for (tag, times) in later.unclear.tags {
+            self.unclear.add(&tag, times);
+        }
+        self.unclear.total = total;
+    }
+
+    /// By how much the begin of the period is uncertain, in seconds, where hours repeat.
+    pub fn unsure(&self) -> i64 {
+        if self.ordered { UNSURE } else { 0 }
+    }
+
+    /// Begins another file.
+    pub fn begin_file(&mut self) {
+        self.clock.next_file();
+        self.facts = Facts::default();
+    }
+
+    /// The instant of a line by another clock, where it has one.
+    pub fn instant(&self, clock: &mut Clock, line: &[u8]) -> Option<i64> {
+        instant(self.parser, clock, line)
+    }
+
+    /// Counts lines to their end. Those of an elder count only with a stamp.
+    pub fn read(&mut self, lines: &mut Lines<Reader<'_>>, elder: bool) -> End {
+        let needle = memmem::Finder::new(self.parser.needle());
+        let mut bytes = 0;
+        let error = loop {
+            match lines.next_run() {
+                Ok(Some(run)) => {
+                    bytes += run.len() as u64;
+                    self.read_run(run, &needle, elder);
+                }
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        End { bytes, overlong: lines.overlong(), shrunk: lines.input().shrunk(), error }
+    }
+
+    /// Counts a message whose sender and time are known without a line's envelope. `line` makes the
+    /// line that is reported.
+    pub fn message(&mut self, name: &[u8], message: &[u8], at: i64, line: impl Fn() -> Vec<u8>) {
+        self.facts.readable = true;
+        let Some(hit) = self.parser.message(name, message, 1) else { return };
+        if at > self.window.now + AHEAD {
+            self.facts.ahead += times(&hit);
+        } else if self.window.holds(at) {
+            self.add(&hit, Some(at), &line());
+        }
+    }
+
+    fn instant_of(&mut self, line: &[u8]) -> Option<i64> {
+        instant(self.parser, &mut self.clock, line)
+    }
+
+    fn read_run(&mut self, run: &[u8], needle: &memmem::Finder<'_>, elder: bool) {
+        if self.ordered {
+            for line in split(run).filter_map(trimmed) {
+                self.count(line, elder, None);
+            }
+            return;
+        }
+        if !self.facts.readable {
+            // Until one stamp can be read, every line is asked: a log without any is told.
+            for line in split(run).filter_map(trimmed) {
+                let Line { stamp, hit } = self.parser.line(line);
+                self.look(line, &stamp, hit.is_some());
+                if self.facts.readable {
+                    break;
+                }
+            }
+        }
+        let mut from = 0;
+        while let Some(at) = needle.find(&run[from..]) {
+            let at = from + at;
+            let begin = memrchr(b'\n', &run[from..at]).map_or(from, |n| from + n + 1);
+            let end = memchr(b'\n', &run[at..]).map_or(run.len(), |n| at + n);
+            if let Some(line) = trimmed(&run[begin..end]) {
+                self.count(line, elder, Some(&run[..begin]));
+            }
+            from = (end + 1).min(run.len());
+        }
+    }
+
+    /// Notes whether a line shows that stamps can be read here.
+    fn look(&mut self, line: &[u8], stamp: &Stamped<'_>, hit: bool) {
+        if line.trim_ascii().is_empty() {
+            return;
+        }
+        self.facts.lines += 1;
+        self.facts.readable = match stamp {
+            Stamped::At(stamp) => self.clock.read(stamp).is_some(),
+            Stamped::Bare => hit,
+            Stamped::Unreadable => false,
+        };
+    }
+
+    /// Counts a line, if it is one that counts. `before` is what stands before it in the file, where
+    /// the clock has not been shown every line.
+    fn count(&mut self, line: &[u8], elder: bool, before: Option<&[u8]>) {
+        let Line { stamp, hit } = self.parser.line(line);
+        if !self.facts.readable {
+            self.look(line, &stamp, hit.is_some());
+        }
+        if hit.is_none() && before.is_some() {
+            return;
+        }
+        let at = match stamp {
+            Stamped::At(stamp) => {
+                let Some(mut reading) = self.clock.read(&stamp) else { return };
+                if reading.doubtful
+                    && let Some(before) = before
+                {
+                    self.look_back(before);
+                    reading = self.clock.read(&stamp).unwrap_or(reading);
+                }
+                if reading.ahead {
+                    self.facts.ahead += hit.as_ref().map_or(0, times);
+                    return;
+                }
+                if !self.window.holds(reading.instant) {
+                    return;
+                }
+                Some(reading.instant)
+            }
+            Stamped::Bare if elder => return,
+            Stamped::Bare => None,
+            Stamped::Unreadable => return,
+        };
+        if let Some(hit) = hit {
+            self.add(&hit, at, line);
+        }
+    }
+
+    fn add(&mut self, hit: &Hit<'_>, at: Option<i64>, line: &[u8]) {
+        match *hit {
+            Hit::Counts(event, times) => self.tally.add(&event, times, at, line),
+            Hit::Unclear(tag, times) => self.unclear.add(tag, times),
+            Hit::Unbelievable(times) => {
+                let (lines, most) = self.facts.unbelievable;
+                self.facts.unbelievable = (lines + 1, most.max(times));
+            }
+        }
+    }
+
+    /// Shows the clock the nearest stamped line before a doubtful one.
+    fn look_back(&mut self, before: &[u8]) {
+        let mut rest = before.strip_suffix(b"\n").unwrap_or(before);
+        for _ in 0..LOOK_BACK {
+            let begin = memrchr(b'\n', rest).map_or(0, |n| n + 1);
+            let found = trimmed(&rest[begin..]).and_then(|line| self.instant_of(line));
+            if found.is_some() || begin == 0 {
+                return;
+            }
+            rest = &rest[..begin - 1];
+        }
+    }
+}
+
+impl Unclear {
+    fn add(&mut self, tag: &[u8], times: u64) {
+        self.total = self.total.saturating_add(times);
+        if self.tags.len() < TAGS || self.tags.contains_key(tag) {
+            *self.tags.entry(tag.into()).or_default() += times;
+        }
+    }
+}
+
+/// The instant of a line, where it has one.
+fn instant(parser: &impl Parser, clock: &mut Clock, line: &[u8]) -> Option<i64> {
+    match parser.line(line).stamp {
+        Stamped::At(stamp) => clock.read(&stamp).map(|reading| reading.instant),
+        Stamped::Bare | Stamped::Unreadable => None,
+    }
+}
+
+/// How many messages a hit is worth.
+fn times(hit: &Hit<'_>) -> u64 {
+    match *hit {
+        Hit::Counts(_, times) | Hit::Unclear(_, times) => times,
+        Hit::Unbelievable(_) => 1,
+    }
+}

@@ -1,0 +1,134 @@
+//! Writes a log of a given size for measuring: `make-log FORMAT MEBIBYTES START END [NAMES]`.
+//!
+//! START and END are Unix seconds; lines are spread evenly between them, with the stamps that rsyslog,
+//! Exim and PHP write today. FORMAT is `postfix` (a busy server: about one line in ten is an accepted
+//! login), `exim`, `php`, `wrapper` or `names` (logins of ever new names). The last line on stderr says
+//! how many lines count, and how many of them are of the busiest sender.
+
+use std::io::{self, BufWriter, Write};
+
+fn main() -> io::Result<()> {
+    let mut args = std::env::args().skip(1);
+    let format = args.next().unwrap_or_default();
+    let mut number = || args.next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
+    let (size, start, end) = (number() << 20, number(), number());
+    let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
+    let mut log = Log { random: 0x9e37_79b9_7f4a_7c15, counted: 0, busiest: 0 };
+    let (mut written, mut n) = (0, 0);
+    while written < size {
+        let at = start + (end - start) * written / size.max(1);
+        let text = log.lines(&format, n, at);
+        out.write_all(text.as_bytes())?;
+        written += text.len() as u64;
+        n += 1;
+    }
+    out.flush()?;
+    writeln!(io::stderr(), "{} {}", log.counted, log.busiest)
+}
+
+struct Log {
+    random: u64,
+    counted: u64,
+    busiest: u64,
+}
+
+impl Log {
+    /// xorshift: the same log every time.
+    fn next(&mut self, below: u64) -> u64 {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        (self.random >> 11) % below
+    }
+
+    /// One of many senders: the first, a spammer, has one line in twenty more than the others.
+    fn sender(&mut self, many: u64) -> u64 {
+        let sender = if self.next(20) == 0 { 0 } else { self.next(many) };
+        self.counted += 1;
+        self.busiest += u64::from(sender == 0);
+        sender
+    }
+
+    fn lines(&mut self, format: &str, n: u64, at: u64) -> String {
+        let (y, mo, d, h, mi, s) = civil(at);
+        let iso = format!("{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}.{:06}+00:00", n % 1_000_000);
+        let (q, a, b) = (0x3F00_0000_u64 + n % 0xFF_FFFF, self.next(250), self.next(250));
+        match format {
+            "postfix" => {
+                let user = self.sender(500);
+                // A person has a handful of addresses, a botnet has them all over.
+                let (a, b) = if user == 0 { (a, b) } else { (user % 250, a % 4) };
+                let mut text = format!(
+                    "{iso} mail postfix/submission/smtpd[4010]: connect from h{a}.isp{b}.example[198.51.{a}.{b}]\n\
+                     {iso} mail postfix/submission/smtpd[4010]: {q:X}: client=h{a}.isp{b}.example[198.51.{a}.{b}], sasl_method=PLAIN, sasl_username=user{user}@example.org\n\
+                     {iso} mail postfix/cleanup[78]: {q:X}: message-id=<85c66c780a{a}.{b}@example.org>\n\
+                     {iso} mail postfix/qmgr[9]: {q:X}: from=<user{user}@example.org>, size=5344, nrcpt=2 (queue active)\n"
+                );
+                for rcpt in 0..2 {
+                    text += &format!(
+                        "{iso} mail postfix/smtp[991]: {q:X}: to=<someone{rcpt}{a}@gmail.example>, relay=mx.gmail.example[203.0.113.{a}]:25, delay=0.{b}, delays=0.1/0/0.3/0.9, dsn=2.0.0, status=sent (250 2.0.0 OK {n} x1-2002 - gsmtp)\n"
+                    );
+                }
+                text += &format!(
+                    "{iso} mail postfix/qmgr[9]: {q:X}: removed\n\
+                     {iso} mail postfix/submission/smtpd[4010]: disconnect from h{a}.isp{b}.example[198.51.{a}.{b}] ehlo=1 auth=1 mail=1 rcpt=2 data=1 quit=1 commands=7\n\
+                     {iso} mail dovecot: imap-login: Login: user=<user{user}@example.org>, method=PLAIN, rip=198.51.{a}.{b}, lip=10.0.0.2, mpid=12, TLS, session=<{n:x}>\n\
+                     {iso} mail postfix/smtpd[4011]: warning: unknown[203.0.113.{b}]: SASL LOGIN authentication failed: UGFzc3dvcmQ6\n"
+                );
+                text
+            }
+            "names" => {
+                self.counted += 1;
+                format!(
+                    "{iso} mail postfix/smtpd[4010]: {q:X}: client=unknown[203.0.113.{a}], sasl_method=PLAIN, sasl_username=n{n:x}\n"
+                )
+            }
+            "exim" => {
+                let user = self.sender(300);
+                let stamp = format!("{y:04}-{mo:02}-{d:02} {h:02}:{mi:02}:{s:02}");
+                let id = format!("1xVY{:02}-{:06}-0D", n % 100, n % 1_000_000);
+                let from = if n % 3 == 0 {
+                    format!("U=www{user} P=local S=2650")
+                } else {
+                    format!(
+                        "H=(pc-{user}) [192.0.2.{a}] P=esmtpa A=plain:user{user} S=902 id={n}@pc"
+                    )
+                };
+                format!(
+                    "{stamp} {id} <= user{user}@example.org {from}\n\
+                     {stamp} {id} => someone@gmail.example R=dnslookup T=remote_smtp H=mx.gmail.example [203.0.113.2] X=TLS1.3:ECDHE_X25519__RSA_PSS_RSAE_SHA256__AES_256_GCM:256 CV=yes C=\"250 2.0.0 OK\"\n\
+                     {stamp} {id} Completed\n"
+                )
+            }
+            "php" => {
+                let site = self.sender(300);
+                let month = MONTHS[usize::try_from(mo - 1).unwrap_or(0)];
+                format!(
+                    "[{d:02}-{month}-{y:04} {h:02}:{mi:02}:{s:02} UTC] mail() on [/srv/www/site{site}/contact.php:12]: To: someone{n}@example.com -- Headers: From: web@example.org  X-Mailer: PHP/8.2 -- Subject: Hello {n}\n"
+                )
+            }
+            _ => {
+                let site = self.sender(300);
+                format!(
+                    "{iso} web www-data: sendmail-php url=www.example.org/s.php?x={n}, client=203.0.113.{a}, filename=/srv/www/site{site}/send.php, uid=33, user=www-data, args=-fx@example.org\n{iso} web postfix/pickup[3]: {q:X}: uid=33 from=<www-data>\n{iso} web postfix/cleanup[3]: {q:X}: message-id=<{n}@web>\n"
+                )
+            }
+        }
+    }
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Unix seconds as a date and time in UTC (days to civil after Howard Hinnant).
+fn civil(at: u64) -> (u64, u64, u64, u64, u64, u64) {
+    let (days, of_day) = (at / 86_400 + 719_468, at % 86_400);
+    let era = days / 146_097;
+    let doe = days % 146_097;
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
+    let year = yoe + era * 400 + u64::from(month <= 2);
+    (year, month, day, of_day / 3600, of_day % 3600 / 60, of_day % 60)
+}
