@@ -50,7 +50,7 @@ impl Log {
     }
 
     fn lines(&mut self, format: &str, n: u64, at: u64) -> String {
-        let (y, mo, d, h, mi, s) = civil(at);
+        let (y, mo, d, (h, mi, s)) = civil(at);
         let iso = format!("{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}.{:06}+00:00", n % 1_000_000);
         let (q, a, b) = (0x3F00_0000_u64 + n % 0xFF_FFFF, self.next(250), self.next(250));
         match format {
@@ -87,7 +87,7 @@ impl Log {
                 let user = self.sender(300);
                 let stamp = format!("{y:04}-{mo:02}-{d:02} {h:02}:{mi:02}:{s:02}");
                 let id = format!("1xVY{:02}-{:06}-0D", n % 100, n % 1_000_000);
-                let from = if n % 3 == 0 {
+                let from = if n.is_multiple_of(3) {
                     format!("U=www{user} P=local S=2650")
                 } else {
                     format!(
@@ -121,7 +121,7 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Unix seconds as a date and time in UTC (days to civil after Howard Hinnant).
-fn civil(at: u64) -> (u64, u64, u64, u64, u64, u64) {
+fn civil(at: u64) -> (u64, u64, u64, (u64, u64, u64)) {
     let (days, of_day) = (at / 86_400 + 719_468, at % 86_400);
     let era = days / 146_097;
     let doe = days % 146_097;
@@ -130,5 +130,5 @@ fn civil(at: u64) -> (u64, u64, u64, u64, u64, u64) {
     let mp = (5 * doy + 2) / 153;
     let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
     let year = yoe + era * 400 + u64::from(month <= 2);
-    (year, month, day, of_day / 3600, of_day % 3600 / 60, of_day % 60)
+    (year, month, day, (of_day / 3600, of_day % 3600 / 60, of_day % 60))
 }

@@ -141,7 +141,7 @@ impl<'a> Stamp<'a> {
             if !walk.take(b":") {
                 return None;
             }
-            checked_time(hour, walk.two()?, 0)?
+            (hour, walk.two()?, 0)
         } else {
             clock_time(&mut walk)?
         };
@@ -263,34 +263,35 @@ fn month_name(walk: &mut Walk<'_>) -> Option<u8> {
     Some(month)
 }
 
+/// `YYYY-MM-DD`
 fn iso_date(walk: &mut Walk<'_>) -> Option<Date> {
-    let mut here = *walk;
-    let year = four(&mut here)?;
-    if !here.take(b"-") {
+    let (text, _) = walk.rest().split_first_chunk::<10>()?;
+    if text[4] != b'-' || text[7] != b'-' {
         return None;
     }
-    let month = here.two().filter(|month| (1..=12).contains(month))?;
-    if !here.take(b"-") {
-        return None;
-    }
-    let day = checked_day(u64::from(here.two()?))?;
-    *walk = here;
+    let year = u16::from(two_digits(text, 0)?) * 100 + u16::from(two_digits(text, 2)?);
+    let month = two_digits(text, 5).filter(|month| (1..=12).contains(month))?;
+    let day = checked_day(u64::from(two_digits(text, 8)?))?;
+    walk.skip(10);
     Some((Some(year), month, day))
 }
 
 /// `HH:MM:SS`, and a fraction after `.` or `,`.
 fn clock_time(walk: &mut Walk<'_>) -> Option<Time> {
-    let hour = walk.two()?;
-    if !walk.take(b":") {
+    let (text, _) = walk.rest().split_first_chunk::<8>()?;
+    if text[2] != b':' || text[5] != b':' {
         return None;
     }
-    let minute = walk.two()?;
-    if !walk.take(b":") {
-        return None;
-    }
-    let second = walk.two()?;
+    let (hour, minute, second) = (two_digits(text, 0)?, two_digits(text, 3)?, two_digits(text, 6)?);
+    walk.skip(8);
     fraction(walk)?;
-    checked_time(hour, minute, second)
+    (hour < 24 && minute < 60 && second <= 60).then(|| (hour, minute, second.min(59)))
+}
+
+/// The two decimal digits at a place as a number.
+fn two_digits<const N: usize>(text: &[u8; N], at: usize) -> Option<u8> {
+    let (tens, ones) = (text[at], text[at + 1]);
+    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
 }
 
 fn fraction(walk: &mut Walk<'_>) -> Option<()> {
@@ -344,10 +345,6 @@ fn four(walk: &mut Walk<'_>) -> Option<u16> {
 
 fn checked_day(day: u64) -> Option<u8> {
     u8::try_from(day).ok().filter(|day| (1..=31).contains(day))
-}
-
-fn checked_time(hour: u8, minute: u8, second: u8) -> Option<Time> {
-    (hour < 24 && minute < 60 && second <= 60).then(|| (hour, minute, second.min(59)))
 }
 
 #[cfg(test)]

@@ -44,6 +44,9 @@ const NAMES: usize = 1_000_000;
 /// How many places the table of hashes has.
 const PLACES: usize = 1 << 24;
 
+/// How many clients of a sender are remembered besides: a person has a handful.
+const RECENT: usize = 6;
+
 /// What a sender costs beside its name and line, about.
 const OVERHEAD: usize = 768;
 
@@ -99,6 +102,8 @@ pub struct Origins {
     unknowns: Few<Address>,
     ips: Few<Address>,
     webmail: u64,
+    /// The last few clients, which the sets hold already; whether they are webmail hosts.
+    recent: Vec<(Box<[u8]>, Box<[u8]>, bool)>,
 }
 
 impl Origins {
@@ -123,14 +128,31 @@ impl Origins {
     }
 
     fn add(&mut self, client: Client<'_>, times: u64, webmail: &Webmail) {
+        let known = self
+            .recent
+            .iter()
+            .find(|(name, address, _)| **address == *client.address && **name == *client.name);
+        let is_webmail = match known {
+            Some(&(_, _, is_webmail)) => is_webmail,
+            None => {
+                let is_webmail = self.add_new(client, webmail);
+                self.recent.truncate(RECENT - 1);
+                self.recent.insert(0, (client.name.into(), client.address.into(), is_webmail));
+                is_webmail
+            }
+        };
+        if is_webmail {
+            self.webmail = self.webmail.saturating_add(times);
+        }
+    }
+
+    /// Adds a client that may be new to the sets, and says whether it is a webmail host.
+    fn add_new(&mut self, client: Client<'_>, webmail: &Webmail) -> bool {
         let ip = std::str::from_utf8(client.address).ok().and_then(|text| text.parse().ok());
         let address = match ip {
             Some(ip) => Address::Ip(ip),
             None => Address::Text(client.address.into()),
         };
-        if ip.is_some_and(|ip| webmail.holds(ip)) {
-            self.webmail = self.webmail.saturating_add(times);
-        }
         let net = network::of_name(client.name);
         if !self.nets.members.contains(net) {
             self.nets.insert(net.into());
@@ -139,6 +161,7 @@ impl Origins {
             self.unknowns.insert(address.clone());
         }
         self.ips.insert(address);
+        ip.is_some_and(|ip| webmail.holds(ip))
     }
 }
 

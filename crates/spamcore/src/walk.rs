@@ -37,6 +37,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Takes so many bytes, or all that are left.
+    pub fn skip(&mut self, count: usize) {
+        self.rest = self.rest.get(count..).unwrap_or_default();
+    }
+
     /// Takes the bytes for which `wanted` holds, perhaps none.
     pub fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
         let end = self.rest.iter().position(|&b| !wanted(b)).unwrap_or(self.rest.len());

@@ -41,9 +41,12 @@ pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
     if !is_queue_id(walk.until(b": client=")?) {
         return None;
     }
-    let name = walk.until(b"[")?;
-    let address = walk.until(b"]")?;
-    if name.contains(&b' ') || address.contains(&b' ') {
+    let name = walk.take_while(|b| b != b'[' && b != b' ');
+    if !walk.take(b"[") {
+        return None;
+    }
+    let address = walk.take_while(|b| b != b']' && b != b' ');
+    if !walk.take(b"]") {
         return None;
     }
     if walk.take(b":") {
