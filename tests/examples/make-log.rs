@@ -50,8 +50,8 @@ impl Log {
     }
 
     fn lines(&mut self, format: &str, n: u64, at: u64) -> String {
-        let (y, mo, d, (h, mi, s)) = civil(at);
-        let iso = format!("{y:04}-{mo:02}-{d:02}T{h:02}:{mi:02}:{s:02}.{:06}+00:00", n % 1_000_000);
+        let ((y, mo, d), time) = civil(at);
+        let iso = format!("{y:04}-{mo:02}-{d:02}T{time}.{:06}+00:00", n % 1_000_000);
         let (q, a, b) = (0x3F00_0000_u64 + n % 0xFF_FFFF, self.next(250), self.next(250));
         match format {
             "postfix" => {
@@ -85,7 +85,7 @@ impl Log {
             }
             "exim" => {
                 let user = self.sender(300);
-                let stamp = format!("{y:04}-{mo:02}-{d:02} {h:02}:{mi:02}:{s:02}");
+                let stamp = format!("{y:04}-{mo:02}-{d:02} {time}");
                 let id = format!("1xVY{:02}-{:06}-0D", n % 100, n % 1_000_000);
                 let from = if n.is_multiple_of(3) {
                     format!("U=www{user} P=local S=2650")
@@ -104,7 +104,7 @@ impl Log {
                 let site = self.sender(300);
                 let month = MONTHS[usize::try_from(mo - 1).unwrap_or(0)];
                 format!(
-                    "[{d:02}-{month}-{y:04} {h:02}:{mi:02}:{s:02} UTC] mail() on [/srv/www/site{site}/contact.php:12]: To: someone{n}@example.com -- Headers: From: web@example.org  X-Mailer: PHP/8.2 -- Subject: Hello {n}\n"
+                    "[{d:02}-{month}-{y:04} {time} UTC] mail() on [/srv/www/site{site}/contact.php:12]: To: someone{n}@example.com -- Headers: From: web@example.org  X-Mailer: PHP/8.2 -- Subject: Hello {n}\n"
                 )
             }
             _ => {
@@ -121,7 +121,7 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// Unix seconds as a date and time in UTC (days to civil after Howard Hinnant).
-fn civil(at: u64) -> (u64, u64, u64, (u64, u64, u64)) {
+fn civil(at: u64) -> ((u64, u64, u64), String) {
     let (days, of_day) = (at / 86_400 + 719_468, at % 86_400);
     let era = days / 146_097;
     let doe = days % 146_097;
@@ -130,5 +130,6 @@ fn civil(at: u64) -> (u64, u64, u64, (u64, u64, u64)) {
     let mp = (5 * doy + 2) / 153;
     let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
     let year = yoe + era * 400 + u64::from(month <= 2);
-    (year, month, day, (of_day / 3600, of_day % 3600 / 60, of_day % 60))
+    let time = format!("{:02}:{:02}:{:02}", of_day / 3600, of_day % 3600 / 60, of_day % 60);
+    ((year, month, day), time)
 }

@@ -102,8 +102,16 @@ pub struct Origins {
     unknowns: Few<Address>,
     ips: Few<Address>,
     webmail: u64,
-    /// The last few clients, which the sets hold already; whether they are webmail hosts.
-    recent: Vec<(Box<[u8]>, Box<[u8]>, bool)>,
+    /// The last few clients, which the sets hold already: most lines are of one of them.
+    recent: Vec<Recent>,
+}
+
+/// A client that was seen, and whether it is a webmail host.
+#[derive(Clone, Debug)]
+struct Recent {
+    name: Box<[u8]>,
+    address: Box<[u8]>,
+    webmail: bool,
 }
 
 impl Origins {
@@ -128,17 +136,16 @@ impl Origins {
     }
 
     fn add(&mut self, client: Client<'_>, times: u64, webmail: &Webmail) {
-        let known = self
-            .recent
-            .iter()
-            .find(|(name, address, _)| **address == *client.address && **name == *client.name);
-        let is_webmail = match known {
-            Some(&(_, _, is_webmail)) => is_webmail,
+        let is_known =
+            |recent: &&Recent| *recent.address == *client.address && *recent.name == *client.name;
+        let is_webmail = match self.recent.iter().find(is_known) {
+            Some(recent) => recent.webmail,
             None => {
-                let is_webmail = self.add_new(client, webmail);
+                let webmail = self.add_new(client, webmail);
+                let (name, address) = (client.name.into(), client.address.into());
                 self.recent.truncate(RECENT - 1);
-                self.recent.insert(0, (client.name.into(), client.address.into(), is_webmail));
-                is_webmail
+                self.recent.insert(0, Recent { name, address, webmail });
+                webmail
             }
         };
         if is_webmail {
