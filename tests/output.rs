@@ -157,3 +157,29 @@ fn an_output_that_cannot_be_written_is_an_error() {
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("standard output cannot be written"));
 }
+
+#[test]
+fn streams_that_were_closed_are_told() {
+    let folder = Folder::new();
+    let log = log(&folder);
+    let shell = |redirection: &str, log: &str| {
+        let line = format!(
+            "{} -m 1 --now '{NOW}' --overrides=/dev/null -l {log} {redirection}",
+            program(POSTFIX).display()
+        );
+        let output =
+            std::process::Command::new("sh").args(["-c", &line]).output().expect("a shell");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    for redirection in [">&-", "1</dev/null"] {
+        let (status, err) = shell(redirection, &log);
+        assert_eq!(status, Some(1), "{redirection}");
+        assert!(err.contains("standard output cannot be written"), "{redirection}: {err}");
+    }
+    assert_eq!(shell(">/dev/null", &log), (Some(0), String::new()));
+    assert_eq!(shell(">/dev/null", "- </dev/null"), (Some(0), String::new()));
+    let (status, err) = shell(">/dev/null", "- <&-");
+    assert_eq!(status, Some(1));
+    assert!(err.contains("standard input is closed"), "{err}");
+    assert_eq!(shell("2>&-", &log).0, Some(0), "nobody to tell is no error");
+}

@@ -50,8 +50,8 @@ impl Log {
     }
 
     fn lines(&mut self, format: &str, n: u64, at: u64) -> String {
-        let ((y, mo, d), time) = civil(at);
-        let iso = format!("{y:04}-{mo:02}-{d:02}T{time}.{:06}+00:00", n % 1_000_000);
+        let (date, day_month_year, time) = civil(at);
+        let iso = format!("{date}T{time}.{:06}+00:00", n % 1_000_000);
         let (q, a, b) = (0x3F00_0000_u64 + n % 0xFF_FFFF, self.next(250), self.next(250));
         match format {
             "postfix" => {
@@ -85,7 +85,7 @@ impl Log {
             }
             "exim" => {
                 let user = self.sender(300);
-                let stamp = format!("{y:04}-{mo:02}-{d:02} {time}");
+                let stamp = format!("{date} {time}");
                 let id = format!("1xVY{:02}-{:06}-0D", n % 100, n % 1_000_000);
                 let from = if n.is_multiple_of(3) {
                     format!("U=www{user} P=local S=2650")
@@ -102,9 +102,8 @@ impl Log {
             }
             "php" => {
                 let site = self.sender(300);
-                let month = MONTHS[usize::try_from(mo - 1).unwrap_or(0)];
                 format!(
-                    "[{d:02}-{month}-{y:04} {time} UTC] mail() on [/srv/www/site{site}/contact.php:12]: To: someone{n}@example.com -- Headers: From: web@example.org  X-Mailer: PHP/8.2 -- Subject: Hello {n}\n"
+                    "[{day_month_year} {time} UTC] mail() on [/srv/www/site{site}/contact.php:12]: To: someone{n}@example.com -- Headers: From: web@example.org  X-Mailer: PHP/8.2 -- Subject: Hello {n}\n"
                 )
             }
             _ => {
@@ -120,8 +119,9 @@ impl Log {
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/// Unix seconds as a date and time in UTC (days to civil after Howard Hinnant).
-fn civil(at: u64) -> ((u64, u64, u64), String) {
+/// Unix seconds in UTC: the date twice, `2026-11-23` and `23-Nov-2026`, and the time (days to civil after
+/// Howard Hinnant).
+fn civil(at: u64) -> (String, String, String) {
     let (days, of_day) = (at / 86_400 + 719_468, at % 86_400);
     let era = days / 146_097;
     let doe = days % 146_097;
@@ -131,5 +131,6 @@ fn civil(at: u64) -> ((u64, u64, u64), String) {
     let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
     let year = yoe + era * 400 + u64::from(month <= 2);
     let time = format!("{:02}:{:02}:{:02}", of_day / 3600, of_day % 3600 / 60, of_day % 60);
-    ((year, month, day), time)
+    let name = MONTHS[usize::try_from(month - 1).unwrap_or(0)];
+    (format!("{year:04}-{month:02}-{day:02}"), format!("{day:02}-{name}-{year:04}"), time)
 }

@@ -7,6 +7,7 @@
 //! its size and its lines, and the second part begins with what the lines before it say about the time,
 //! so that the answer is the same on any machine.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -18,7 +19,7 @@ use crate::lines::{LONGEST, trimmed};
 use crate::parse::Parser;
 use crate::report::shown;
 use crate::source::journal::{self, Entry, Journal, Origin};
-use crate::source::{Log, LogFile, Part};
+use crate::source::{self, Log, LogFile, Part};
 use crate::tally::Tally;
 use crate::window::Window;
 use crate::zone::Zone;
@@ -69,6 +70,8 @@ pub struct Check<'a, P> {
     now: i64,
     unclear_limit: Option<u64>,
     messages: Vec<Message>,
+    /// The files that are open, by device and inode.
+    seen: HashSet<(u64, u64)>,
 }
 
 impl<'a, P: Parser + Sync> Check<'a, P> {
@@ -83,6 +86,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             now: host.now,
             unclear_limit,
             messages: Vec::new(),
+            seen: HashSet::new(),
         }
     }
 
@@ -104,6 +108,9 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
         let mut sources = Vec::new();
         for path in &logs.named {
             if path.as_os_str() == "-" {
+                if host.input_lost {
+                    self.tell(Weight::Failure, "standard input is closed".into());
+                }
                 // A second `-` finds nothing left to read.
                 let input = host.input.take().unwrap_or_else(|| Box::new(std::io::empty()));
                 sources.push(Source::Log(Log::stream("standard input", input)));
@@ -122,7 +129,8 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
 
     fn open_default(&mut self, logs: &Logs) -> Option<Source> {
         let journal = logs.origin.map(|origin| Source::Journal { origin, asked: false });
-        let Some(path) = logs.default.iter().map(Path::new).find(|path| path.exists()) else {
+        let Some(path) = logs.default.iter().map(Path::new).find(|path| source::is_there(path))
+        else {
             if journal.is_some() {
                 return journal;
             }
@@ -161,6 +169,8 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
                 for problem in std::mem::take(&mut log.problems) {
                     self.fail(&problem);
                 }
+                // Each file is read once, by whatever names it was given.
+                log.files.retain(|file| file.identity.is_none_or(|id| self.seen.insert(id)));
                 Some(Source::Log(log))
             }
             Err(error) => {
@@ -268,10 +278,16 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
     }
 
     fn tell_facts(&mut self, name: &str) {
-        let Facts { lines, readable, ahead, unbelievable } = self.counter.facts;
+        let Facts { lines, readable, ahead, unread, unbelievable } = self.counter.facts;
         if lines > 0 && !readable {
             let text = format!("{name}: blind: no time stamp can be read in any of {lines} lines");
             self.tell(Weight::Failure, text);
+        }
+        if unread > 0 {
+            let text = format!(
+                "{name}: {unread} messages have a stamp that is no date or in an unknown zone, and are not counted"
+            );
+            self.tell(Weight::Note, text);
         }
         // Looking back, what came later is no surprise.
         if ahead > 0 && self.window.end > self.window.now {

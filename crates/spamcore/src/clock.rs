@@ -104,6 +104,11 @@ impl Clock {
         Some(Reading { instant, ahead, doubtful: sent_back && !ahead })
     }
 
+    /// Whether a stamp can be read. Nothing is remembered of it.
+    pub fn knows(&mut self, stamp: &Stamp<'_>) -> bool {
+        self.convert(stamp).is_some()
+    }
+
     fn convert(&mut self, stamp: &Stamp<'_>) -> Option<Converted> {
         let (minute, second, zone) = match *stamp {
             Stamp::Unix(instant) => {
@@ -172,14 +177,12 @@ impl Clock {
     /// The offset that an abbreviation stands for: the local zone's own, else a zone of that name.
     fn abbreviation(&mut self, name: &[u8], minute: &Minute) -> Option<i32> {
         let local = local_minute(minute, minute.year?)?;
-        let near = [local - 43_200, local, local + 43_200];
-        let ours = near.iter().find_map(|&at| {
-            let (designation, offset) = self.local.designation_at(at)?;
-            (designation.as_bytes() == name).then_some(offset)
-        });
-        match ours {
+        match self.local.offset_called(name, local) {
             Some(offset) => Some(offset),
-            None => Some(self.zone(name)?.offset_at(local)),
+            None => {
+                let zone = self.zone(name)?;
+                Some(zone.offset_called(name, local).unwrap_or_else(|| zone.offset_at(local)))
+            }
         }
     }
 
@@ -306,6 +309,9 @@ mod tests {
                 ("2026-03-29 02:30:00", "2026-03-29T01:30:00Z"),
                 ("Thu 2026-07-02 10:11:18 CEST", "2026-07-02T08:11:18Z"),
                 ("Thu 2026-07-02 10:11:18 UTC", "2026-07-02T10:11:18Z"),
+                ("Thu 2026-07-02 10:11:18 CET", "2026-07-02T09:11:18Z"),
+                ("Thu 2026-07-02 10:11:18 +0530", "2026-07-02T04:41:18Z"),
+                ("Thu 2026-07-02 10:11:18 -03", "2026-07-02T13:11:18Z"),
                 ("Thu 2026-07-02 10:11:18 NOPE", "-"),
                 ("1782979878.123480", "2026-07-02T08:11:18Z"),
                 ("[22-Nov-2026 12:48:00 America/New_York", "2026-11-22T17:48:00Z"),
@@ -339,6 +345,15 @@ mod tests {
             read(&mut clock, "[25-Oct-2026 02:30:00 Europe/Paris").as_deref(),
             Some("2026-10-25T01:30:00Z")
         );
+    }
+
+    #[test]
+    fn asking_whether_a_stamp_is_known_changes_nothing() {
+        let mut clock = clock("2026-04-05 02:30:00", "Australia/Lord_Howe");
+        let stamp = Stamp::of_syslog(&mut Walk::new(b"Apr  5 01:45:00 m")).expect("a stamp");
+        assert!(clock.knows(&stamp));
+        let text = read(&mut clock, "Apr  5 01:45:00");
+        assert_eq!(text.as_deref(), Some("2026-04-04T15:15:00Z"), "the later of the two");
     }
 
     #[test]

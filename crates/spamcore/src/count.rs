@@ -55,6 +55,8 @@ pub struct Facts {
     pub readable: bool,
     /// Messages stamped too far ahead of now.
     pub ahead: u64,
+    /// Messages whose stamp is no date or in a zone that is not known here.
+    pub unread: u64,
     /// Lines with too many repeats, and the most.
     pub unbelievable: (u64, u64),
 }
@@ -118,6 +120,7 @@ impl<'a, P: Parser> Counter<'a, P> {
         facts.lines += more.lines;
         facts.readable |= more.readable;
         facts.ahead += more.ahead;
+        facts.unread += more.unread;
         facts.unbelievable.0 += more.unbelievable.0;
         facts.unbelievable.1 = facts.unbelievable.1.max(more.unbelievable.1);
         let total = self.unclear.total.saturating_add(later.unclear.total);
@@ -212,7 +215,7 @@ impl<'a, P: Parser> Counter<'a, P> {
         }
         self.facts.lines += 1;
         self.facts.readable = match stamp {
-            Stamped::At(stamp) => self.clock.read(stamp).is_some(),
+            Stamped::At(stamp) => self.clock.knows(stamp),
             Stamped::Bare => hit,
             Stamped::Unreadable => false,
         };
@@ -230,7 +233,10 @@ impl<'a, P: Parser> Counter<'a, P> {
         }
         let at = match stamp {
             Stamped::At(stamp) => {
-                let Some(mut reading) = self.clock.read(&stamp) else { return };
+                let Some(mut reading) = self.clock.read(&stamp) else {
+                    self.facts.unread += hit.as_ref().map_or(0, times);
+                    return;
+                };
                 if reading.doubtful
                     && let Some(before) = before
                 {

@@ -7,9 +7,13 @@ use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use rustix::fd::BorrowedFd;
+use rustix::fs::{FileType, OFlags};
+
 use crate::zone::Zone;
 
 /// The host, as a program finds it.
+#[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
 pub struct Host {
     /// Now, in Unix seconds.
     pub now: i64,
@@ -19,6 +23,11 @@ pub struct Host {
     pub zone: Zone,
     /// Whether standard output is a terminal.
     pub terminal: bool,
+    /// Whether standard output leads nowhere: it was closed when the program started, or cannot be
+    /// written.
+    pub output_lost: bool,
+    /// Whether standard input was closed when the program started.
+    pub input_lost: bool,
     /// Whether colour may be used there: `NO_COLOR` is not set.
     pub colour: bool,
     /// Whether root runs the program.
@@ -42,10 +51,29 @@ impl Host {
             wall,
             zone: Zone::local(tz.as_deref()),
             terminal,
+            output_lost: is_lost(rustix::stdio::stdout(), OFlags::WRONLY),
+            input_lost: is_lost(rustix::stdio::stdin(), OFlags::RDONLY),
             colour: terminal && !no_colour,
             root: rustix::process::geteuid().is_root(),
             input: Some(Box::new(std::io::stdin())),
             passwd: "/etc/passwd".into(),
         }
     }
+}
+
+/// Whether a standard stream was closed when the program started, or is not open for `wanted`.
+///
+/// Rust's runtime opens /dev/null, for reading and writing, in the place of a closed one, and takes
+/// errors of a wrong mode for success. Who redirects to /dev/null opens it one way only.
+fn is_lost(stream: BorrowedFd<'_>, wanted: OFlags) -> bool {
+    let Ok(flags) = rustix::fs::fcntl_getfl(stream) else { return true };
+    let mode = flags & OFlags::RWMODE;
+    if mode != OFlags::RDWR {
+        return mode != wanted;
+    }
+    rustix::fs::fstat(stream).is_ok_and(|about| {
+        let null = rustix::fs::stat("/dev/null");
+        FileType::from_raw_mode(about.st_mode) == FileType::CharacterDevice
+            && null.is_ok_and(|null| null.st_rdev == about.st_rdev)
+    })
 }

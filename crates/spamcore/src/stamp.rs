@@ -226,7 +226,11 @@ fn starts_with_letter<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
     if !here.take(b" ") {
         return None;
     }
-    let zone = StampZone::Abbreviation(here.word()?);
+    let name = here.word()?;
+    let zone = match fixed_offset(&mut Walk::new(name)) {
+        Some(offset) => StampZone::Offset(offset),
+        None => StampZone::Abbreviation(name),
+    };
     *walk = here;
     Some(civil(date, time, zone))
 }

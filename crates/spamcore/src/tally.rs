@@ -12,11 +12,12 @@
 //! place says. The logs are then read a second time, and only names whose place reaches their limit
 //! are kept, this time exactly: whoever is reported has the count, the first line, the addresses that a
 //! tally without a budget would have given. Logs that cannot be read twice (a pipe) keep a million
-//! names instead, and the tally says when there were more.
+//! names instead (and no more than a gibibyte), and the tally says when there were more.
 //!
 //! With limits below ten, names that were never near them can share a place that reaches them, and the
 //! bound does not hold.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::net::IpAddr;
@@ -38,6 +39,9 @@ pub const PARTS: usize = 16;
 /// How many bytes of names and lines are kept before counting goes by hash.
 const BUDGET: usize = 8 << 20;
 
+/// How many bytes are kept, at most, of logs that cannot be read twice.
+const STREAM_BUDGET: usize = 1 << 30;
+
 /// How many names are kept of logs that cannot be read twice.
 const NAMES: usize = 1_000_000;
 
@@ -48,7 +52,7 @@ const PLACES: usize = 1 << 24;
 const RECENT: usize = 6;
 
 /// What a sender costs beside its name and line, about.
-const OVERHEAD: usize = 768;
+const OVERHEAD: usize = 512;
 
 /// A set that is exact up to [`MOST`] members.
 #[derive(Clone, Debug)]
@@ -135,6 +139,13 @@ impl Origins {
         self.webmail
     }
 
+    fn absorb(&mut self, more: Self) {
+        self.nets.absorb(more.nets);
+        self.unknowns.absorb(more.unknowns);
+        self.ips.absorb(more.ips);
+        self.webmail = self.webmail.saturating_add(more.webmail);
+    }
+
     fn add(&mut self, client: Client<'_>, times: u64, webmail: &Webmail) {
         let is_known =
             |recent: &&Recent| *recent.address == *client.address && *recent.name == *client.name;
@@ -202,10 +213,20 @@ pub struct Seen {
     pub line: Box<[u8]>,
     /// The earliest and the latest stamp, in Unix seconds; none where no line had one.
     pub span: Option<(i64, i64)>,
-    /// The messages in each of [`PARTS`] equal parts of the window. Unstamped ones are in none.
-    pub activity: [u64; PARTS],
-    /// Where they came from, for a login name.
-    pub origins: Origins,
+    /// The messages in each of [`PARTS`] equal parts of the window, where they are wanted. Unstamped
+    /// ones are in none.
+    pub activity: Option<Box<[u64; PARTS]>>,
+    /// Where they came from, where lines name a client.
+    origins: Option<Box<Origins>>,
+}
+
+/// What is kept of a sender beside the count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Detail {
+    /// The first line.
+    pub line: bool,
+    /// The activity over the window.
+    pub activity: bool,
 }
 
 /// Senders of one kind.
@@ -217,6 +238,7 @@ pub struct Tally {
     window: Window,
     limits: Limits,
     webmail: Webmail,
+    detail: Detail,
     senders: [Senders; Kind::COUNT],
     mode: Mode,
     used: usize,
@@ -238,11 +260,12 @@ enum Mode {
 
 impl Tally {
     /// An empty tally of logs that can be read a second time.
-    pub fn new(window: Window, limits: Limits, webmail: Webmail) -> Self {
+    pub fn new(window: Window, limits: Limits, webmail: Webmail, detail: Detail) -> Self {
         Self {
             window,
             limits,
             webmail,
+            detail,
             senders: Default::default(),
             mode: Mode::Everything { again: true },
             used: 0,
@@ -264,7 +287,8 @@ impl Tally {
             Mode::Near(places) => Mode::Near(Arc::clone(places)),
             Mode::Everything { again: false } | Mode::Names { .. } => return None,
         };
-        let mut sibling = Self::new(self.window, self.limits.clone(), self.webmail.clone());
+        let mut sibling =
+            Self::new(self.window, self.limits.clone(), self.webmail.clone(), self.detail);
         sibling.mode = mode;
         sibling.hasher = self.hasher.clone();
         Some(sibling)
@@ -342,6 +366,7 @@ impl Tally {
         at: Option<i64>,
         line: &[u8],
     ) {
+        let line = if self.detail.line { line } else { b"" };
         if let Some(seen) = self.senders[kind as usize].get_mut(name) {
             seen.add(client, times, at, &self.window, &self.webmail);
             return;
@@ -353,8 +378,8 @@ impl Tally {
             messages: 0,
             line: line.into(),
             span: None,
-            activity: [0; PARTS],
-            origins: Origins::default(),
+            activity: self.detail.activity.then(|| Box::new([0; PARTS])),
+            origins: client.map(|_| Box::default()),
         };
         seen.add(client, times, at, &self.window, &self.webmail);
         self.senders[kind as usize].insert(name.into(), seen);
@@ -365,7 +390,11 @@ impl Tally {
         if let Mode::Everything { again } = self.mode {
             self.names += 1;
             self.used += name.len() + line.len() + OVERHEAD;
-            let fits = if again { self.used <= BUDGET } else { self.names <= NAMES };
+            let fits = if again {
+                self.used <= BUDGET
+            } else {
+                self.names <= NAMES && self.used <= STREAM_BUDGET
+            };
             if fits {
                 return true;
             }
@@ -424,6 +453,11 @@ fn add_to(places: &mut [u8], place: usize, times: u64) {
 }
 
 impl Seen {
+    /// Where the messages came from; nowhere, where lines name no client.
+    pub fn origins(&self) -> Cow<'_, Origins> {
+        self.origins.as_deref().map_or_else(|| Cow::Owned(Origins::default()), Cow::Borrowed)
+    }
+
     /// Adds what was seen in a later part: its line is not the first.
     fn absorb(&mut self, later: Self) {
         self.messages = self.messages.saturating_add(later.messages);
@@ -431,14 +465,13 @@ impl Seen {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
             (one, other) => one.or(other),
         };
-        for (part, more) in self.activity.iter_mut().zip(later.activity) {
-            *part = part.saturating_add(more);
+        if let (Some(activity), Some(more)) = (&mut self.activity, later.activity) {
+            activity.iter_mut().zip(*more).for_each(|(n, more)| *n = n.saturating_add(more));
         }
-        let (from, more) = (&mut self.origins, later.origins);
-        from.nets.absorb(more.nets);
-        from.unknowns.absorb(more.unknowns);
-        from.ips.absorb(more.ips);
-        from.webmail = from.webmail.saturating_add(more.webmail);
+        match (&mut self.origins, later.origins) {
+            (Some(from), Some(more)) => from.absorb(*more),
+            (from, more) => *from = from.take().or(more),
+        }
     }
 
     fn add(
@@ -453,11 +486,13 @@ impl Seen {
         if let Some(at) = at {
             let (first, last) = self.span.unwrap_or((at, at));
             self.span = Some((first.min(at), last.max(at)));
-            let part = &mut self.activity[window.part(at, PARTS)];
-            *part = part.saturating_add(times);
+            if let Some(activity) = &mut self.activity {
+                let part = &mut activity[window.part(at, PARTS)];
+                *part = part.saturating_add(times);
+            }
         }
         if let Some(client) = client {
-            self.origins.add(client, times, webmail);
+            self.origins.get_or_insert_default().add(client, times, webmail);
         }
     }
 }
@@ -468,7 +503,8 @@ mod tests {
 
     fn tally(again: bool) -> Tally {
         let window = Window::until(0, 3600);
-        let mut tally = Tally::new(window, Limits::new(90, false), Webmail::default());
+        let detail = Detail { line: true, activity: false };
+        let mut tally = Tally::new(window, Limits::new(90, false), Webmail::default(), detail);
         tally.reads_again(again);
         tally
     }

@@ -62,7 +62,8 @@ pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
 }
 
 fn is_beyond(seen: &Seen, spread: Spread) -> bool {
-    seen.origins.nets().known > spread.nets && seen.origins.unknowns().known > spread.unknowns
+    let from = seen.origins();
+    from.nets().known > spread.nets && from.unknowns().known > spread.unknowns
 }
 
 /// Kinds that are sorted as one.
@@ -79,10 +80,16 @@ mod tests {
     use crate::limits::Limits;
     use crate::network::Webmail;
     use crate::parse::{Client, Event};
+    use crate::tally::Detail;
     use crate::window::Window;
 
     fn tally(limit: u64) -> Tally {
-        Tally::new(Window::until(0, 100), Limits::new(limit, false), Webmail::default())
+        Tally::new(
+            Window::until(0, 100),
+            Limits::new(limit, false),
+            Webmail::default(),
+            Detail { line: true, activity: false },
+        )
     }
 
     fn add(tally: &mut Tally, kind: Kind, sender: &str, client: Option<(&str, &str)>) {

@@ -55,17 +55,22 @@ impl Zone {
     }
 
     /// The zone that a log line names, such as `Europe/Madrid`; none when it is not known here.
+    ///
+    /// PHP takes a name in any case and logs it as it was given, so the case does not matter.
     pub fn named(name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok()?;
         let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'/');
         if name.is_empty() || name.len() > 64 || name.starts_with('/') || !name.bytes().all(fine) {
             return None;
         }
-        if matches!(name, "UTC" | "GMT" | "Z" | "Etc/UTC" | "Etc/GMT" | "Universal" | "Zulu") {
+        const UTC: [&str; 7] = ["UTC", "GMT", "Z", "Etc/UTC", "Etc/GMT", "Universal", "Zulu"];
+        if UTC.iter().any(|utc| utc.eq_ignore_ascii_case(name)) {
             return Some(Self::utc());
         }
         DIRECTORIES.iter().find_map(|directory| {
-            let data = read_file(&format!("{directory}/{name}")).ok()?;
+            let data = read_file(&format!("{directory}/{name}"))
+                .or_else(|_| read_file(&in_any_case(directory, name)?))
+                .ok()?;
             TimeZone::from_tz_data(&data).ok().map(|rules| Self { rules })
         })
     }
@@ -75,10 +80,14 @@ impl Zone {
         self.rules.find_local_time_type(instant).map_or(0, tz::LocalTimeType::ut_offset)
     }
 
-    /// What the zone calls itself at an instant, `CEST` say, and its offset then.
-    pub fn designation_at(&self, instant: i64) -> Option<(&str, i32)> {
-        let kind = self.rules.find_local_time_type(instant).ok()?;
-        Some((kind.time_zone_designation(), kind.ut_offset()))
+    /// The offset for which the zone uses an abbreviation such as `CEST`, near a wall clock reading or
+    /// half a year from it.
+    pub fn offset_called(&self, name: &[u8], local: i64) -> Option<i32> {
+        let half_year = 182 * DAY;
+        [0, DAY / 2, -DAY / 2, half_year, -half_year].iter().find_map(|from| {
+            let kind = self.rules.find_local_time_type(local + from).ok()?;
+            (kind.time_zone_designation().as_bytes() == name).then_some(kind.ut_offset())
+        })
     }
 
     /// When the wall clock shows `local`: seconds since 1970-01-01 00:00:00 on that wall clock.
@@ -116,6 +125,19 @@ fn settings() -> TimeZoneSettings<'static> {
     TimeZoneSettings::new(&DIRECTORIES, |path| Ok(read_file(path)?))
 }
 
+/// The path below a directory that a name leads to in some case.
+fn in_any_case(directory: &str, name: &str) -> io::Result<String> {
+    let mut path = directory.to_owned();
+    for part in name.split('/') {
+        let mut names = std::fs::read_dir(&path)?
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let found = names.find(|name| name.eq_ignore_ascii_case(part));
+        path = format!("{path}/{}", found.ok_or(io::ErrorKind::NotFound)?);
+    }
+    Ok(path)
+}
+
+/// Reads a TZif file; what begins otherwise is none.
 fn read_file(path: &str) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     if !file.metadata()?.is_file() {
@@ -123,7 +145,7 @@ fn read_file(path: &str) -> io::Result<Vec<u8>> {
     }
     let mut data = Vec::new();
     file.take(LARGEST_FILE).read_to_end(&mut data)?;
-    Ok(data)
+    if data.starts_with(b"TZif") { Ok(data) } else { Err(io::ErrorKind::InvalidData.into()) }
 }
 
 #[cfg(test)]
@@ -145,10 +167,20 @@ mod tests {
 
     #[test]
     fn names_lead_nowhere_else() {
-        for name in ["", "/etc/localtime", "../../etc/localtime", "Europe", "Europe/Nowhere", "a b"]
-        {
+        for name in [
+            "",
+            "/etc/localtime",
+            "../../etc/localtime",
+            "Europe",
+            "Europe/Nowhere",
+            "a b",
+            "zone.tab",
+            "tzdata.zi",
+        ] {
             assert!(Zone::named(name.as_bytes()).is_none(), "{name}");
         }
+        assert_eq!(Zone::named(b"eUROPE/mADRID").expect("tzdata").offset_at(0), 3600);
+        assert!(Zone::named(b"utc").is_some());
         assert_eq!(Zone::named(b"Etc/GMT+5").expect("tzdata").offset_at(0), -18_000);
     }
 
@@ -160,9 +192,9 @@ mod tests {
         assert_eq!(Zone::local(Some("EST5")).offset_at(1_782_979_878), -18_000);
         assert_eq!(Zone::local(Some("")).offset_at(1_782_979_878), 0);
         assert_eq!(Zone::local(Some("No/Where")).offset_at(1_782_979_878), 0);
-        assert_eq!(
-            Zone::local(Some("Europe/Madrid")).designation_at(1_782_979_878),
-            Some(("CEST", 7200))
-        );
+        let madrid = Zone::local(Some("Europe/Madrid"));
+        assert_eq!(madrid.offset_called(b"CEST", 1_782_979_878), Some(7200));
+        assert_eq!(madrid.offset_called(b"CET", 1_782_979_878), Some(3600));
+        assert_eq!(madrid.offset_called(b"EST", 1_782_979_878), None);
     }
 }

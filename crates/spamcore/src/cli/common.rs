@@ -17,7 +17,7 @@ use crate::parse::Parser;
 use crate::report::{Format, Report, Style, shown};
 use crate::source::journal::Origin;
 use crate::stamp::Stamp;
-use crate::tally::Tally;
+use crate::tally::{Detail, Tally};
 use crate::verdict::{Finding, Spread, judge};
 use crate::window::{Period, PeriodError, Window};
 use crate::zone::Zone;
@@ -367,7 +367,12 @@ impl<P: Parser + Sync> Job<P> {
             journal: args.journal,
             origin: self.origin,
         };
-        let tally = Tally::new(window, limits, self.webmail);
+        let detail = Detail {
+            line: args.format == Format::Json
+                || (args.format == Format::Text && self.style != Style::Names),
+            activity: args.format == Format::Table,
+        };
+        let tally = Tally::new(window, limits, self.webmail, detail);
         let unclear_limit = (self.style == Style::Names).then_some(limit);
         let check = Check::new(&self.parser, tally, &host, unclear_limit);
         let (tally, told) = check.run(&logs, &mut host);
@@ -388,7 +393,10 @@ impl<P: Parser + Sync> Job<P> {
             judged: self.spread.is_some(),
         };
         let mut out = BufWriter::new(out);
-        let written = report.write(&findings, &mut out).and_then(|()| out.flush());
+        let written = match (host.output_lost, findings.is_empty()) {
+            (true, false) => Err(io::Error::other("it is closed")),
+            _ => report.write(&findings, &mut out).and_then(|()| out.flush()),
+        };
         tell_output(written, &mut messages);
         outcome(messages, !findings.is_empty(), args.exit_code)
     }

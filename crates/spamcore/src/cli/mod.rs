@@ -111,6 +111,8 @@ impl<A: Default> Program<A> {
         let mut args = A::default();
         let mut given = 0;
         let mut parser = lexopt::Parser::from_args(arguments);
+        // As getopt has it, the value of `-p=1hour` is `=1hour`.
+        parser.set_short_equals(false);
         while let Some(arg) = parser.next().map_err(|error| usage(&error))? {
             let option = match arg {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Parsed::Help),

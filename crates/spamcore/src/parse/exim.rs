@@ -80,7 +80,7 @@ impl Exim {
         if !(is_message_id(walk.word()?) && walk.take(b" <= ")) {
             return None;
         }
-        take_sender(&mut walk)?;
+        take_word(&mut walk)?;
         if walk.take(b" R=") {
             walk.word()?;
         }
@@ -108,8 +108,9 @@ fn is_message_id(id: &[u8]) -> bool {
     matches!(lengths, [Some(6), Some(6), Some(2), None] | [Some(6), Some(11), Some(4), None])
 }
 
-/// The envelope sender, up to the first blank outside quotes.
-fn take_sender<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
+/// An address as Exim takes it, up to the first blank outside quotes; none where it is empty or its
+/// quotes do not close.
+fn take_word<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
     let text = walk.rest();
     let mut quoted = false;
     let mut at = 0;
@@ -122,9 +123,9 @@ fn take_sender<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
         }
         at += 1;
     }
-    let sender = text.get(..at).filter(|sender| !sender.is_empty())?;
-    walk.take(sender);
-    Some(sender)
+    let word = &text[..at.min(text.len())];
+    walk.skip(word.len());
+    (!quoted && !word.is_empty()).then_some(word)
 }
 
 /// The name that an SMTP client is known by; takes `HOST` with its port.
@@ -183,30 +184,16 @@ fn without_connection_id(user: &[u8]) -> &[u8] {
     }
 }
 
-/// The authenticated id of a remote client, from behind `HOST` on.
-fn authenticated_id(mut walk: Walk<'_>) -> Option<&[u8]> {
-    if walk.take(b" I=") {
-        take_address(&mut walk)?;
-    }
-    if walk.take(b" TFO") {
-        walk.take(b"*");
-    }
-    if walk.take(b" U=") {
-        // What the remote host answered about itself may hold a protocol too. With two of them there
-        // is no telling which is ours, and the id is nobody's.
-        walk.until(b" P=")?;
-        if memchr::memmem::find(walk.rest(), b" P=").is_some() {
-            return None;
-        }
-    } else {
-        if walk.take(b" Ci=") {
-            walk.word()?;
-        }
-        if !walk.take(b" P=") {
-            return None;
-        }
-    }
-    local_id(walk)
+/// The authenticated id of a remote client, from behind `HOST` on: that behind the first ` P=` from which
+/// the line is of the grammar to its end. What stands before may be the answer of an ident server, which
+/// is the remote host's text and can hold a ` P=` too.
+fn authenticated_id(walk: Walk<'_>) -> Option<&[u8]> {
+    let text = walk.rest();
+    memchr::memmem::find_iter(text, b" P=").find_map(|at| {
+        let mut here = Walk::new(&text[at..]);
+        here.take(b" P=");
+        local_id(here)
+    })
 }
 
 /// The authenticated id, from behind ` P=` on.
@@ -252,6 +239,9 @@ fn without_flags(id: &[u8]) -> &[u8] {
 }
 
 /// Whether a line can end so, from ` S=` on.
+///
+/// It must not be easy to fail: who makes his own line fail hides from the count. So a message id and
+/// recipients may be any word, as Exim takes them; but a word that is a field of ours is none.
 fn is_tail(mut walk: Walk<'_>) -> bool {
     if !(walk.take(b" S=") && walk.number(1, 18).is_some()) {
         return false;
@@ -264,55 +254,57 @@ fn is_tail(mut walk: Walk<'_>) -> bool {
             walk.take_while(|b| b != b' ' && b != b'"');
         }
     }
-    if (walk.take(b" id=") || walk.take(b" id*=")) && !take_mailbox(&mut walk) {
-        return false;
+    if walk.take(b" id=") || walk.take(b" id*=") {
+        let word = walk;
+        if take_word(&mut walk).is_none() || !is_behind_id(walk) {
+            // Quotes that do not close are bytes like others.
+            walk = word;
+            walk.take_while(|b| b != b' ');
+        }
     }
+    is_behind_id(walk)
+}
+
+/// Whether a line can end so, from behind the message id on.
+fn is_behind_id(mut walk: Walk<'_>) -> bool {
+    let text = walk.rest().trim_ascii_end();
+    let cut = text.ends_with(OVERFLOWED);
+    walk = Walk::new(text.strip_suffix(OVERFLOWED).unwrap_or(text).trim_ascii_end());
     if walk.take(b" T=\"") && !take_quoted(&mut walk) {
-        return false;
+        return cut;
     }
     if walk.take(b" from <") {
-        let end = memchr::memmem::rfind(walk.rest(), b">");
-        let Some(end) = end else { return false };
-        let raw = &walk.rest()[..=end];
-        // The raw sender may hold anything, but recipients behind it do not hold its bracket.
-        walk.take(raw);
+        match memchr::memmem::find(walk.rest(), b"> for") {
+            Some(end) => walk.skip(end + 1),
+            None => return cut || walk.rest().ends_with(b">"),
+        }
     }
     if walk.take(b" for") {
         while walk.take(b" ") {
-            if !(take_mailbox(&mut walk) || walk.take(b"<trunc>")) {
+            let Some(word) = take_word(&mut walk) else { return false };
+            if word.contains(&b'=') && !word.contains(&b'@') {
                 return false;
             }
         }
     }
-    walk.is_done() || walk.rest().starts_with(b" **** log string overflowed")
+    walk.is_done()
 }
 
-/// Anything up to the quote that ends it; `\` takes the next byte with it. The first quote is taken.
+/// What Exim writes where a line is longer than its buffer.
+const OVERFLOWED: &[u8] = b" **** log string overflowed log buffer ****";
+
+/// Anything up to the quote that ends it; `\` takes the next byte with it. The quote is taken.
 fn take_quoted(walk: &mut Walk<'_>) -> bool {
     loop {
         walk.take_while(|b| b != b'"' && b != b'\\');
         if walk.take(b"\"") {
             return true;
         }
-        match walk.rest().get(..2) {
-            Some(escaped) => walk.take(escaped),
-            None => return false,
-        };
-    }
-}
-
-/// `local@domain`, the local part quoted where it has to be; the domain holds no quote.
-fn take_mailbox(walk: &mut Walk<'_>) -> bool {
-    if walk.take(b"\"") {
-        if !take_quoted(walk) {
+        if walk.rest().len() < 2 {
             return false;
         }
-    } else {
-        walk.take_while(|b| !matches!(b, b'@' | b' ' | b'"'));
+        walk.skip(2);
     }
-    let domain = walk.take(b"@");
-    walk.take_while(|b| b != b' ' && b != b'"');
-    domain && (walk.is_done() || walk.rest()[0] == b' ')
 }
 
 #[cfg(test)]
@@ -437,16 +429,28 @@ mod tests {
             ("P=esmtpa A=plain:v S=1 id=\" S=234 id=x@y.z T=\"@x\"", "v S=1 id=\""),
             ("P=esmtpa A=plain:bob S=2 T=\"x S=5 id=1@2\" for \"q r\"@e.net c@e.net", "bob"),
             ("U=ident P=esmtpa A=plain:bob S=2", "bob"),
+            ("U=ident P=esmtpa A=plain:bob S=2 T=\"a P=b\"", "bob"),
+            ("P=esmtpa A=plain:bob S=2 id=x", "bob"),
+            ("P=esmtpa A=plain:bob S=2 id=a\\ b@c", "bob"),
+            ("P=esmtpa A=plain:bob S=2 id=a\"b T=\"x\"", "bob"),
+            ("P=esmtpa A=plain:bob S=2 id=x for postmaster a\\ b@c", "bob"),
+            ("P=esmtpa A=plain:bob S=2 id=x for a@b <trunc>", "bob"),
+            ("P=esmtpa A=plain:bob S=2 id=x T=\"y\" from <a b@c> for a@b", "bob"),
+            ("P=esmtpa A=plain:bob S=2 id=x T=\"y\" from <a@c>", "bob"),
+            (
+                "P=esmtpa A=plain:bob S=2 id=x T=\"y **** log string overflowed log buffer ****",
+                "bob",
+            ),
+            ("P=esmtpa A=plain:bob S=2 id=x \r", "bob"),
+            ("P=esmtpa A=plain:v S=1 id= S=234 id=x", "v S=1 id="),
+            ("U=x P=esmtpa A=plain:v S=1 P=esmtp S=4", "v S=1 P=esmtp"),
+            ("U=x P=esmtpa A=plain:v S=1 for a@b P=esmtp S=4", "v S=1 for a@b P=esmtp"),
         ] {
             let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
             assert_eq!(show(&line), format!("Helo pc A={want} 1"), "{rest}");
         }
-        for rest in [
-            "P=esmtp S=4",
-            "U=x P=esmtpa A=plain:victim S=1 P=esmtp S=4",
-            "P=esmtp S=4 T=\" A=plain:victim S=1\"",
-            "P=esmtpa A=plain S=4",
-        ] {
+        for rest in ["P=esmtp S=4", "P=esmtp S=4 T=\" A=plain:victim S=1\"", "P=esmtpa A=plain S=4"]
+        {
             let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
             assert_eq!(show(&line), "Helo pc 1", "{rest}");
         }

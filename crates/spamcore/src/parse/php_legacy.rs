@@ -5,8 +5,8 @@
 //! ```
 //!
 //! URL is what a visitor asked for, and may hold the whole of the rest; `args` is the caller's. So the
-//! url ends at the first `, client=` that is followed by letters of an address and `, filename=`, the
-//! path ends at the first `, uid=DIGITS, user=`, and `args` is not read. A line that holds a second
+//! url ends at the `, client=` that the next `, filename=` follows, the client is of the letters of an
+//! address, the path ends at the first `, uid=DIGITS, user=`, and `args` is not read. A line that holds a second
 //! whole group has two readings and is unclear, as is one that ends before its path does (a url can be
 //! made so long that the log cuts the line): it counts for nobody, but it is counted as unclear.
 
@@ -44,7 +44,8 @@ impl Parser for PhpLegacy {
         match read(message)? {
             Message::Sent { path: b"", .. } => None,
             Message::Sent { path, .. } => Some(counted(script(path), times)),
-            Message::Unclear => Some(Hit::Unclear(name, times.min(MOST_REPEATS))),
+            Message::Unclear if times > MOST_REPEATS => Some(Hit::Unbelievable(times)),
+            Message::Unclear => Some(Hit::Unclear(name, times)),
         }
     }
 
@@ -72,28 +73,28 @@ pub fn read(message: &[u8]) -> Option<Message<'_>> {
 
 /// The group of fields that ends the url, if it is the only one.
 fn group(text: &[u8]) -> Option<Message<'_>> {
-    let mut groups = memchr::memmem::find_iter(text, b", client=").filter_map(|at| {
-        let mut walk = Walk::new(&text[at..]);
-        walk.take(b", client=");
-        walk.take_while(is_address_byte);
-        walk.take(b", filename=").then(|| walk.rest())
+    // A client holds no `, client=`, so of several in a row the last one begins the group.
+    let mut heads = memchr::memmem::find_iter(text, b", client=").filter_map(|at| {
+        let mut walk = Walk::new(&text[at + b", client=".len()..]);
+        let client = walk.until(b", filename=")?;
+        memchr::memmem::find(client, b", client=").is_none().then(|| (client, walk.rest()))
     });
-    let fields = groups.next()?;
-    let (path, uid, rest) = owner(fields)?;
+    let (client, fields) = heads.next()?;
+    let (path, uid) = owner(fields)?;
     // A second group may begin within the first one's path, and then ends where that ends.
-    if groups.next().is_some_and(|second| second.len() > rest.len() || owner(second).is_some()) {
+    if heads.next().is_some_and(|(_, second)| owner(second).is_some()) {
         return Some(Message::Unclear);
     }
-    Some(Message::Sent { path, uid })
+    client.iter().all(|&b| is_address_byte(b)).then_some(Message::Sent { path, uid })
 }
 
-/// What stands before the first `, uid=DIGITS, user=`, the digits, and what follows.
-fn owner(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+/// What stands before the first `, uid=DIGITS, user=`, and the digits.
+fn owner(text: &[u8]) -> Option<(&[u8], &[u8])> {
     memchr::memmem::find_iter(text, b", uid=").find_map(|at| {
         let mut walk = Walk::new(&text[at..]);
         walk.take(b", uid=");
         let uid = walk.take_while(|b| b.is_ascii_digit());
-        (!uid.is_empty() && walk.take(b", user=")).then(|| (&text[..at], uid, walk.rest()))
+        (!uid.is_empty() && walk.take(b", user=")).then(|| (&text[..at], uid))
     })
 }
 
@@ -119,10 +120,6 @@ mod tests {
             ("?a=,client=1.1.1.1,filename=/v,, client=8.8.8.8, filename=/a, uid=1, user=u", "/a"),
             ("?a=, client=zzz, client=8.8.8.8, filename=/a, uid=1, user=u", "/a"),
             (
-                "?a=, client=zzz, filename=/v, uid=0, user=r, client=8.8.8.8, filename=/a, uid=1, user=u",
-                "/a",
-            ),
-            (
                 "h, client=1.1.1.1, filename=/a, uid=1, user=u, args=-f a, filename=/v, uid=0, user=r",
                 "/a",
             ),
@@ -137,6 +134,9 @@ mod tests {
             "?, client=1.2.3.4, filename=/v, uid=0, user=r, args=, client=8.8.8.8, filename=/a, uid=1, user=u, args=",
             "?, client=1.2.3.4, filename=/v, client=8.8.8.8, filename=/a, uid=1, user=u, args=",
             "h, client=8.8.8.8, filename=/a, uid=1, user=u, args=, client=1.2.3.4, filename=/v, uid=0, user=r",
+            "?a=, client=zzz, filename=/v, uid=0, user=r, client=8.8.8.8, filename=/a, uid=1, user=u",
+            "h, client=8.8.8.8, filename=/a, uid=1, user=u, args=, client=z z, filename=/v, uid=0, user=r",
+            "h, client=fe80::1%eth0, filename=/a, uid=1, user=u",
             "h/cut",
             "h, client=8.8.8.8, filename=/a/cu",
         ] {

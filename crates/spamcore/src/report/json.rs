@@ -70,7 +70,7 @@ fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
         Kind::Address => ("client", Some("address")),
         Kind::Script => ("script", None),
     };
-    let from = &seen.origins;
+    let from = seen.origins();
     let origins = (report.style == Style::Origins).then(|| Origins {
         nets: from.nets().known,
         unknowns: from.unknowns().known,

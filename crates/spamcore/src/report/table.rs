@@ -78,20 +78,20 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<(Vec<String>, bool
         let seen = finding.seen;
         let mut cells = vec![seen.messages.to_string(), finding.limit.to_string()];
         if origins {
-            let from = &seen.origins;
+            let from = seen.origins();
             cells.extend([from.nets(), from.unknowns(), from.ips()].map(|count| count.to_string()));
             cells.push(from.webmail().to_string());
         }
         if report.style == Style::Counts {
             cells.push(kind(finding.kind).to_owned());
         }
-        cells.push(sparkline(&seen.activity));
+        cells.push(sparkline(&seen.activity.as_deref().copied().unwrap_or_default()));
         let note = match &finding.action {
             None => "",
             Some(Action::WouldDisable) => " [WOULD DISABLE]",
             Some(Action::NotDisabled(_)) => " [NOT DISABLED]",
         };
-        cells.push(format!("{}{note}", shown(finding.sender)));
+        cells.push(format!("{}{note}", in_a_cell(finding.sender)));
         rows.push((cells, finding.spread));
     }
     rows
@@ -121,6 +121,24 @@ fn sparkline(activity: &[u64; PARTS]) -> String {
         BARS[usize::try_from(step).unwrap_or(7).min(7)]
     };
     activity.iter().map(bar).collect()
+}
+
+/// A name that keeps to its cell: TAB and what changes the direction of writing are shown too.
+fn in_a_cell(name: &[u8]) -> String {
+    let mut text = String::new();
+    for c in shown(name).chars() {
+        match c {
+            '\t' => text.push_str("\\x09"),
+            '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+            | '\u{feff}' => {
+                text.extend(c.escape_unicode());
+            }
+            c => text.push(c),
+        }
+    }
+    text
 }
 
 /// What fits into a width, with `…` for what does not: the end of a path, the begin of a name.
@@ -169,5 +187,6 @@ mod tests {
         assert_eq!(fitted("abcdefg", 6, false), "abcde…");
         assert_eq!(fitted("/home/a/x.php", 6, true), "…x.php");
         assert_eq!(fitted("日本語です", 5, false), "日本…");
+        assert_eq!(in_a_cell("a\tb\u{202e}c".as_bytes()), "a\\x09b\\u{202e}c");
     }
 }

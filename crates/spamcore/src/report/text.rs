@@ -21,7 +21,7 @@ pub(super) fn write(
     for Finding { seen, action, .. } in findings {
         write!(out, "{}", seen.messages)?;
         if report.style == Style::Origins {
-            let from = &seen.origins;
+            let from = seen.origins();
             write!(
                 out,
                 " ({} nets/{} unknowns/{} IPs/{} webmail)",

@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::{Input, InstantOf, Log, LogFile, identity, read_up_to};
 use crate::error::Error;
@@ -25,6 +25,9 @@ const SAMPLE: u64 = 64 << 10;
 
 /// How many lines at the begin of a file are asked.
 const VOTES: usize = 15;
+
+/// How long a rotation leaves no log between two names, about; waited for as often as [`TRIES`].
+const ROTATION: Duration = Duration::from_millis(10);
 
 /// How often the files are opened anew when they were rotated meanwhile.
 const TRIES: usize = 20;
@@ -37,12 +40,33 @@ pub(super) fn open(
     instant_of: InstantOf<'_>,
 ) -> Result<Log, Error> {
     for _ in 1..TRIES {
-        let attempt = Attempt::open(path, start, wall, instant_of)?;
-        if attempt.still_holds(path) {
-            return attempt.finish(start, instant_of);
+        wait_for(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+        match Attempt::open(path, start, wall, instant_of) {
+            Ok(attempt) if attempt.still_holds(path) => return attempt.finish(start, instant_of),
+            Ok(_) => {}
+            Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
     }
     Attempt::open(path, start, wall, instant_of)?.finish(start, instant_of)
+}
+
+/// Whether a log has elders.
+pub(super) fn are_there(path: &Path) -> bool {
+    elders_of(path).is_ok_and(|names| !names.is_empty())
+}
+
+/// Looks at a log. One that is missing while its elders are there is being rotated: it will be back.
+pub(super) fn wait_for(path: &Path) -> io::Result<Metadata> {
+    for _ in 1..TRIES {
+        match std::fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && are_there(path) => {
+                std::thread::sleep(ROTATION);
+            }
+            other => return other,
+        }
+    }
+    std::fs::metadata(path)
 }
 
 /// The files as they were opened, newest first.

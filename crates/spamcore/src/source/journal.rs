@@ -53,6 +53,8 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Journal {
     child: Child,
+    /// An entry was read.
+    any: bool,
     entries: Entries<BufReader<ChildStdout>>,
 }
 
@@ -74,15 +76,22 @@ impl Journal {
         let mut child =
             command.stdout(Stdio::piped()).spawn().map_err(|error| cannot_run(&error))?;
         let output = child.stdout.take().ok_or_else(|| failed("no output"))?;
-        Ok(Self { child, entries: Entries::new(BufReader::with_capacity(64 << 10, output)) })
+        Ok(Self {
+            child,
+            any: false,
+            entries: Entries::new(BufReader::with_capacity(64 << 10, output)),
+        })
     }
 
     /// The next entry; none at the end.
     pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
-        self.entries.next_entry()
+        let entry = self.entries.next_entry()?;
+        self.any |= entry.is_some();
+        Ok(entry)
     }
 
-    /// Says whether the program that gave the entries ended well.
+    /// Says whether the program that gave the entries ended well, and there is a journal at all: it
+    /// does not tell when there is none.
     pub fn close(mut self) -> Result<(), Error> {
         // What it says goes to our stderr by itself only when it fails; it is a pipe, and short.
         let mut said = String::new();
@@ -91,7 +100,8 @@ impl Journal {
         }
         let status = self.child.wait().map_err(|error| cannot_run(&error))?;
         if status.success() {
-            return Ok(());
+            let there = self.any || newest().is_some();
+            return if there { Ok(()) } else { Err(failed("there is no journal")) };
         }
         let said = said.lines().next().unwrap_or_default();
         Err(failed(if said.is_empty() { "it failed without a word" } else { said }))

@@ -45,6 +45,8 @@ pub struct LogFile {
     pub path: PathBuf,
     /// Whether it was rotated away.
     pub elder: bool,
+    /// Device and inode, of a plain or compressed file.
+    pub identity: Option<(u64, u64)>,
     input: Input,
 }
 
@@ -71,7 +73,12 @@ impl Log {
     /// Standard input, or another stream.
     pub fn stream(name: &str, input: Box<dyn Read + Send>) -> Self {
         let input = packed::unpack_stream(input);
-        let file = LogFile { path: name.into(), elder: false, input: Input::Stream(input) };
+        let file = LogFile {
+            path: name.into(),
+            elder: false,
+            identity: None,
+            input: Input::Stream(input),
+        };
         Self { files: vec![file], problems: Vec::new() }
     }
 
@@ -87,7 +94,7 @@ impl Log {
         instant_of: InstantOf<'_>,
     ) -> Result<Self, Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
-        let about = std::fs::metadata(path).map_err(read)?;
+        let about = elders::wait_for(path).map_err(read)?;
         if plain_only && !about.is_file() {
             return Err(Error::Refused { path: path.to_owned(), why: "it is not a plain file" });
         }
@@ -127,12 +134,13 @@ impl LogFile {
             Some(Ok(packing)) => Input::Packed { file, to, packing },
             Some(Err(why)) => return Err(Error::Refused { path: path.to_owned(), why }),
             None => {
-                let age = about.modified().ok().and_then(|at| wall.duration_since(at).ok());
-                let live = !elder && age.is_none_or(|age| age < LIVE);
-                Input::Plain { file, from: 0, to, hold_last: live }
+                let age = |at| wall.duration_since(at).unwrap_or_else(|ahead| ahead.duration());
+                let live = about.modified().is_ok_and(|at| age(at) < LIVE);
+                Input::Plain { file, from: 0, to, hold_last: live && !elder }
             }
         };
-        Ok((Self { path: path.to_owned(), elder, input }, about))
+        let identity = Some(identity(&about));
+        Ok((Self { path: path.to_owned(), elder, identity, input }, about))
     }
 
     /// Its lines, from where the period begins, in one part or, of a large plain file, in two. A stream
@@ -222,6 +230,14 @@ impl Read for Span<'_> {
         let got = self.file.read_at(&mut into[..left], self.at)?;
         self.at += got as u64;
         Ok(got)
+    }
+}
+
+/// Whether a log is there, or cannot be seen, or is just being rotated: its elders are.
+pub fn is_there(path: &Path) -> bool {
+    match std::fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => elders::are_there(path),
+        _ => true,
     }
 }
 

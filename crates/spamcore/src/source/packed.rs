@@ -34,6 +34,7 @@ pub(super) fn recognize(head: &[u8]) -> Option<Result<Packing, &'static str>> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Packing::Zstd),
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => Err("bzip2 is not unpacked here"),
         [0x04, 0x22, 0x4d, 0x18, ..] => Err("lz4 is not unpacked here"),
+        [0x5d, 0, 0, ..] => Err("lzma (not xz) is not unpacked here"),
         [0x1f, 0x9d, ..] => Err("compress (.Z) is not unpacked here"),
         _ => return None,
     })

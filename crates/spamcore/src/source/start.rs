@@ -10,6 +10,10 @@
 //!
 //! # When that does not hold
 //!
+//! Where the lines just before the period are missing at that place (the newest of them is more than
+//! [`CLOSE`] seconds older), a burst of late lines may lie between two parts of the period, or nothing
+//! was written for a while: then the file is read as a whole.
+//!
 //! What stands before the place found may still hold lines of the period: behind a burst of lines that
 //! another host delivered a day late, or before a clock was set back. So the [`MARGIN`] bytes before
 //! it are read as a whole, and of all the rest [`PROBES`] blocks at even distances: wherever a line of
@@ -25,6 +29,9 @@ use std::os::unix::fs::FileExt;
 
 use super::InstantOf;
 use crate::lines::split;
+
+/// How close to the period the lines before it are in a log that is written all the time. Seconds.
+const CLOSE: i64 = 900;
 
 /// How much is looked at, in bytes.
 const BLOCK: usize = 32 << 10;
@@ -44,6 +51,9 @@ pub(super) fn find(file: &File, to: u64, start: i64, instant_of: InstantOf<'_>) 
         while young - old > BLOCK as u64 {
             let middle = old + (young - old) / 2;
             if search.is_old(middle)? { old = middle } else { young = middle }
+        }
+        if search.newest(old)?.is_none_or(|newest| newest < start.saturating_sub(CLOSE)) {
+            return Ok(0);
         }
         match search.young_before(old)? {
             // Nothing of the period was seen before: reading begins behind the line that is cut there.

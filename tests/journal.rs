@@ -1,0 +1,139 @@
+//! The systemd journal: made by `systemd-journal-remote` from an export file, and laid where journalctl
+//! looks for it, in a mount namespace of the test's own. That takes root; without, nothing is tried.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tests::{Folder, NOW, program};
+
+const REMOTE: &str = "/lib/systemd/systemd-journal-remote";
+
+/// An entry in the export format.
+fn entry(at: u64, identifier: &str, message: &[u8], trusted: &[(&str, &str)]) -> Vec<u8> {
+    let id = "0123456789abcdef0123456789abcdef";
+    let mut text = format!(
+        "__REALTIME_TIMESTAMP={at}000000\n__MONOTONIC_TIMESTAMP={at}\n_BOOT_ID={id}\n_MACHINE_ID={id}\n\
+         _HOSTNAME=mx\nSYSLOG_IDENTIFIER={identifier}\n"
+    )
+    .into_bytes();
+    for (field, value) in trusted {
+        text.extend_from_slice(format!("{field}={value}\n").as_bytes());
+    }
+    text.extend_from_slice(b"MESSAGE\n");
+    text.extend_from_slice(&(message.len() as u64).to_le_bytes());
+    text.extend_from_slice(message);
+    text.extend_from_slice(b"\n\n");
+    text
+}
+
+/// Runs a shell line with that journal as the host's, and no other log; its output and exit status.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+fn with_journal(entries: Option<&[u8]>, line: &str) -> Option<(String, Option<i32>)> {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|about| {
+        use std::os::unix::fs::MetadataExt;
+        about.uid() == 0
+    });
+    if !is_root {
+        eprintln!("not root: the journal was not tried");
+        return None;
+    }
+    assert!(Path::new(REMOTE).exists(), "please install systemd-journal-remote");
+    let folder = Folder::new();
+    let journal = folder.path("system.journal");
+    if let Some(entries) = entries {
+        let export = folder.file("export", entries);
+        let made = Command::new(REMOTE).arg("-o").args([&journal, Path::new(&export)]).output();
+        assert!(made.expect("it runs").status.success());
+    }
+    let script = format!(
+        "mount -t tmpfs none /var/log && mount -t tmpfs none /run || exit 99\n\
+         journal=/var/log/journal/$(cat /etc/machine-id); mkdir -p $journal\n\
+         cat >/tmp/passwd.$$ <<<'postfix:x:4106:4113::/var/spool/postfix:/bin/false'\n\
+         mount --bind /tmp/passwd.$$ /etc/passwd; rm /tmp/passwd.$$\n\
+         [ ! -e {journal} ] || cp {journal} $journal/\n\
+         {line}",
+        journal = journal.display(),
+    );
+    let output = Command::new("unshare")
+        .args(["--mount", "bash", "-c", &script])
+        .env("TZ", "UTC")
+        .output()
+        .expect("unshare runs");
+    let text = [output.stdout, output.stderr].concat();
+    Some((String::from_utf8_lossy(&text).into_owned(), output.status.code()))
+}
+
+const ACCEPTED: &[u8] = b"3F1A2B: client=unknown[192.0.2.7], sasl_method=PLAIN, sasl_username=bob";
+
+/// Seven messages that count, and as many that others have planted.
+fn entries() -> Vec<u8> {
+    let postfix = [("_UID", "4106"), ("_PID", "7")];
+    let unit = [("_UID", "0"), ("_PID", "8"), ("_SYSTEMD_UNIT", "postfix@-.service")];
+    let user =
+        [("_UID", "1000"), ("_PID", "9"), ("_SYSTEMD_UNIT", "session-1.scope"), ("_COMM", "smtpd")];
+    let web = [("_UID", "33"), ("_PID", "10"), ("_SYSTEMD_UNIT", "apache2.service")];
+    let wrapper = |path: &str, uid: u32| {
+        format!("sendmail-php url=h, client=8.8.8.8, filename={path}, uid={uid}, user=u, args=")
+    };
+    let at = 1_795_456_600;
+    [
+        entry(at - 86_400, "postfix/smtpd", ACCEPTED, &postfix), // a day ago
+        entry(at, "postfix/smtpd", ACCEPTED, &postfix),
+        entry(at + 1, "mx-in/submission/smtpd", ACCEPTED, &unit),
+        entry(at + 2, "postfix/smtpd", ACCEPTED, &user), // planted
+        entry(at + 3, "postfix/smtpd", &[b"x\n", ACCEPTED].concat(), &postfix),
+        entry(at + 4, "www-data", wrapper("/srv/a.php", 33).as_bytes(), &web),
+        entry(at + 5, "www-data", wrapper("/srv/victim.php", 0).as_bytes(), &web), // planted
+        entry(at + 6, "php", b"mail() on [/srv/b\x01\nc.php:3]: To: a@b", &web),
+    ]
+    .concat()
+}
+
+#[test]
+fn only_what_journald_vouches_for_counts() {
+    let run = |name: &str, args: &str| {
+        let line = format!("{} {args} --now '{NOW}'", program(name).display());
+        with_journal(Some(&entries()), &line)
+    };
+    for args in ["--journal -m 1", "-m 1"] {
+        let Some((text, status)) = run("postfix-spam-check", args) else { return };
+        assert_eq!(status, Some(0), "{text}");
+        let line = "2 (1 nets/1 unknowns/1 IPs/0 webmail) -- 2026-11-23T17:56:40.000000+00:00 mx \
+                    postfix/smtpd[7]: 3F1A2B: client=unknown[192.0.2.7], sasl_method=PLAIN, sasl_username=bob\n";
+        assert!(text.ends_with(line), "{text}");
+    }
+    let legacy = run("php-legacy-spam-check", "10 1");
+    assert_eq!(legacy, Some(("/srv/a.php\n".into(), Some(0))));
+    let php = run("php-spam-check", "1 --journal");
+    assert_eq!(php, Some(("/srv/b\u{1}\nc.php\n".into(), Some(0))), "any byte");
+}
+
+#[test]
+fn a_journal_that_is_not_there_is_told() {
+    let postfix = program("postfix-spam-check");
+    let run = |args: &str| with_journal(None, &format!("{} {args}", postfix.display()));
+    let Some((text, status)) = run("--journal") else { return };
+    assert!(text.contains("the journal cannot be read: journalctl: there is no journal"), "{text}");
+    assert_eq!(status, Some(1));
+    assert_eq!(run("").and_then(|(_, status)| status), Some(0), "it was not asked for");
+    assert_eq!(run("-e").and_then(|(_, status)| status), Some(3));
+}
+
+#[test]
+fn a_default_log_that_nobody_writes_is_left_for_the_journal() {
+    let line = format!(
+        "echo 'Nov 21 10:00:00 mx postfix/smtpd[1]: hello' >/var/log/mail.log; touch -d '3 days ago' /var/log/mail.log\n\
+         {} -m 1 -p 5years",
+        program("postfix-spam-check").display()
+    );
+    // The entries are newer than the log when they are of today.
+    let now =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let postfix = [("_UID", "4106"), ("_PID", "7")];
+    let entries = entry(now.as_secs() - 5, "postfix/smtpd", ACCEPTED, &postfix);
+    let Some((text, status)) = with_journal(Some(&entries), &line) else { return };
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("not written for 72 hours while the journal goes on"), "{text}");
+    assert!(text.contains("sasl_username=bob"), "{text}");
+}

@@ -1,0 +1,125 @@
+//! Logs that are written, rotated and compressed while they are read: every line counts exactly once.
+//!
+//! `SPAM_CHECK_SCANS` says how many scans each way of rotating gets; a few by default.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tests::{Folder, accepted, program};
+
+/// What a scan counted for the one sender that there is.
+fn scan(log: &Path) -> u64 {
+    let output = Command::new(program("postfix-spam-check"))
+        .args(["-m", "1", "--now", "2026-11-23 17:58:00", "--overrides=/dev/null", "-l"])
+        .arg(log)
+        .env_clear()
+        .env("TZ", "UTC")
+        .output()
+        .expect("the program starts");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((output.status.code(), &*err), (Some(0), ""));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let count = text.lines().find_map(|line| line.split_once(" (")).map(|(count, _)| count);
+    count.map_or(0, |count| count.parse().expect("a count"))
+}
+
+/// Scans a log that a writer appends to and `rotate` rotates, with the number of the rotation.
+fn scans(rotate: impl Fn(&Path, u32) + Sync) {
+    let scans = std::env::var("SPAM_CHECK_SCANS").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
+    let folder = Folder::new();
+    let log = PathBuf::from(folder.file("mail.log", ""));
+    let (written, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let line = accepted("17:50:00", "bob");
+            let mut rotations = 0;
+            let mut file = append(&log);
+            while !done.load(Ordering::Acquire) {
+                for _ in 0..200 {
+                    file.write_all(line.as_bytes()).expect("a temporary file");
+                    written.fetch_add(1, Ordering::Release);
+                }
+                rotations += 1;
+                rotate(&log, rotations);
+                file = append(&log);
+            }
+        });
+        let begin = Instant::now();
+        for number in 0..scans {
+            let least = written.load(Ordering::Acquire);
+            let counted = scan(&log);
+            let most = written.load(Ordering::Acquire) + 1;
+            if !(least..=most).contains(&counted) {
+                done.store(true, Ordering::Release);
+                panic!(
+                    "scan {number}: {counted} of {least} to {most} lines, after {:?}",
+                    begin.elapsed()
+                );
+            }
+        }
+        done.store(true, Ordering::Release);
+    });
+}
+
+fn append(path: &Path) -> File {
+    OpenOptions::new().append(true).create(true).open(path).expect("a temporary file")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Moves `LOG.1` to `LOG.2` and so on, oldest first.
+fn shift(log: &Path, suffix: &str) {
+    for number in (1..500).rev() {
+        let from = with_suffix(log, &format!(".{number}{suffix}"));
+        if from.exists() {
+            let to = with_suffix(log, &format!(".{}{suffix}", number + 1));
+            fs::rename(from, to).expect("a temporary file");
+        }
+    }
+}
+
+#[test]
+fn rename_and_create() {
+    scans(|log, _| {
+        shift(log, "");
+        fs::rename(log, with_suffix(log, ".1")).expect("a temporary file");
+        append(log);
+        std::thread::sleep(Duration::from_millis(3));
+    });
+}
+
+#[test]
+fn dated_names() {
+    scans(|log, number| {
+        let elder = with_suffix(log, &format!("-20261123-{number:08}"));
+        fs::rename(log, elder).expect("a temporary file");
+        append(log);
+        std::thread::sleep(Duration::from_millis(3));
+    });
+}
+
+#[test]
+fn compressed_a_rotation_later() {
+    scans(|log, _| {
+        shift(log, ".gz");
+        let first = with_suffix(log, ".1");
+        if first.exists() {
+            // As logrotate does: write the packed file, then remove the plain one.
+            let second = with_suffix(log, ".2");
+            fs::rename(&first, &second).expect("a temporary file");
+            let packed = Command::new("gzip").arg("-q").arg(&second).status();
+            assert!(packed.expect("gzip runs").success());
+        }
+        fs::rename(log, first).expect("a temporary file");
+        append(log);
+        std::thread::sleep(Duration::from_millis(3));
+    });
+}
