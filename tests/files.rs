@@ -131,10 +131,29 @@ fn each_file_counts_once() {
     pack("gzip", &third);
     folder.file("mail.log.3", line(20));
     assert_eq!(counts(&check(&[&log])), ["bob 3"]);
-    // copytruncate, between its two steps: the copy is there and the log is not yet empty.
-    fs::copy(&log, folder.path("mail.log.1")).expect("a copy");
-    fs::remove_file(folder.path("mail.log.2")).expect("a link");
-    assert_eq!(counts(&check(&[&log])), ["bob 2"]);
+}
+
+#[test]
+fn a_copy_of_the_log_that_is_under_way_counts_once() {
+    // copytruncate, between its two steps: the log is copied, and will be truncated.
+    let folder = Folder::new();
+    let lines: String = (10..60).map(|n| accepted(&format!("17:{n}:00"), "bob")).collect();
+    let log = folder.file("mail.log", &lines);
+    let copy = folder.path("mail.log.1");
+    let (step, end) = (accepted("17:10:00", "bob").len(), lines.len());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for length in (step..end).step_by(step) {
+                fs::write(&copy, &lines[..length]).expect("a temporary file");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        std::thread::sleep(Duration::from_millis(50));
+        assert_eq!(counts(&check(&[&log])), ["bob 49"]);
+    });
+    // Two logs that are alike by chance both count.
+    fs::write(&copy, &lines).expect("a temporary file");
+    assert_eq!(counts(&check(&[&log])), ["bob 98"]);
 }
 
 #[test]

@@ -35,11 +35,12 @@ fn scans(rotate: impl Fn(&Path, u32) + Sync) {
     let (written, done) = (AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let line = accepted("17:50:00", "bob");
             let mut rotations = 0;
             let mut file = append(&log);
             while !done.load(Ordering::Acquire) {
-                for _ in 0..200 {
+                for number in 0..200 {
+                    let line = accepted("17:50:00", "bob")
+                        .replace("3F1A2B", &format!("{rotations:05}{number}"));
                     file.write_all(line.as_bytes()).expect("a temporary file");
                     written.fetch_add(1, Ordering::Release);
                 }
@@ -64,6 +65,9 @@ fn scans(rotate: impl Fn(&Path, u32) + Sync) {
         done.store(true, Ordering::Release);
     });
 }
+
+/// Between two rotations: a day is long, and a scan is short.
+const PAUSE: Duration = Duration::from_millis(30);
 
 fn append(path: &Path) -> File {
     OpenOptions::new().append(true).create(true).open(path).expect("a temporary file")
@@ -92,7 +96,7 @@ fn rename_and_create() {
         shift(log, "");
         fs::rename(log, with_suffix(log, ".1")).expect("a temporary file");
         append(log);
-        std::thread::sleep(Duration::from_millis(3));
+        std::thread::sleep(PAUSE);
     });
 }
 
@@ -102,7 +106,7 @@ fn dated_names() {
         let elder = with_suffix(log, &format!("-20261123-{number:08}"));
         fs::rename(log, elder).expect("a temporary file");
         append(log);
-        std::thread::sleep(Duration::from_millis(3));
+        std::thread::sleep(PAUSE);
     });
 }
 
@@ -120,6 +124,6 @@ fn compressed_a_rotation_later() {
         }
         fs::rename(log, first).expect("a temporary file");
         append(log);
-        std::thread::sleep(Duration::from_millis(3));
+        std::thread::sleep(PAUSE);
     });
 }

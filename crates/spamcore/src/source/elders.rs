@@ -2,7 +2,9 @@
 //!
 //! `LOG.1`, `LOG-YYYYMMDD` (with a time too), each perhaps compressed. The newest is opened first and
 //! all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
-//! it has (by device and inode). When names and files have changed while they were opened, everything
+//! it has (by device and inode). An elder that begins as the log does and was written just now may be a copy
+//! (`copytruncate`): a moment later the log is truncated, or the copy has grown and is left out, or the
+//! two are alike by chance and both count. When names and files have changed while they were opened, everything
 //! is opened anew.
 //!
 //! How far back: a plain elder is taken while its last lines lie in the period. A compressed one would
@@ -29,6 +31,9 @@ const VOTES: usize = 15;
 /// How long a rotation leaves no log between two names, about; waited for as often as [`TRIES`].
 const ROTATION: Duration = Duration::from_millis(10);
 
+/// A copy that is older was finished long ago.
+const FRESH: Duration = Duration::from_secs(2);
+
 /// How often the files are opened anew when they were rotated meanwhile.
 const TRIES: usize = 20;
 
@@ -39,16 +44,27 @@ pub(super) fn open(
     wall: SystemTime,
     instant_of: InstantOf<'_>,
 ) -> Result<Log, Error> {
+    // The length of an elder that may be a copy under way, and whether it was seen to grow.
+    let (mut copied, mut grew) = (None, false);
     for _ in 1..TRIES {
         wait_for(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         match Attempt::open(path, start, wall, instant_of) {
+            Ok(attempt) if attempt.copy.is_some() => {
+                grew |= copied.is_some() && copied != attempt.copy;
+                copied = attempt.copy;
+                std::thread::sleep(2 * ROTATION);
+            }
             Ok(attempt) if attempt.still_holds(path) => return attempt.finish(start, instant_of),
             Ok(_) => {}
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
-    Attempt::open(path, start, wall, instant_of)?.finish(start, instant_of)
+    let mut attempt = Attempt::open(path, start, wall, instant_of)?;
+    if grew {
+        attempt.files.retain(|(file, about)| !file.elder || Some(about.len()) != attempt.copy);
+    }
+    attempt.finish(start, instant_of)
 }
 
 /// Whether a log has elders.
@@ -74,6 +90,9 @@ struct Attempt {
     files: Vec<(LogFile, Metadata)>,
     problems: Vec<Error>,
     names: Vec<PathBuf>,
+    /// The length of an elder that was written just now and begins as the log does: `copytruncate` may
+    /// be between its two steps.
+    copy: Option<u64>,
 }
 
 impl Attempt {
@@ -85,7 +104,8 @@ impl Attempt {
     ) -> Result<Self, Error> {
         let first = LogFile::open(path, false, wall)?;
         let alone = matches!(first.0.input, Input::Packed { .. }) || is_elder_name(path);
-        let mut attempt = Self { files: vec![first], problems: Vec::new(), names: Vec::new() };
+        let mut attempt =
+            Self { files: vec![first], problems: Vec::new(), names: Vec::new(), copy: None };
         if alone {
             return Ok(attempt);
         }
@@ -127,8 +147,11 @@ impl Attempt {
                     continue;
                 }
             };
-            if !known.insert(identity(&about)) || self.is_copy(&file) {
+            if !known.insert(identity(&about)) {
                 continue;
+            }
+            if self.may_be_copy(&file, &about, wall) {
+                self.copy = Some(about.len());
             }
             let needed = match &file.input {
                 Input::Plain { .. } => newest_in(&file, instant_of).is_none_or(|at| at > start),
@@ -146,8 +169,12 @@ impl Attempt {
         self.files.last().is_none_or(|(file, _)| begins_after(file, start, instant_of))
     }
 
-    /// Whether an elder is the log itself, copied a moment ago (`copytruncate`) and not yet truncated.
-    fn is_copy(&self, elder: &LogFile) -> bool {
+    /// Whether an elder may be the log itself, copied a moment ago and not yet truncated.
+    fn may_be_copy(&self, elder: &LogFile, about: &Metadata, wall: SystemTime) -> bool {
+        let age = about.modified().ok().and_then(|at| wall.duration_since(at).ok());
+        if age.is_some_and(|age| age > FRESH) {
+            return false;
+        }
         let (Input::Plain { file: copy, to, .. }, Some((log, _))) =
             (&elder.input, self.files.first())
         else {
