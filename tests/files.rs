@@ -3,6 +3,7 @@
 use std::fs::{self, File, FileTimes};
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tests::{Folder, NOW, Run, accepted, command, run, run_with_input};
@@ -135,25 +136,34 @@ fn each_file_counts_once() {
 
 #[test]
 fn a_copy_of_the_log_that_is_under_way_counts_once() {
-    // copytruncate, between its two steps: the log is copied, and will be truncated.
+    // copytruncate, between its two steps: the log is copied, and will be truncated. The copy grows for
+    // as long as the scan takes.
     let folder = Folder::new();
-    let lines: String = (10..60).map(|n| accepted(&format!("17:{n}:00"), "bob")).collect();
+    let lines = accepted("17:10:00", "bob").repeat(50_000);
     let log = folder.file("mail.log", &lines);
-    let copy = folder.path("mail.log.1");
-    let (step, end) = (accepted("17:10:00", "bob").len(), lines.len());
+    let copy = folder.file("mail.log.1", "");
+    let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for length in (step..end).step_by(step) {
-                fs::write(&copy, &lines[..length]).expect("a temporary file");
-                std::thread::sleep(Duration::from_millis(20));
+            let mut file = File::options().append(true).open(&copy).expect("it was just written");
+            for part in lines.as_bytes().chunks(600) {
+                if done.load(Ordering::Acquire) {
+                    break;
+                }
+                file.write_all(part).expect("a temporary file");
+                std::thread::sleep(Duration::from_millis(2));
             }
         });
-        std::thread::sleep(Duration::from_millis(50));
-        assert_eq!(counts(&check(&[&log])), ["bob 49"]);
+        while fs::metadata(&copy).expect("it is there").len() < 5000 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let run = check(&[&log]);
+        done.store(true, Ordering::Release);
+        assert_eq!(counts(&run), ["bob 50000"]);
     });
     // Two logs that are alike by chance both count.
     fs::write(&copy, &lines).expect("a temporary file");
-    assert_eq!(counts(&check(&[&log])), ["bob 98"]);
+    assert_eq!(counts(&check(&[&log])), ["bob 100000"]);
 }
 
 #[test]

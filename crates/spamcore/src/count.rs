@@ -297,7 +297,7 @@ impl Unclear {
 
 /// The instant of a line, where it has one.
 fn instant(parser: &impl Parser, clock: &mut Clock, line: &[u8]) -> Option<i64> {
-    match parser.line(line).stamp {
+    match parser.stamp(line) {
         Stamped::At(stamp) => clock.read(&stamp).map(|reading| reading.instant),
         Stamped::Bare | Stamped::Unreadable => None,
     }

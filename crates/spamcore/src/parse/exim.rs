@@ -21,6 +21,7 @@
 //! message of `exim`, and a long one in pieces `[1/4]`, of which only the first has the id. The stamp
 //! that counts is then that of the syslog file.
 
+use super::syslog;
 use super::{Event, Hit, Kind, Line, Parser, Stamped, counted, is_address_byte, syslog_line};
 use crate::stamp::Stamp;
 use crate::walk::Walk;
@@ -44,6 +45,10 @@ impl Parser for Exim {
             return Line { stamp: Stamped::At(stamp), hit: event.map(|e| Hit::Counts(e, 1)) };
         }
         syslog_line(self, line)
+    }
+
+    fn stamp<'a>(&self, line: &'a [u8]) -> Stamped<'a> {
+        Stamp::of_exim(&mut Walk::new(line)).map_or_else(|| syslog::stamp(line), Stamped::At)
     }
 
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {

@@ -115,6 +115,11 @@ pub trait Parser {
     /// Reads a line of a log, without its newline.
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a>;
 
+    /// Reads the stamp of a line of a log, and nothing else of it.
+    fn stamp<'a>(&self, line: &'a [u8]) -> Stamped<'a> {
+        syslog::stamp(line)
+    }
+
     /// Reads a message that a program of that name logged so many times, without an envelope.
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>>;
 

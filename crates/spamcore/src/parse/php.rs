@@ -37,6 +37,10 @@ impl Parser for Php {
         }
     }
 
+    fn stamp<'a>(&self, line: &'a [u8]) -> Stamped<'a> {
+        self.line(line).stamp
+    }
+
     fn message<'a>(&self, _name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
         // PHP 5.5 to 7.1.1 put their own stamp into the message too.
         let mut walk = Walk::new(message);

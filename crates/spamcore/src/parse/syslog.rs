@@ -30,13 +30,7 @@ pub struct Envelope<'a> {
 ///
 /// An error is the line without a hit: with its stamp, if that much could be read.
 pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Line<'_>> {
-    let mut walk = Walk::new(line);
-    let mut protocol = false;
-    if walk.take(b"<") && walk.number(1, 3).is_some() && walk.take(b">") {
-        protocol = walk.take(b"1 ");
-    } else {
-        walk = Walk::new(line);
-    }
+    let (mut walk, protocol) = behind_priority(line);
     let Some(stamp) = Stamp::of_syslog(&mut walk) else {
         return Err(Line { stamp: Stamped::Unreadable, hit: None });
     };
@@ -46,6 +40,21 @@ pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Line<'_>> {
     };
     let (message, times) = repeated(message).unwrap_or((message, 1));
     Ok(Envelope { stamp, name, message, times })
+}
+
+/// Reads the stamp of a line, and nothing else of it.
+pub fn stamp(line: &[u8]) -> Stamped<'_> {
+    Stamp::of_syslog(&mut behind_priority(line).0).map_or(Stamped::Unreadable, Stamped::At)
+}
+
+/// What stands behind `<22>` or `<22>1 `, if that is there, and whether RFC 5424 goes on.
+fn behind_priority(line: &[u8]) -> (Walk<'_>, bool) {
+    let mut walk = Walk::new(line);
+    if walk.take(b"<") && walk.number(1, 3).is_some() && walk.take(b">") {
+        let protocol = walk.take(b"1 ");
+        return (walk, protocol);
+    }
+    (Walk::new(line), false)
 }
 
 /// ` host tag: message`, with or without the host.

@@ -28,11 +28,18 @@ const SAMPLE: u64 = 64 << 10;
 /// How many lines at the begin of a file are asked.
 const VOTES: usize = 15;
 
-/// How long a rotation leaves no log between two names, about; waited for as often as [`TRIES`].
+/// How long a rotation leaves no log between two names, about.
 const ROTATION: Duration = Duration::from_millis(10);
+
+/// How often that is waited for.
+const WAITS: usize = 100;
 
 /// A copy that is older was finished long ago.
 const FRESH: Duration = Duration::from_secs(2);
+
+/// A file that ends or begins so shortly before the period counts as reaching into it: the lines at
+/// its edge are not in order. Seconds.
+const NEAR: i64 = 300;
 
 /// How often the files are opened anew when they were rotated meanwhile.
 const TRIES: usize = 20;
@@ -74,7 +81,7 @@ pub(super) fn are_there(path: &Path) -> bool {
 
 /// Looks at a log. One that is missing while its elders are there is being rotated: it will be back.
 pub(super) fn wait_for(path: &Path) -> io::Result<Metadata> {
-    for _ in 1..TRIES {
+    for _ in 1..WAITS {
         match std::fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && are_there(path) => {
                 std::thread::sleep(ROTATION);
@@ -121,6 +128,7 @@ impl Attempt {
     }
 
     fn open_elders(&mut self, start: i64, wall: SystemTime, instant_of: InstantOf<'_>) {
+        let start = start - NEAR;
         let mut known: HashSet<_> = self.files.iter().map(|(_, about)| identity(about)).collect();
         for name in self.names.clone() {
             // Only plain files are opened: opening a FIFO would wait for its writer.

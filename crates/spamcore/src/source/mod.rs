@@ -4,6 +4,12 @@
 //! elders before their log. All of them are open before the first is read, so that a rotation
 //! meanwhile changes nothing. Files are read with plain reads at offsets of our own, up to the length
 //! that they had when they were opened; a file that turns out shorter is told, never a crash.
+//!
+//! The begin of the period is found from the end of a plain file, without reading what lies before. It is
+//! missed only where lines of the period stand before older ones: the search assumes that stamps go up,
+//! roughly, and checks that in three ways. The lines just before the place found must be of the time just
+//! before the period, or the file is read as a whole; a mebibyte before it is read line by line; and 64
+//! places at even distances in the rest are looked at.
 
 mod elders;
 pub mod journal;

@@ -36,6 +36,9 @@ const CLOSE: i64 = 900;
 /// How much is looked at, in bytes.
 const BLOCK: usize = 32 << 10;
 
+/// How much of a block is looked at again with the next one: a line that one cuts is whole in the other.
+const OVERLAP: usize = 4 << 10;
+
 /// The first step from the end, and what is read as a whole before the place found, in bytes.
 const MARGIN: u64 = 1 << 20;
 
@@ -123,7 +126,7 @@ impl Search<'_> {
             if !self.is_old(at)? {
                 return Ok(Some(at));
             }
-            at += BLOCK as u64 / 2; // Blocks overlap: a line that one cuts is whole in the next.
+            at += (BLOCK - OVERLAP) as u64;
         }
         Ok(None)
     }
