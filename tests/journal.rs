@@ -125,6 +125,22 @@ fn a_journal_that_is_not_there_is_told() {
 }
 
 #[test]
+fn without_arguments_and_without_logs_all_go_on_and_say_so() {
+    for (name, wanted) in [
+        ("postfix-spam-check", "the journal cannot be read"),
+        ("exim-spam-check", "no log: none of /var/log/exim4/mainlog, "),
+        ("php-spam-check", "no log: none of /var/log/phpmail.log exists"),
+        ("php-legacy-spam-check", "the journal cannot be read"),
+    ] {
+        let Some((text, status)) = with_journal(None, &program(name).display().to_string()) else {
+            return;
+        };
+        assert_eq!(status, Some(0), "{name}: {text}");
+        assert!(text.starts_with(&format!("{name}: {wanted}")), "{name}: {text}");
+    }
+}
+
+#[test]
 fn a_default_log_that_nobody_writes_is_left_for_the_journal() {
     let line = format!(
         "echo 'Nov 21 10:00:00 mx postfix/smtpd[1]: hello' >/var/log/mail.log; touch -d '3 days ago' /var/log/mail.log\n\

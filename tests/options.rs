@@ -89,6 +89,32 @@ fn crontab_lines_go_on_working() {
 }
 
 #[test]
+fn every_command_of_the_readme_works() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+    let readme = readme.expect("there is a README");
+    let commands: Vec<String> = readme
+        .lines()
+        .filter_map(|line| {
+            let line = line.strip_prefix("    ")?;
+            // A crontab line has five fields before its command.
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let is_cron = fields.iter().take(5).all(|field| field.contains('*') || *field == "0");
+            if is_cron {
+                Some(fields.get(5..)?.join(" "))
+            } else {
+                Some(line.strip_prefix("$ ")?.into())
+            }
+        })
+        .collect();
+    assert!(commands.len() >= 6, "{commands:?}");
+    for command in commands {
+        let (text, status) = shell(&command);
+        assert_eq!(status, Some(0), "{command}\n{text}");
+        assert!(!text.contains("-check: "), "{command}\n{text}");
+    }
+}
+
+#[test]
 fn help_and_version_of_every_program() {
     for name in PROGRAMS {
         for args in [&["--help"][..], &["-h"], &["h"], &["help"]] {

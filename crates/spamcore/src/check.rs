@@ -208,10 +208,8 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
                 self.tell(Weight::Failure, text);
             }
             if end.overlong > 0 {
-                let text = format!(
-                    "{path}: {} lines longer than {LONGEST} bytes were skipped",
-                    end.overlong
-                );
+                let lines = number(end.overlong, "line");
+                let text = format!("{path}: skipped: {lines} longer than {LONGEST} bytes");
                 self.tell(Weight::Note, text);
             }
         }
@@ -280,25 +278,28 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
     fn tell_facts(&mut self, name: &str) {
         let Facts { lines, readable, ahead, unread, unbelievable } = self.counter.facts;
         if lines > 0 && !readable {
-            let text = format!("{name}: blind: no time stamp can be read in any of {lines} lines");
+            let lines = number(lines, "line");
+            let text = format!("{name}: blind: no time stamp can be read in any of {lines}");
             self.tell(Weight::Failure, text);
         }
         if unread > 0 {
+            let messages = number(unread, "message");
             let text = format!(
-                "{name}: {unread} messages have a stamp that is no date or in an unknown zone, and are not counted"
+                "{name}: not counted: {messages} with a stamp that is no date or in an unknown zone"
             );
             self.tell(Weight::Note, text);
         }
         // Looking back, what came later is no surprise.
         if ahead > 0 && self.window.end > self.window.now {
-            let text = format!(
-                "{name}: {ahead} messages are stamped more than an hour ahead of now and not counted"
-            );
+            let messages = number(ahead, "message");
+            let text =
+                format!("{name}: not counted: {messages} stamped more than an hour ahead of now");
             self.tell(Weight::Note, text);
         }
         if let (lines @ 1.., most) = unbelievable {
+            let lines = number(lines, "line");
             let text = format!(
-                "{name}: {lines} lines claim up to {most} repeats, which is not believed; not counted"
+                "{name}: not counted: {lines} with up to {most} repeats, which is not believed"
             );
             self.tell(Weight::Note, text);
         }
@@ -318,7 +319,8 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             let tags: Vec<String> =
                 tags.iter().map(|(tag, times)| format!("{} ({times})", shown(tag))).collect();
             let text = format!(
-                "{total} lines are unclear (two readings, or cut off) and counted for nobody; logged as {}",
+                "counted for nobody: {} that can be read in two ways or are cut off; logged as {}",
+                number(*total, "line"),
                 tags.join(", ")
             );
             self.tell(Weight::Failure, text);
@@ -336,6 +338,11 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             self.messages.push(message);
         }
     }
+}
+
+/// `1 line`, `2 lines`.
+fn number(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 enum Source {

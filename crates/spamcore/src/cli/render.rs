@@ -20,10 +20,10 @@ const STATUSES: [(&str, &str, &str); 4] = [
         "it ran and something is reported",
     ),
     ("2", "wrong usage", "wrong usage"),
-    ("3", "-", "blind, or something failed"),
+    ("3", "never", "blind, or something failed"),
 ];
 
-const FIELDS: [(&str, &str); 12] = [
+const FIELDS: [(&str, &str); 11] = [
     ("program", "the program's name"),
     (
         "kind",
@@ -38,7 +38,6 @@ const FIELDS: [(&str, &str); 12] = [
     ("first", "the earliest stamp, RFC 3339; null where no line has one"),
     ("last", "the latest stamp, likewise"),
     ("line", "the first line in reading order, as logged"),
-    ("named_by", "for kind client: what names it: helo, name (verified) or address"),
 ];
 
 impl<A> Program<A> {
@@ -117,9 +116,7 @@ impl<A> Program<A> {
         }
         section(&mut page, "JSON FIELDS");
         page.push_str("With --format=json, each line is one object:\n");
-        for (name, meaning) in
-            FIELDS.iter().filter(|(name, _)| *name != "named_by").chain(self.fields)
-        {
+        for (name, meaning) in FIELDS.iter().chain(self.fields) {
             item(&mut page, name, meaning);
         }
         section(&mut page, "FILES");
