@@ -37,7 +37,7 @@ pub const MOST: usize = 100_000;
 pub const PARTS: usize = 16;
 
 /// How many bytes of names and lines are kept before counting goes by hash.
-const BUDGET: usize = 8 << 20;
+const BUDGET: usize = 6 << 20;
 
 /// How many bytes are kept, at most, of logs that cannot be read twice.
 const STREAM_BUDGET: usize = 1 << 30;

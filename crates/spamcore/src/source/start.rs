@@ -42,7 +42,10 @@ const OVERLAP: usize = 4 << 10;
 /// The first step from the end, and what is read as a whole before the place found, in bytes.
 const MARGIN: u64 = 1 << 20;
 
-/// How many blocks are looked at in what lies before.
+/// How much is looked at in what lies before, at each place; a block where that leaves a doubt.
+const PROBE: usize = 4 << 10;
+
+/// How many places are looked at in what lies before.
 const PROBES: u64 = 64;
 
 /// The offset from which a file of length `to` is read, so that no line after `start` is missed: that
@@ -116,7 +119,9 @@ impl Search<'_> {
         let distance = (far / PROBES).max(BLOCK as u64);
         let mut at = 0;
         while at + BLOCK as u64 <= far {
-            if !self.is_old(at)? {
+            if self.newest_of(at, PROBE)?.is_none_or(|newest| newest > self.start)
+                && !self.is_old(at)?
+            {
                 return Ok(Some(at));
             }
             at += distance;
@@ -133,9 +138,14 @@ impl Search<'_> {
 
     /// The newest stamp among the whole lines of a block; none when no stamp can be read.
     fn newest(&mut self, at: u64) -> io::Result<Option<i64>> {
+        self.newest_of(at, BLOCK)
+    }
+
+    /// The same of a block of another length, [`BLOCK`] at most.
+    fn newest_of(&mut self, at: u64, length: usize) -> io::Result<Option<i64>> {
         let mut filled = 0;
-        while filled < self.block.len() {
-            match self.file.read_at(&mut self.block[filled..], at + filled as u64) {
+        while filled < length {
+            match self.file.read_at(&mut self.block[filled..length], at + filled as u64) {
                 Ok(0) => break,
                 Ok(got) => filled += got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
