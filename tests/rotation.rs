@@ -81,7 +81,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 
 /// Moves `LOG.1` to `LOG.2` and so on, oldest first.
 fn shift(log: &Path, suffix: &str) {
-    for number in (1..500).rev() {
+    for number in (1..3000).rev() {
         let from = with_suffix(log, &format!(".{number}{suffix}"));
         if from.exists() {
             let to = with_suffix(log, &format!(".{}{suffix}", number + 1));

@@ -12,6 +12,8 @@
 //! Text of a log is bytes, and of strangers: see [`parse`] for what is taken from it, and
 //! [`report::escaped`] for how it is shown.
 
+// In the order of the picture; the empty lines keep rustfmt from sorting them.
+
 pub mod walk;
 
 pub mod source;
