@@ -8,8 +8,10 @@
 //! Limit: of two changes of the clocks within one day, only one is seen. There has been no such pair
 //! since 1970 in a zone that a server is in.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::sync::OnceLock;
 
 use tz::TimeZone;
 use tz::timezone::TimeZoneSettings;
@@ -67,12 +69,9 @@ impl Zone {
         if UTC.iter().any(|utc| utc.eq_ignore_ascii_case(name)) {
             return Some(Self::utc());
         }
-        DIRECTORIES.iter().find_map(|directory| {
-            let data = read_file(&format!("{directory}/{name}"))
-                .or_else(|_| read_file(&in_any_case(directory, name)?))
-                .ok()?;
-            TimeZone::from_tz_data(&data).ok().map(|rules| Self { rules })
-        })
+        let exact = DIRECTORIES.iter().find_map(|dir| read_file(&format!("{dir}/{name}")).ok());
+        let data = exact.or_else(|| read_file(in_any_case(name)?).ok())?;
+        TimeZone::from_tz_data(&data).ok().map(|rules| Self { rules })
     }
 
     /// Seconds east of UTC at an instant.
@@ -125,16 +124,33 @@ fn settings() -> TimeZoneSettings<'static> {
     TimeZoneSettings::new(&DIRECTORIES, |path| Ok(read_file(path)?))
 }
 
-/// The path below a directory that a name leads to in some case.
-fn in_any_case(directory: &str, name: &str) -> io::Result<String> {
-    let mut path = directory.to_owned();
-    for part in name.split('/') {
-        let mut names = std::fs::read_dir(&path)?
-            .filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let found = names.find(|name| name.eq_ignore_ascii_case(part));
-        path = format!("{path}/{}", found.ok_or(io::ErrorKind::NotFound)?);
+/// The file of a zone whose name was not given in its own case.
+///
+/// The directories are read once, when the first such name comes: a log may hold any number of them.
+fn in_any_case(name: &str) -> Option<&'static String> {
+    static FILES: OnceLock<HashMap<String, String>> = OnceLock::new();
+    let files = FILES.get_or_init(|| {
+        let mut files = HashMap::new();
+        for directory in DIRECTORIES {
+            list(directory, "", &mut files);
+        }
+        files
+    });
+    files.get(&name.to_ascii_lowercase())
+}
+
+/// Notes the files below a directory, by their names in lower case. Zone names have three parts at most.
+fn list(directory: &str, below: &str, files: &mut HashMap<String, String>) {
+    let Ok(entries) = std::fs::read_dir(format!("{directory}/{below}")) else { return };
+    for entry in entries.flatten() {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let name = if below.is_empty() { name } else { format!("{below}/{name}") };
+        if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            files.entry(name.to_ascii_lowercase()).or_insert(format!("{directory}/{name}"));
+        } else if name.matches('/').count() < 2 {
+            list(directory, &name, files);
+        }
     }
-    Ok(path)
 }
 
 /// Reads a TZif file; what begins otherwise is none.

@@ -41,7 +41,7 @@ impl Parser for Exim {
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
         let mut walk = Walk::new(line);
         if let Some(stamp) = Stamp::of_exim(&mut walk) {
-            let event = walk.take(b" ").then(|| self.received(walk)).flatten();
+            let event = walk.take(b" ").then(|| self.received(walk, false)).flatten();
             return Line { stamp: Stamped::At(stamp), hit: event.map(|e| Hit::Counts(e, 1)) };
         }
         syslog_line(self, line)
@@ -62,7 +62,8 @@ impl Exim {
     /// The message, without a piece number and Exim's own stamp.
     fn syslog_message<'a>(&self, message: &'a [u8]) -> Option<Event<'a>> {
         let mut walk = Walk::new(message);
-        if walk.take(b"[1/") || walk.take(b"[1\\") {
+        let cut = walk.take(b"[1/") || walk.take(b"[1\\");
+        if cut {
             walk.number(1, 6)?;
             if !walk.take(b"] ") {
                 return None;
@@ -71,11 +72,11 @@ impl Exim {
         if Stamp::of_exim(&mut walk).is_some() && !walk.take(b" ") {
             return None;
         }
-        self.received(walk)
+        self.received(walk, cut)
     }
 
-    /// The line behind its stamp.
-    fn received<'a>(&self, mut walk: Walk<'a>) -> Option<Event<'a>> {
+    /// The line behind its stamp; whether it is only the first piece of one.
+    fn received<'a>(&self, mut walk: Walk<'a>, cut: bool) -> Option<Event<'a>> {
         if walk.take(b"[") {
             walk.number(1, 10)?;
             if !walk.take(b"] ") {
@@ -92,11 +93,11 @@ impl Exim {
         walk.take(b" DS");
         if walk.take(b" H=") {
             let (kind, sender) = host(&mut walk)?;
-            let authenticated = self.authenticated.then(|| authenticated_id(walk)).flatten();
+            let authenticated = self.authenticated.then(|| authenticated_id(walk, cut)).flatten();
             Some(Event { kind, sender, authenticated, client: None })
         } else if walk.take(b" U=") {
             let user = without_connection_id(walk.until(b" P=")?);
-            let authenticated = self.authenticated.then(|| local_id(walk)).flatten();
+            let authenticated = self.authenticated.then(|| local_id(walk, cut)).flatten();
             Some(Event { kind: Kind::User, sender: user, authenticated, client: None })
         } else {
             None
@@ -190,19 +191,26 @@ fn without_connection_id(user: &[u8]) -> &[u8] {
 }
 
 /// The authenticated id of a remote client, from behind `HOST` on: that behind the first ` P=` from which
-/// the line is of the grammar to its end. What stands before may be the answer of an ident server, which
-/// is the remote host's text and can hold a ` P=` too.
-fn authenticated_id(walk: Walk<'_>) -> Option<&[u8]> {
+/// the line is of the grammar to its end.
+///
+/// What stands before may be the answer of an ident server, which is the remote host's text and can hold
+/// a ` P=` too. Behind the fields of [`FREE_TEXT`] there is none of ours: a subject is never looked at.
+fn authenticated_id(walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
     let text = walk.rest();
-    memchr::memmem::find_iter(text, b" P=").find_map(|at| {
+    let free = FREE_TEXT.iter().filter_map(|field| memchr::memmem::find(text, field)).min();
+    let ours = &text[..free.unwrap_or(text.len())];
+    memchr::memmem::find_iter(ours, b" P=").find_map(|at| {
         let mut here = Walk::new(&text[at..]);
         here.take(b" P=");
-        local_id(here)
+        local_id(here, cut)
     })
 }
 
+/// The fields that text of strangers follows, behind the size.
+const FREE_TEXT: [&[u8]; 5] = [b" id=", b" id*=", b" T=\"", b" from <", b" for "];
+
 /// The authenticated id, from behind ` P=` on.
-fn local_id(mut walk: Walk<'_>) -> Option<&[u8]> {
+fn local_id(mut walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
     walk.word()?;
     if walk.take(b" L") {
         walk.take_while(|b| matches!(b, b'*' | b'.' | b'-'));
@@ -229,7 +237,7 @@ fn local_id(mut walk: Walk<'_>) -> Option<&[u8]> {
     let text = walk.rest();
     memchr::memmem::find_iter(text, b" S=").find_map(|at| {
         let id = &text[..at];
-        is_tail(Walk::new(&text[at..])).then_some(without_flags(id))
+        is_tail(Walk::new(&text[at..]), cut).then_some(without_flags(id))
     })
 }
 
@@ -246,8 +254,9 @@ fn without_flags(id: &[u8]) -> &[u8] {
 /// Whether a line can end so, from ` S=` on.
 ///
 /// It must not be easy to fail: who makes his own line fail hides from the count. So a message id and
-/// recipients may be any word, as Exim takes them; but a word that is a field of ours is none.
-fn is_tail(mut walk: Walk<'_>) -> bool {
+/// recipients may be any word, as Exim takes them; but a word that is a field of ours is none. A line that
+/// was `cut` (a piece of a long one in syslog) may end anywhere in them.
+fn is_tail(mut walk: Walk<'_>, cut: bool) -> bool {
     if !(walk.take(b" S=") && walk.number(1, 18).is_some()) {
         return false;
     }
@@ -261,32 +270,34 @@ fn is_tail(mut walk: Walk<'_>) -> bool {
     }
     if walk.take(b" id=") || walk.take(b" id*=") {
         let word = walk;
-        if take_word(&mut walk).is_none() || !is_behind_id(walk) {
+        if take_word(&mut walk).is_none() || !is_behind_id(walk, cut) {
             // Quotes that do not close are bytes like others.
             walk = word;
             walk.take_while(|b| b != b' ');
         }
     }
-    is_behind_id(walk)
+    is_behind_id(walk, cut)
 }
 
 /// Whether a line can end so, from behind the message id on.
-fn is_behind_id(mut walk: Walk<'_>) -> bool {
+fn is_behind_id(mut walk: Walk<'_>, cut: bool) -> bool {
     let text = walk.rest().trim_ascii_end();
-    let cut = text.ends_with(OVERFLOWED);
+    let cut = cut || text.ends_with(OVERFLOWED);
+    // Where a size stands in what may be cut, there is no telling whose it is.
+    let cut = cut && memchr::memmem::find(text, b" S=").is_none();
     walk = Walk::new(text.strip_suffix(OVERFLOWED).unwrap_or(text).trim_ascii_end());
     if walk.take(b" T=\"") && !take_quoted(&mut walk) {
         return cut;
     }
     if walk.take(b" from <") {
-        match memchr::memmem::find(walk.rest(), b"> for") {
-            Some(end) => walk.skip(end + 1),
-            None => return cut || walk.rest().ends_with(b">"),
+        let Some(sender) = take_word(&mut walk) else { return cut };
+        if !sender.ends_with(b">") {
+            return cut && walk.is_done();
         }
     }
     if walk.take(b" for") {
         while walk.take(b" ") {
-            let Some(word) = take_word(&mut walk) else { return false };
+            let Some(word) = take_word(&mut walk) else { return cut };
             if word.contains(&b'=') && !word.contains(&b'@') {
                 return false;
             }
@@ -440,7 +451,8 @@ mod tests {
             ("P=esmtpa A=plain:bob S=2 id=a\"b T=\"x\"", "bob"),
             ("P=esmtpa A=plain:bob S=2 id=x for postmaster a\\ b@c", "bob"),
             ("P=esmtpa A=plain:bob S=2 id=x for a@b <trunc>", "bob"),
-            ("P=esmtpa A=plain:bob S=2 id=x T=\"y\" from <a b@c> for a@b", "bob"),
+            ("P=esmtpa A=plain:bob S=2 id=x T=\"y\" from <\"a b\"@c> for a@b", "bob"),
+            ("P=esmtpa A=plain:v S=1 from < S=234 id=x from <a@c>", "v S=1 from <"),
             ("P=esmtpa A=plain:bob S=2 id=x T=\"y\" from <a@c>", "bob"),
             (
                 "P=esmtpa A=plain:bob S=2 id=x T=\"y **** log string overflowed log buffer ****",
@@ -454,8 +466,14 @@ mod tests {
             let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
             assert_eq!(show(&line), format!("Helo pc A={want} 1"), "{rest}");
         }
-        for rest in ["P=esmtp S=4", "P=esmtp S=4 T=\" A=plain:victim S=1\"", "P=esmtpa A=plain S=4"]
-        {
+        for rest in [
+            "P=esmtp S=4",
+            "P=esmtp S=4 T=\" A=plain:victim S=1\"",
+            "P=esmtpa A=plain S=4",
+            "P=esmtp S=4 id=x T=\"y P=esmtpa A=plain:victim S=1 id=z\"",
+            "P=esmtp S=4 id=x for \"x P=esmtpa A=plain:victim S=1 id=z\"@d",
+            "U=i P=esmtp S=4 id=x T=\"y P=esmtpa A=plain:victim S=1 id=z\"",
+        ] {
             let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
             assert_eq!(show(&line), "Helo pc 1", "{rest}");
         }

@@ -71,13 +71,22 @@ pub fn read(message: &[u8]) -> Option<Message<'_>> {
     Some(group(walk.rest()).unwrap_or(Message::Unclear))
 }
 
-/// The group of fields that ends the url, if it is the only one.
+const CLIENT: &[u8] = b", client=";
+const FILENAME: &[u8] = b", filename=";
+
+/// The group of fields that ends the url, if it is the only one. Takes no longer than the text is long.
 fn group(text: &[u8]) -> Option<Message<'_>> {
     // A client holds no `, client=`, so of several in a row the last one begins the group.
-    let mut heads = memchr::memmem::find_iter(text, b", client=").filter_map(|at| {
-        let mut walk = Walk::new(&text[at + b", client=".len()..]);
-        let client = walk.until(b", filename=")?;
-        memchr::memmem::find(client, b", client=").is_none().then(|| (client, walk.rest()))
+    let mut starts = memchr::memmem::find_iter(text, CLIENT).peekable();
+    let mut heads = std::iter::from_fn(|| {
+        loop {
+            let begin = starts.next()? + CLIENT.len();
+            let end = starts.peek().copied().unwrap_or(text.len());
+            if let Some(at) = memchr::memmem::find(&text[begin..end.max(begin)], FILENAME) {
+                let fields = &text[begin + at + FILENAME.len()..];
+                return Some((&text[begin..begin + at], fields));
+            }
+        }
     });
     let (client, fields) = heads.next()?;
     let (path, uid) = owner(fields)?;

@@ -2,10 +2,10 @@
 //!
 //! `LOG.1`, `LOG-YYYYMMDD` (with a time too), each perhaps compressed. The newest is opened first and
 //! all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
-//! it has (by device and inode). An elder that begins as the log does and was written just now may be a copy
+//! it has (by device and inode). When names and files have changed while they were opened, everything
+//! is opened anew. An elder that begins as the log does and was written just now may be a copy
 //! (`copytruncate`): a moment later the log is truncated, or the copy has grown and is left out, or the
-//! two are alike by chance and both count. When names and files have changed while they were opened, everything
-//! is opened anew.
+//! two are alike by chance and both count.
 //!
 //! How far back: a plain elder is taken while its last lines lie in the period. A compressed one would
 //! have to be unpacked for that, so it is taken while the lines at the begin of the next younger file

@@ -16,7 +16,7 @@
 //!
 //! What stands before the place found may still hold lines of the period: behind a burst of lines that
 //! another host delivered a day late, or before a clock was set back. So the [`MARGIN`] bytes before
-//! it are read as a whole, and of all the rest [`PROBES`] blocks at even distances: wherever a line of
+//! it are read as a whole, and of all the rest [`PROBE`] bytes at [`PROBES`] even distances: wherever a line of
 //! the period is seen, the search goes on before it. Lines of the period are passed over only if, in
 //! a file without other such lines near, they fill less than a [`PROBES`]th of what lies before, and
 //! stand more than the margin before all others.
