@@ -53,7 +53,17 @@ pub struct Clock {
     previous: Option<i64>,
     recent: bool,
     sure: bool,
-    last: Option<(Minute, Option<i32>, Converted)>,
+    last: Option<Last>,
+}
+
+/// The last minute that was converted, if it has one meaning.
+#[derive(Debug)]
+struct Last {
+    minute: Minute,
+    offset: Option<i32>,
+    /// The zone that the stamp named; empty where it named none.
+    name: Vec<u8>,
+    begin: Converted,
 }
 
 /// The begin of a minute, converted.
@@ -117,29 +127,34 @@ impl Clock {
             }
             Stamp::Civil { minute, second, zone } => (minute, i64::from(second), zone),
         };
-        let offset = match zone {
-            StampZone::Local => None,
-            StampZone::Offset(offset) => Some(offset),
-            StampZone::Abbreviation(name) => Some(self.abbreviation(name, &minute)?),
-            StampZone::Name(name) => {
-                let local = local_minute(&minute, minute.year?)?;
-                let instants = self.zone(name)?.instants(local);
-                self.sure |= matches!(instants, Instants::One(_));
-                let instant = choose(instants, second, self.previous, self.now);
-                return Some(Converted { instant, sent_back: false });
-            }
+        let (offset, name) = match zone {
+            StampZone::Local => (None, &b""[..]),
+            StampZone::Offset(offset) => (Some(offset), &b""[..]),
+            StampZone::Abbreviation(name) => (Some(self.abbreviation(name, &minute)?), &b""[..]),
+            StampZone::Name(name) => (None, name),
         };
-        if let Some((last, at, begin)) = self.last
-            && last == minute
-            && at == offset
+        if let Some(last) = &self.last
+            && last.minute == minute
+            && last.offset == offset
+            // Without a name there is nothing to compare, and a compare of nothing is slow.
+            && last.name.len() == name.len()
+            && (name.is_empty() || last.name == name)
         {
             self.sure = true;
+            let begin = last.begin;
             return Some(Converted { instant: begin.instant + second, ..begin });
         }
-        let (instants, sent_back) = self.instants(&minute, offset)?;
+        let (instants, sent_back) = match zone {
+            StampZone::Name(name) => {
+                let local = local_minute(&minute, minute.year?)?;
+                (self.zone(name)?.instants(local), false)
+            }
+            _ => self.instants(&minute, offset)?,
+        };
         if let Instants::One(instant) = instants {
             self.sure = true;
-            self.last = Some((minute, offset, Converted { instant, sent_back }));
+            let begin = Converted { instant, sent_back };
+            self.last = Some(Last { minute, offset, name: name.into(), begin });
         }
         let instant = choose(instants, second, self.previous, self.now);
         Some(Converted { instant, sent_back })

@@ -69,7 +69,12 @@ impl<'a> Stamp<'a> {
     /// Takes the stamp that a line of a syslog file begins with, in any of the forms above but PHP's.
     ///
     /// What follows must be a blank or the end; it is not taken.
+    #[inline]
     pub fn of_syslog(walk: &mut Walk<'a>) -> Option<Self> {
+        high_precision(walk).or_else(|| Self::of_any_form(walk))
+    }
+
+    fn of_any_form(walk: &mut Walk<'a>) -> Option<Self> {
         let mut here = *walk;
         let stamp = match here.rest().first()? {
             b'0'..=b'9' => starts_with_digit(&mut here)?,
@@ -160,6 +165,55 @@ type Time = (u8, u8, u8);
 fn civil((year, month, day): Date, time: Time, zone: StampZone<'_>) -> Stamp<'_> {
     let (hour, minute, second) = time;
     Stamp::Civil { minute: Minute { year, month, day, hour, minute }, second, zone }
+}
+
+/// `YYYY-MM-DDTHH:MM:SS.ffffff+HH:MM ` as rsyslog writes it, which most lines have today: everything at
+/// a fixed place, eight bytes at a time. What is not quite so is left to the general way, which takes
+/// this form too.
+#[inline]
+fn high_precision<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
+    let (text, rest) = walk.rest().split_first_chunk::<32>()?;
+    let (words, _) = text.as_chunks::<8>();
+    let east = text[26] == b'+';
+    let zone = if east { b"00+00:00" } else { b"00-00:00" };
+    let date = digits(words[0], b"0000-00-")?;
+    let hour_minute = digits(words[1], b"00T00:00")?;
+    let second = digits(words[2], b":00.0000")?;
+    let offset = digits(words[3], zone)?;
+    let (year, month, day) = (two(date, 0), two(date, 5), two(hour_minute, 0));
+    let (hour, minute, second) = (two(hour_minute, 3), two(hour_minute, 6), two(second, 1));
+    let (hours, minutes) = (two(offset, 3), two(offset, 6));
+    let exists = (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60
+        && hours < 24
+        && minutes < 60;
+    if !exists || rest.first() != Some(&b' ') {
+        return None;
+    }
+    walk.skip(text.len());
+    let year = u16::from(year) * 100 + u16::from(two(date, 2));
+    let seconds = i32::from(hours) * 3600 + i32::from(minutes) * 60;
+    let zone = StampZone::Offset(if east { seconds } else { -seconds });
+    Some(civil((Some(year), month, day), (hour, minute, second), zone))
+}
+
+/// The values of the digits in a text that has a digit wherever the pattern has a `0`, and elsewhere
+/// the bytes of the pattern; those are 0. The first byte is the lowest.
+#[inline]
+fn digits(text: [u8; 8], pattern: &[u8; 8]) -> Option<u64> {
+    const SIX: u64 = 0x0606_0606_0606_0606;
+    const HIGH: u64 = 0xf0f0_f0f0_f0f0_f0f0;
+    let mut marks = 0;
+    for (at, &b) in pattern.iter().enumerate() {
+        marks |= if b == b'0' { 0 } else { 0xff << (8 * at) };
+    }
+    // A digit has become its value, 0 to 9; six more leave that below 16, and nothing else.
+    let values = u64::from_le_bytes(text) ^ u64::from_le_bytes(*pattern);
+    let other = ((values | values.wrapping_add(SIX)) & HIGH) | (values & marks);
+    (other == 0).then_some(values)
 }
 
 /// ISO forms, a year first, or Unix seconds.
@@ -268,34 +322,40 @@ fn month_name(walk: &mut Walk<'_>) -> Option<u8> {
 }
 
 /// `YYYY-MM-DD`
+#[inline]
 fn iso_date(walk: &mut Walk<'_>) -> Option<Date> {
-    let (text, _) = walk.rest().split_first_chunk::<10>()?;
-    if text[4] != b'-' || text[7] != b'-' {
+    let (text, rest) = walk.rest().split_first_chunk::<8>()?;
+    let values = digits(*text, b"0000-00-")?;
+    let year = u16::from(two(values, 0)) * 100 + u16::from(two(values, 2));
+    let month = two(values, 5);
+    let day = match *rest {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9', ..] => (a - b'0') * 10 + (b - b'0'),
+        _ => return None,
+    };
+    if !(1..=12).contains(&month) {
         return None;
     }
-    let year = u16::from(two_digits(text, 0)?) * 100 + u16::from(two_digits(text, 2)?);
-    let month = two_digits(text, 5).filter(|month| (1..=12).contains(month))?;
-    let day = checked_day(u64::from(two_digits(text, 8)?))?;
+    let day = checked_day(u64::from(day))?;
     walk.skip(10);
     Some((Some(year), month, day))
 }
 
 /// `HH:MM:SS`, and a fraction after `.` or `,`.
+#[inline]
 fn clock_time(walk: &mut Walk<'_>) -> Option<Time> {
     let (text, _) = walk.rest().split_first_chunk::<8>()?;
-    if text[2] != b':' || text[5] != b':' {
-        return None;
-    }
-    let (hour, minute, second) = (two_digits(text, 0)?, two_digits(text, 3)?, two_digits(text, 6)?);
+    let values = digits(*text, b"00:00:00")?;
+    let (hour, minute, second) = (two(values, 0), two(values, 3), two(values, 6));
     walk.skip(8);
     fraction(walk)?;
     (hour < 24 && minute < 60 && second <= 60).then(|| (hour, minute, second.min(59)))
 }
 
-/// The two decimal digits at a place as a number.
-fn two_digits<const N: usize>(text: &[u8; N], at: usize) -> Option<u8> {
-    let (tens, ones) = (text[at], text[at + 1]);
-    (tens.is_ascii_digit() && ones.is_ascii_digit()).then(|| (tens - b'0') * 10 + (ones - b'0'))
+/// The number that two digits at a place make, of [`digits`].
+#[inline]
+fn two(values: u64, at: u32) -> u8 {
+    let [tens, ones, ..] = (values >> (8 * at)).to_le_bytes();
+    tens * 10 + ones
 }
 
 fn fraction(walk: &mut Walk<'_>) -> Option<()> {
@@ -354,6 +414,7 @@ fn checked_day(day: u64) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn show(stamp: Option<Stamp<'_>>) -> String {
         match stamp {
@@ -406,6 +467,31 @@ mod tests {
             ("Jul  2 09:31:10", "-----07-02 09:31:10 local|"),
         ] {
             assert_eq!(syslog(text), want, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_short_way_takes_only_what_the_general_way_takes(
+            at in 0_usize..34, byte in any::<u8>(), sign in prop_oneof![Just('+'), Just('-')],
+            (month, day, hour) in (0_u8..14, 0_u8..34, 0_u8..26),
+            (minute, second, hours, minutes) in (0_u8..64, 0_u8..64, 0_u8..26, 0_u8..64),
+        ) {
+            let text = format!(
+                "2026-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.235697{sign}{hours:02}:{minutes:02} m"
+            );
+            let mut changed = text.clone().into_bytes();
+            changed[at] = byte;
+            for text in [text.as_bytes(), &changed] {
+                let (mut short, mut general) = (Walk::new(text), Walk::new(text));
+                let want = Stamp::of_any_form(&mut general);
+                if let Some(stamp) = high_precision(&mut short) {
+                    prop_assert_eq!(Some(stamp), want);
+                    prop_assert_eq!(short.rest(), general.rest());
+                } else if text != changed {
+                    prop_assert!(want.is_none() || second == 60, "it takes no {:?}", want);
+                }
+            }
         }
     }
 

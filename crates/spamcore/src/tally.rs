@@ -108,14 +108,27 @@ pub struct Origins {
     webmail: u64,
     /// The last few clients, which the sets hold already: most lines are of one of them.
     recent: Vec<Recent>,
+    /// Which of them gives way to the next.
+    oldest: usize,
 }
 
 /// A client that was seen, and whether it is a webmail host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 struct Recent {
-    name: Box<[u8]>,
-    address: Box<[u8]>,
+    /// Its name, and its address behind that.
+    text: Vec<u8>,
+    name: usize,
     webmail: bool,
+}
+
+impl Recent {
+    #[inline]
+    fn is(&self, client: &Client<'_>) -> bool {
+        self.name == client.name.len()
+            && self.text.len() == self.name + client.address.len()
+            && self.text[..self.name] == *client.name
+            && self.text[self.name..] == *client.address
+    }
 }
 
 impl Origins {
@@ -146,22 +159,31 @@ impl Origins {
         self.webmail = self.webmail.saturating_add(more.webmail);
     }
 
+    #[inline]
     fn add(&mut self, client: Client<'_>, times: u64, webmail: &Webmail) {
-        let is_known =
-            |recent: &&Recent| *recent.address == *client.address && *recent.name == *client.name;
-        let is_webmail = match self.recent.iter().find(is_known) {
+        let is_webmail = match self.recent.iter().find(|recent| recent.is(&client)) {
             Some(recent) => recent.webmail,
-            None => {
-                let webmail = self.add_new(client, webmail);
-                let (name, address) = (client.name.into(), client.address.into());
-                self.recent.truncate(RECENT - 1);
-                self.recent.insert(0, Recent { name, address, webmail });
-                webmail
-            }
+            None => self.remember(client, webmail),
         };
         if is_webmail {
             self.webmail = self.webmail.saturating_add(times);
         }
+    }
+
+    /// Adds a client that is not among the last few, and says whether it is a webmail host.
+    #[cold]
+    fn remember(&mut self, client: Client<'_>, webmail: &Webmail) -> bool {
+        let webmail = self.add_new(client, webmail);
+        if self.recent.len() < RECENT {
+            self.recent.push(Recent::default());
+        }
+        let recent = &mut self.recent[self.oldest];
+        recent.text.clear();
+        recent.text.extend_from_slice(client.name);
+        recent.text.extend_from_slice(client.address);
+        (recent.name, recent.webmail) = (client.name.len(), webmail);
+        self.oldest = (self.oldest + 1) % RECENT;
+        webmail
     }
 
     /// Adds a client that may be new to the sets, and says whether it is a webmail host.

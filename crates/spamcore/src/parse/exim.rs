@@ -24,7 +24,7 @@
 use super::syslog;
 use super::{Event, Hit, Kind, Line, Parser, Stamped, counted, is_address_byte, syslog_line};
 use crate::stamp::Stamp;
-use crate::walk::Walk;
+use crate::walk::{Walk, positions};
 
 /// The parser of Exim's main log.
 #[derive(Clone, Copy, Debug, Default)]
@@ -106,12 +106,17 @@ impl Exim {
 }
 
 /// `1xVYRD-0008N8-0D`, or `1x5dJQ-00000002ksM-1pMm` since Exim 4.97.
+#[inline]
 fn is_message_id(id: &[u8]) -> bool {
-    let mut parts = id
-        .split(|&b| b == b'-')
-        .map(|part| if part.iter().all(u8::is_ascii_alphanumeric) { part.len() } else { 0 });
-    let lengths = [parts.next(), parts.next(), parts.next(), parts.next()];
-    matches!(lengths, [Some(6), Some(6), Some(2), None] | [Some(6), Some(11), Some(4), None])
+    let second = match id.len() {
+        16 => 13,
+        23 => 18,
+        _ => return false,
+    };
+    let fine = |(at, &b): (usize, &u8)| {
+        if at == 6 || at == second { b == b'-' } else { b.is_ascii_alphanumeric() }
+    };
+    id.iter().enumerate().all(fine)
 }
 
 /// An address as Exim takes it, up to the first blank outside quotes; none where it is empty or its
@@ -158,7 +163,7 @@ fn host<'a>(walk: &mut Walk<'a>) -> Option<(Kind, &'a [u8])> {
 /// A HELO ends at the first `) [ADDRESS]`; the address is taken too.
 fn take_helo<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
     let text = walk.rest();
-    memchr::memmem::find_iter(text, b") [").find_map(|at| {
+    positions(text, b") [").find_map(|at| {
         let mut here = Walk::new(&text[at + 2..]);
         take_address(&mut here)?;
         *walk = here;
@@ -184,8 +189,9 @@ fn take_address<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
 
 /// A login name in `U=`, without the ` Ci=ID` that the selector `connection_id` puts behind it.
 fn without_connection_id(user: &[u8]) -> &[u8] {
-    match memchr::memmem::rfind(user, b" Ci=") {
-        Some(at) if user[at + 4..].iter().all(u8::is_ascii_alphanumeric) => &user[..at],
+    let last = user.iter().rposition(|&b| b == b' ').unwrap_or(user.len());
+    match user[last..].strip_prefix(b" Ci=") {
+        Some(id) if id.iter().all(u8::is_ascii_alphanumeric) => &user[..last],
         _ => user,
     }
 }

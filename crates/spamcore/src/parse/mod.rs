@@ -135,6 +135,7 @@ pub trait Parser {
 }
 
 /// A line of a syslog file, read by the parser of its message.
+#[inline]
 fn syslog_line<'a>(parser: &impl Parser, line: &'a [u8]) -> Line<'a> {
     match syslog::envelope(line) {
         Ok(syslog::Envelope { stamp, name, message, times }) => {
@@ -145,6 +146,7 @@ fn syslog_line<'a>(parser: &impl Parser, line: &'a [u8]) -> Line<'a> {
 }
 
 /// An event that is said to have happened so many times.
+#[inline]
 fn counted(event: Event<'_>, times: u64) -> Hit<'_> {
     match times {
         ..=MOST_REPEATS => Hit::Counts(event, times),

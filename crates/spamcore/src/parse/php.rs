@@ -14,7 +14,7 @@
 use super::php_legacy::script;
 use super::{Hit, Line, Parser, Stamped, counted, syslog_line};
 use crate::stamp::Stamp;
-use crate::walk::Walk;
+use crate::walk::{Walk, positions};
 
 const MAIL: &[u8] = b"mail() on [";
 
@@ -76,7 +76,7 @@ fn mail(message: &[u8], times: u64) -> Option<Hit<'_>> {
 /// The script that called `mail()`; none when the message says something else.
 pub fn path(message: &[u8]) -> Option<&[u8]> {
     let text = message.strip_prefix(MAIL)?;
-    let end = memchr::memmem::find_iter(text, b"]: To: ").find_map(|at| {
+    let end = positions(text, b"]: To: ").find_map(|at| {
         let digits = text[..at].iter().rev().take_while(|b| b.is_ascii_digit()).count();
         (digits > 0 && text[..at - digits].ends_with(b":")).then(|| at - digits - 1)
     })?;

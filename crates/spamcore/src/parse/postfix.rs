@@ -14,7 +14,7 @@
 //! `sasl_username=` (failed logins, rejects, headers that cleanup quotes) begins with something else.
 
 use super::{Client, Event, Hit, Kind, Line, Parser, counted, syslog_line};
-use crate::walk::Walk;
+use crate::walk::{Walk, positions};
 
 /// The parser of Postfix's part of a mail log.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,10 +25,12 @@ impl Parser for Postfix {
         b", sasl_username="
     }
 
+    #[inline]
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
         syslog_line(self, line)
     }
 
+    #[inline]
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
         let event = name.ends_with(b"/smtpd").then(|| accepted(message)).flatten()?;
         Some(counted(event, times))
@@ -36,16 +38,18 @@ impl Parser for Postfix {
 }
 
 /// Reads the message that smtpd logs when it accepts a mail from an authenticated client.
+#[inline]
 pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
     let mut walk = Walk::new(message);
-    if !is_queue_id(walk.until(b": client=")?) {
+    let id = walk.before_either(b':', b' ');
+    if !walk.take(b": client=") || !is_queue_id(id) {
         return None;
     }
-    let name = walk.take_while(|b| b != b'[' && b != b' ');
+    let name = walk.before_either(b'[', b' ');
     if !walk.take(b"[") {
         return None;
     }
-    let address = walk.take_while(|b| b != b']' && b != b' ');
+    let address = walk.before_either(b']', b' ');
     if !walk.take(b"]") {
         return None;
     }
@@ -55,7 +59,7 @@ pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
     if !walk.take(b", sasl_method=") {
         return None;
     }
-    walk.take_while(|b| b != b',' && b != b' ');
+    walk.before_either(b',', b' ');
     if !walk.take(b", sasl_username=") {
         return None;
     }
@@ -65,21 +69,39 @@ pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
 }
 
 /// The login name that a line's end begins with.
+#[inline]
 fn user(rest: &[u8]) -> &[u8] {
     const FOLLOWERS: [&[u8]; 3] = [b", sasl_sender=", b", orig_queue_id=", b", orig_client="];
-    let end = memchr::memchr_iter(b',', rest)
+    let end = positions(rest, b", ")
         .find(|&at| FOLLOWERS.iter().any(|follower| rest[at..].starts_with(follower)));
     &rest[..end.unwrap_or(rest.len())]
 }
 
 /// `NOQUEUE`; a short id: hexadecimal; or a long one: base 52, without vowels (`mail_queue.h`).
+#[inline]
 fn is_queue_id(id: &[u8]) -> bool {
-    let short = |b: &u8| matches!(b, b'0'..=b'9' | b'A'..=b'F');
-    let long = |b: &u8| b.is_ascii_alphanumeric() && !b"AEIOUaeiou".contains(b);
-    id == b"NOQUEUE"
-        || (id.len() >= 5 && id.iter().all(short))
-        || (id.len() >= 10 && id.iter().all(long))
+    let kinds = id.iter().fold(SHORT | LONG, |kinds, &b| kinds & ID_BYTES[usize::from(b)]);
+    (kinds & SHORT != 0 && id.len() >= 5)
+        || (kinds & LONG != 0 && id.len() >= 10)
+        || id == b"NOQUEUE"
 }
+
+const SHORT: u8 = 1;
+const LONG: u8 = 2;
+
+/// In which kinds of queue ids a byte can stand.
+const ID_BYTES: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut b = 0;
+    while b < 128_u8 {
+        let vowel = matches!(b.to_ascii_uppercase(), b'A' | b'E' | b'I' | b'O' | b'U');
+        let short = matches!(b, b'0'..=b'9' | b'A'..=b'F');
+        let long = b.is_ascii_alphanumeric() && !vowel;
+        kinds[b as usize] = if short { SHORT } else { 0 } | if long { LONG } else { 0 };
+        b += 1;
+    }
+    kinds
+};
 
 #[cfg(test)]
 mod tests {

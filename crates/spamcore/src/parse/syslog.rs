@@ -29,6 +29,7 @@ pub struct Envelope<'a> {
 /// Reads the envelope of a line.
 ///
 /// An error is the line without a hit: with its stamp, if that much could be read.
+#[inline]
 pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Line<'_>> {
     let (mut walk, protocol) = behind_priority(line);
     let Some(stamp) = Stamp::of_syslog(&mut walk) else {
@@ -48,6 +49,7 @@ pub fn stamp(line: &[u8]) -> Stamped<'_> {
 }
 
 /// What stands behind `<22>` or `<22>1 `, if that is there, and whether RFC 5424 goes on.
+#[inline]
 fn behind_priority(line: &[u8]) -> (Walk<'_>, bool) {
     let mut walk = Walk::new(line);
     if walk.take(b"<") && walk.number(1, 3).is_some() && walk.take(b">") {
@@ -58,27 +60,48 @@ fn behind_priority(line: &[u8]) -> (Walk<'_>, bool) {
 }
 
 /// ` host tag: message`, with or without the host.
+#[inline]
 fn bsd(mut walk: Walk<'_>) -> Option<(&[u8], &[u8])> {
     if !walk.take(b" ") {
         return None;
     }
-    let mut tag = walk.word()?;
-    if !(tag.ends_with(b":") || tag.contains(&b'[')) {
+    let mut tag = Tag::take(&mut walk)?;
+    if !(tag.text.ends_with(b":") || tag.bracket.is_some()) {
         if !walk.take(b" ") {
             return None;
         }
-        tag = walk.word()?;
+        tag = Tag::take(&mut walk)?;
     }
     // A message may be empty, but the blank before it stands.
-    walk.take(b" ").then_some((name_of(tag), walk.rest()))
+    walk.take(b" ").then_some((tag.name(), walk.rest()))
 }
 
-/// The tag without its colon and process id.
-fn name_of(tag: &[u8]) -> &[u8] {
-    let tag = tag.strip_suffix(b":").unwrap_or(tag);
-    match (tag.strip_suffix(b"]"), memchr::memchr(b'[', tag)) {
-        (Some(_), Some(at)) => &tag[..at],
-        _ => tag,
+/// A word, and where its first `[` stands.
+struct Tag<'a> {
+    text: &'a [u8],
+    bracket: Option<usize>,
+}
+
+impl<'a> Tag<'a> {
+    /// Takes a word of at least one byte.
+    #[inline]
+    fn take(walk: &mut Walk<'a>) -> Option<Self> {
+        let from = walk.rest();
+        let head = walk.before_either(b' ', b'[').len();
+        let bracket = walk.rest().starts_with(b"[").then_some(head);
+        walk.before_either(b' ', b' ');
+        let text = &from[..from.len() - walk.rest().len()];
+        (!text.is_empty()).then_some(Self { text, bracket })
+    }
+
+    /// The tag without its colon and process id.
+    #[inline]
+    fn name(&self) -> &'a [u8] {
+        let text = self.text.strip_suffix(b":").unwrap_or(self.text);
+        match self.bracket {
+            Some(at) if text.ends_with(b"]") => &text[..at],
+            _ => text,
+        }
     }
 }
 
@@ -130,6 +153,7 @@ fn structured_data(walk: &mut Walk<'_>) -> Option<()> {
 }
 
 /// The message that is said to be repeated, and how often.
+#[inline]
 fn repeated(message: &[u8]) -> Option<(&[u8], u64)> {
     let mut walk = Walk::new(message);
     if !walk.take(b"message repeated ") {
