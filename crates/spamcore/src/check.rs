@@ -207,16 +207,13 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
                 let text = format!("{path}: shrank while it was read, to {at} of {to} bytes");
                 self.tell(Weight::Failure, text);
             }
-            if end.overlong > 0 {
-                let lines = number(end.overlong, "line");
-                let text = format!("{path}: skipped: {lines} longer than {LONGEST} bytes");
-                self.tell(Weight::Note, text);
-            }
+            self.tell_overlong(&path.to_string(), end.overlong);
         }
         self.tell_facts(&path.to_string());
     }
 
-    /// Reads the parts of a file: two at once where that gives the same answer.
+    /// Reads the parts of a file: two at once where that gives the same answer; one that is compressed
+    /// is unpacked meanwhile.
     fn read_parts(&mut self, parts: Vec<Part<'_>>, elder: bool) -> Vec<End> {
         let mut parts = parts.into_iter();
         let Some(mut first) = parts.next() else { return Vec::new() };
@@ -236,7 +233,10 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             self.counter.absorb(later);
             return ends;
         }
-        ends.push(self.counter.read(&mut first.lines, elder));
+        let end = std::thread::scope(|scope| {
+            self.counter.read(&mut first.unpacked_ahead(scope).lines, elder)
+        });
+        ends.push(end);
         ends
     }
 
@@ -244,10 +244,14 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
         let passwd = std::fs::read_to_string(&host.passwd).unwrap_or_default();
         let postfix = journal::uid_of_postfix(&passwd);
         self.counter.begin_file();
+        let mut overlong = 0;
         let result = Journal::open(origin, self.window.start, postfix).and_then(|mut journal| {
             let failed = loop {
                 match journal.next_entry() {
-                    Ok(Some(entry)) => self.count_entry(&entry, origin, postfix),
+                    Ok(Some(entry)) => {
+                        overlong += u64::from(entry.overlong);
+                        self.count_entry(&entry, origin, postfix);
+                    }
                     Ok(None) => break None,
                     Err(source) => break Some(Error::Read { path: "journal".into(), source }),
                 }
@@ -259,6 +263,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             let weight = if asked { Weight::Failure } else { Weight::Blind };
             self.tell(weight, format!("the journal cannot be read: {}", chain(&error)));
         }
+        self.tell_overlong("journal", overlong);
         self.tell_facts("journal");
     }
 
@@ -273,6 +278,16 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
         let Ok(at) = i64::try_from(entry.realtime / 1_000_000) else { return };
         let line = || entry.line(&self.zone);
         self.counter.message(&entry.identifier, &entry.message, at, line);
+    }
+
+    fn tell_overlong(&mut self, name: &str, count: u64) {
+        if count > 0 {
+            let lines = number(count, "line");
+            self.tell(
+                Weight::Note,
+                format!("{name}: skipped: {lines} longer than {LONGEST} bytes"),
+            );
+        }
     }
 
     fn tell_facts(&mut self, name: &str) {

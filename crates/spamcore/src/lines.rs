@@ -47,6 +47,11 @@ impl<R: Read> Lines<R> {
         }
     }
 
+    /// The same lines, of what `other` makes of the input. To be called before the first is read.
+    pub fn of<S: Read>(self, other: impl FnOnce(R) -> S) -> Lines<S> {
+        Lines::new(other(self.input), self.hold_last)
+    }
+
     /// Where the bytes come from.
     pub fn input(&self) -> &R {
         &self.input

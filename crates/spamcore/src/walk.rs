@@ -65,7 +65,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Takes everything up to the first `end`, and `end` itself; nothing when there is none.
-    pub fn until(&mut self, end: &[u8]) -> Option<&'a [u8]> {
+    #[inline]
+    pub fn until<const N: usize>(&mut self, end: &[u8; N]) -> Option<&'a [u8]> {
         let at = positions(self.rest, end).next()?;
         let taken = self.take_bytes(at);
         self.rest = &self.rest[end.len()..];
@@ -108,12 +109,15 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// Where `text`, of one byte at least, stands in a field, one place after the other.
+/// Where `text` stands in a field, one place after the other.
 #[inline]
-pub fn positions<'a>(field: &'a [u8], text: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
-    let mut from = 0;
+pub fn positions<'a, const N: usize>(
+    field: &'a [u8],
+    text: &'a [u8; N],
+) -> impl Iterator<Item = usize> + 'a {
+    const { assert!(N > 0, "nothing stands everywhere") }
+    let (mut from, first) = (0, text[0]);
     std::iter::from_fn(move || {
-        let &first = text.first()?;
         loop {
             let at = from + find_either(field.get(from..)?, first, first)?;
             from = at + 1;

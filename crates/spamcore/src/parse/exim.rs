@@ -24,7 +24,7 @@
 use super::syslog;
 use super::{Event, Hit, Kind, Line, Parser, Stamped, counted, is_address_byte, syslog_line};
 use crate::stamp::Stamp;
-use crate::walk::{Walk, positions};
+use crate::walk::{Walk, find_either, positions};
 
 /// The parser of Exim's main log.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,15 +113,23 @@ fn is_message_id(id: &[u8]) -> bool {
         23 => 18,
         _ => return false,
     };
-    let fine = |(at, &b): (usize, &u8)| {
-        if at == 6 || at == second { b == b'-' } else { b.is_ascii_alphanumeric() }
-    };
-    id.iter().enumerate().all(fine)
+    let fine = |part: &[u8]| part.iter().fold(true, |fine, &b| fine & b.is_ascii_alphanumeric());
+    id[6] == b'-'
+        && id[second] == b'-'
+        && fine(&id[..6])
+        && fine(&id[7..second])
+        && fine(&id[second + 1..])
 }
 
 /// An address as Exim takes it, up to the first blank outside quotes; none where it is empty or its
 /// quotes do not close.
 fn take_word<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
+    let mut plain = *walk;
+    let word = plain.word()?;
+    if find_either(word, b'"', b'\\').is_none() {
+        *walk = plain;
+        return Some(word);
+    }
     let text = walk.rest();
     let mut quoted = false;
     let mut at = 0;

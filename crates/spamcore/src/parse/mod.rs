@@ -154,7 +154,17 @@ fn counted(event: Event<'_>, times: u64) -> Hit<'_> {
     }
 }
 
-/// Whether the bytes can be those of an IPv4 or IPv6 address as programs print it.
+/// Whether the byte can be one of an IPv4 or IPv6 address as programs print it.
+#[inline]
 fn is_address_byte(b: u8) -> bool {
-    b.is_ascii_hexdigit() || b == b':' || b == b'.'
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut b = 0;
+        while b < 128_u8 {
+            table[b as usize] = b.is_ascii_hexdigit() || b == b':' || b == b'.';
+            b += 1;
+        }
+        table
+    };
+    TABLE[usize::from(b)]
 }

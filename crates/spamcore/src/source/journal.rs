@@ -3,7 +3,8 @@
 //! The export format keeps messages whole, whatever bytes they hold: `FIELD=value`, or `FIELD`, a
 //! newline, a length of 64 bits (little endian) and so many bytes; an empty line ends an entry.
 //! (systemd, "Journal Export Formats".) Fields whose name begins with `_` are set by journald and
-//! cannot be set by who logs; the others can. A field that is longer than a line may be is left out.
+//! cannot be set by who logs; the others can. A field that is longer than a line may be is left out, and
+//! an entry whose message was so long says so.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -47,6 +48,8 @@ pub struct Entry {
     pub unit: Vec<u8>,
     /// What it says.
     pub message: Vec<u8>,
+    /// What it says is longer than a line may be, and was left out.
+    pub overlong: bool,
 }
 
 /// The entries of a journal after a time.
@@ -194,12 +197,14 @@ fn failed(what: &str) -> Error {
 pub struct Entries<R> {
     input: R,
     field: Vec<u8>,
+    /// The value of the field that was read last was too long.
+    overlong: bool,
 }
 
 impl<R: BufRead> Entries<R> {
     /// The entries of `input`.
     pub fn new(input: R) -> Self {
-        Self { input, field: Vec::new() }
+        Self { input, field: Vec::new(), overlong: false }
     }
 
     /// The next entry; none at the end.
@@ -224,6 +229,7 @@ impl<R: BufRead> Entries<R> {
                     (name, self.binary()?)
                 }
             };
+            entry.overlong |= self.overlong && name == b"MESSAGE";
             entry.set(&name, value);
         }
     }
@@ -231,6 +237,7 @@ impl<R: BufRead> Entries<R> {
     /// Reads a line, bounded; whether a newline ended it.
     fn line(&mut self) -> io::Result<bool> {
         self.field.clear();
+        self.overlong = false;
         let most = LONGEST as u64 + 64;
         self.input.by_ref().take(most).read_until(b'\n', &mut self.field)?;
         if self.field.last() == Some(&b'\n') {
@@ -239,6 +246,7 @@ impl<R: BufRead> Entries<R> {
         }
         if self.field.len() as u64 == most {
             // Too long to be of use: keep its name, forget its value.
+            self.overlong = true;
             self.field.truncate(self.field.iter().position(|&b| b == b'=').map_or(1, |at| at + 1));
             skip_line(&mut self.input)?;
             return Ok(true);
@@ -255,6 +263,7 @@ impl<R: BufRead> Entries<R> {
         if length <= LONGEST as u64 {
             self.input.by_ref().take(length).read_to_end(&mut value)?;
         } else {
+            self.overlong = true;
             io::copy(&mut self.input.by_ref().take(length), &mut io::sink())?;
         }
         let mut newline = [0; 1];
@@ -333,6 +342,9 @@ mod tests {
         let entry = Entries::new(&text[..]).next_entry().expect("readable").expect("an entry");
         assert_eq!((&entry.uid[..], &entry.pid[..]), (&b"5"[..], &b"7"[..]));
         assert!(entry.message.is_empty() && entry.identifier.is_empty());
+        assert!(entry.overlong, "its message was left out");
+        let entry = Entries::new(&b"MESSAGE=x\n_PID=7\n\n"[..]).next_entry().expect("readable");
+        assert!(!entry.expect("an entry").overlong);
         let cut = Entries::new(&b"MESSAGE\n\x05\0\0\0"[..]).next_entry();
         assert!(cut.is_err(), "a length that is cut off");
     }

@@ -11,6 +11,7 @@
 //! before the period, or the file is read as a whole; a mebibyte before it is read line by line; and 64
 //! places at even distances in the rest are looked at.
 
+mod ahead;
 mod elders;
 pub mod journal;
 mod packed;
@@ -20,10 +21,12 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::thread::Scope;
 use std::time::SystemTime;
 
 use crate::error::Error;
 use crate::lines::Lines;
+use ahead::Ahead;
 use packed::Packing;
 
 /// Within this time after its last write, a log's last line without newline is still being written.
@@ -192,12 +195,32 @@ pub struct Part<'a> {
     pub lines: Lines<Reader<'a>>,
 }
 
+impl<'a> Part<'a> {
+    /// The same, unpacked by a thread of its own where it is compressed. To be called before the first
+    /// line is read.
+    pub fn unpacked_ahead<'scope>(self, scope: &'scope Scope<'scope, '_>) -> Part<'scope>
+    where
+        'a: 'scope,
+    {
+        let Self { before, lines } = self;
+        let lines = lines.of(|reader| match reader {
+            Reader::Packed(input) => Reader::Ahead(Ahead::start(input, scope)),
+            Reader::Ahead(input) => Reader::Ahead(input),
+            Reader::Plain(span) => Reader::Plain(span),
+            Reader::Stream(input) => Reader::Stream(input),
+        });
+        Part { before, lines }
+    }
+}
+
 /// The bytes of a file of a log, unpacked.
 pub enum Reader<'a> {
     /// Of a plain file.
     Plain(Span<'a>),
     /// Of a compressed file.
     Packed(Box<dyn Read + Send + 'a>),
+    /// Of a compressed file, unpacked by another thread.
+    Ahead(Ahead),
     /// Of a stream.
     Stream(&'a mut (dyn Read + Send)),
 }
@@ -217,6 +240,7 @@ impl Read for Reader<'_> {
         match self {
             Self::Plain(span) => span.read(into),
             Self::Packed(input) => input.read(into),
+            Self::Ahead(input) => input.read(into),
             Self::Stream(input) => input.read(into),
         }
     }

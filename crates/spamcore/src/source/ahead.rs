@@ -1,0 +1,126 @@
+//! Reading ahead: a thread of its own fills the next buffers while this one's lines are counted.
+//!
+//! It pays where reading is work, as unpacking is. The bytes come in the same order, and an error comes
+//! where it stands between them, so that nobody can tell the difference but by the clock. No more than
+//! [`BUFFERS`] buffers of [`CHUNK`] bytes are under way; they go back and forth.
+
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::Scope;
+
+/// How many buffers there are.
+const BUFFERS: usize = 3;
+
+/// How much a buffer holds, in bytes.
+const CHUNK: usize = 256 << 10;
+
+/// What another thread reads.
+#[derive(Debug)]
+pub struct Ahead {
+    full: Receiver<io::Result<Vec<u8>>>,
+    empty: Sender<Vec<u8>>,
+    buffer: Vec<u8>,
+    /// How much of the buffer was handed out.
+    given: usize,
+}
+
+impl Ahead {
+    /// Starts to read `input`. The thread ends with the input, with an error, or when nobody wants more.
+    pub(super) fn start<'scope>(
+        input: impl Read + Send + 'scope,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> Self {
+        let (full, filled) = sync_channel(BUFFERS);
+        let (empty, to_fill) = channel();
+        for _ in 0..BUFFERS {
+            // The other end is here: it is there.
+            let _ = empty.send(Vec::with_capacity(CHUNK));
+        }
+        scope.spawn(move || fill(input, &full, &to_fill));
+        Self { full: filled, empty, buffer: Vec::new(), given: 0 }
+    }
+}
+
+/// Fills buffers until the end, an error, or until the reader is gone.
+fn fill(mut input: impl Read, full: &SyncSender<io::Result<Vec<u8>>>, empty: &Receiver<Vec<u8>>) {
+    while let Ok(mut buffer) = empty.recv() {
+        buffer.clear();
+        let result = input.by_ref().take(CHUNK as u64).read_to_end(&mut buffer);
+        let done = buffer.len() < CHUNK;
+        // What stands before an error is read.
+        if !buffer.is_empty() && full.send(Ok(buffer)).is_err() {
+            return;
+        }
+        if let Err(error) = result {
+            let _ = full.send(Err(error));
+            return;
+        }
+        if done {
+            return;
+        }
+    }
+}
+
+impl Read for Ahead {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.buffer.len() {
+            let next = match self.full.recv() {
+                Ok(next) => next?,
+                // The thread has ended: so has the input.
+                Err(_) => return Ok(0),
+            };
+            let done = std::mem::replace(&mut self.buffer, next);
+            self.given = 0;
+            if done.capacity() > 0 {
+                let _ = self.empty.send(done);
+            }
+        }
+        let got = (&self.buffer[self.given..]).read(into)?;
+        self.given += got;
+        Ok(got)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives bytes in uneven pieces, then an error.
+    struct Failing(usize);
+
+    impl Read for Failing {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            if self.0 == 0 {
+                return Err(io::Error::other("it is cut off"));
+            }
+            let size = into.len().min(self.0).min(70_001);
+            into[..size].fill(b'x');
+            self.0 -= size;
+            Ok(size)
+        }
+    }
+
+    #[test]
+    fn everything_comes_in_order_and_errors_behind_what_was_read() {
+        let text: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
+        std::thread::scope(|scope| {
+            let mut read = Vec::new();
+            Ahead::start(&text[..], scope).read_to_end(&mut read).expect("no errors here");
+            assert!(read == text);
+            for size in [0, 1, CHUNK, 5 * CHUNK + 1] {
+                let mut read = Vec::new();
+                let error = Ahead::start(Failing(size), scope).read_to_end(&mut read);
+                assert_eq!(error.expect_err("it fails").to_string(), "it is cut off");
+                assert_eq!(read.len(), size);
+            }
+        });
+    }
+
+    #[test]
+    fn a_reader_that_goes_away_stops_the_thread() {
+        std::thread::scope(|scope| {
+            let mut ahead = Ahead::start(io::repeat(b'x'), scope);
+            assert_eq!(ahead.read(&mut [0; 10]).expect("no errors here"), 10);
+        });
+    }
+}
