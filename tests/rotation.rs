@@ -49,25 +49,35 @@ fn scans(rotate: impl Fn(&Path, u32) + Sync) {
                 file = append(&log);
             }
         });
+        // A scan that fails must not leave the writer writing.
+        let _stop = Stop(&done);
         let begin = Instant::now();
         for number in 0..scans {
             let least = written.load(Ordering::Acquire);
             let counted = scan(&log);
             let most = written.load(Ordering::Acquire) + 1;
-            if !(least..=most).contains(&counted) {
-                done.store(true, Ordering::Release);
-                panic!(
-                    "scan {number}: {counted} of {least} to {most} lines, after {:?}",
-                    begin.elapsed()
-                );
-            }
+            assert!(
+                (least..=most).contains(&counted),
+                "scan {number}: {counted} of {least} to {most} lines, after {:?}",
+                begin.elapsed()
+            );
         }
-        done.store(true, Ordering::Release);
     });
 }
 
-/// Between two rotations: a day is long, and a scan is short.
-const PAUSE: Duration = Duration::from_millis(30);
+/// Says that all is done when it goes.
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Between two rotations: a day is long, and a scan is short, though it grows with the number of elders.
+fn pause(elders: u32) {
+    std::thread::sleep(Duration::from_millis(30 + u64::from(elders)));
+}
 
 fn append(path: &Path) -> File {
     OpenOptions::new().append(true).create(true).open(path).expect("a temporary file")
@@ -92,11 +102,11 @@ fn shift(log: &Path, suffix: &str) {
 
 #[test]
 fn rename_and_create() {
-    scans(|log, _| {
+    scans(|log, number| {
         shift(log, "");
         fs::rename(log, with_suffix(log, ".1")).expect("a temporary file");
         append(log);
-        std::thread::sleep(PAUSE);
+        pause(number);
     });
 }
 
@@ -106,13 +116,13 @@ fn dated_names() {
         let elder = with_suffix(log, &format!("-20261123-{number:08}"));
         fs::rename(log, elder).expect("a temporary file");
         append(log);
-        std::thread::sleep(PAUSE);
+        pause(number);
     });
 }
 
 #[test]
 fn compressed_a_rotation_later() {
-    scans(|log, _| {
+    scans(|log, number| {
         shift(log, ".gz");
         let first = with_suffix(log, ".1");
         if first.exists() {
@@ -124,6 +134,41 @@ fn compressed_a_rotation_later() {
         }
         fs::rename(log, first).expect("a temporary file");
         append(log);
-        std::thread::sleep(PAUSE);
+        pause(number);
     });
+}
+
+#[test]
+fn a_log_that_is_truncated_or_removed_under_a_scan_is_told_or_was_read_whole() {
+    let line = accepted("17:50:00", "bob");
+    let lines = (24 << 20) / line.len();
+    for round in 0..24 {
+        let folder = Folder::new();
+        let log = folder.file("mail.log", line.repeat(lines));
+        let child = Command::new(program("postfix-spam-check"))
+            .args(["-m", "1", "--now", "2026-11-23 17:58:00", "--overrides=/dev/null", "-l", &log])
+            .env_clear()
+            .env("TZ", "UTC")
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        std::thread::sleep(Duration::from_millis(round));
+        match round % 3 {
+            0 => fs::remove_file(&log).expect("it was just written"),
+            1 => File::create(&log).map(|_| ()).expect("it was just written"),
+            _ => File::create(&log)
+                .and_then(|mut log| log.write_all(&vec![b'x'; 32 << 20]))
+                .expect("it was just written"),
+        }
+        let output = child.wait_with_output().expect("it ends");
+        let (out, err) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+        let whole = String::from_utf8_lossy(&out).contains(&format!("\n{lines} ("));
+        let told = ["shrank while", "written anew", "cannot be read", "blind"];
+        match output.status.code() {
+            Some(0) => assert!(err.is_empty() && (whole || out.is_empty()), "{round}: {err}"),
+            Some(1) => assert!(told.iter().any(|told| err.contains(told)), "{round}: {err}"),
+            other => panic!("{round}: {other:?}: {err}"),
+        }
+    }
 }

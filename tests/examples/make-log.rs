@@ -1,9 +1,10 @@
-//! Writes a log of a given size for measuring: `make-log FORMAT MEBIBYTES START END [NAMES]`.
+//! Writes a log of a given size for measuring: `make-log FORMAT MEBIBYTES START END`.
 //!
 //! START and END are Unix seconds; lines are spread evenly between them, with the stamps that rsyslog,
 //! Exim and PHP write today. FORMAT is `postfix` (a busy server: about one line in ten is an accepted
-//! login), `exim`, `php`, `wrapper` or `names` (logins of ever new names). The last line on stderr says
-//! how many lines count, and how many of them are of the busiest sender.
+//! login), `exim`, `php`, `php53` (without stamps), `wrapper`, or `names` (logins of ever new names, and
+//! one in a thousand of a spammer's). The last line on stderr says how many lines count, and how many of
+//! them are of the busiest sender.
 
 use std::io::{self, BufWriter, Write};
 
@@ -78,9 +79,12 @@ impl Log {
                 text
             }
             "names" => {
+                let name =
+                    if n.is_multiple_of(1000) { "spammer".into() } else { format!("n{n:x}") };
                 self.counted += 1;
+                self.busiest += u64::from(name == "spammer");
                 format!(
-                    "{iso} mail postfix/smtpd[4010]: {q:X}: client=unknown[203.0.113.{a}], sasl_method=PLAIN, sasl_username=n{n:x}\n"
+                    "{iso} mail postfix/smtpd[4010]: {q:X}: client=unknown[203.0.113.{a}], sasl_method=PLAIN, sasl_username={name}\n"
                 )
             }
             "exim" => {
@@ -100,10 +104,12 @@ impl Log {
                      {stamp} {id} Completed\n"
                 )
             }
-            "php" => {
+            "php" | "php53" => {
                 let site = self.sender(300);
+                let stamp = format!("[{day_month_year} {time} UTC] ");
+                let stamp = if format == "php" { &stamp } else { "" };
                 format!(
-                    "[{day_month_year} {time} UTC] mail() on [/srv/www/site{site}/contact.php:12]: To: someone{n}@example.com -- Headers: From: web@example.org  X-Mailer: PHP/8.2 -- Subject: Hello {n}\n"
+                    "{stamp}mail() on [/srv/www/site{site}/contact.php:12]: To: someone{n}@example.com -- Headers: From: web@example.org  X-Mailer: PHP/8.2 -- Subject: Hello {n}\n"
                 )
             }
             _ => {

@@ -209,6 +209,10 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             }
             self.tell_overlong(&path.to_string(), end.overlong);
         }
+        if file.begins_anew() {
+            let text = format!("{path}: was truncated and written anew while it was read");
+            self.tell(Weight::Failure, text);
+        }
         self.tell_facts(&path.to_string());
     }
 

@@ -25,6 +25,9 @@ pub enum Error {
         /// The rule that it breaks.
         why: &'static str,
     },
+    /// A log was rotated each time it was opened.
+    #[error("{}: was rotated again and again: lines may be missing", .0.display())]
+    Rotating(PathBuf),
     /// None of the logs that are looked for is there.
     #[error("no log: none of {0} exists")]
     NoLog(String),

@@ -62,7 +62,8 @@ pub(super) fn open(
                 std::thread::sleep(2 * ROTATION);
             }
             Ok(attempt) if attempt.still_holds(path) => return attempt.finish(start, instant_of),
-            Ok(_) => {}
+            // Elders are moved one after the other: with many of them that takes a while.
+            Ok(_) => std::thread::sleep(ROTATION / 2),
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
@@ -70,6 +71,9 @@ pub(super) fn open(
     let mut attempt = Attempt::open(path, start, wall, instant_of)?;
     if grew {
         attempt.files.retain(|(file, about)| !file.elder || Some(about.len()) != attempt.copy);
+    }
+    if !attempt.still_holds(path) {
+        attempt.problems.push(Error::Rotating(path.to_owned()));
     }
     attempt.finish(start, instant_of)
 }
@@ -150,6 +154,9 @@ impl Attempt {
             let (file, about) = match LogFile::open(&name, true, wall) {
                 Ok(opened) => opened,
                 Err(_) if !needed_if_packed => return,
+                Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                    continue;
+                }
                 Err(error) => {
                     self.problems.push(error);
                     continue;

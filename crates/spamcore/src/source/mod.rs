@@ -3,7 +3,8 @@
 //! A [`Log`] is what `-l` names, or a default log: the files that hold its lines, in reading order,
 //! elders before their log. All of them are open before the first is read, so that a rotation
 //! meanwhile changes nothing. Files are read with plain reads at offsets of our own, up to the length
-//! that they had when they were opened; a file that turns out shorter is told, never a crash.
+//! that they had when they were opened; a file that turns out shorter, or begins anew, is told, never a
+//! crash.
 //!
 //! The begin of the period is found from the end of a plain file, without reading what lies before. It is
 //! missed only where lines of the period stand before older ones: the search assumes that stamps go up,
@@ -31,6 +32,9 @@ use packed::Packing;
 
 /// Within this time after its last write, a log's last line without newline is still being written.
 const LIVE: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// So many of a file's first bytes tell whether it is still the one that was opened.
+const HEAD: usize = 512;
 
 /// A file of which so many bytes are to be read is read in two parts.
 const LARGE: u64 = 8 << 20;
@@ -60,8 +64,9 @@ pub struct LogFile {
 }
 
 enum Input {
-    /// A plain file, from an offset to the length it had; whether its last line may be unfinished.
-    Plain { file: File, from: u64, to: u64, hold_last: bool },
+    /// A plain file, from an offset to the length it had; its first bytes; whether its last line may be
+    /// unfinished.
+    Plain { file: File, from: u64, to: u64, head: Vec<u8>, hold_last: bool },
     /// A compressed file, to the length it had.
     Packed { file: File, to: u64, packing: Packing },
     /// What can be read only once.
@@ -137,15 +142,16 @@ impl LogFile {
             return Err(Error::Refused { path: path.to_owned(), why: "it is not a plain file" });
         }
         let to = about.len();
-        let mut head = [0; packed::MAGIC];
+        let mut head = vec![0; HEAD];
         let known = read_up_to(&file, &mut head).map_err(read)?;
-        let input = match packed::recognize(&head[..known]) {
+        head.truncate(known);
+        let input = match packed::recognize(&head) {
             Some(Ok(packing)) => Input::Packed { file, to, packing },
             Some(Err(why)) => return Err(Error::Refused { path: path.to_owned(), why }),
             None => {
                 let age = |at| wall.duration_since(at).unwrap_or_else(|ahead| ahead.duration());
                 let live = about.modified().is_ok_and(|at| age(at) < LIVE);
-                Input::Plain { file, from: 0, to, hold_last: live && !elder }
+                Input::Plain { file, from: 0, to, head, hold_last: live && !elder }
             }
         };
         let identity = Some(identity(&about));
@@ -156,7 +162,7 @@ impl LogFile {
     /// gives them once.
     pub fn parts(&mut self) -> Vec<Part<'_>> {
         let (reader, hold_last) = match &mut self.input {
-            Input::Plain { file, from, to, hold_last } => {
+            Input::Plain { file, from, to, hold_last, .. } => {
                 if *to - *from >= LARGE
                     && let Some((middle, before)) = start::line_near_middle(file, *from, *to)
                 {
@@ -176,6 +182,14 @@ impl LogFile {
             Input::Stream(input) => (Reader::Stream(input), false),
         };
         vec![Part { before: Vec::new(), lines: Lines::new(reader, hold_last) }]
+    }
+
+    /// Whether a plain file begins with other bytes than when it was opened: it was truncated, and has
+    /// been written anew since. (A [`Reader`] tells where one ended early.)
+    pub fn begins_anew(&self) -> bool {
+        let Input::Plain { file, head, .. } = &self.input else { return false };
+        let mut now = vec![0; head.len()];
+        read_up_to(file, &mut now).is_ok_and(|known| now[..known] != head[..known])
     }
 
     /// Skips what lies before the period, where that can be found without reading it all.
@@ -288,4 +302,55 @@ fn read_up_to(file: &File, into: &mut [u8]) -> io::Result<usize> {
         }
     }
     Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log, opened; then `change` happens, and it is read: the lines, where it had shrunk, and
+    /// whether it begins anew.
+    fn read(name: &str, change: impl FnOnce(&Path)) -> (usize, Option<(u64, u64)>, bool) {
+        let name = format!("spamcore-source-{}-{name}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let text: String = (0..200_000).map(|n| format!("line {n:094}\n")).collect();
+        std::fs::write(&path, text).expect("a temporary file");
+        let log = Log::open(&path, 0, SystemTime::now(), true, &mut |_| None);
+        let mut log = log.expect("it was just written");
+        change(&path);
+        let (mut lines, mut shrunk) = (0, None);
+        for mut part in log.files[0].parts() {
+            while let Some(run) = part.lines.next_run().expect("readable") {
+                lines += crate::lines::split(run).count();
+            }
+            shrunk = shrunk.or(part.lines.input().shrunk());
+        }
+        let anew = log.files[0].begins_anew();
+        let _ = std::fs::remove_file(&path);
+        (lines, shrunk, anew)
+    }
+
+    #[test]
+    fn what_happens_to_a_log_after_it_was_opened() {
+        let append = |path: &Path, text: &[u8]| {
+            use std::io::Write;
+            let file = File::options().append(true).open(path);
+            file.and_then(|mut file| file.write_all(text)).expect("a temporary file");
+        };
+        let truncate = |path: &Path, to: u64| {
+            let file = File::options().write(true).open(path);
+            file.and_then(|file| file.set_len(to)).expect("a temporary file");
+        };
+        let whole = (200_000, None, false);
+        assert_eq!(read("as-it-was", |_| ()), whole);
+        assert_eq!(read("grown", |path| append(path, b"more\n")), whole);
+        assert_eq!(read("gone", |path| std::fs::remove_file(path).expect("it is there")), whole);
+        let (lines, shrunk, anew) = read("cut", |path| truncate(path, 150));
+        assert_eq!((lines, shrunk, anew), (1, Some((150, 20_000_000)), false));
+        let anew = read("anew", |path| {
+            truncate(path, 0);
+            append(path, &vec![b'x'; 30_000_000]);
+        });
+        assert!(anew.2, "it has grown beyond its old length");
+    }
 }
