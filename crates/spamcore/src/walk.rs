@@ -4,7 +4,7 @@
 //! or stops. Nothing here searches ahead for a field, but [`Walk::until`], which ends a field at the
 //! first occurrence of its terminator, as the writers of the logs define it. Never panics.
 //!
-//! Fields are short, a dozen bytes or two, and every line has many: [`find_either`] looks at eight bytes
+//! Fields are short, a dozen bytes or two, and every line has many: [`find_any`] looks at eight bytes
 //! at a time and, unlike a vectorised search, costs nothing before its first byte.
 
 /// What is left of a line, and the ways to take from it.
@@ -57,10 +57,10 @@ impl<'a> Walk<'a> {
         self.take_bytes(end)
     }
 
-    /// Takes the bytes before the first `a` or `b`, perhaps all that are left.
+    /// Takes what stands before the first of some bytes, perhaps all that is left.
     #[inline]
-    pub fn before_either(&mut self, a: u8, b: u8) -> &'a [u8] {
-        let end = find_either(self.rest, a, b).unwrap_or(self.rest.len());
+    pub fn before<const N: usize>(&mut self, bytes: [u8; N]) -> &'a [u8] {
+        let end = find_any(self.rest, bytes).unwrap_or(self.rest.len());
         self.take_bytes(end)
     }
 
@@ -76,7 +76,7 @@ impl<'a> Walk<'a> {
     /// Takes a word: the bytes up to the next blank or the end, at least one. The blank stays.
     #[inline]
     pub fn word(&mut self) -> Option<&'a [u8]> {
-        let word = self.before_either(b' ', b' ');
+        let word = self.before([b' ']);
         (!word.is_empty()).then_some(word)
     }
 
@@ -119,7 +119,7 @@ pub fn positions<'a, const N: usize>(
     let (mut from, first) = (0, text[0]);
     std::iter::from_fn(move || {
         loop {
-            let at = from + find_either(field.get(from..)?, first, first)?;
+            let at = from + find_any(field.get(from..)?, [first])?;
             from = at + 1;
             if field[at..].starts_with(text) {
                 return Some(at);
@@ -128,22 +128,25 @@ pub fn positions<'a, const N: usize>(
     })
 }
 
-/// Where the first `a` or `b` stands.
+/// Where the first of some bytes stands.
 #[inline]
-pub fn find_either(text: &[u8], a: u8, b: u8) -> Option<usize> {
+pub fn find_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGHS: u64 = ONES << 7;
     let (words, rest) = text.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        // A byte that is sought is zero here; the lowest high bit that then appears is its own.
-        let (x, y) = (word ^ (ONES * u64::from(a)), word ^ (ONES * u64::from(b)));
-        let found = ((x.wrapping_sub(ONES) & !x) | (y.wrapping_sub(ONES) & !y)) & HIGHS;
+        // A byte that is sought is zero in one of these; the lowest high bit that then appears is its own.
+        let zeros = bytes.map(|byte| {
+            let zero = word ^ (ONES * u64::from(byte));
+            zero.wrapping_sub(ONES) & !zero
+        });
+        let found = zeros.iter().fold(0, |found, zero| found | zero) & HIGHS;
         if found != 0 {
             return Some(number * 8 + found.trailing_zeros() as usize / 8);
         }
     }
-    let at = rest.iter().position(|&byte| byte == a || byte == b)?;
+    let at = rest.iter().position(|byte| bytes.contains(byte))?;
     Some(words.len() * 8 + at)
 }
 
@@ -154,13 +157,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_of_two_bytes_is_found_wherever_it_stands(
-            text in proptest::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(0x80), Just(0x81), any::<u8>()], 0..40),
-            a in prop_oneof![Just(0_u8), Just(1), Just(0x80), any::<u8>()],
-            b in any::<u8>(),
+        fn the_first_of_some_bytes_is_found_wherever_it_stands(
+            text in proptest::collection::vec(prop_oneof![0_u8..3, 0x7f_u8..0x83, any::<u8>()], 0..40),
+            bytes in proptest::array::uniform3(prop_oneof![0_u8..3, 0x7f_u8..0x83, any::<u8>()]),
         ) {
-            let want = text.iter().position(|&byte| byte == a || byte == b);
-            prop_assert_eq!(find_either(&text, a, b), want);
+            let want = |bytes: &[u8]| text.iter().position(|byte| bytes.contains(byte));
+            prop_assert_eq!(find_any(&text, bytes), want(&bytes));
+            prop_assert_eq!(find_any(&text, [bytes[0]]), want(&bytes[..1]));
         }
     }
 

@@ -24,7 +24,7 @@
 use super::syslog;
 use super::{Event, Hit, Kind, Line, Parser, Stamped, counted, is_address_byte, syslog_line};
 use crate::stamp::Stamp;
-use crate::walk::{Walk, find_either, positions};
+use crate::walk::{Walk, positions};
 
 /// The parser of Exim's main log.
 #[derive(Clone, Copy, Debug, Default)]
@@ -113,7 +113,7 @@ fn is_message_id(id: &[u8]) -> bool {
         23 => 18,
         _ => return false,
     };
-    let fine = |part: &[u8]| part.iter().fold(true, |fine, &b| fine & b.is_ascii_alphanumeric());
+    let fine = |part: &[u8]| part.iter().fold(true, |fine, &b| fine & ALPHANUMERIC[usize::from(b)]);
     id[6] == b'-'
         && id[second] == b'-'
         && fine(&id[..6])
@@ -121,14 +121,16 @@ fn is_message_id(id: &[u8]) -> bool {
         && fine(&id[second + 1..])
 }
 
+const ALPHANUMERIC: [bool; 256] = of_each_byte!(|b| b.is_ascii_alphanumeric());
+
 /// An address as Exim takes it, up to the first blank outside quotes; none where it is empty or its
 /// quotes do not close.
 fn take_word<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
     let mut plain = *walk;
-    let word = plain.word()?;
-    if find_either(word, b'"', b'\\').is_none() {
+    let word = plain.before([b' ', b'"', b'\\']);
+    if plain.is_done() || plain.rest().starts_with(b" ") {
         *walk = plain;
-        return Some(word);
+        return (!word.is_empty()).then_some(word);
     }
     let text = walk.rest();
     let mut quoted = false;

@@ -5,6 +5,24 @@
 //! software that writes the line defines that end, so that text which a stranger could place in a
 //! line is never taken for a field. Lines are bytes: any byte may stand in a name.
 
+/// A table of what is said of each byte: parsers ask it of every byte of every line.
+macro_rules! of_each_byte {
+    (|$byte:ident| $said:expr) => {{
+        let mut table = [{
+            let $byte = 0_u8;
+            $said
+        }; 256];
+        let mut $byte = 0_u8;
+        loop {
+            table[$byte as usize] = $said;
+            if $byte == u8::MAX {
+                break table;
+            }
+            $byte += 1;
+        }
+    }};
+}
+
 pub mod exim;
 pub mod php;
 pub mod php_legacy;
@@ -157,14 +175,6 @@ fn counted(event: Event<'_>, times: u64) -> Hit<'_> {
 /// Whether the byte can be one of an IPv4 or IPv6 address as programs print it.
 #[inline]
 fn is_address_byte(b: u8) -> bool {
-    const TABLE: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut b = 0;
-        while b < 128_u8 {
-            table[b as usize] = b.is_ascii_hexdigit() || b == b':' || b == b'.';
-            b += 1;
-        }
-        table
-    };
+    const TABLE: [bool; 256] = of_each_byte!(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
     TABLE[usize::from(b)]
 }

@@ -41,15 +41,15 @@ impl Parser for Postfix {
 #[inline]
 pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
     let mut walk = Walk::new(message);
-    let id = walk.before_either(b':', b' ');
+    let id = walk.before([b':', b' ']);
     if !walk.take(b": client=") || !is_queue_id(id) {
         return None;
     }
-    let name = walk.before_either(b'[', b' ');
+    let name = walk.before([b'[', b' ']);
     if !walk.take(b"[") {
         return None;
     }
-    let address = walk.before_either(b']', b' ');
+    let address = walk.before([b']', b' ']);
     if !walk.take(b"]") {
         return None;
     }
@@ -59,7 +59,7 @@ pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
     if !walk.take(b", sasl_method=") {
         return None;
     }
-    walk.before_either(b',', b' ');
+    walk.before([b',', b' ']);
     if !walk.take(b", sasl_username=") {
         return None;
     }
@@ -90,18 +90,12 @@ const SHORT: u8 = 1;
 const LONG: u8 = 2;
 
 /// In which kinds of queue ids a byte can stand.
-const ID_BYTES: [u8; 256] = {
-    let mut kinds = [0; 256];
-    let mut b = 0;
-    while b < 128_u8 {
-        let vowel = matches!(b.to_ascii_uppercase(), b'A' | b'E' | b'I' | b'O' | b'U');
-        let short = matches!(b, b'0'..=b'9' | b'A'..=b'F');
-        let long = b.is_ascii_alphanumeric() && !vowel;
-        kinds[b as usize] = if short { SHORT } else { 0 } | if long { LONG } else { 0 };
-        b += 1;
-    }
-    kinds
-};
+const ID_BYTES: [u8; 256] = of_each_byte!(|b| {
+    let vowel = matches!(b.to_ascii_uppercase(), b'A' | b'E' | b'I' | b'O' | b'U');
+    let short = matches!(b, b'0'..=b'9' | b'A'..=b'F');
+    let long = b.is_ascii_alphanumeric() && !vowel;
+    (if short { SHORT } else { 0 }) | (if long { LONG } else { 0 })
+});
 
 #[cfg(test)]
 mod tests {

@@ -87,9 +87,9 @@ impl<'a> Tag<'a> {
     #[inline]
     fn take(walk: &mut Walk<'a>) -> Option<Self> {
         let from = walk.rest();
-        let head = walk.before_either(b' ', b'[').len();
+        let head = walk.before([b' ', b'[']).len();
         let bracket = walk.rest().starts_with(b"[").then_some(head);
-        walk.before_either(b' ', b' ');
+        walk.before([b' ']);
         let text = &from[..from.len() - walk.rest().len()];
         (!text.is_empty()).then_some(Self { text, bracket })
     }
