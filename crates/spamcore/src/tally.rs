@@ -48,8 +48,8 @@ const NAMES: usize = 1_000_000;
 /// How many places the table of hashes has.
 const PLACES: usize = 1 << 24;
 
-/// How many clients of a sender are remembered besides: a person has a handful.
-const RECENT: usize = 6;
+/// How many texts of events are remembered besides: a person has a handful of clients.
+const KNOWN: usize = 4096;
 
 /// What a sender costs beside its name and line, about.
 const OVERHEAD: usize = 512;
@@ -106,29 +106,6 @@ pub struct Origins {
     unknowns: Few<Address>,
     ips: Few<Address>,
     webmail: u64,
-    /// The last few clients, which the sets hold already: most lines are of one of them.
-    recent: Vec<Recent>,
-    /// Which of them gives way to the next.
-    oldest: usize,
-}
-
-/// A client that was seen, and whether it is a webmail host.
-#[derive(Clone, Debug, Default)]
-struct Recent {
-    /// Its name, and its address behind that.
-    text: Vec<u8>,
-    name: usize,
-    webmail: bool,
-}
-
-impl Recent {
-    #[inline]
-    fn is(&self, client: &Client<'_>) -> bool {
-        self.name == client.name.len()
-            && self.text.len() == self.name + client.address.len()
-            && self.text[..self.name] == *client.name
-            && self.text[self.name..] == *client.address
-    }
 }
 
 impl Origins {
@@ -159,35 +136,8 @@ impl Origins {
         self.webmail = self.webmail.saturating_add(more.webmail);
     }
 
-    #[inline]
-    fn add(&mut self, client: Client<'_>, times: u64, webmail: &Webmail) {
-        let is_webmail = match self.recent.iter().find(|recent| recent.is(&client)) {
-            Some(recent) => recent.webmail,
-            None => self.remember(client, webmail),
-        };
-        if is_webmail {
-            self.webmail = self.webmail.saturating_add(times);
-        }
-    }
-
-    /// Adds a client that is not among the last few, and says whether it is a webmail host.
-    #[cold]
-    fn remember(&mut self, client: Client<'_>, webmail: &Webmail) -> bool {
-        let webmail = self.add_new(client, webmail);
-        if self.recent.len() < RECENT {
-            self.recent.push(Recent::default());
-        }
-        let recent = &mut self.recent[self.oldest];
-        recent.text.clear();
-        recent.text.extend_from_slice(client.name);
-        recent.text.extend_from_slice(client.address);
-        (recent.name, recent.webmail) = (client.name.len(), webmail);
-        self.oldest = (self.oldest + 1) % RECENT;
-        webmail
-    }
-
-    /// Adds a client that may be new to the sets, and says whether it is a webmail host.
-    fn add_new(&mut self, client: Client<'_>, webmail: &Webmail) -> bool {
+    /// Adds a client, and says whether it is a webmail host.
+    fn add(&mut self, client: Client<'_>, webmail: &Webmail) -> bool {
         let ip = std::str::from_utf8(client.address).ok().and_then(|text| text.parse().ok());
         let address = match ip {
             Some(ip) => Address::Ip(ip),
@@ -251,8 +201,16 @@ pub struct Detail {
     pub activity: bool,
 }
 
-/// Senders of one kind.
-type Senders = HashMap<Box<[u8]>, Seen, RandomState>;
+/// The places of senders of one kind among all that were seen.
+type Index = HashMap<Box<[u8]>, usize, RandomState>;
+
+/// What an event of a known text is of: most events have the text of one before.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// The sender's place. It and its client are in its sets already.
+    sender: usize,
+    webmail: bool,
+}
 
 /// The senders of the window.
 #[derive(Debug)]
@@ -261,7 +219,9 @@ pub struct Tally {
     limits: Limits,
     webmail: Webmail,
     detail: Detail,
-    senders: [Senders; Kind::COUNT],
+    senders: [Index; Kind::COUNT],
+    seen: Vec<Seen>,
+    known: HashMap<Box<[u8]>, Known, RandomState>,
     mode: Mode,
     used: usize,
     names: usize,
@@ -289,6 +249,8 @@ impl Tally {
             webmail,
             detail,
             senders: Default::default(),
+            seen: Vec::new(),
+            known: HashMap::default(),
             mode: Mode::Everything { again: true },
             used: 0,
             names: 0,
@@ -324,12 +286,14 @@ impl Tally {
                 places.iter_mut().zip(more).for_each(|(n, &more)| *n = n.saturating_add(more));
             }
         }
+        let mut more: Vec<_> = later.seen.into_iter().map(Some).collect();
         for (kind, senders) in Kind::ALL.into_iter().zip(later.senders) {
-            for (name, seen) in senders {
-                if let Some(known) = self.senders[kind as usize].get_mut(&name) {
-                    known.absorb(seen);
+            for (name, place) in senders {
+                let Some(seen) = more[place].take() else { continue };
+                if let Some(&known) = self.senders[kind as usize].get(&name) {
+                    self.seen[known].absorb(seen);
                 } else if self.keeps(kind, &name, seen.messages, &seen.line) {
-                    self.senders[kind as usize].insert(name, seen);
+                    self.insert(kind, name, seen);
                 }
             }
         }
@@ -337,10 +301,50 @@ impl Tally {
 
     /// Counts an event `times` times. `at` is its instant; it is inside the window.
     pub fn add(&mut self, event: &Event<'_>, times: u64, at: Option<i64>, line: &[u8]) {
-        self.count(event.kind, event.sender, event.client, times, at, line);
-        if let Some(id) = event.authenticated {
-            self.count(Kind::Authenticated, id, None, times, at, line);
+        let Some(client) = event.client else {
+            self.count(event.kind, event.sender, times, at, line);
+            if let Some(id) = event.authenticated {
+                self.count(Kind::Authenticated, id, times, at, line);
+            }
+            return;
+        };
+        let known = client.text.and_then(|text| self.known.get(text)).copied();
+        let known = match known {
+            Some(known) => {
+                self.seen[known.sender].add(times, at, &self.window);
+                known
+            }
+            None => match self.learn(event, client, times, at, line) {
+                Some(known) => known,
+                None => return,
+            },
+        };
+        if known.webmail {
+            let origins = self.seen[known.sender].origins.get_or_insert_default();
+            origins.webmail = origins.webmail.saturating_add(times);
         }
+    }
+
+    /// Counts an event whose text is new, and remembers what it is of, where its sender is kept.
+    #[cold]
+    fn learn(
+        &mut self,
+        event: &Event<'_>,
+        client: Client<'_>,
+        times: u64,
+        at: Option<i64>,
+        line: &[u8],
+    ) -> Option<Known> {
+        let sender = self.count(event.kind, event.sender, times, at, line)?;
+        let origins = self.seen[sender].origins.get_or_insert_default();
+        let known = Known { sender, webmail: origins.add(client, &self.webmail) };
+        if let Some(text) = client.text {
+            if self.known.len() >= KNOWN {
+                self.known.clear();
+            }
+            self.known.insert(text.into(), known);
+        }
+        Some(known)
     }
 
     /// Whether the logs are to be read a second time, with this same tally.
@@ -374,37 +378,44 @@ impl Tally {
 
     /// The senders that were kept, in no order.
     pub fn senders(&self) -> impl Iterator<Item = (Kind, &[u8], &Seen)> {
-        Kind::ALL.into_iter().zip(&self.senders).flat_map(|(kind, senders)| {
-            senders.iter().map(move |(name, seen)| (kind, &name[..], seen))
+        Kind::ALL.into_iter().zip(&self.senders).flat_map(move |(kind, senders)| {
+            senders.iter().map(move |(name, &place)| (kind, &name[..], &self.seen[place]))
         })
     }
 
+    /// Counts an event of a sender, and gives the sender's place, where it is kept.
     fn count(
         &mut self,
         kind: Kind,
         name: &[u8],
-        client: Option<Client<'_>>,
         times: u64,
         at: Option<i64>,
         line: &[u8],
-    ) {
-        let line = if self.detail.line { line } else { b"" };
-        if let Some(seen) = self.senders[kind as usize].get_mut(name) {
-            seen.add(client, times, at, &self.window, &self.webmail);
-            return;
+    ) -> Option<usize> {
+        if let Some(&place) = self.senders[kind as usize].get(name) {
+            self.seen[place].add(times, at, &self.window);
+            return Some(place);
         }
+        let line = if self.detail.line { line } else { b"" };
         if !self.keeps(kind, name, times, line) {
-            return;
+            return None;
         }
         let mut seen = Seen {
             messages: 0,
             line: line.into(),
             span: None,
             activity: self.detail.activity.then(|| Box::new([0; PARTS])),
-            origins: client.map(|_| Box::default()),
+            origins: None,
         };
-        seen.add(client, times, at, &self.window, &self.webmail);
-        self.senders[kind as usize].insert(name.into(), seen);
+        seen.add(times, at, &self.window);
+        Some(self.insert(kind, name.into(), seen))
+    }
+
+    fn insert(&mut self, kind: Kind, name: Box<[u8]>, seen: Seen) -> usize {
+        let place = self.seen.len();
+        self.seen.push(seen);
+        self.senders[kind as usize].insert(name, place);
+        place
     }
 
     /// Whether a name that is new is to be kept; what is not, is counted by place.
@@ -454,6 +465,7 @@ impl Tally {
             add_to(&mut places, self.place(kind, name), seen.messages);
         }
         self.senders = Default::default();
+        (self.seen, self.known) = (Vec::new(), HashMap::default());
         self.mode = Mode::Places(places);
     }
 
@@ -496,25 +508,14 @@ impl Seen {
         }
     }
 
-    fn add(
-        &mut self,
-        client: Option<Client<'_>>,
-        times: u64,
-        at: Option<i64>,
-        window: &Window,
-        webmail: &Webmail,
-    ) {
+    fn add(&mut self, times: u64, at: Option<i64>, window: &Window) {
         self.messages = self.messages.saturating_add(times);
-        if let Some(at) = at {
-            let (first, last) = self.span.unwrap_or((at, at));
-            self.span = Some((first.min(at), last.max(at)));
-            if let Some(activity) = &mut self.activity {
-                let part = &mut activity[window.part(at, PARTS)];
-                *part = part.saturating_add(times);
-            }
-        }
-        if let Some(client) = client {
-            self.origins.get_or_insert_default().add(client, times, webmail);
+        let Some(at) = at else { return };
+        let (first, last) = self.span.unwrap_or((at, at));
+        self.span = Some((first.min(at), last.max(at)));
+        if let Some(activity) = &mut self.activity {
+            let part = &mut activity[window.part(at, PARTS)];
+            *part = part.saturating_add(times);
         }
     }
 }

@@ -93,8 +93,11 @@ mod tests {
     }
 
     fn add(tally: &mut Tally, kind: Kind, sender: &str, client: Option<(&str, &str)>) {
-        let client =
-            client.map(|(name, ip)| Client { name: name.as_bytes(), address: ip.as_bytes() });
+        let client = client.map(|(name, ip)| Client {
+            name: name.as_bytes(),
+            address: ip.as_bytes(),
+            text: None,
+        });
         let sender = sender.as_bytes();
         tally.add(&Event { kind, sender, authenticated: None, client }, 1, Some(50), b"line");
     }

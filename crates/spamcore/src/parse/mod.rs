@@ -78,6 +78,9 @@ pub struct Client<'a> {
     pub name: &'a [u8],
     /// The address, or `unknown`.
     pub address: &'a [u8],
+    /// What stands in the line from the name to the end of the sender: where that is equal, client and
+    /// sender are. None where it does not come again, because it holds a port.
+    pub text: Option<&'a [u8]>,
 }
 
 /// What a line that counts says.
@@ -159,7 +162,7 @@ fn syslog_line<'a>(parser: &impl Parser, line: &'a [u8]) -> Line<'a> {
         Ok(syslog::Envelope { stamp, name, message, times }) => {
             Line { stamp: Stamped::At(stamp), hit: parser.message(name, message, times) }
         }
-        Err(line) => line,
+        Err(stamp) => Line { stamp, hit: None },
     }
 }
 

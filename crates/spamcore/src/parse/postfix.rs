@@ -45,6 +45,7 @@ pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
     if !walk.take(b": client=") || !is_queue_id(id) {
         return None;
     }
+    let text = walk.rest();
     let name = walk.before([b'[', b' ']);
     if !walk.take(b"[") {
         return None;
@@ -53,7 +54,8 @@ pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
     if !walk.take(b"]") {
         return None;
     }
-    if walk.take(b":") {
+    let port = walk.take(b":");
+    if port {
         walk.number(1, 5)?;
     }
     if !walk.take(b", sasl_method=") {
@@ -63,8 +65,10 @@ pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
     if !walk.take(b", sasl_username=") {
         return None;
     }
+    let behind = walk.rest().len();
     let user = user(walk.rest());
-    let client = Client { name, address };
+    let text = (!port).then(|| &text[..text.len() - behind + user.len()]);
+    let client = Client { name, address, text };
     Some(Event { kind: Kind::Sasl, sender: user, authenticated: None, client: Some(client) })
 }
 

@@ -9,7 +9,7 @@
 //! `message repeated N times: [ … ]` (rsyslog, `$RepeatedMsgReduction`) is the message in its
 //! brackets, N times.
 
-use super::{Line, Stamped};
+use super::Stamped;
 use crate::stamp::Stamp;
 use crate::walk::Walk;
 
@@ -28,16 +28,16 @@ pub struct Envelope<'a> {
 
 /// Reads the envelope of a line.
 ///
-/// An error is the line without a hit: with its stamp, if that much could be read.
+/// An error is what could be read of the stamp of a line that says nothing more.
 #[inline]
-pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Line<'_>> {
+pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Stamped<'_>> {
     let (mut walk, protocol) = behind_priority(line);
     let Some(stamp) = Stamp::of_syslog(&mut walk) else {
-        return Err(Line { stamp: Stamped::Unreadable, hit: None });
+        return Err(Stamped::Unreadable);
     };
     let parts = if protocol { rfc5424(walk) } else { bsd(walk) };
     let Some((name, message)) = parts else {
-        return Err(Line { stamp: Stamped::At(stamp), hit: None });
+        return Err(Stamped::At(stamp));
     };
     let (message, times) = repeated(message).unwrap_or((message, 1));
     Ok(Envelope { stamp, name, message, times })
