@@ -209,7 +209,9 @@ mod tests {
     #[test]
     fn the_environment_is_ours_and_the_input_empty() {
         let out = run::<&str>(Path::new("/usr/bin/env"), &[], None, SOON).expect("env runs");
-        assert_eq!(out.stdout, format!("PATH={PATH}\nLC_ALL=C\n").as_bytes());
+        let mut lines: Vec<_> = out.stdout.split_inclusive(|&b| b == b'\n').collect();
+        lines.sort_unstable();
+        assert_eq!(lines.concat(), format!("LC_ALL=C\nPATH={PATH}\n").as_bytes());
         let out = sh("pwd; cat; echo two; echo one >&2", None, SOON).expect("sh runs");
         assert_eq!((&out.stdout[..], &out.stderr[..]), (&b"/\ntwo\n"[..], &b"one\n"[..]));
     }

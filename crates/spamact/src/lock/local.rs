@@ -58,7 +58,7 @@ impl Local {
         settled(self.standing(name)?, want, name, || self.shadow.display().to_string())
     }
 
-    pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
+    pub(super) fn by_hand(name: &AccountName) -> Vec<String> {
         vec![format!("passwd -u -- {name}")]
     }
 }
@@ -104,7 +104,7 @@ mod tests {
         local.unlock(&alice).expect("it is open already");
         assert_eq!(fakes.read("shadow"), SHADOW);
         assert_eq!(fakes.calls(), ["[passwd][-l][--][alice]", "[passwd][-u][--][alice]"]);
-        assert_eq!(local.by_hand(&alice), ["passwd -u -- alice"]);
+        assert_eq!(Local::by_hand(&alice), ["passwd -u -- alice"]);
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub enum Standing {
 
 /// A way of locking.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a run has one or two")]
 pub enum Way {
     /// The local account, by `passwd -l`.
     Local(Local),
@@ -106,7 +107,7 @@ impl Way {
     /// The commands that undo the lock by hand, for a person.
     pub fn by_hand(&self, name: &AccountName) -> Vec<String> {
         match self {
-            Self::Local(way) => way.by_hand(name),
+            Self::Local(_) => Local::by_hand(name),
             Self::Nis(way) => way.by_hand(name),
             Self::SaslAccess(way) => way.by_hand(name),
             Self::Command(way) => way.by_hand(name),

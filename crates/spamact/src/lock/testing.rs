@@ -39,7 +39,7 @@ impl Fakes {
         let path = self.path(name);
         let text = format!(
             "#!/bin/sh\nhere='{}'\n{{ printf '[%s]' \"$0\" \"$@\"; echo; env | sort; }} \
-             | sed \"s#$here/##\" >>\"$here/record\"\n{script}\n",
+             | sed \"s#$here/##g\" >>\"$here/record\"\n{script}\n",
             self.0.path().display()
         );
         let made = Command::new("/bin/sh")

@@ -212,9 +212,10 @@ async fn kept(output: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     text
 }
 
-/// What `ssh` complained of.
+/// What `ssh` complained of: its last line sums up the ones before, if there are any.
 fn told(error: &openssh::Error) -> String {
-    first_line(spamcore::error::chain(error).as_bytes())
+    let text = spamcore::error::chain(error);
+    first_line(text.trim_end().lines().next_back().unwrap_or_default().as_bytes())
 }
 
 /// The folder for the sockets of `ssh`: ours alone, or whoever can reach them is root on the master.

@@ -243,16 +243,17 @@ fn owner_mode_and_link_are_kept() {
 /// Another process that holds the lock of the password files for some seconds, as glibc does.
 fn holder(nis: &Nis, fakes: &Fakes, seconds: u32) -> Child {
     let script = "use Fcntl; sysopen my $f, $ARGV[0], O_WRONLY | O_CREAT, 0600 or die; \
-                  fcntl $f, F_SETLKW, pack 's s x60', F_WRLCK, 0 or die; \
+                  my $l = pack 's s x60', F_WRLCK, 0; fcntl $f, F_SETLKW, $l or die; \
                   open my $h, '>', $ARGV[1]; sleep $ARGV[2]";
     let held = fakes.path("held");
-    let child = Command::new("/usr/bin/perl")
+    let mut child = Command::new("/usr/bin/perl")
         .args(["-e", script])
         .args([&nis.lock_file, &held])
         .arg(seconds.to_string())
         .spawn()
         .expect("perl runs");
     while !held.exists() {
+        assert!(child.try_wait().expect("it runs").is_none(), "it holds nothing");
         std::thread::sleep(Duration::from_millis(10));
     }
     fs::remove_file(held).expect("it goes");
