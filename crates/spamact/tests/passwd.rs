@@ -1,6 +1,8 @@
 //! Local accounts are locked by the real `passwd`, on a copy of `/etc` in a mount namespace of our own.
 //! Only root can make one: else the test says so, and that is all.
 
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 use std::fs;
 use std::process::Command;
 

@@ -2,6 +2,8 @@
 //! and a folder that poses as the master's files. Where `sshd` is missing, the tests say so, and that is
 //! all.
 
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
