@@ -78,7 +78,26 @@ impl Host {
         let mut host = Self { folder, sshd, port };
         host.wait();
         host.files();
+        if !host.lets_us_in() {
+            eprintln!("skipped: a sshd that root does not run lets nobody in here");
+            return None;
+        }
         Some(host)
+    }
+
+    /// Root gets in; another user may have no shell, or a locked password.
+    fn lets_us_in(&self) -> bool {
+        rustix::process::geteuid().is_root()
+            || Command::new("ssh")
+                .args(["-o", "BatchMode=yes", "-p", &self.port.to_string()])
+                .arg("-i")
+                .arg(self.at("id"))
+                .arg("-o")
+                .arg(format!("UserKnownHostsFile={}", self.at("known").display()))
+                .args(["127.0.0.1", "true"])
+                .stderr(Stdio::null())
+                .status()
+                .is_ok_and(|status| status.success())
     }
 
     fn wait(&mut self) {

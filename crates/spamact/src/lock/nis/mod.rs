@@ -119,7 +119,8 @@ pub struct Nis {
     pub identity: Option<PathBuf>,
     /// How long the master may take to let us in.
     pub connect_limit: Duration,
-    /// One connection serves a whole run; one that failed is not tried again.
+    /// One connection serves a whole run; after one that failed there is no other, or each account would
+    /// wait for a dead master.
     connection: RefCell<Option<Result<ssh::Connection, String>>>,
 }
 
@@ -188,10 +189,14 @@ impl Nis {
         ask: impl FnOnce(&ssh::Connection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let mut connection = self.connection.borrow_mut();
-        match connection.get_or_insert_with(|| ssh::Connection::open(self)) {
+        let answer = match connection.get_or_insert_with(|| ssh::Connection::open(self)) {
             Ok(connection) => ask(connection),
             Err(what) => Err(self.no_master(what.clone())),
+        };
+        if let Err(Error::Master { what, .. }) = &answer {
+            *connection = Some(Err(what.clone()));
         }
+        answer
     }
 
     fn no_master(&self, what: String) -> Error {
