@@ -147,6 +147,7 @@ pub(crate) fn is_nis_name(name: &AccountName) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const PLACES: [Place; 4] = [Place::Local, Place::Nis, Place::Table, Place::Command];
 
@@ -240,5 +241,24 @@ mod tests {
     fn a_rule_is_no_failure() {
         assert!(Refusal::Exempt.is_rule() && Refusal::System.is_rule());
         assert!(!Refusal::NoAccount.is_rule() && !Refusal::NotAName.is_rule());
+    }
+
+    proptest! {
+        #[test]
+        fn what_may_be_locked_is_a_name_of_its_place(
+            sender in prop_oneof![any::<Vec<u8>>(), "[a-zA-Z_@.+-]{1,9}".prop_map(String::into_bytes)],
+        ) {
+            for place in PLACES {
+                let Ok(name) = rules().account(&sender, place) else { continue };
+                let name = name.as_ref();
+                let fine = |more: &[u8]| {
+                    name.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+                };
+                prop_assert!(fine(b"_.@+-") && !name.starts_with(['-', '.', '@', '+']));
+                prop_assert!(place != Place::Nis || fine(b"_.-") && name.len() <= 32);
+                prop_assert!(place != Place::Local || ["alice", "Bob"].contains(&name));
+                prop_assert!(sender.starts_with(name.as_bytes()));
+            }
+        }
     }
 }

@@ -26,6 +26,11 @@ use crate::run::run;
 const TRIES: u32 = 150;
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// Files are stamped by a clock that stands still for some milliseconds. `make` takes a map for fresh
+/// that is stamped like its source: a lock right after another would be in no map. The program for
+/// another master waits as long.
+const TICK: Duration = Duration::from_millis(20);
+
 /// Does something to an account; gives how it stands at the end.
 pub(super) fn act(nis: &Nis, action: Action, name: &AccountName) -> Result<Standing, Error> {
     let shadow = nis.files.join("shadow");
@@ -81,7 +86,9 @@ fn edit(nis: &Nis, file: &Path, action: Action, name: &AccountName) -> Result<()
         Action::Unlock => shadow::unlocked(&text, name.as_ref()),
         _ => shadow::locked(&text, name.as_ref()),
     };
-    edited.map_or(Ok(()), |text| files::replace(file, &text))
+    let Some(text) = edited else { return Ok(()) };
+    sleep(TICK);
+    files::replace(file, &text)
 }
 
 /// Makes the maps.
