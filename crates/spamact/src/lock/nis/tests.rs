@@ -190,6 +190,22 @@ fn when_make_fails_the_edit_stays_and_make_can_be_done_again() {
     }
 }
 
+/// The real `make` compares stamps; the last thing that it does is to write the map.
+#[test]
+fn a_lock_right_after_another_is_in_the_maps() {
+    for (way, act) in WAYS {
+        let fakes = Fakes::new();
+        let nis = Nis { make: "/usr/bin/make".into(), ..nis(&fakes) };
+        fakes.write("maps/Makefile", "map: ../files/shadow\n\t@cp ../files/shadow map\n");
+        for _ in 0..8 {
+            for action in [Action::Lock, Action::Unlock] {
+                act(&nis, action, &name("alice")).expect(way);
+                assert_eq!(fakes.read("maps/map"), fakes.read("files/shadow"), "{way}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_file_that_cannot_be_read_or_written_stays_as_it_is() {
     for (way, act) in WAYS {
