@@ -2,12 +2,22 @@
 //!
 //! A log names senders in bytes of anybody's choice. Only a name of letters, digits and `_.@+-`, that
 //! does not begin with a mark an option or a path could begin with, can be an account; and some names
-//! are never locked, because mail to them must arrive or the system is theirs.
+//! are never locked, because mail to them must arrive or the system is theirs. [`Rules`] holds all that
+//! decides *whether* a name may be locked; it works on texts that were read before, and opens nothing.
+
+mod passwd;
+mod rules;
 
 use std::fmt;
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
+
+pub(crate) use passwd::entries;
+pub(crate) use rules::is_nis_name;
+
+pub use passwd::Uids;
+pub use rules::{Exempt, Place, Realms, Rules};
 
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,254}\z").expect("the pattern is a constant")
@@ -29,6 +39,21 @@ pub enum Refusal {
     /// One of the names that are never locked.
     #[error("never locked")]
     Never,
+    /// No entry of that very name where the account would be locked.
+    #[error("no such account")]
+    NoAccount,
+    /// Its uid is not one of people.
+    #[error("a system account")]
+    System,
+    /// Nothing tells its uid: it is no entry of the master's password file.
+    #[error("its uid is not known")]
+    Unknown,
+    /// Named in the list of exempt accounts.
+    #[error("exempt")]
+    Exempt,
+    /// Who runs the program, or called `sudo` for it.
+    #[error("runs this program")]
+    Ourselves,
 }
 
 impl AccountName {
@@ -43,6 +68,14 @@ impl AccountName {
             return Err(Refusal::Never);
         }
         Ok(Self(name.to_owned()))
+    }
+}
+
+impl Refusal {
+    /// Whether the account must not be locked, which is no failure of ours; the other refusals are of
+    /// names that no account has.
+    pub fn is_rule(self) -> bool {
+        matches!(self, Self::Never | Self::System | Self::Exempt | Self::Ourselves)
     }
 }
 

@@ -1,0 +1,102 @@
+//! Who is an account of people: `/etc/passwd` and the range of uids of `/etc/login.defs`.
+//!
+//! Takes their texts as bytes. The grammars are passwd(5) and login.defs(5); a number is read as
+//! shadow-utils does (`getdef.c`: decimal, `0x…` or octal), and one that cannot be read is the default.
+
+/// The uids of people, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uids {
+    min: u32,
+    max: u32,
+}
+
+impl Default for Uids {
+    /// As Debian has them.
+    fn default() -> Self {
+        Self { min: 1000, max: 60_000 }
+    }
+}
+
+impl Uids {
+    /// `UID_MIN` and `UID_MAX` of a `login.defs`; the last line of each counts.
+    pub fn of(login_defs: &[u8]) -> Self {
+        let mut uids = Self::default();
+        for line in login_defs.split(|&b| b == b'\n') {
+            let mut words = line.split(|b| b" \t\"\r".contains(b)).filter(|word| !word.is_empty());
+            let end = match words.next() {
+                Some(b"UID_MIN") => &mut uids.min,
+                Some(b"UID_MAX") => &mut uids.max,
+                _ => continue,
+            };
+            if let Some(number) = words.next().and_then(number) {
+                *end = number;
+            }
+        }
+        uids
+    }
+
+    /// Whether a uid is one of people.
+    pub fn has(&self, uid: u32) -> bool {
+        (self.min..=self.max).contains(&uid)
+    }
+}
+
+fn number(word: &[u8]) -> Option<u32> {
+    let word = std::str::from_utf8(word).ok().filter(|word| !word.starts_with('+'))?;
+    match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None if word.starts_with('0') => u32::from_str_radix(word, 8).ok(),
+        None => word.parse().ok(),
+    }
+}
+
+/// The entries of a `passwd` file: each name with its uid, `None` where that is no number.
+pub(crate) fn entries(passwd: &[u8]) -> impl Iterator<Item = (&[u8], Option<u32>)> {
+    passwd.split(|&b| b == b'\n').filter_map(|line| {
+        let mut fields = line.split(|&b| b == b':');
+        let name = fields.next()?;
+        let uid = fields.nth(1)?;
+        let digits = !uid.is_empty() && uid.iter().all(u8::is_ascii_digit);
+        let uid = std::str::from_utf8(uid).ok().filter(|_| digits);
+        Some((name, uid.and_then(|uid| uid.parse().ok())))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_is_that_of_login_defs() {
+        for (text, min, max) in [
+            (&b""[..], 1000, 60_000),
+            (b"# UID_MIN 5\n#UID_MAX 5\nGID_MIN 7\nSYS_UID_MIN 3\n", 1000, 60_000),
+            (b"UID_MIN\t\t\t 500\n  UID_MAX 0x7fff\r\nUID_MIN 0777", 511, 32_767),
+            (b"UID_MIN much\nUID_MAX -1\nUID_MAX +5\nUID_MIN\n", 1000, 60_000),
+            (b"UID_MIN \"2000\"\nUID_MAX 99999999999\n", 2000, 60_000),
+            (b"\xff UID_MIN 3\nUID_MIN \xff\n", 1000, 60_000),
+        ] {
+            assert_eq!(Uids::of(text), Uids { min, max }, "{}", String::from_utf8_lossy(text));
+        }
+        let uids = Uids::default();
+        for (uid, fit) in [(0, false), (999, false), (1000, true), (60_000, true), (60_001, false)]
+        {
+            assert_eq!(uids.has(uid), fit, "{uid}");
+        }
+    }
+
+    #[test]
+    fn odd_entries_have_no_uid_or_are_none() {
+        let text = b"root:x:0:0::/root:/bin/sh\n\nnone\nhalf:x\nbad:x:+5:1\nempty:x::1\n+::::::\n\
+                     big:x:4294967296:1\nlast:x:1001:1001";
+        let want: [(&[u8], _); 6] = [
+            (b"root", Some(0)),
+            (b"bad", None),
+            (b"empty", None),
+            (b"+", None),
+            (b"big", None),
+            (b"last", Some(1001)),
+        ];
+        assert_eq!(entries(text).collect::<Vec<_>>(), want);
+    }
+}

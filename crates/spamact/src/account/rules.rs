@@ -1,0 +1,264 @@
+//! Whether a sender may be locked: the rules, as a pure function of texts.
+//!
+//! Takes the sender as logged, and where it would be locked; gives the name to lock there, or the
+//! refusal. What stands on the master of NIS is asked for there, not here.
+//!
+//! Names are compared exactly where an account is looked for, and in any case where one is spared: mail
+//! systems log in `WWW-Data` as `www-data`, so what spares one spelling spares them all.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use regex_lite::Regex;
+
+use super::passwd::{Uids, entries};
+use super::{AccountName, Refusal};
+
+/// Names that useradd(8) and passwd(1) take, and a bit more: domains are part of some.
+static LOCAL: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^[A-Za-z_][A-Za-z0-9_.@-]{0,31}\z").expect("the pattern is a constant")
+});
+
+/// Names of accounts in the maps of NIS.
+static NIS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^[a-z_][a-z0-9_.-]{0,31}\z").expect("the pattern is a constant"));
+
+/// Where an account would be locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In `/etc/shadow`: an exact entry of `/etc/passwd` only.
+    Local,
+    /// In the shadow file of a master of NIS.
+    Nis,
+    /// In a table of Postfix, by the login as it was logged: the realm is no part of the account there,
+    /// but of the key that Postfix looks up.
+    Table,
+    /// By a command.
+    Command,
+}
+
+/// Names that are never locked on this host, by the will of its administrator.
+#[derive(Clone, Debug, Default)]
+pub struct Exempt(HashSet<Vec<u8>>);
+
+impl Exempt {
+    /// A name a line; `#` begins a comment, at the start of a line or after a blank.
+    pub fn of(text: &[u8]) -> Self {
+        let names = text.split(|&b| b == b'\n').map(|line| {
+            let comment = (0..line.len())
+                .find(|&at| line[at] == b'#' && (at == 0 || line[at - 1].is_ascii_whitespace()));
+            line[..comment.unwrap_or(line.len())].trim_ascii().to_ascii_lowercase()
+        });
+        Self(names.filter(|name| !name.is_empty()).collect())
+    }
+
+    /// Whether a name is on the list, in any case.
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.0.contains(&name.to_ascii_lowercase())
+    }
+}
+
+/// Domains whose `user@DOMAIN` is the local account `user`.
+#[derive(Clone, Debug, Default)]
+pub struct Realms(Vec<String>);
+
+impl Realms {
+    /// The domains, in any case.
+    pub fn new(domains: impl IntoIterator<Item = String>) -> Self {
+        Self(domains.into_iter().collect())
+    }
+
+    /// The account of a login: without its domain, where that is one of ours.
+    pub fn account(&self, login: &AccountName) -> Result<AccountName, Refusal> {
+        match login.as_ref().rsplit_once('@') {
+            Some((user, domain)) if self.0.iter().any(|own| own.eq_ignore_ascii_case(domain)) => {
+                AccountName::check(user.as_bytes())
+            }
+            _ => Ok(login.clone()),
+        }
+    }
+}
+
+/// All that decides whether an account may be locked.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// The text of `/etc/passwd`.
+    pub passwd: Vec<u8>,
+    /// The uids of people.
+    pub uids: Uids,
+    /// Who is never locked here.
+    pub exempt: Exempt,
+    /// Whose logins are local accounts.
+    pub realms: Realms,
+    /// Who runs the program, and who called `sudo` for it.
+    pub ourselves: Vec<String>,
+}
+
+impl Rules {
+    /// The name to lock for a sender as logged, or why not.
+    pub fn account(&self, sender: &[u8], place: Place) -> Result<AccountName, Refusal> {
+        // First: an exempt sender is told as such, whatever else it is.
+        if self.exempt.has(sender) {
+            return Err(Refusal::Exempt);
+        }
+        let login = AccountName::check(sender)?;
+        let account = self.realms.account(&login)?;
+        if self.exempt.has(account.as_ref().as_bytes()) {
+            return Err(Refusal::Exempt);
+        }
+        for name in [&login, &account] {
+            self.spare(name)?;
+        }
+        match place {
+            Place::Local => {
+                let name = account.as_ref();
+                if !LOCAL.is_match(name) {
+                    return Err(Refusal::NotAName);
+                }
+                if !entries(&self.passwd).any(|(entry, _)| entry == name.as_bytes()) {
+                    return Err(Refusal::NoAccount);
+                }
+                Ok(account)
+            }
+            Place::Nis if !is_nis_name(&account) => Err(Refusal::NotAName),
+            Place::Nis | Place::Command => Ok(account),
+            Place::Table => Ok(login),
+        }
+    }
+
+    /// Refuses ourselves, and accounts of the system, by whatever way they would be locked.
+    fn spare(&self, name: &AccountName) -> Result<(), Refusal> {
+        if self.ourselves.iter().any(|own| own.eq_ignore_ascii_case(name.as_ref())) {
+            return Err(Refusal::Ourselves);
+        }
+        let people = |uid: Option<u32>| uid.is_some_and(|uid| self.uids.has(uid));
+        let system = entries(&self.passwd).any(|(entry, uid)| {
+            entry.eq_ignore_ascii_case(name.as_ref().as_bytes()) && !people(uid)
+        });
+        if system { Err(Refusal::System) } else { Ok(()) }
+    }
+}
+
+/// Whether a name can be one of NIS.
+pub(crate) fn is_nis_name(name: &AccountName) -> bool {
+    NIS.is_match(name.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const PLACES: [Place; 4] = [Place::Local, Place::Nis, Place::Table, Place::Command];
+
+    fn rules() -> Rules {
+        Rules {
+            passwd: b"root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/:/bin/false\n\
+                      alice:x:1000:1000::/home/alice:/bin/sh\nodd:x:y:1::/:\n\
+                      two:x:1002:1::/:\ntwo:x:2:1::/:\nnobody:x:65534:65534::/:\n\
+                      Bob:x:1001:1001::/:\nvic@example.org:x:1003:1::/:\nadmin:x:1004:1::/:"
+                .to_vec(),
+            uids: Uids::default(),
+            exempt: Exempt::of(b"# who\nBoss\n  vip@Example.org  # pays\n#carol\n\ncarl#x\n"),
+            realms: Realms::new(["example.org".into(), "Example.NET".into()]),
+            ourselves: vec!["admin".into()],
+        }
+    }
+
+    fn ask(sender: &str, place: Place) -> Result<String, Refusal> {
+        rules().account(sender.as_bytes(), place).map(|name| name.to_string())
+    }
+
+    #[test]
+    fn accounts_of_the_system_are_never_locked_by_whatever_way() {
+        for place in PLACES {
+            for name in ["www-data", "WWW-Data", "odd", "two", "nobody", "www-data@example.org"] {
+                assert_eq!(ask(name, place), Err(Refusal::System), "{name} {place:?}");
+            }
+            for name in ["root", "ROOT", "Root@example.org", "abuse@elsewhere", "postmaster"] {
+                assert_eq!(ask(name, place), Err(Refusal::Never), "{name} {place:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn who_is_exempt_or_runs_the_program_is_never_locked() {
+        for place in PLACES {
+            for name in ["boss", "BOSS", "boss@EXAMPLE.org", "VIP@example.ORG"] {
+                assert_eq!(ask(name, place), Err(Refusal::Exempt), "{name} {place:?}");
+            }
+            for name in ["admin", "ADMIN", "Admin@example.net"] {
+                assert_eq!(ask(name, place), Err(Refusal::Ourselves), "{name} {place:?}");
+            }
+            assert!(ask("vip", Place::Command).is_ok());
+        }
+        assert_eq!(rules().account(b"boss ", Place::Local), Err(Refusal::NotAName));
+        assert!(Exempt::of(b"a b\n").has(b"A b"));
+        assert!(Exempt::of(b"carl#x").has(b"carl#x"));
+        assert!(!Exempt::of(b"#carol\n\n").has(b"carol") && !Exempt::of(b"\n\n").has(b""));
+    }
+
+    #[test]
+    fn a_local_account_is_an_exact_entry() {
+        for (name, want) in [
+            ("alice", Ok("alice".into())),
+            ("alice@example.org", Ok("alice".into())),
+            ("alice@EXAMPLE.NET", Ok("alice".into())),
+            ("Bob", Ok("Bob".into())),
+            ("bob", Err(Refusal::NoAccount)),
+            ("Alice", Err(Refusal::NoAccount)),
+            ("alice@elsewhere.org", Err(Refusal::NoAccount)),
+            ("alic", Err(Refusal::NoAccount)),
+            ("al.ce", Err(Refusal::NoAccount)),
+            // The realm wins over an account of that name.
+            ("vic@example.org", Err(Refusal::NoAccount)),
+            ("a+b", Err(Refusal::NotAName)),
+            ("9lives", Err(Refusal::NotAName)),
+            ("al ice", Err(Refusal::NotAName)),
+            ("@example.org", Err(Refusal::NotAName)),
+            ("alice\n", Err(Refusal::NotAName)),
+        ] {
+            assert_eq!(ask(name, Place::Local), want, "{name:?}");
+        }
+        assert_eq!(ask(&"a".repeat(33), Place::Local), Err(Refusal::NotAName));
+        assert_eq!(ask(&"a".repeat(32), Place::Local), Err(Refusal::NoAccount));
+    }
+
+    #[test]
+    fn other_places_know_names_that_are_not_local() {
+        assert_eq!(ask("carol", Place::Nis), Ok("carol".into()));
+        assert_eq!(ask("carol@example.org", Place::Nis), Ok("carol".into()));
+        for name in ["Carol", "carol@elsewhere.org", "9x", "a+b"] {
+            assert_eq!(ask(name, Place::Nis), Err(Refusal::NotAName), "{name}");
+        }
+        assert_eq!(ask("Carol@example.org", Place::Table), Ok("Carol@example.org".into()));
+        assert_eq!(ask("alice@example.org", Place::Table), Ok("alice@example.org".into()));
+        assert_eq!(ask("Carol@example.org", Place::Command), Ok("Carol".into()));
+        assert_eq!(ask("x@y@example.org", Place::Command), Ok("x@y".into()));
+    }
+
+    #[test]
+    fn a_rule_is_no_failure() {
+        assert!(Refusal::Exempt.is_rule() && Refusal::System.is_rule());
+        assert!(!Refusal::NoAccount.is_rule() && !Refusal::NotAName.is_rule());
+    }
+
+    proptest! {
+        #[test]
+        fn what_may_be_locked_is_a_name_of_its_place(
+            sender in prop_oneof![any::<Vec<u8>>(), "[a-zA-Z_@.+-]{1,9}".prop_map(String::into_bytes)],
+        ) {
+            for place in PLACES {
+                let Ok(name) = rules().account(&sender, place) else { continue };
+                let name = name.as_ref();
+                let fine = |more: &[u8]| {
+                    name.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
+                };
+                prop_assert!(fine(b"_.@+-") && !name.starts_with(['-', '.', '@', '+']));
+                prop_assert!(place != Place::Nis || fine(b"_.-") && name.len() <= 32);
+                prop_assert!(place != Place::Local || ["alice", "Bob"].contains(&name));
+                prop_assert!(sender.starts_with(name.as_bytes()));
+            }
+        }
+    }
+}

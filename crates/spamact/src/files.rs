@@ -1,0 +1,332 @@
+//! Files of the system: whether they can be trusted, and replacing one as a whole.
+//!
+//! [`replace`] writes beside and renames, so that a reader, a crash or a full disk finds the old file or
+//! the new one and nothing between. It keeps owner, group and mode, not access lists and other extended
+//! attributes; other hard links keep the old text. Two writers of one file must exclude each other: the
+//! file written beside has a fixed name, so that what a killed run left there is found and removed.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown};
+use spamcore::limits;
+
+use crate::error::Error;
+
+/// The mode of a file that is being written.
+const PRIVATE: u32 = 0o600;
+
+/// Writable by the group or by everybody.
+const SHARED: u32 = 0o022;
+
+/// Only the owner of a file in such a folder can remove it.
+const STICKY: u32 = 0o1000;
+
+/// Replaces a file by another text. Through a symbolic link the file it leads to is replaced. A file
+/// that is not there yet is made, for its owner only.
+///
+/// On an error the old file stands and nothing is left beside it, but for one case: when the folder
+/// cannot be synced at the very end, the new file stands already.
+pub fn replace(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    replace_or_create(path, contents, PRIVATE)
+}
+
+/// Like [`replace`]; `mode` is that of a file that is not there yet.
+pub fn replace_or_create(path: &Path, contents: &[u8], mode: u32) -> Result<(), Error> {
+    let write = |source| Error::Write { path: path.to_owned(), source };
+    let (target, old) = match fs::canonicalize(path) {
+        Ok(target) => {
+            let old = fs::metadata(&target).map_err(write)?;
+            (target, Some(old))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            // A link that leads nowhere is somebody's mistake, not a place for a file.
+            if fs::symlink_metadata(path).is_ok() {
+                return Err(write(error));
+            }
+            (path.to_owned(), None)
+        }
+        Err(error) => return Err(write(error)),
+    };
+    if old.as_ref().is_some_and(|old| !old.is_file()) {
+        return Err(not_plain(path));
+    }
+    let (folder, beside) = beside(&target).ok_or_else(|| not_plain(path))?;
+    let folder = File::open(folder).map_err(write)?;
+    remove(&beside).map_err(write)?;
+    let written = write_beside(&beside, contents, old.as_ref(), mode)
+        .and_then(|()| fs::rename(&beside, &target));
+    if let Err(error) = written {
+        // The first error is the one to tell.
+        let _ = remove(&beside);
+        return Err(write(error));
+    }
+    folder.sync_all().map_err(write)
+}
+
+/// The folder of a file, and the name under which its next text is written.
+fn beside(target: &Path) -> Option<(&Path, PathBuf)> {
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let mut name = OsString::from(".");
+    name.push(target.file_name()?);
+    name.push(".spam-check");
+    Some((folder, folder.join(name)))
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn write_beside(path: &Path, contents: &[u8], old: Option<&Metadata>, mode: u32) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(PRIVATE)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)?;
+    file.write_all(contents)?;
+    if let Some(old) = old {
+        let new = file.metadata()?;
+        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+            fchown(&file, Some(Uid::from_raw(old.uid())), Some(Gid::from_raw(old.gid())))?;
+        }
+    }
+    // After the owner: a change of owner takes bits away.
+    let mode = old.map_or(mode, |old| old.mode() & 0o7777);
+    fchmod(&file, Mode::from_raw_mode(mode))?;
+    file.sync_all()
+}
+
+/// Whether a program or file may be used: an absolute path to a plain file. Where root asks, it and its
+/// folder belong to root and nobody else can write them, nor put another in their place: the folders
+/// above belong to root too, and are nobody else's to write, or sticky. A symbolic link must be so at
+/// both ends.
+pub fn trusted(path: &Path, root: bool) -> Result<(), Error> {
+    trusted_by(path, root.then_some(0))
+}
+
+/// [`trusted`] for a file that may not be there yet: then of its folder only.
+pub fn trusted_place(path: &Path, root: bool) -> Result<(), Error> {
+    match trusted(path, root) {
+        Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            folders(path, root.then_some(0))
+        }
+        other => other,
+    }
+}
+
+/// [`trusted`] where the files must belong to `owner`, as the tests ask.
+fn trusted_by(path: &Path, owner: Option<u32>) -> Result<(), Error> {
+    let read = |source| Error::Read { path: path.to_owned(), source };
+    if !path.is_absolute() {
+        return Err(refused(path, "its path is not absolute"));
+    }
+    let about = fs::metadata(path).map_err(read)?;
+    if !about.is_file() {
+        return Err(not_plain(path));
+    }
+    if owner.is_some_and(|owner| !owned(&about, owner) || about.mode() & SHARED != 0) {
+        return Err(refused(path, "others than root can write it"));
+    }
+    folders(path, owner)?;
+    folders(&fs::canonicalize(path).map_err(read)?, owner)
+}
+
+fn owned(about: &Metadata, owner: u32) -> bool {
+    about.uid() == owner || about.uid() == 0
+}
+
+/// Whether all folders above a path are the owner's alone.
+fn folders(path: &Path, owner: Option<u32>) -> Result<(), Error> {
+    let Some(owner) = owner else { return Ok(()) };
+    for (above, folder) in path.ancestors().skip(1).enumerate() {
+        let read = |source| Error::Read { path: folder.to_owned(), source };
+        let about = fs::metadata(folder).map_err(read)?;
+        let sticky = above > 0 && about.mode() & STICKY != 0;
+        if !owned(&about, owner) || (about.mode() & SHARED != 0 && !sticky) {
+            return Err(refused(path, "others than root can write its folder"));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a file of at most 16 MiB, if it can be [`trusted`]; `/dev/null` is an empty one.
+pub fn read(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
+    if path != Path::new("/dev/null") {
+        trusted(path, root)?;
+    }
+    // It asks the owner once more, of the file that it opened.
+    limits::read_file(path, root).map_err(|error| match error {
+        spamcore::error::Error::Read { path, source } => Error::Read { path, source },
+        _ => refused(path, "others than root can write it, or it is not a plain file"),
+    })
+}
+
+fn not_plain(path: &Path) -> Error {
+    refused(path, "it is not a plain file")
+}
+
+fn refused(path: &Path, why: &'static str) -> Error {
+    Error::Refused { what: path.display().to_string(), why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a folder")
+    }
+
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_owner_and_mode() {
+        let folder = folder();
+        let path = folder.path().join("table");
+        fs::write(&path, "old").expect("a file");
+        mode(&path, 0o640);
+        let root = rustix::process::geteuid().is_root();
+        if root {
+            std::os::unix::fs::chown(&path, Some(12), Some(34)).expect("its owner");
+        }
+        replace(&path, b"new\n").expect("it is replaced");
+        let about = fs::metadata(&path).expect("the file");
+        assert_eq!(about.mode() & 0o7777, 0o640);
+        if root {
+            assert_eq!((about.uid(), about.gid()), (12, 34));
+        }
+        assert_eq!(fs::read(&path).expect("the text"), b"new\n");
+        assert_eq!(names(folder.path()), ["table"]);
+    }
+
+    #[test]
+    fn a_new_file_has_the_mode_that_was_asked_for() {
+        let folder = folder();
+        for (name, made, want) in [
+            ("a", replace as fn(&Path, &[u8]) -> _, 0o600),
+            ("b", |path, text| replace_or_create(path, text, 0o644), 0o644),
+        ] {
+            let path = folder.path().join(name);
+            made(&path, b"x").expect("it is made");
+            assert_eq!(fs::metadata(&path).expect("the file").mode() & 0o7777, want);
+        }
+    }
+
+    #[test]
+    fn the_target_of_a_link_is_replaced_and_the_link_stays() {
+        let (folder, other) = (folder(), folder());
+        let (link, target) = (folder.path().join("link"), other.path().join("target"));
+        fs::write(&target, "old").expect("a file");
+        symlink(&target, &link).expect("a link");
+        replace(&link, b"new").expect("it is replaced");
+        assert_eq!(fs::read_link(&link).expect("still a link"), target);
+        assert_eq!(fs::read(&target).expect("the text"), b"new");
+        fs::remove_file(&target).expect("it goes");
+        replace(&link, b"new").expect_err("it leads nowhere");
+        assert!(names(other.path()).is_empty());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_never_followed() {
+        let folder = folder();
+        let (path, victim) = (folder.path().join("t"), folder.path().join("victim"));
+        fs::write(&path, "old").expect("a file");
+        fs::write(&victim, "kept").expect("a file");
+        let left = folder.path().join(".t.spam-check");
+        fs::write(&left, "half").expect("a file");
+        replace(&path, b"new").expect("it is replaced");
+        symlink(&victim, &left).expect("a link");
+        replace(&path, b"newer").expect("it is replaced");
+        assert_eq!(fs::read(&victim).expect("the text"), b"kept");
+        assert_eq!(fs::read(&path).expect("the text"), b"newer");
+        assert_eq!(names(folder.path()), ["t", "victim"]);
+    }
+
+    #[test]
+    fn an_error_leaves_the_old_file_and_nothing_beside() {
+        let folder = folder();
+        let path = folder.path().join("t");
+        fs::write(&path, "old").expect("a file");
+        let in_the_way = folder.path().join(".t.spam-check");
+        fs::create_dir(&in_the_way).expect("a folder in the way");
+        let error = replace(&path, b"new").expect_err("it cannot be written beside");
+        assert!(matches!(error, Error::Write { .. }));
+        fs::remove_dir(&in_the_way).expect("it goes");
+        assert_eq!(fs::read(&path).expect("the text"), b"old");
+        assert_eq!(names(folder.path()), ["t"]);
+        replace(folder.path(), b"new").expect_err("a folder is no file");
+        replace(&folder.path().join("no/t"), b"new").expect_err("no such folder");
+        replace(Path::new("/dev/null"), b"new").expect_err("a device is no file");
+        assert_eq!(names(folder.path()), ["t"]);
+    }
+
+    #[test]
+    fn only_what_others_cannot_write_is_trusted() {
+        let folder = folder();
+        mode(folder.path(), 0o755);
+        let path = folder.path().join("cmd");
+        fs::write(&path, "text").expect("a file");
+        mode(&path, 0o755);
+        let me = Some(rustix::process::geteuid().as_raw());
+        trusted_by(&path, me).expect("fine");
+        for (what, bits) in [(&path, 0o775), (&path, 0o757), (&folder.path().to_owned(), 0o1777)] {
+            mode(what, bits);
+            let error = trusted_by(&path, me).expect_err("others can write");
+            assert!(matches!(error, Error::Refused { .. }), "{error}");
+            trusted_by(&path, None).expect("nobody asked");
+            mode(what, 0o755);
+        }
+        let open = folder.path().join("open");
+        fs::create_dir(&open).expect("a folder");
+        mode(&open, 0o777);
+        // Either end of a link in a folder of others.
+        let link = open.join("cmd");
+        symlink(&path, &link).expect("a link");
+        trusted_by(&link, me).expect_err("the link can be replaced");
+        let below = open.join("below");
+        fs::create_dir(&below).expect("a folder");
+        fs::copy(&path, below.join("cmd")).expect("a copy");
+        trusted_by(&below.join("cmd"), me).expect_err("the folder can be replaced");
+        let far = folder.path().join("far");
+        symlink(below.join("cmd"), &far).expect("a link");
+        trusted_by(&far, me).expect_err("the target can be replaced");
+        trusted_by(Path::new("cmd"), None).expect_err("not absolute");
+        trusted_by(folder.path(), None).expect_err("not plain");
+        if me == Some(0) {
+            std::os::unix::fs::chown(&path, Some(12), None).expect("its owner");
+            trusted_by(&path, me).expect_err("it is somebody else's");
+        }
+    }
+
+    #[test]
+    fn reading_asks_for_trust_and_dev_null_is_empty() {
+        assert_eq!(read(Path::new("/dev/null"), true).expect("empty"), b"");
+        let folder = folder();
+        let path = folder.path().join("exempt");
+        assert!(matches!(read(&path, false), Err(Error::Read { .. })));
+        fs::write(&path, "alice\n").expect("a file");
+        assert_eq!(read(&path, false).expect("the text"), b"alice\n");
+        mode(&path, 0o666);
+        assert!(matches!(read(&path, true), Err(Error::Refused { .. })));
+    }
+}

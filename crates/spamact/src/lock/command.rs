@@ -1,0 +1,143 @@
+//! A command of the administrator's, for accounts that live elsewhere.
+//!
+//! Takes an absolute path that, like its folder, only root can write (asked where root runs us), and
+//! runs it with the name as its only argument; exit status 0 is done. What it did cannot be looked at:
+//! whether an account is locked is known from memory alone. A second command may undo it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{shown, typed};
+use crate::account::AccountName;
+use crate::error::Error;
+use crate::files::trusted;
+use crate::run::run;
+
+/// What stands between the two commands where a way is remembered.
+const UNDONE: &str = " undone-by:";
+
+/// Locks by a command.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// The command that locks.
+    pub lock: PathBuf,
+    /// The command that unlocks, if there is one.
+    pub unlock: Option<PathBuf>,
+    /// Whether root runs us.
+    pub root: bool,
+    /// How long a command may take.
+    pub limit: Duration,
+}
+
+impl Command {
+    pub(super) const KIND: &'static str = "command";
+
+    /// Locks by `lock`, and unlocks by `unlock`. Paths that are not absolute, or hold control bytes, are
+    /// refused; whether the files can be trusted is asked each time before one is run.
+    pub fn new(lock: &str, unlock: Option<&str>, root: bool) -> Result<Self, Error> {
+        let path = |text: &str| {
+            let refused = |why| Error::Refused { what: shown(text), why };
+            if !Path::new(text).is_absolute() {
+                return Err(refused("its path is not absolute"));
+            }
+            if text.contains(char::is_control) || text.contains(UNDONE) {
+                return Err(refused("its path cannot be remembered"));
+            }
+            Ok(PathBuf::from(text))
+        };
+        let unlock = unlock.map(path).transpose()?;
+        Ok(Self { lock: path(lock)?, unlock, root, limit: Duration::from_secs(60) })
+    }
+
+    pub(super) fn remembered(text: &str, root: bool) -> Result<Self, Error> {
+        match text.split_once(UNDONE) {
+            Some((lock, unlock)) => Self::new(lock, Some(unlock), root),
+            None => Self::new(text, None, root),
+        }
+    }
+
+    pub(super) fn kind(&self) -> String {
+        let unlock = self.unlock.as_ref();
+        let undone = unlock.map_or_else(String::new, |path| format!("{UNDONE}{}", path.display()));
+        format!("{}:{}{undone}", Self::KIND, self.lock.display())
+    }
+
+    pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        self.call(&self.lock, name)
+    }
+
+    pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        let unlock = self.unlock.as_ref().ok_or_else(|| Error::ByHand { name: name.clone() })?;
+        self.call(unlock, name)
+    }
+
+    fn call(&self, program: &Path, name: &AccountName) -> Result<(), Error> {
+        trusted(program, self.root)?;
+        run(program, &[name.as_ref()], None, self.limit)?.success(program)?;
+        Ok(())
+    }
+
+    pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
+        match &self.unlock {
+            Some(unlock) => vec![format!("{} {name}", typed(unlock))],
+            None => vec![format!("# undo what was done by: {} {name}", typed(&self.lock))],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fakes, name};
+    use super::*;
+
+    fn command(lock: &Path, unlock: Option<&Path>, root: bool) -> Command {
+        let text = |path: &Path| path.to_str().expect("a path").to_owned();
+        Command::new(&text(lock), unlock.map(text).as_deref(), root).expect("a command")
+    }
+
+    #[test]
+    fn the_name_is_the_only_argument() {
+        let fakes = Fakes::new();
+        let (lock, unlock) = (fakes.program("lock it", "exit 0"), fakes.program("undo", "exit 0"));
+        let both = command(&lock, Some(&unlock), false);
+        both.lock(&name("a+b@example.org")).expect("it locks");
+        both.unlock(&name("a+b@example.org")).expect("it unlocks");
+        assert_eq!(fakes.calls(), ["[lock it][a+b@example.org]", "[undo][a+b@example.org]"]);
+        assert_eq!(both.by_hand(&name("bob")), [format!("{} bob", unlock.display())]);
+        let one = command(&lock, None, false);
+        let error = one.unlock(&name("bob")).expect_err("there is no way back");
+        assert_eq!(error.reason(), "by hand only");
+        assert_eq!(
+            one.by_hand(&name("bob")),
+            [format!("# undo what was done by: '{}' bob", lock.display())]
+        );
+    }
+
+    #[test]
+    fn only_status_0_is_done() {
+        let fakes = Fakes::new();
+        for script in ["exit 1", "exit 255", "kill -15 $$", "echo done; exit 75"] {
+            let lock = fakes.program("lock", script);
+            let error = command(&lock, None, false).lock(&name("bob")).expect_err("it fails");
+            assert_eq!(error.reason(), "lock failed");
+        }
+        let mut slow = command(&fakes.program("slow", "sleep 60"), None, false);
+        slow.limit = Duration::from_secs(1);
+        assert_eq!(slow.lock(&name("bob")).expect_err("it sleeps").reason(), "slow took too long");
+        let missing = command(&fakes.path("missing"), None, false);
+        missing.lock(&name("bob")).expect_err("it is not there");
+        command(fakes.folder(), None, false).lock(&name("bob")).expect_err("a folder");
+    }
+
+    #[test]
+    fn root_runs_only_what_nobody_else_can_write() {
+        use std::os::unix::fs::PermissionsExt;
+        let fakes = Fakes::new();
+        let lock = fakes.program("lock", "exit 0");
+        std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o777)).expect("its mode");
+        let error =
+            command(&lock, None, true).lock(&name("bob")).expect_err("anybody can write it");
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+        assert!(fakes.calls().is_empty());
+    }
+}

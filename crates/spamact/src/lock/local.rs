@@ -1,0 +1,159 @@
+//! Local accounts: `passwd -l`, and `passwd -u` to undo it.
+//!
+//! Takes a name that has an entry in `/etc/passwd`; looks at the account in `/etc/shadow` before and
+//! after. An account that is locked already, by whatever mark, is left as it is. What passwd(1) does not
+//! reach (keys of SSH, sessions that are open, caches of other programs) stays.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Standing, settled, shadow};
+use crate::account::AccountName;
+use crate::error::Error;
+use crate::files;
+use crate::run::run;
+
+/// Locks local accounts. The default is the real system.
+#[derive(Clone, Debug)]
+pub struct Local {
+    /// The program `passwd`.
+    pub passwd: PathBuf,
+    /// The shadow file that it writes.
+    pub shadow: PathBuf,
+    /// How long the program may take: it waits itself for the lock of the password files.
+    pub limit: Duration,
+}
+
+impl Default for Local {
+    fn default() -> Self {
+        Self {
+            passwd: "/usr/bin/passwd".into(),
+            shadow: "/etc/shadow".into(),
+            limit: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Local {
+    pub(super) const KIND: &'static str = "local";
+
+    pub(super) fn standing(&self, name: &AccountName) -> Result<Standing, Error> {
+        standing(&self.shadow, name)
+    }
+
+    pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        self.bring(name, "-l", Standing::Locked)
+    }
+
+    pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        self.bring(name, "-u", Standing::Open)
+    }
+
+    fn bring(&self, name: &AccountName, option: &str, want: Standing) -> Result<(), Error> {
+        let now = self.standing(name)?;
+        if now != want && now != Standing::Missing {
+            let args = [option, "--", name.as_ref()];
+            run(&self.passwd, &args, None, self.limit)?.success(&self.passwd)?;
+        }
+        settled(self.standing(name)?, want, name, || self.shadow.display().to_string())
+    }
+
+    pub(super) fn by_hand(name: &AccountName) -> Vec<String> {
+        vec![format!("passwd -u -- {name}")]
+    }
+}
+
+/// How an account stands in a shadow file.
+pub(super) fn standing(file: &Path, name: &AccountName) -> Result<Standing, Error> {
+    // Its folder may be somebody else's on a host of NIS; that we only look at it is no harm.
+    Ok(shadow::standing(&files::read(file, false)?, name.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Fakes, name};
+    use super::*;
+    use std::time::Instant;
+
+    const SHADOW: &str = "root:*:1::\nalice:$y$x:1::\nalicia:$y$z:1::\noff:!$y$w:1::\n";
+
+    fn local(fakes: &Fakes, script: &str) -> Local {
+        Local {
+            passwd: fakes.program("passwd", script),
+            shadow: fakes.write("shadow", SHADOW),
+            limit: Duration::from_secs(30),
+        }
+    }
+
+    const REAL: &str = r#"case $1 in
+        -l) sed -i "s/^$3:/$3:!/" $here/shadow ;;
+        -u) sed -i "s/^$3:!/$3:/" $here/shadow ;;
+    esac; echo "passwd: password changed.""#;
+
+    #[test]
+    fn it_locks_once_and_unlocks() {
+        let fakes = Fakes::new();
+        let local = local(&fakes, REAL);
+        let alice = name("alice");
+        assert_eq!(local.standing(&alice).expect("it stands"), Standing::Open);
+        local.lock(&alice).expect("it locks");
+        assert_eq!(local.standing(&alice).expect("it stands"), Standing::Locked);
+        assert_eq!(fakes.read("shadow"), SHADOW.replace("alice:", "alice:!"));
+        local.lock(&alice).expect("it is locked already");
+        local.unlock(&alice).expect("it unlocks");
+        local.unlock(&alice).expect("it is open already");
+        assert_eq!(fakes.read("shadow"), SHADOW);
+        assert_eq!(fakes.calls(), ["[passwd][-l][--][alice]", "[passwd][-u][--][alice]"]);
+        assert_eq!(Local::by_hand(&alice), ["passwd -u -- alice"]);
+    }
+
+    #[test]
+    fn locked_and_missing_accounts_run_nothing() {
+        let fakes = Fakes::new();
+        let local = local(&fakes, REAL);
+        local.lock(&name("off")).expect("it is locked already");
+        for missing in ["ali", "alice2", "ALICE", "a.ice", "nobody"] {
+            let missing = name(missing);
+            assert_eq!(local.standing(&missing).expect("it stands"), Standing::Missing);
+            for end in [local.lock(&missing), local.unlock(&missing)] {
+                assert_eq!(end.expect_err("no account").reason(), "no such account");
+            }
+        }
+        assert!(fakes.calls().is_empty());
+        assert_eq!(fakes.read("shadow"), SHADOW);
+    }
+
+    #[test]
+    fn a_lock_that_is_not_there_afterwards_is_no_lock() {
+        for (script, reason) in [
+            ("echo 'no such user' >&2; exit 1", "passwd failed"),
+            ("exit 0", "it is still open"),
+            ("rm $here/shadow", "shadow cannot be read"),
+            ("sed -i /^alice:/d $here/shadow", "no such account"),
+            ("kill -9 $$", "passwd failed"),
+        ] {
+            let fakes = Fakes::new();
+            let error = local(&fakes, script).lock(&name("alice")).expect_err("not locked");
+            assert!(error.reason().ends_with(reason), "{script}: {}", error.reason());
+        }
+        let fakes = Fakes::new();
+        let mut slow = local(&fakes, "sleep 60");
+        slow.limit = Duration::from_secs(1);
+        let begun = Instant::now();
+        let error = slow.lock(&name("alice")).expect_err("it sleeps");
+        assert_eq!(error.reason(), "passwd took too long");
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        let gone = Local { passwd: fakes.path("gone"), ..local(&fakes, "") };
+        let error = gone.lock(&name("alice")).expect_err("no program");
+        assert_eq!(error.reason(), "gone cannot be run");
+        let error = Local { passwd: fakes.write("plain", ""), ..gone }.lock(&name("alice"));
+        assert_eq!(error.expect_err("no program").reason(), "plain cannot be run");
+    }
+
+    #[test]
+    fn an_unlock_that_leaves_it_locked_is_told() {
+        let fakes = Fakes::new();
+        let error = local(&fakes, "exit 0").unlock(&name("off")).expect_err("still locked");
+        assert_eq!(error.reason(), "it is still locked");
+    }
+}

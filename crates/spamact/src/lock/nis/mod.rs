@@ -1,0 +1,220 @@
+//! Accounts of NIS: a `*` before the password in the master's shadow file, then `make -C /var/yp`.
+//!
+//! Takes a master: this host, whose file is edited directly, or another one, where a constant program
+//! does the same over SSH. Either holds the lock of lckpwdf(3), as shadow-utils and `rpc.yppasswdd` do,
+//! writes the file as a whole beside, and makes the maps even where nothing was to be edited: a run
+//! before may have been killed in between. An account that is locked already is left as it is.
+//!
+//! Who must not be locked is asked on the master: the name must be an entry of the passwd file of NIS
+//! with a uid of people, and no account of the system in the master's own. For undoing, that is not asked.
+//!
+//! SSH takes known hosts and keys without a passphrase only, and asks nothing. `ssh` is found by the
+//! `PATH` of the process, and it sees its environment: the library that calls it cannot do otherwise. It
+//! reads root's own configuration, as is wanted.
+
+mod here;
+mod ssh;
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use regex_lite::Regex;
+
+use super::{Standing, in_pattern, settled, shown, typed};
+use crate::account::{AccountName, Refusal, is_nis_name};
+use crate::error::Error;
+
+/// A user, and a host or address that no option could be taken for.
+static MASTER: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^(?:([A-Za-z0-9][A-Za-z0-9._-]*)@)?([A-Za-z0-9][A-Za-z0-9._:-]*)\z")
+        .expect("the pattern is a constant")
+});
+
+/// What is to be done on a master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Status,
+    Lock,
+    Unlock,
+}
+
+impl Action {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Lock => "lock",
+            Self::Unlock => "unlock",
+        }
+    }
+}
+
+/// A master of NIS, `[USER@]HOST[:PORT]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Master {
+    text: String,
+    user: String,
+    host: String,
+    port: Option<u16>,
+    here: bool,
+}
+
+impl Master {
+    /// Reads a master; `host` are the names and addresses of this host. The user is `root` where none is
+    /// named. With more than one colon, HOST is an IPv6 address and there is no PORT. A master with a PORT
+    /// is always another one: it may be this host's end of a tunnel.
+    pub fn parse(text: &str, host: &[String]) -> Result<Self, Error> {
+        let refused = || Error::Refused { what: shown(text), why: "it is no name of a host" };
+        let parts = MASTER.captures(text).ok_or_else(refused)?;
+        let user = parts.get(1).map_or("root", |user| user.as_str());
+        let (name, port) = match parts[2].split_once(':') {
+            Some((name, port)) if !port.contains(':') => {
+                (name, Some(port.parse().ok().filter(|&port| port != 0).ok_or_else(refused)?))
+            }
+            _ => (&parts[2], None),
+        };
+        let is = |own: &String| own.trim_end_matches('.').eq_ignore_ascii_case(name);
+        let loopback = name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+        let here = name.eq_ignore_ascii_case("localhost") || loopback || host.iter().any(is);
+        Ok(Self {
+            text: text.to_owned(),
+            user: user.to_owned(),
+            host: name.to_owned(),
+            port,
+            here: here && port.is_none(),
+        })
+    }
+
+    /// Whether it is this host, and its files are edited without SSH.
+    pub fn is_here(&self) -> bool {
+        self.here
+    }
+}
+
+/// Locks on a master of NIS. [`Nis::new`] has the paths of the real system.
+#[derive(Debug)]
+pub struct Nis {
+    /// The master.
+    pub master: Master,
+    /// The folder of the passwd and shadow of NIS, there.
+    pub files: PathBuf,
+    /// The password file of the host itself, there.
+    pub passwd: PathBuf,
+    /// Its `login.defs`.
+    pub login_defs: PathBuf,
+    /// The lock file of lckpwdf(3).
+    pub lock_file: PathBuf,
+    /// The program `make`, there.
+    pub make: PathBuf,
+    /// The folder where the maps are made.
+    pub maps: PathBuf,
+    /// How long `make` may take. Editing may take 15 seconds more.
+    pub make_limit: Duration,
+    /// A private folder for the sockets of `ssh`, made where it is not there.
+    pub control: PathBuf,
+    /// A file of known hosts, instead of the user's.
+    pub known_hosts: Option<PathBuf>,
+    /// A key, instead of the user's.
+    pub identity: Option<PathBuf>,
+    /// How long the master may take to let us in.
+    pub connect_limit: Duration,
+    /// One connection serves a whole run; after one that failed there is no other, or each account would
+    /// wait for a dead master.
+    connection: RefCell<Option<Result<ssh::Connection, String>>>,
+}
+
+impl Nis {
+    pub(super) const KIND: &'static str = "nis";
+
+    /// The real system of a master.
+    pub fn new(master: Master) -> Self {
+        Self {
+            master,
+            files: "/var/yp/ypfiles".into(),
+            passwd: "/etc/passwd".into(),
+            login_defs: "/etc/login.defs".into(),
+            lock_file: "/etc/.pwd.lock".into(),
+            make: "/usr/bin/make".into(),
+            maps: "/var/yp".into(),
+            make_limit: Duration::from_secs(120),
+            control: "/run/spam-check".into(),
+            known_hosts: None,
+            identity: None,
+            connect_limit: Duration::from_secs(20),
+            connection: RefCell::new(None),
+        }
+    }
+
+    pub(super) fn kind(&self) -> String {
+        format!("{}:{}", Self::KIND, self.master.text)
+    }
+
+    pub(super) fn standing(&self, name: &AccountName) -> Result<Standing, Error> {
+        self.act(Action::Status, name)
+    }
+
+    pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        self.bring(Action::Lock, name, Standing::Locked)
+    }
+
+    pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        self.bring(Action::Unlock, name, Standing::Open)
+    }
+
+    fn bring(&self, action: Action, name: &AccountName, want: Standing) -> Result<(), Error> {
+        settled(self.act(action, name)?, want, name, || {
+            format!("{} of {}", self.files.join("shadow").display(), self.master.text)
+        })
+    }
+
+    /// Makes the maps once more, after [`Error::Maps`].
+    pub fn make_again(&self) -> Result<(), Error> {
+        if self.master.here { here::make(self) } else { self.over_ssh(|c| c.make(self)) }
+    }
+
+    /// Does something to an account; gives how it stands at the end.
+    fn act(&self, action: Action, name: &AccountName) -> Result<Standing, Error> {
+        if !is_nis_name(name) {
+            return Err(Error::Unfit { name: name.clone(), refusal: Refusal::NotAName });
+        }
+        if self.master.here {
+            return here::act(self, action, name);
+        }
+        self.over_ssh(|connection| connection.act(self, action, name))
+    }
+
+    fn over_ssh<T>(
+        &self,
+        ask: impl FnOnce(&ssh::Connection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut connection = self.connection.borrow_mut();
+        let answer = match connection.get_or_insert_with(|| ssh::Connection::open(self)) {
+            Ok(connection) => ask(connection),
+            Err(what) => Err(self.no_master(what.clone())),
+        };
+        if let Err(Error::Master { what, .. }) = &answer {
+            *connection = Some(Err(what.clone()));
+        }
+        answer
+    }
+
+    fn no_master(&self, what: String) -> Error {
+        Error::Master { master: self.master.text.clone(), what }
+    }
+
+    pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
+        let shadow = typed(&self.files.join("shadow"));
+        let edit = format!(r"sed -i 's/^{}:\*/{name}:/' {shadow}", in_pattern(name));
+        let make = format!("make -C {}", typed(&self.maps));
+        if self.master.here {
+            return vec![edit, make];
+        }
+        let port = self.master.port.map_or_else(String::new, |port| format!("-p {port} "));
+        let Master { user, host, .. } = &self.master;
+        vec![format!("ssh {port}{user}@{host} \"{edit} && {make}\"")]
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Logins that Postfix refuses: entries of a table for `check_sasl_access`.
+//!
+//! Takes `[TYPE:]FILE` and logins as they are logged. A lock is the line `LOGIN REJECT account disabled:
+//! sending spam`, added once at the end of FILE, which is then compiled by `postmap` and asked through
+//! it. Lines of others stay byte for byte, and where one of them is for the same login, it is not ours to
+//! overrule. To unlock is to take our line away.
+//!
+//! Postfix looks logins up in lower case, and `postmap` stores them so (`smtpd_check.c`
+//! `check_sasl_access()`, `DICT_FLAG_FOLD_FIX`): an entry for `Alice` refuses `alice` and `ALICE` too.
+//! That is one login to most mail systems, but where they are two, both are refused.
+//!
+//! Only types that `postmap` compiles are taken. Postfix sees their change at the next connection;
+//! `texthash` it would see only after a reload, and patterns and databases of a network are not files of
+//! entries. The main.cf(5) that asks the table is the administrator's.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Standing, in_pattern, settled, shown, typed};
+use crate::account::AccountName;
+use crate::error::Error;
+use crate::files;
+use crate::run::{first_line, run};
+
+/// What follows the login on a line of ours.
+const ACTION: &str = "REJECT account disabled: sending spam";
+
+/// The types that `postmap` compiles and Postfix notices a change of.
+const TYPES: [&str; 6] = ["hash", "btree", "lmdb", "cdb", "dbm", "sdbm"];
+
+/// The programs of Postfix. The default is the real system.
+#[derive(Clone, Debug)]
+pub struct Postfix {
+    /// `postmap`, which compiles and asks tables.
+    pub postmap: PathBuf,
+    /// `postconf`, which knows the default type.
+    pub postconf: PathBuf,
+    /// How long each may take.
+    pub limit: Duration,
+}
+
+impl Default for Postfix {
+    fn default() -> Self {
+        Self {
+            postmap: "/usr/sbin/postmap".into(),
+            postconf: "/usr/sbin/postconf".into(),
+            limit: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Locks by a table of Postfix.
+#[derive(Clone, Debug)]
+pub struct SaslAccess {
+    kind: String,
+    file: PathBuf,
+    root: bool,
+    postfix: Postfix,
+}
+
+impl SaslAccess {
+    pub(super) const KIND: &'static str = "sasl-access";
+
+    /// Takes `[TYPE:]FILE`; the type, where none is named, is asked from `postconf`. `root` is whether
+    /// root runs us: the file must be root's alone then.
+    pub fn new(table: &str, root: bool, postfix: Postfix) -> Result<Self, Error> {
+        let refused = |why| Error::Refused { what: shown(table), why };
+        let (kind, file) = match table.split_once(':') {
+            Some((kind, file)) if !kind.contains('/') => (Some(kind), file),
+            _ => (None, table),
+        };
+        if !Path::new(file).is_absolute() || file.ends_with('/') {
+            return Err(refused("the file's path is not absolute"));
+        }
+        if file.contains(char::is_control) {
+            return Err(refused("the file's path cannot be remembered"));
+        }
+        let kind = match kind {
+            Some(kind) => kind.to_owned(),
+            None => {
+                let args = ["-h", "default_database_type"];
+                let out = run(&postfix.postconf, &args, None, postfix.limit)?;
+                first_line(&out.success(&postfix.postconf)?.stdout)
+            }
+        };
+        if !TYPES.contains(&&*kind) {
+            return Err(refused("postmap does not compile a table of that type"));
+        }
+        Ok(Self { kind, file: file.into(), root, postfix })
+    }
+
+    pub(super) fn kind(&self) -> String {
+        format!("{}:{}", Self::KIND, self.table())
+    }
+
+    fn table(&self) -> String {
+        format!("{}:{}", self.kind, self.file.display())
+    }
+
+    pub(super) fn standing(&self, name: &AccountName) -> Result<Standing, Error> {
+        let postmap = &self.postfix.postmap;
+        let args = ["-q", name.as_ref(), &self.table()];
+        let out = run(postmap, &args, None, self.postfix.limit)?;
+        if out.status.success() {
+            let refuses = is_refusal(&first_line(&out.stdout));
+            return Ok(if refuses { Standing::Locked } else { Standing::Open });
+        }
+        // "Not found" and "failed" are both status 1; only a failure is told. A table that was never
+        // made has no entries.
+        let said = String::from_utf8_lossy(&out.stderr);
+        let failed = ["fatal:", "error:", "panic:"].iter().any(|word| said.contains(word));
+        let unmade = said.contains("No such file or directory");
+        if out.status.code() == Some(1) && (!failed || unmade) {
+            return Ok(Standing::Open);
+        }
+        Err(Error::Failed { program: postmap.clone(), how: out.how() })
+    }
+
+    pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        if self.standing(name)? == Standing::Locked {
+            return Ok(());
+        }
+        let mut text = self.text()?;
+        let ours = entries(&text).find(|entry| entry.is_for(name)).map(|entry| entry.is_ours(name));
+        match ours {
+            // A run before this one was killed, or postmap failed: it is compiled below.
+            Some(true) => {}
+            Some(false) => {
+                return Err(Error::Entry { name: name.clone(), table: self.file.clone() });
+            }
+            None => {
+                if text.last().is_some_and(|&last| last != b'\n') {
+                    text.push(b'\n');
+                }
+                text.extend_from_slice(format!("{name} {ACTION}\n").as_bytes());
+                files::replace_or_create(&self.file, &text, 0o644)?;
+            }
+        }
+        self.compile(name, Standing::Locked)
+    }
+
+    pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        let text = self.text()?;
+        let mut kept = Vec::with_capacity(text.len());
+        let mut from = 0;
+        for entry in entries(&text).filter(|entry| entry.is_ours(name)) {
+            kept.extend_from_slice(&text[from..entry.at]);
+            from = entry.at + entry.first.len();
+        }
+        kept.extend_from_slice(&text[from..]);
+        if kept == text && self.standing(name)? == Standing::Open {
+            return Ok(());
+        }
+        if kept != text {
+            files::replace(&self.file, &kept)?;
+        }
+        self.compile(name, Standing::Open)
+    }
+
+    /// The table's source; one that is not there yet is empty.
+    fn text(&self) -> Result<Vec<u8>, Error> {
+        files::trusted_place(&self.file, self.root)?;
+        match files::read(&self.file, self.root) {
+            Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(Vec::new())
+            }
+            text => text,
+        }
+    }
+
+    /// Compiles the table, and asks it.
+    fn compile(&self, name: &AccountName, want: Standing) -> Result<(), Error> {
+        let postmap = &self.postfix.postmap;
+        run(postmap, &[self.table()], None, self.postfix.limit)?.success(postmap)?;
+        settled(self.standing(name)?, want, name, || self.table())
+    }
+
+    pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
+        let login = in_pattern(name);
+        vec![
+            format!("sed -i '/^{login} {ACTION}$/Id' {}", typed(&self.file)),
+            format!("postmap {}", typed(Path::new(&self.table()))),
+        ]
+    }
+}
+
+/// Whether the result of a lookup refuses the login: access(5), `REJECT`, `DEFER…`, `4NN`, `5NN`.
+fn is_refusal(result: &str) -> bool {
+    let word = result.split_ascii_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+    let code = word.len() == 3
+        && word.starts_with(['4', '5'])
+        && word.bytes().all(|digit| digit.is_ascii_digit());
+    code || word == "REJECT" || word == "DEFER"
+}
+
+/// An entry of a table: a line that begins with no blank, and what continues it.
+struct Entry<'a> {
+    /// Where its first line begins.
+    at: usize,
+    /// Its first line, with its newline.
+    first: &'a [u8],
+    /// Whether another line continues it.
+    continued: bool,
+}
+
+impl Entry<'_> {
+    /// Postfix folds case, so do we; a key may stand in quotes.
+    fn is_for(&self, name: &AccountName) -> bool {
+        let key = self.first.split(u8::is_ascii_whitespace).next().unwrap_or_default();
+        let bare = key.strip_prefix(b"\"").and_then(|key| key.strip_suffix(b"\""));
+        bare.unwrap_or(key).eq_ignore_ascii_case(name.as_ref().as_bytes())
+    }
+
+    fn is_ours(&self, name: &AccountName) -> bool {
+        let line = self.first.trim_ascii_end();
+        let action = line.split_at_checked(name.as_ref().len()).map(|(_, action)| action);
+        let ours = action.and_then(|action| action.strip_prefix(b" ")) == Some(ACTION.as_bytes());
+        ours && !self.continued && self.is_for(name)
+    }
+}
+
+/// The entries of a table, as postmap(1) reads lines: those that begin with a blank continue an entry,
+/// empty ones and comments are nothing, wherever they stand.
+fn entries(text: &[u8]) -> impl Iterator<Item = Entry<'_>> {
+    let mut at = 0;
+    let mut lines = text
+        .split_inclusive(|&b| b == b'\n')
+        .filter_map(move |line| {
+            let here = at;
+            at += line.len();
+            let first = line.trim_ascii_start().first()?;
+            (*first != b'#').then_some((here, line))
+        })
+        .peekable();
+    std::iter::from_fn(move || {
+        let blank = |line: &[u8]| line[0].is_ascii_whitespace();
+        let (at, first) = lines.find(|(_, line)| !blank(line))?;
+        let continued = lines.peek().is_some_and(|(_, line)| blank(line));
+        Some(Entry { at, first, continued })
+    })
+}
+
+#[cfg(test)]
+#[path = "sasl_access_tests.rs"]
+mod tests;

@@ -1,0 +1,205 @@
+use super::super::testing::{Fakes, name};
+use super::*;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+/// As postmap(1): a compiled table is a copy, looked up in lower case; the first of two entries wins.
+const POSTMAP: &str = r#"
+if [ "$1" = -q ]; then
+    file=${3#*:}.db
+    [ -e "$file" ] || { echo "postmap: fatal: open database $file: No such file or directory" >&2; exit 1; }
+    key=$(printf %s "$2" | tr A-Z a-z)
+    value=$(tr A-Z a-z <"$file" | grep -v '^#' | awk -v key="$key" '$1 == key { sub(/^[^ \t]+[ \t]+/, ""); print; exit }')
+    [ -n "$value" ] && echo "$value"
+else
+    [ -e "${1#*:}" ] || { echo "postmap: fatal: open ${1#*:}: No such file or directory" >&2; exit 1; }
+    cp "${1#*:}" "${1#*:}.db"
+fi"#;
+
+fn postfix(fakes: &Fakes, postmap: &str) -> Postfix {
+    Postfix {
+        postmap: fakes.program("postmap", postmap),
+        postconf: fakes.program("postconf", "echo btree"),
+        limit: Duration::from_secs(30),
+    }
+}
+
+fn access(fakes: &Fakes, postmap: &str) -> SaslAccess {
+    let table = format!("hash:{}", fakes.path("table").display());
+    SaslAccess::new(&table, false, postfix(fakes, postmap)).expect("a table")
+}
+
+#[test]
+fn a_lock_is_one_line_added_once() {
+    let fakes = Fakes::new();
+    let access = access(&fakes, POSTMAP);
+    let alice = name("alice@example.org");
+    assert_eq!(access.standing(&alice).expect("no table"), Standing::Open);
+    access.lock(&alice).expect("it locks");
+    access.lock(&alice).expect("it is locked already");
+    let line = "alice@example.org REJECT account disabled: sending spam\n";
+    assert_eq!(fakes.read("table"), line);
+    let mode = std::fs::metadata(fakes.path("table")).expect("the table").mode();
+    assert_eq!(mode & 0o7777, 0o644);
+    assert_eq!(access.standing(&alice).expect("it stands"), Standing::Locked);
+    assert_eq!(access.standing(&name("lice@example.org")).expect("it stands"), Standing::Open);
+    access.unlock(&alice).expect("it unlocks");
+    access.unlock(&alice).expect("it is open already");
+    assert_eq!(fakes.read("table"), "");
+    let table = format!("hash:{}", fakes.path("table").display());
+    let calls = fakes.calls();
+    let query = "[postmap][-q][alice@example.org][hash:table]";
+    assert_eq!(calls[..4], [query, query, "[postmap][hash:table]", query], "{table}");
+}
+
+#[test]
+fn lines_of_others_stay_byte_for_byte() {
+    let fakes = Fakes::new();
+    let access = access(&fakes, POSTMAP);
+    let others =
+        &b"# alice REJECT account disabled: sending spam\nbob OK\xff\n\n  \n\"carol\"\tOK\r\n\
+                   dave REJECT account disabled: sending spam\n# between\n more\nlast OK"[..];
+    let file = fakes.write("table", others);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).expect("its mode");
+    access.lock(&name("alice")).expect("it locks");
+    let text = std::fs::read(&file).expect("the table");
+    assert_eq!(text, [others, b"\nalice REJECT account disabled: sending spam\n"].concat());
+    access.unlock(&name("alice")).expect("it unlocks");
+    assert_eq!(std::fs::read(&file).expect("the table"), [others, b"\n"].concat());
+    // An entry of somebody else is neither overruled nor taken away.
+    for other in ["bob", "Carol", "CAROL"] {
+        let error = access.lock(&name(other)).expect_err("another entry");
+        assert!(matches!(error, Error::Entry { .. }), "{error}");
+    }
+    // This one looks like ours, but goes on in another line.
+    let error = access.unlock(&name("dave")).expect_err("it is not ours");
+    assert_eq!(error.reason(), "it is still locked");
+    assert_eq!(std::fs::read(&file).expect("the table"), [others, b"\n"].concat());
+    assert_eq!(std::fs::metadata(&file).expect("the table").mode() & 0o7777, 0o640);
+}
+
+#[test]
+fn case_is_folded_as_postfix_folds_it() {
+    let fakes = Fakes::new();
+    let access = access(&fakes, POSTMAP);
+    access.lock(&name("Alice")).expect("it locks");
+    for spelling in ["Alice", "alice", "ALICE"] {
+        assert_eq!(access.standing(&name(spelling)).expect("it stands"), Standing::Locked);
+        access.lock(&name(spelling)).expect("it is locked already");
+    }
+    assert_eq!(fakes.read("table"), "Alice REJECT account disabled: sending spam\n");
+    access.unlock(&name("alice")).expect("it unlocks");
+    assert_eq!(fakes.read("table"), "");
+}
+
+#[test]
+fn an_entry_of_a_run_that_was_killed_is_compiled() {
+    let fakes = Fakes::new();
+    let access = access(&fakes, POSTMAP);
+    fakes.write("table", "alice REJECT account disabled: sending spam\n");
+    assert_eq!(access.standing(&name("alice")).expect("it stands"), Standing::Open);
+    access.lock(&name("alice")).expect("it locks");
+    assert_eq!(fakes.read("table"), fakes.read("table.db"));
+}
+
+#[test]
+fn a_login_that_is_refused_by_others_is_locked() {
+    let fakes = Fakes::new();
+    let access = access(&fakes, POSTMAP);
+    for (action, want) in [
+        ("REJECT", Standing::Locked),
+        ("reject go away", Standing::Locked),
+        ("550 5.7.1 no", Standing::Locked),
+        ("450 later", Standing::Locked),
+        ("DEFER", Standing::Locked),
+        ("OK", Standing::Open),
+        ("5500", Standing::Open),
+        ("DUNNO", Standing::Open),
+        ("HOLD", Standing::Open),
+    ] {
+        fakes.write("table.db", format!("alice {action}\n"));
+        assert_eq!(access.standing(&name("alice")).expect("it stands"), want, "{action}");
+    }
+}
+
+#[test]
+fn a_lock_that_is_not_there_afterwards_is_no_lock() {
+    for (postmap, reason) in [
+        (
+            "[ \"$1\" = -q ] && exit 1; echo 'postmap: fatal: disk full' >&2; exit 1",
+            "postmap failed",
+        ),
+        ("[ \"$1\" = -q ] && exit 1; exit 0", "it is still open"),
+        ("[ \"$1\" = -q ] && echo DUNNO; exit 0", "it is still open"),
+        ("echo 'postmap: fatal: unsupported dictionary type: hash' >&2; exit 1", "postmap failed"),
+        ("exit 75", "postmap failed"),
+        ("kill -9 $$", "postmap failed"),
+        ("[ \"$1\" = -q ] && exit 1; chmod 000 $here/table; exit 1", "postmap failed"),
+    ] {
+        let fakes = Fakes::new();
+        let error = access(&fakes, postmap).lock(&name("alice")).expect_err("not locked");
+        assert_eq!(error.reason(), reason, "{postmap}");
+    }
+    // A warning is no failure.
+    let fakes = Fakes::new();
+    let warns = format!("echo 'postmap: warning: unused parameter' >&2\n{POSTMAP}");
+    access(&fakes, &warns).lock(&name("alice")).expect("it locks");
+    let fakes = Fakes::new();
+    let slow = Postfix {
+        limit: Duration::from_secs(1),
+        ..postfix(&fakes, "[ \"$1\" = -q ] && exit 1; sleep 60")
+    };
+    let table = fakes.path("table").display().to_string();
+    let error = SaslAccess::new(&table, false, slow).expect("a table").lock(&name("alice"));
+    assert_eq!(error.expect_err("it sleeps").reason(), "postmap took too long");
+    let missing = Postfix { postmap: fakes.path("gone"), ..postfix(&fakes, "") };
+    let error = SaslAccess::new(&table, false, missing).expect("a table").lock(&name("alice"));
+    assert_eq!(error.expect_err("no program").reason(), "gone cannot be run");
+}
+
+#[test]
+fn the_type_is_the_default_one_and_must_be_compiled() {
+    let fakes = Fakes::new();
+    let postfix = postfix(&fakes, POSTMAP);
+    let new = |table: &str| SaslAccess::new(table, false, postfix.clone());
+    assert_eq!(new("/x:y/t").expect("a table").kind(), "sasl-access:btree:/x:y/t");
+    assert_eq!(new("lmdb:/t").expect("a table").kind(), "sasl-access:lmdb:/t");
+    assert_eq!(fakes.calls(), ["[postconf][-h][default_database_type]"]);
+    for wrong in
+        ["texthash:/t", "pcre:/t", "hash:t", "t", "", ":/t", "/t/", "hash:/a\nb", "ldap:/x"]
+    {
+        assert!(matches!(new(wrong), Err(Error::Refused { .. })), "{wrong}");
+    }
+    let garbage =
+        Postfix { postconf: fakes.program("postconf2", "echo 'x y'; exit 0"), ..postfix.clone() };
+    SaslAccess::new("/t", false, garbage).expect_err("no type");
+    let failed = Postfix { postconf: fakes.program("postconf3", "exit 1"), ..postfix };
+    assert_eq!(
+        SaslAccess::new("/t", false, failed).expect_err("no type").reason(),
+        "postconf3 failed"
+    );
+}
+
+#[test]
+fn root_writes_only_its_own_table() {
+    let fakes = Fakes::new();
+    let file = fakes.write("table", "");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).expect("its mode");
+    let table = format!("hash:{}", file.display());
+    let access = SaslAccess::new(&table, true, postfix(&fakes, POSTMAP)).expect("a table");
+    let error = access.lock(&name("alice")).expect_err("anybody can write it");
+    assert!(matches!(error, Error::Refused { .. }), "{error}");
+    assert_eq!(fakes.read("table"), "");
+}
+
+#[test]
+fn the_commands_by_hand_undo_it() {
+    let fakes = Fakes::new();
+    let access = access(&fakes, POSTMAP);
+    access.lock(&name("a.c+d@example.org")).expect("it locks");
+    access.lock(&name("abc+d@example.org")).expect("it locks");
+    let by_hand = access.by_hand(&name("a.c+d@example.org"));
+    assert_eq!(by_hand[1], format!("postmap hash:{}", fakes.path("table").display()));
+    let done = std::process::Command::new("/bin/sh").args(["-c", &by_hand[0]]).status();
+    assert!(done.expect("sh runs").success());
+    assert_eq!(fakes.read("table"), "abc+d@example.org REJECT account disabled: sending spam\n");
+}

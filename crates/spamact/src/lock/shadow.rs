@@ -1,0 +1,138 @@
+//! The shadow file: whether an account is locked, and the text with one more or one less locked.
+//!
+//! Takes and gives whole texts as bytes (shadow(5)); lines that are not the account's stay byte for
+//! byte. An account with several entries is locked when all of them are.
+
+use super::Standing;
+
+/// Marks that no password matches: usermod(8) and passwd(1) write `!`, we write `*`.
+const MARKS: &[u8] = b"!*";
+
+/// Whether a password field is one that no password matches.
+fn is_locked(password: &[u8]) -> bool {
+    password.first().is_some_and(|first| MARKS.contains(first))
+}
+
+/// The lines of a text, each with its newline.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|&b| b == b'\n')
+}
+
+/// The password field of a line, if it is an entry of that name, and where it begins.
+fn password<'a>(line: &'a [u8], name: &str) -> Option<(usize, &'a [u8])> {
+    let rest = line.strip_prefix(name.as_bytes())?.strip_prefix(b":")?;
+    let end = rest.iter().position(|b| b":\n".contains(b)).unwrap_or(rest.len());
+    Some((name.len() + 1, &rest[..end]))
+}
+
+/// How an account stands.
+pub(super) fn standing(text: &[u8], name: &str) -> Standing {
+    let mut standing = Standing::Missing;
+    for (_, password) in lines(text).filter_map(|line| password(line, name)) {
+        if !is_locked(password) {
+            return Standing::Open;
+        }
+        standing = Standing::Locked;
+    }
+    standing
+}
+
+/// The text with `*` before the account's password, where it is not locked yet; `None` where nothing is
+/// to be changed.
+pub(super) fn locked(text: &[u8], name: &str) -> Option<Vec<u8>> {
+    edited(text, name, |password| (!is_locked(password)).then(|| [b"*", password].concat()))
+}
+
+/// The text without the one `*` that [`locked`] put; `None` where there is none.
+///
+/// A lone `*` stays, since the account would need no password then, and so does one before another
+/// mark: that is not ours.
+pub(super) fn unlocked(text: &[u8], name: &str) -> Option<Vec<u8>> {
+    edited(text, name, |password| {
+        let rest = password.strip_prefix(b"*")?;
+        (!rest.is_empty() && !is_locked(rest)).then(|| rest.to_vec())
+    })
+}
+
+fn edited(text: &[u8], name: &str, edit: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+    let mut changed = false;
+    let mut out = Vec::with_capacity(text.len() + 2);
+    for line in lines(text) {
+        let entry = password(line, name);
+        match entry.and_then(|(at, old)| edit(old).map(|new| (at, old, new))) {
+            Some((at, old, new)) => {
+                changed = true;
+                out.extend_from_slice(&line[..at]);
+                out.extend_from_slice(&new);
+                out.extend_from_slice(&line[at + old.len()..]);
+            }
+            None => out.extend_from_slice(line),
+        }
+    }
+    changed.then_some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn an_entry_is_locked_when_no_password_matches() {
+        for (text, want) in [
+            (&b"alice:$y$x:1::::::\n"[..], Standing::Open),
+            (b"alice:*$y$x:1::::::\n", Standing::Locked),
+            (b"alice:!$y$x:1::::::", Standing::Locked),
+            (b"alice:!\n", Standing::Locked),
+            (b"alice:*", Standing::Locked),
+            (b"alice::1:\n", Standing::Open),
+            (b"alice:", Standing::Open),
+            (b"alice\n#alice:x\n alice:x\nxalice:x\nalice2:x\nALICE:x\n", Standing::Missing),
+            (b"", Standing::Missing),
+            (b"alice:*a:\nalice:b:\n", Standing::Open),
+            (b"alice:*a:\nalice:!b:\n", Standing::Locked),
+        ] {
+            assert_eq!(standing(text, "alice"), want, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn a_lock_is_one_mark_and_put_once() {
+        let text = b"a\xff:x\nal:$a\nalice:$y$x:1::\nalice2:$z\nalice:$w";
+        let want = b"a\xff:x\nal:$a\nalice:*$y$x:1::\nalice2:$z\nalice:*$w";
+        let now = locked(text, "alice").expect("it changes");
+        assert_eq!(now, want);
+        assert_eq!(locked(&now, "alice"), None);
+        assert_eq!(unlocked(&now, "alice").expect("it changes"), text);
+        assert_eq!(locked(b"alice:!x:\n", "alice"), None);
+        assert_eq!(locked(b"bob:x:\n", "alice"), None);
+    }
+
+    #[test]
+    fn only_our_own_mark_is_taken_away() {
+        for text in
+            [&b"alice:*:1:\n"[..], b"alice:**x:\n", b"alice:*!x:\n", b"alice:!x:\n", b"alice:x:"]
+        {
+            assert_eq!(unlocked(text, "alice"), None, "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn locking_changes_nothing_but_the_mark(text in "([a-c]{0,2}:?[!*x]{0,2}:?[01]?\n?){0,9}") {
+            let text = text.as_bytes();
+            for name in ["a", "b"] {
+                let before = standing(text, name);
+                match locked(text, name) {
+                    Some(now) => {
+                        prop_assert_eq!(before, Standing::Open);
+                        prop_assert_eq!(standing(&now, name), Standing::Locked);
+                        prop_assert_eq!(standing(&now, "c"), standing(text, "c"));
+                        prop_assert!(now.len() > text.len());
+                    }
+                    None => prop_assert_ne!(before, Standing::Open),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Running another program.
+//!
+//! Takes an absolute path, arguments and a time limit; gives how it ended and the beginning of what it
+//! said. No shell. The environment is ours alone (`PATH`, `LC_ALL=C`), the folder is `/`, standard input
+//! is `/dev/null` or the given bytes, and nothing is written to our own outputs. When the time is over,
+//! the program's whole process group is killed and the program reaped. A descendant that left the group
+//! (a daemon) is not killed, and its hold on an output is not waited for.
+
+use std::ffi::OsStr;
+use std::io::{self, Read, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use spamcore::report::shown;
+
+use crate::error::Error;
+
+/// Where the programs look for others.
+pub(crate) const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// So much is kept of an output.
+const KEPT: usize = 64 << 10;
+
+/// How long an output is read on after its program ended.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// The pause between two looks whether a program has ended, once it takes longer.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How a program ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Its exit status, or the signal that ended it.
+    pub status: ExitStatus,
+    /// The first 64 KiB of its standard output.
+    pub stdout: Vec<u8>,
+    /// The first 64 KiB of its standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl Outcome {
+    /// The first line on standard error that is not empty, made printable.
+    pub fn complaint(&self) -> String {
+        first_line(&self.stderr)
+    }
+
+    /// How it ended and what it complained of: `exit status 1: no such user`.
+    pub fn how(&self) -> String {
+        let end = match (self.status.code(), self.status.signal()) {
+            (Some(code), _) => format!("exit status {code}"),
+            (None, Some(signal)) => format!("killed by signal {signal}"),
+            (None, None) => "ended".into(),
+        };
+        match self.complaint() {
+            said if said.is_empty() => end,
+            said => format!("{end}: {said}"),
+        }
+    }
+
+    /// The outcome of success; anything else is an error.
+    pub fn success(self, program: &Path) -> Result<Self, Error> {
+        if self.status.success() {
+            return Ok(self);
+        }
+        Err(Error::Failed { program: program.to_owned(), how: self.how() })
+    }
+}
+
+/// The first line of a text that is not empty, made printable and cut at 200 characters.
+pub(crate) fn first_line(text: &[u8]) -> String {
+    let mut lines = text.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
+    let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
+    shown(line).chars().take(200).collect()
+}
+
+/// Runs a program and waits for it. `input` is what it reads; `None` is `/dev/null`.
+///
+/// A bad exit status is no error here, see [`Outcome::success`].
+pub fn run<A: AsRef<OsStr>>(
+    program: &Path,
+    args: &[A],
+    input: Option<&[u8]>,
+    limit: Duration,
+) -> Result<Outcome, Error> {
+    let start = |source| Error::Start { program: program.to_owned(), source };
+    if !program.is_absolute() {
+        return Err(start(io::Error::new(io::ErrorKind::InvalidInput, "the path is not absolute")));
+    }
+    let mut command = Command::new(program);
+    command
+        .args(args)
+        .env_clear()
+        .env("PATH", PATH)
+        .env("LC_ALL", "C")
+        .current_dir("/")
+        .process_group(0)
+        .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let until = Instant::now() + limit;
+    let mut child = command.spawn().map_err(start)?;
+    let outputs = watch(&mut child, input);
+    let outputs = outputs.map_err(|source| {
+        end(&mut child);
+        start(source)
+    })?;
+    let Some(status) = wait(&mut child, until).map_err(start)? else {
+        end(&mut child);
+        return Err(Error::TimeLimit { program: program.to_owned(), seconds: limit.as_secs() });
+    };
+    let drained = Instant::now() + DRAIN;
+    let [stdout, stderr] = outputs.map(|output| gather(&output, drained));
+    Ok(Outcome { status, stdout, stderr })
+}
+
+/// Starts a thread for each output, and one that feeds the input.
+///
+/// A thread that a descendant keeps waiting is left behind; it holds nothing but a pipe.
+fn watch(child: &mut Child, input: Option<&[u8]>) -> io::Result<[Receiver<Vec<u8>>; 2]> {
+    if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
+        let input = input.to_vec();
+        // A program that does not read its input is no error: its status tells.
+        thread::Builder::new().spawn(move || pipe.write_all(&input))?;
+    }
+    let stdout = follow(child.stdout.take())?;
+    let stderr = follow(child.stderr.take())?;
+    Ok([stdout, stderr])
+}
+
+/// Reads an output to its end and hands on what is kept of it, the rest is dropped.
+fn follow(output: Option<impl Read + Send + 'static>) -> io::Result<Receiver<Vec<u8>>> {
+    let (to, from) = channel();
+    if let Some(output) = output {
+        thread::Builder::new().spawn(move || drain(output, &to))?;
+    }
+    Ok(from)
+}
+
+fn drain(mut output: impl Read, to: &Sender<Vec<u8>>) {
+    let mut left = KEPT;
+    let mut buffer = [0; 4096];
+    loop {
+        match output.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(n) => {
+                let n = n.min(left);
+                left -= n;
+                // Nobody listening any more means that nobody waits.
+                if n > 0 && to.send(buffer[..n].to_vec()).is_err() {
+                    return;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn gather(output: &Receiver<Vec<u8>>, until: Instant) -> Vec<u8> {
+    let mut text = Vec::new();
+    loop {
+        match output.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(piece) => text.extend_from_slice(&piece),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return text,
+        }
+    }
+}
+
+/// Waits for the child; `None` when the time is over.
+fn wait(child: &mut Child, until: Instant) -> io::Result<Option<ExitStatus>> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        thread::sleep(pause.min(left));
+        pause = (pause * 2).min(PAUSE);
+    }
+}
+
+/// Kills the child's group, and reaps the child. It is not reaped yet, so the number is still its own.
+fn end(child: &mut Child) {
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn sh(script: &str, input: Option<&[u8]>, limit: Duration) -> Result<Outcome, Error> {
+        run(Path::new("/bin/sh"), &["-c", script], input, limit)
+    }
+
+    #[test]
+    fn the_environment_is_ours_and_the_input_empty() {
+        let out = run::<&str>(Path::new("/usr/bin/env"), &[], None, SOON).expect("env runs");
+        let mut lines: Vec<_> = out.stdout.split_inclusive(|&b| b == b'\n').collect();
+        lines.sort_unstable();
+        assert_eq!(lines.concat(), format!("LC_ALL=C\nPATH={PATH}\n").as_bytes());
+        let out = sh("pwd; cat; echo two; echo one >&2", None, SOON).expect("sh runs");
+        assert_eq!((&out.stdout[..], &out.stderr[..]), (&b"/\ntwo\n"[..], &b"one\n"[..]));
+    }
+
+    #[test]
+    fn arguments_reach_the_program_byte_for_byte() {
+        let hostile = ["$(id)", "a b", "", "-n", "'\"\\", "a\nb", "*", "~", "\u{f6}"];
+        let mut args = vec!["%s\\0"];
+        args.extend(hostile);
+        let out = run(Path::new("/usr/bin/printf"), &args, None, SOON).expect("printf runs");
+        let want: Vec<u8> = hostile.iter().flat_map(|a| a.bytes().chain([0])).collect();
+        assert_eq!(out.stdout, want);
+    }
+
+    #[test]
+    fn input_is_given_even_where_nobody_reads_it() {
+        let big = vec![b'x'; 300_000];
+        let out = sh("wc -c", Some(&big), SOON).expect("sh runs");
+        assert_eq!(out.stdout.trim_ascii(), b"300000");
+        assert!(sh("exit 0", Some(&big), SOON).expect("sh runs").status.success());
+    }
+
+    #[test]
+    fn failures_are_told_with_their_first_line() {
+        let out = sh("echo >&2; printf 'so\\033[1m it is\\nmore\\n' >&2; exit 3", None, SOON)
+            .expect("sh runs");
+        assert_eq!(out.how(), "exit status 3: so\\x1b[1m it is");
+        let error = out.success(Path::new("/bin/sh")).expect_err("a bad status");
+        assert_eq!(error.reason(), "sh failed");
+        let out = sh("kill -9 $$", None, SOON).expect("sh runs");
+        assert_eq!(out.how(), "killed by signal 9");
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_an_error() {
+        let missing = Path::new("/nowhere/passwd");
+        let error = run(missing, &["x"], None, SOON).expect_err("a missing program");
+        assert_eq!(error.reason(), "passwd cannot be run");
+        let error = run(Path::new("sh"), &["x"], None, SOON).expect_err("a name without a path");
+        assert!(matches!(error, Error::Start { .. }));
+    }
+
+    #[test]
+    fn output_is_bounded_and_read_to_its_end() {
+        let out =
+            sh("head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2; exit 7", None, SOON)
+                .expect("sh runs");
+        assert_eq!((out.stdout.len(), out.stderr.len(), out.status.code()), (KEPT, KEPT, Some(7)));
+    }
+
+    #[test]
+    fn over_time_the_whole_group_dies() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("pids");
+        let script = format!("sleep 300 & echo $! >{0}; echo $$ >>{0}; wait", file.display());
+        let begun = Instant::now();
+        let error = sh(&script, None, Duration::from_secs(1)).expect_err("it sleeps");
+        assert!(matches!(error, Error::TimeLimit { seconds: 1, .. }), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        for pid in std::fs::read_to_string(file).expect("the pids").lines() {
+            // Killed, or already reaped by whoever inherited it.
+            let gone = || {
+                std::fs::read_to_string(format!("/proc/{pid}/stat"))
+                    .map_or(true, |stat| stat.contains(") Z "))
+            };
+            let until = Instant::now() + SOON;
+            while !gone() && Instant::now() < until {
+                thread::sleep(Duration::from_millis(10));
+            }
+            assert!(gone(), "{pid} lives");
+        }
+    }
+
+    #[test]
+    fn a_daemon_that_keeps_the_outputs_is_not_waited_for() {
+        let begun = Instant::now();
+        let out = sh("setsid sleep 15 & echo done", None, SOON).expect("sh runs");
+        assert_eq!(out.stdout, b"done\n");
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+}

@@ -1,0 +1,44 @@
+//! Logins are refused by a table that the real `postmap` compiles. Where Postfix is missing, the test
+//! says so, and that is all.
+
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+
+use std::fs;
+use std::path::Path;
+
+use spamact::AccountName;
+use spamact::lock::{Postfix, SaslAccess, Standing, Way};
+
+#[test]
+fn the_real_postmap_compiles_and_finds_what_was_locked() {
+    if !Path::new("/usr/sbin/postmap").exists() {
+        eprintln!("skipped: no postmap");
+        return;
+    }
+    let name = |text: &str| AccountName::check(text.as_bytes()).expect("a name");
+    for kind in ["", "hash:", "btree:"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("sasl_access");
+        let table = format!("{kind}{}", file.display());
+        let way = SaslAccess::new(&table, false, Postfix::default()).expect("a table");
+        let way = Way::SaslAccess(way);
+        assert_eq!(way.standing(&name("alice")).expect("no table"), Standing::Open);
+        way.lock(&name("Alice@Example.org")).expect("it locks");
+        for spelling in ["Alice@Example.org", "alice@example.org"] {
+            assert_eq!(way.standing(&name(spelling)).expect("it stands"), Standing::Locked);
+        }
+        assert_eq!(way.standing(&name("alice")).expect("it stands"), Standing::Open);
+        let others =
+            b"bob OK\n# a comment\n\"carol\" OK\ndave 550 no\nerin\n more\nfrank OK\n\tmore";
+        fs::write(&file, others).expect("a file");
+        way.lock(&name("alice")).expect("it locks");
+        assert_eq!(way.standing(&name("dave")).expect("it stands"), Standing::Locked);
+        way.lock(&name("carol")).expect_err("another entry");
+        way.lock(&name("BOB")).expect_err("another entry");
+        way.unlock(&name("alice")).expect("it unlocks");
+        assert_eq!(fs::read(&file).expect("the table"), [&others[..], b"\n"].concat());
+        fs::write(&file, "alice REJECT account disabled: sending spam\n more\n").expect("a file");
+        way.lock(&name("bob")).expect("it locks");
+        way.unlock(&name("alice")).expect_err("it is not ours");
+    }
+}
