@@ -378,7 +378,7 @@ fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_serv
         ("exit 1", "exit status: 1"),
         ("sleep 600", "killed: it took more than"),
         ("trap '' TERM; cat >/dev/null; sleep 600 & wait", "killed: it took more than"),
-        ("sleep 600 & exit 3", "exit status: 3"),
+        ("sleep 5 & exit 3", "exit status: 3"),
         ("yes | head -c 1000000; exit 4", "exit status: 4"),
         ("kill -9 $$", "signal: 9"),
     ] {

@@ -79,8 +79,8 @@ impl Body {
                 self.line(&sent(incident));
                 self.gap();
                 self.prose(
-                    "That is more than a person sends from places that a person is at: most \
-                     likely somebody else knows the password.",
+                    "Nobody works from so many places at once: most likely somebody else knows the \
+                     password.",
                 );
             }
             What::StillSending { since } => {
@@ -107,20 +107,25 @@ impl Body {
                 self.prose(&format!("Of {account}: {}", sent(incident)));
             }
         }
+        self.gap();
+        self.prose(&format!("Way of locking: {}", cut(incident.way.as_bytes(), NAME)));
         let sender = cut(incident.sender, NAME);
         if sender != incident.account.as_ref() {
             self.prose(&format!("The log calls it: {sender}"));
         }
-        self.prose(&format!("Way of locking: {}", cut(incident.way.as_bytes(), NAME)));
     }
 
     /// Hold first: that can be taken back.
     fn queue(&mut self, incident: &Incident<'_>, step: u8) {
         let login = login(incident);
+        let real = match incident.what {
+            What::NotDisabled { .. } => "If they are real, hold",
+            _ => "Hold",
+        };
         self.prose(&format!(
-            "{step}. Hold what {login} still has in the queue (nothing is lost by that), and look \
-             at it. The numbers come from the log, for a spammer's sender address is seldom the \
-             account's."
+            "{step}. {real} what {login} still has in the queue (nothing is lost by that), and \
+             look at it. The numbers come from the log, for a spammer's sender address is seldom \
+             the account's."
         ));
         self.gap();
         // Anchored, so that a line cannot quote another: up to the first bracket there is but the
@@ -136,7 +141,7 @@ impl Body {
         self.line("    postqueue -p | awk '$1 ~ /!$/'     # without jq: held ones bear a !");
         self.line("    postcat -qbh QUEUEID");
         self.gap();
-        self.prose("Then delete what is held of it, or let it go:");
+        self.prose("When you have seen that it is spam, delete it; else let it go:");
         self.gap();
         self.line("    ids | postsuper -d - hold");
         self.line("    ids | postsuper -H -");
@@ -205,7 +210,7 @@ impl Body {
         self.line(&format!("    {}", cut(incident.report_line, LINE)));
         if !incident.first_lines.is_empty() {
             self.gap();
-            self.line("The log begins with:");
+            self.line("The first lines of the log:");
             self.gap();
             for line in incident.first_lines.iter().take(LINES) {
                 self.line(&format!("    {}", cut(line, LINE)));

@@ -34,6 +34,10 @@ pub const KEPT: i64 = 400 * DAY;
 /// How many accounts that are not locked are remembered at most; the newest stay.
 pub const ENTRIES: usize = 10_000;
 
+/// How many notices wait at most, each of some 20 KiB. One more is not kept: it is due again with the
+/// next evidence.
+pub const WAITING: usize = 1000;
+
 /// What is remembered.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -182,9 +186,13 @@ impl State {
         told.is_none_or(|told| *told > now || now.saturating_sub(*told) >= DAY)
     }
 
-    /// A notice could not be sent: it waits for the next run. Of each kind the newest waits.
+    /// A notice could not be sent: it waits for the next run. Of each kind the newest waits, and of all
+    /// no more than [`WAITING`].
     pub fn wait(&mut self, name: &AccountName, kind: Kind, text: Text) {
-        self.of(name).waiting.insert(kind, text);
+        let waiting: usize = self.accounts.values().map(|record| record.waiting.len()).sum();
+        if waiting < WAITING {
+            self.of(name).waiting.insert(kind, text);
+        }
     }
 
     /// A notice went out.
@@ -375,6 +383,16 @@ mod tests {
         state.tidy(KEPT + 1);
         let names: Vec<_> = state.accounts().map(|(name, _)| name).collect();
         assert_eq!(names, ["locked", "recent", "waits"]);
+    }
+
+    #[test]
+    fn the_notices_that_wait_are_bounded_and_one_that_is_not_kept_is_still_due() {
+        let mut state = State::default();
+        for number in 0..=WAITING {
+            state.wait(&name(&format!("user{number}")), Kind::Disabled, text());
+        }
+        assert_eq!(state.waiting().count(), WAITING);
+        assert!(state.due(&name(&format!("user{WAITING}")), Kind::Disabled, 0));
     }
 
     #[test]
