@@ -59,13 +59,16 @@ fn folder_of(path: &Path) -> &Path {
 
 /// Makes the folder, 0700, where it is missing, and checks it.
 pub(crate) fn make_folder(path: &Path, root: bool) -> Result<(), Error> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(Error::Write { path: path.to_owned(), source });
-        }
-        _ => {}
+    if check_folder(path, root)? {
+        return Ok(());
     }
-    check_folder(path, root).map(|_| ())
+    match DirBuilder::new().mode(0o700).create(path) {
+        // Another run was quicker.
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            Err(Error::Write { path: path.to_owned(), source })
+        }
+        _ => check_folder(path, root).map(|_| ()),
+    }
 }
 
 /// Whether the folder is there. One that is no folder, or, for root, one that belongs to somebody
