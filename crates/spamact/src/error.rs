@@ -7,7 +7,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use spamcore::error::chain;
+
 use crate::account::{AccountName, Refusal};
+use crate::mail::SmtpFailure;
 
 /// A failure to act, or to find out.
 #[derive(Debug, thiserror::Error)]
@@ -126,6 +129,33 @@ pub enum Error {
         /// The account.
         name: AccountName,
     },
+    /// Another run held the right to act for as long as it was waited for.
+    #[error("another run is acting")]
+    AnotherRun,
+    /// An address that a notice is not sent to.
+    #[error("{0}: not a mail address that can be used")]
+    Address(String),
+    /// What was given as a mail server is none.
+    #[error("{0}: not a mail server: HOST or HOST:PORT, an IPv6 address in brackets")]
+    Server(String),
+    /// A mail server did not take a notice.
+    #[error("{server}: {step} failed")]
+    Smtp {
+        /// Its host and port.
+        server: String,
+        /// The step of the session.
+        step: &'static str,
+        /// The cause.
+        source: SmtpFailure,
+    },
+    /// Neither way out of this host took a notice.
+    #[error("{}, and {}", chain(smtp.as_ref()), chain(sendmail.as_ref()))]
+    NoWayOut {
+        /// Why the mail server of this host did not.
+        smtp: Box<Error>,
+        /// Why its sendmail did not.
+        sendmail: Box<Error>,
+    },
 }
 
 impl Error {
@@ -147,6 +177,10 @@ impl Error {
             Self::Maps { .. } => "make failed".into(),
             Self::Master { .. } => "no connection to the master".into(),
             Self::ByHand { .. } => "by hand only".into(),
+            Self::AnotherRun => "another run is acting".into(),
+            Self::Address(_) | Self::Server(_) | Self::Smtp { .. } | Self::NoWayOut { .. } => {
+                "no notice can be sent".into()
+            }
         }
     }
 }

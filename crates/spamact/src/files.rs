@@ -6,9 +6,9 @@
 //! file written beside has a fixed name, so that what a killed run left there is found and removed.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown};
@@ -169,6 +169,40 @@ pub fn read(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
     })
 }
 
+/// Makes the folder, 0700, where it is missing, and checks it.
+pub(crate) fn make_folder(path: &Path, root: bool) -> Result<(), Error> {
+    if check_folder(path, root)? {
+        return Ok(());
+    }
+    match DirBuilder::new().mode(0o700).create(path) {
+        // Another run was quicker.
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
+            Err(Error::Write { path: path.to_owned(), source })
+        }
+        _ => check_folder(path, root).map(|_| ()),
+    }
+}
+
+/// Whether the folder is there. One that is no folder, or, for root, one that belongs to somebody
+/// else or that others can write, is refused: what lies in it could be anybody's.
+pub(crate) fn check_folder(path: &Path, root: bool) -> Result<bool, Error> {
+    let about = match fs::symlink_metadata(path) {
+        Ok(about) => about,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
+    };
+    if !about.is_dir() {
+        return Err(refused(path, "it is not a folder"));
+    }
+    if root && about.uid() != 0 {
+        return Err(refused(path, "it does not belong to root"));
+    }
+    if root && about.mode() & SHARED != 0 {
+        return Err(refused(path, "others than root can write it"));
+    }
+    Ok(true)
+}
+
 fn not_plain(path: &Path) -> Error {
     refused(path, "it is not a plain file")
 }
@@ -178,7 +212,7 @@ fn refused(path: &Path, why: &'static str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -190,7 +224,8 @@ mod tests {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
     }
 
-    fn names(folder: &Path) -> Vec<String> {
+    /// What lies in a folder, sorted.
+    pub(crate) fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(folder)
             .expect("a folder")
             .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
@@ -328,5 +363,24 @@ mod tests {
         assert_eq!(read(&path, false).expect("the text"), b"alice\n");
         mode(&path, 0o666);
         assert!(matches!(read(&path, true), Err(Error::Refused { .. })));
+    }
+
+    #[test]
+    fn the_folder_is_made_and_checked() {
+        let scratch = folder();
+        let folder = scratch.path().join("state");
+        assert!(!check_folder(&folder, false).expect("it is only missing"));
+        make_folder(&folder, false).expect("the parent is ours");
+        assert_eq!(fs::metadata(&folder).expect("it was made").mode() & 0o777, 0o700);
+        make_folder(&folder, false).expect("it is there already");
+        mode(&folder, 0o777);
+        assert!(matches!(make_folder(&folder, true), Err(Error::Refused { .. })));
+        let link = scratch.path().join("link");
+        symlink(&folder, &link).expect("ours");
+        assert!(matches!(make_folder(&link, false), Err(Error::Refused { .. })));
+        let file = scratch.path().join("plain");
+        fs::write(&file, "").expect("the folder is ours");
+        assert!(matches!(make_folder(&file, false), Err(Error::Refused { .. })));
+        assert!(make_folder(&scratch.path().join("a/b"), false).is_err());
     }
 }

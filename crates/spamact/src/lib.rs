@@ -1,17 +1,25 @@
 //! Acting on accounts: the only crate of spam-check that changes something.
 //!
 //! Text of a log becomes an [`AccountName`] before anything else sees it. [`account`] says whether a
-//! name may be locked at all, [`lock`] how it is locked, looked at and unlocked. Below them are
-//! [`files`], which replaces a file as a whole, and [`run`], which runs another program without a shell.
+//! name may be locked at all, [`lock`] how it is locked, looked at and unlocked. Around the act: [`once`]
+//! lets one run act at a time, [`state`] remembers what was done, [`audit`] tells syslog, [`notice`]
+//! writes what an administrator reads, and [`mail`] sends it. Below them are [`files`], which replaces a
+//! file as a whole, and [`run`], which runs another program without a shell.
 //!
-//! The library prints nothing and does not look at the clock or the environment: paths and names are
-//! arguments.
+//! The library does not print, exit, or look at the clock or the environment: times, names and paths
+//! are arguments.
 
 pub mod account;
+pub mod audit;
 pub mod error;
 pub mod files;
 pub mod lock;
+pub mod mail;
+pub mod notice;
+pub mod once;
+mod printable;
 pub mod run;
+pub mod state;
 
 pub use account::{AccountName, Refusal};
 pub use error::Error;

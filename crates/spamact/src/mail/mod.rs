@@ -1,0 +1,131 @@
+//! Sending a notice.
+//!
+//! Takes a whole mail, its lines ended by CR LF, and an address; gives `Ok` once a mail server or
+//! sendmail has taken it. By default that is the mail server of this host, at its loopback address and
+//! in plain text, else its `sendmail`, so that a notice leaves even where no daemon listens. With
+//! another host (`--smtp`) there is no such second way: it was named because the own queue cannot be
+//! trusted to get the notice out, and a notice that was not sent waits in the state for the next run.
+//!
+//! Where another host offers STARTTLS it is used, and its certificate must be good; with a password
+//! STARTTLS is required, and on port 465 TLS comes first. Only PLAIN and LOGIN are used as logins.
+//!
+//! Every step is under a time limit, and all of them under another. A mail whose last answer was lost
+//! may go out twice: better than not at all.
+//!
+//! The envelope sender is an address, not `<>`: servers that want a login often refuse `<>`, and a
+//! notice that cannot be delivered should be returned to somebody. It cannot loop: what is returned
+//! comes from `<>`, is of no login, and so is never counted nor answered.
+
+mod address;
+mod sendmail;
+mod server;
+mod smtp;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use address::Address;
+pub use server::{Login, Server};
+pub use smtp::SmtpFailure;
+
+use crate::error::Error;
+
+/// How long a notice may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// A step: connecting, an answer.
+    pub step: Duration,
+    /// All of a way out.
+    pub all: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { step: Duration::from_secs(30), all: Duration::from_secs(90) }
+    }
+}
+
+/// The way a notice takes.
+#[derive(Clone, Debug)]
+pub enum Route {
+    /// The mail server of this host, else its sendmail.
+    Here {
+        /// Where the server listens.
+        smtp: SocketAddr,
+        /// The program, by its whole path.
+        sendmail: PathBuf,
+    },
+    /// Another host.
+    Server {
+        /// Its name and port.
+        server: Server,
+        /// How we log in, if at all.
+        login: Option<Login>,
+        /// Files of CA certificates, of which the first that is there counts.
+        ca_files: Vec<PathBuf>,
+    },
+}
+
+impl Default for Route {
+    fn default() -> Self {
+        Self::Here { smtp: (Ipv4Addr::LOCALHOST, 25).into(), sendmail: "/usr/sbin/sendmail".into() }
+    }
+}
+
+impl Route {
+    /// Another host, with the CA files of the system.
+    pub fn server(server: Server, login: Option<Login>) -> Self {
+        // Debian, Red Hat, SUSE.
+        let files = [
+            "/etc/ssl/certs/ca-certificates.crt",
+            "/etc/pki/tls/certs/ca-bundle.crt",
+            "/etc/ssl/ca-bundle.pem",
+        ];
+        Self::Server { server, login, ca_files: files.map(PathBuf::from).to_vec() }
+    }
+
+    /// Whom notices are from: the login where that is an address, for such servers often take no
+    /// other, else `root@` the domain of this host.
+    pub fn sender(&self, host: &str) -> Address {
+        let login = match self {
+            Self::Server { login: Some(login), .. } => login.address(),
+            _ => None,
+        };
+        login.unwrap_or_else(|| Address::root_of(host))
+    }
+}
+
+/// Sends notices.
+#[derive(Clone, Debug, Default)]
+pub struct Mailer {
+    /// The way they take.
+    pub route: Route,
+    /// The name of this host, for EHLO.
+    pub host: String,
+    /// How long one may take. A caller with several to send does well to give up after the first that
+    /// failed: the others would wait as long.
+    pub patience: Patience,
+}
+
+impl Mailer {
+    /// Sends one.
+    pub fn send(&self, to: &Address, message: &[u8]) -> Result<(), Error> {
+        let mail = smtp::Mail { from: &self.route.sender(&self.host), to, message };
+        match &self.route {
+            Route::Here { smtp, sendmail } => {
+                let server = Server::plain(*smtp);
+                let Err(failed) = smtp::send(&server, None, &[], &self.host, self.patience, &mail)
+                else {
+                    return Ok(());
+                };
+                sendmail::send(sendmail, to, message, self.patience.all).map_err(|error| {
+                    Error::NoWayOut { smtp: Box::new(failed), sendmail: Box::new(error) }
+                })
+            }
+            Route::Server { server, login, ca_files } => {
+                smtp::send(server, login.as_ref(), ca_files, &self.host, self.patience, &mail)
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The mail server that is named on the command line, and how we log in to it.
+
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use super::Address;
+use crate::error::Error;
+use crate::printable::cut;
+
+/// No name of a host is longer.
+const LONGEST_HOST: usize = 253;
+
+/// No file of a login is longer.
+const LONGEST_FILE: u64 = 4096;
+
+/// A mail server: `HOST[:PORT]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Its name or address, without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) tls: Tls,
+}
+
+/// When TLS begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tls {
+    /// Never: this very host.
+    Never,
+    /// After STARTTLS, where it is offered.
+    Start,
+    /// At once.
+    Implicit,
+}
+
+impl Server {
+    /// Reads `HOST[:PORT]`; an IPv6 address stands in brackets. The port is 25, with a password 587.
+    pub fn parse(text: &str, password: bool) -> Result<Self, Error> {
+        let wrong = || Error::Server(cut(text.as_bytes(), LONGEST_HOST));
+        let (host, port) = match text.strip_prefix('[') {
+            Some(rest) => {
+                let (address, rest) = rest.split_once(']').ok_or_else(wrong)?;
+                address.parse::<Ipv6Addr>().map_err(|_| wrong())?;
+                let port = if rest.is_empty() { None } else { rest.strip_prefix(':') };
+                if port.is_none() && !rest.is_empty() {
+                    return Err(wrong());
+                }
+                (address, port)
+            }
+            None => match text.split_once(':') {
+                Some((host, port)) => (host, Some(port)),
+                None => (text, None),
+            },
+        };
+        let fine = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        let named = text.starts_with('[')
+            || (host.starts_with(|c: char| c.is_ascii_alphanumeric()) && host.bytes().all(fine));
+        if !named || host.len() > LONGEST_HOST {
+            return Err(wrong());
+        }
+        let port = match port {
+            None if password => 587,
+            None => 25,
+            // `parse` alone would take a sign.
+            Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => {
+                port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?
+            }
+            Some(_) => return Err(wrong()),
+        };
+        let tls = if port == 465 { Tls::Implicit } else { Tls::Start };
+        Ok(Self { host: host.to_owned(), port, tls })
+    }
+
+    /// A server on this host, spoken to in plain text.
+    pub(super) fn plain(at: SocketAddr) -> Self {
+        Self { host: at.ip().to_string(), port: at.port(), tls: Tls::Never }
+    }
+
+    /// The same server with TLS from the first byte, whatever its port.
+    #[must_use]
+    pub fn implicit_tls(self) -> Self {
+        Self { tls: Tls::Implicit, ..self }
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// A user and a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Login {
+    pub(super) user: String,
+    pub(super) password: String,
+}
+
+impl Login {
+    /// Reads a login from a file: the user on the first line and the password on the second, or both on
+    /// one line with a colon between. `root` says whether root runs us.
+    ///
+    /// The file must be a plain one that nobody but its owner can read or write, and root's where root
+    /// runs us.
+    pub fn read(path: &Path, root: bool) -> Result<Self, Error> {
+        let read = |source| Error::Read { path: path.to_owned(), source };
+        let refused = |why| Error::Refused { what: path.display().to_string(), why };
+        // A FIFO would be waited for: look before opening, and again at what was opened.
+        if !std::fs::metadata(path).map_err(read)?.is_file() {
+            return Err(refused("it is not a plain file"));
+        }
+        let file = File::open(path).map_err(read)?;
+        let about = file.metadata().map_err(read)?;
+        if !about.is_file() {
+            return Err(refused("it is not a plain file"));
+        }
+        if about.mode() & 0o077 != 0 {
+            return Err(refused("others can read it: its mode must be 0600"));
+        }
+        if root && about.uid() != 0 {
+            return Err(refused("it does not belong to root"));
+        }
+        let mut text = Vec::new();
+        file.take(LONGEST_FILE + 1).read_to_end(&mut text).map_err(read)?;
+        let text = String::from_utf8(text).unwrap_or_default();
+        if text.len() as u64 > LONGEST_FILE {
+            return Err(refused("it is too long for a user and a password"));
+        }
+        Self::parse(&text)
+            .ok_or_else(|| refused("it does not hold a user and a password, on a line each"))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let first = lines.next()?;
+        let (user, password) = match lines.next() {
+            Some(second) if !second.is_empty() => (first, second),
+            _ => first.split_once(':')?,
+        };
+        let fine = |word: &str| !word.is_empty() && !word.contains(char::is_control);
+        let more = lines.any(|line| !line.is_empty());
+        (fine(user) && fine(password) && !more)
+            .then(|| Self { user: user.to_owned(), password: password.to_owned() })
+    }
+
+    /// The user, where it is a whole address.
+    pub(super) fn address(&self) -> Option<Address> {
+        Address::check(&self.user).ok().filter(|address| address.as_ref().contains('@'))
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The password is nobody's business.
+        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use tempfile::tempdir;
+
+    #[test]
+    fn servers_and_what_is_none() {
+        use Tls::{Implicit, Start};
+        for (text, password, host, port, tls) in [
+            ("mail.example.org", false, "mail.example.org", 25, Start),
+            ("mail.example.org", true, "mail.example.org", 587, Start),
+            ("mail.example.org:2525", true, "mail.example.org", 2525, Start),
+            ("mail.example.org:465", false, "mail.example.org", 465, Implicit),
+            ("192.0.2.1:26", false, "192.0.2.1", 26, Start),
+            ("[2001:db8::1]", false, "2001:db8::1", 25, Start),
+            ("[2001:db8::1]:465", true, "2001:db8::1", 465, Implicit),
+        ] {
+            let server = Server::parse(text, password).expect("it is one");
+            assert_eq!(server, Server { host: host.into(), port, tls }, "{text}");
+        }
+        assert_eq!(Server::parse("[::1]:9", false).expect("it is one").to_string(), "[::1]:9");
+        let long = "x".repeat(254);
+        for text in [
+            "",
+            ":25",
+            "-h",
+            ".h",
+            "h:",
+            "h:0",
+            "h:65536",
+            "h:+1",
+            "h:x",
+            "a b",
+            "h\r\n",
+            "a@h",
+            "2001:db8::1",
+            "[h]",
+            "[::1",
+            "[::1]x",
+            "[::1]:",
+            "h/x",
+            "b\u{f6}b",
+            &long,
+        ] {
+            assert!(matches!(Server::parse(text, false), Err(Error::Server(_))), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn logins_and_what_is_none() {
+        for text in ["alice\np:w\n", "alice:p:w", "alice:p:w\n\n", "alice\r\np:w\r\n"] {
+            let login = Login::parse(text).expect("it is one");
+            assert_eq!((&*login.user, &*login.password), ("alice", "p:w"), "{text:?}");
+        }
+        for text in ["", "alice", "alice\n", ":pw", "alice:", "\npw", "a\0b:pw", "a\nb\nc"] {
+            assert_eq!(Login::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        let login = Login::parse("alice:secret").expect("it is one");
+        assert!(!format!("{login:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_login_that_others_can_read_is_refused() {
+        let scratch = tempdir().expect("a folder");
+        let path = scratch.path().join("auth");
+        fs::write(&path, "alice\nsecret\n").expect("the folder is ours");
+        for (mode, fine) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).expect("it is ours");
+            let read = Login::read(&path, false);
+            assert_eq!(read.is_ok(), fine, "{mode:o}");
+            assert!(fine || matches!(read, Err(Error::Refused { .. })));
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
+        let mine = fs::metadata(&path).expect("it is there").uid() == 0;
+        assert_eq!(Login::read(&path, true).is_ok(), mine);
+        fs::write(&path, "x".repeat(5000)).expect("the folder is ours");
+        assert!(matches!(Login::read(&path, false), Err(Error::Refused { .. })));
+        assert!(matches!(Login::read(scratch.path(), false), Err(Error::Refused { .. })));
+        let missing = scratch.path().join("missing");
+        assert!(matches!(Login::read(&missing, false), Err(Error::Read { .. })));
+    }
+}

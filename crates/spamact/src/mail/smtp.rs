@@ -1,0 +1,245 @@
+//! One session with a mail server.
+//!
+//! Takes a server, a login or none, and a mail; gives `Ok` when the server has taken the mail, or the
+//! step that failed and why. The runtime that it needs is built here and gone at the end. What a server
+//! says is escaped and cut.
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mail_send::smtp::AssertReply;
+use mail_send::smtp::message::Parameters;
+use mail_send::{Credentials, SmtpClient};
+use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, EXT_START_TLS, EhloResponse};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::server::Tls;
+use super::{Address, Login, Patience, Server};
+use crate::error::Error;
+use crate::printable::cut;
+
+/// How much is shown of what a server says.
+const LONGEST_ANSWER: usize = 300;
+
+/// Why a mail server did not take a notice.
+#[derive(Debug, thiserror::Error)]
+pub enum SmtpFailure {
+    /// The network.
+    #[error("{0}")]
+    Io(io::Error),
+    /// No answer within the time limit.
+    #[error("no answer in time")]
+    TimedOut,
+    /// The server says no.
+    #[error("the server said {0}")]
+    Said(String),
+    /// The connection ended, or what came was no answer.
+    #[error("the server hung up, or sent no answer that can be read")]
+    Garbled,
+    /// TLS, its certificate for the most part.
+    #[error("{0}")]
+    Tls(String),
+    /// A password is not sent in plain text.
+    #[error("it does not offer STARTTLS, and a password is not sent without")]
+    NoStartTls,
+    /// The server wants a login that we cannot give.
+    #[error("it offers neither PLAIN nor LOGIN")]
+    NoMechanism,
+}
+
+impl From<mail_send::Error> for SmtpFailure {
+    fn from(error: mail_send::Error) -> Self {
+        use mail_send::Error as E;
+        match error {
+            E::Io(error) => Self::Io(error),
+            E::Tls(error) => Self::Tls(cut(error.to_string().as_bytes(), LONGEST_ANSWER)),
+            E::UnexpectedReply(reply) | E::AuthenticationFailed(reply) => {
+                let said = format!("{} {}", reply.code(), reply.message());
+                Self::Said(cut(said.as_bytes(), LONGEST_ANSWER))
+            }
+            E::Timeout => Self::TimedOut,
+            E::MissingStartTls => Self::NoStartTls,
+            E::UnsupportedAuthMechanism => Self::NoMechanism,
+            E::InvalidTLSName => Self::Tls("no name that a certificate could have".into()),
+            _ => Self::Garbled,
+        }
+    }
+}
+
+/// What is sent.
+pub(super) struct Mail<'a> {
+    pub(super) from: &'a Address,
+    pub(super) to: &'a Address,
+    pub(super) message: &'a [u8],
+}
+
+/// Sends a mail to a server. `host` is our own name.
+pub(super) fn send(
+    server: &Server,
+    login: Option<&Login>,
+    ca_files: &[PathBuf],
+    host: &str,
+    patience: Patience,
+    mail: &Mail<'_>,
+) -> Result<(), Error> {
+    let at = Cell::new("start");
+    let session =
+        Session { server, login, ca_files, helo: helo(host), step: patience.step, mail, at: &at };
+    let failed = |source| Error::Smtp { server: server.to_string(), step: at.get(), source };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| failed(SmtpFailure::Io(error)))?;
+    let done = runtime.block_on(async { timeout(patience.all, session.run()).await });
+    // A look-up that is still going on cannot be broken off, and is not waited for.
+    runtime.shutdown_background();
+    done.map_err(|_| failed(SmtpFailure::TimedOut))?.map_err(failed)
+}
+
+/// Our name for EHLO: one that has letters of a name only, or the address of loopback.
+fn helo(host: &str) -> String {
+    let fine = |b: u8| b.is_ascii_alphanumeric() || b".-".contains(&b);
+    if !host.is_empty() && host.len() <= 255 && host.bytes().all(fine) {
+        host.to_owned()
+    } else {
+        "[127.0.0.1]".into()
+    }
+}
+
+struct Session<'a> {
+    server: &'a Server,
+    login: Option<&'a Login>,
+    ca_files: &'a [PathBuf],
+    helo: String,
+    step: Duration,
+    mail: &'a Mail<'a>,
+    /// The step that is under way, for the error.
+    at: &'a Cell<&'static str>,
+}
+
+impl Session<'_> {
+    async fn run(&self) -> Result<(), SmtpFailure> {
+        let stream = self.connect().await?;
+        // Else each command waits for the answer to a delayed one.
+        stream.set_nodelay(true).map_err(SmtpFailure::Io)?;
+        let mut client = SmtpClient { stream, timeout: self.step };
+        if self.server.tls == Tls::Implicit {
+            self.at.set("TLS");
+            let mut client = client.into_tls(&self.connector()?, &self.server.host).await?;
+            self.greeting(&mut client).await?;
+            let offers = self.ehlo(&mut client).await?;
+            return self.deliver(client, offers).await;
+        }
+        self.greeting(&mut client).await?;
+        let offers = self.ehlo(&mut client).await?;
+        if self.server.tls == Tls::Start && offers.has_capability(EXT_START_TLS) {
+            self.at.set("STARTTLS");
+            // What stands behind the answer to STARTTLS is thrown away with it: nothing that was
+            // slipped into the plain text is taken as said under TLS.
+            let mut client = client.start_tls(&self.connector()?, &self.server.host).await?;
+            let offers = self.ehlo(&mut client).await?;
+            return self.deliver(client, offers).await;
+        }
+        if self.login.is_some() {
+            self.at.set("STARTTLS");
+            return Err(SmtpFailure::NoStartTls);
+        }
+        self.deliver(client, offers).await
+    }
+
+    async fn connect(&self) -> Result<TcpStream, SmtpFailure> {
+        self.at.set("look-up");
+        let (host, port) = (self.server.host.as_str(), self.server.port);
+        let looked_up = timeout(self.step, tokio::net::lookup_host((host, port))).await;
+        let addresses: Vec<SocketAddr> =
+            looked_up.map_err(|_| SmtpFailure::TimedOut)?.map_err(SmtpFailure::Io)?.collect();
+        self.at.set("connection");
+        let mut failure = SmtpFailure::Io(io::ErrorKind::AddrNotAvailable.into());
+        for address in addresses {
+            match timeout(self.step, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(error)) => failure = SmtpFailure::Io(error),
+                Err(_) => failure = SmtpFailure::TimedOut,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn greeting<T>(&self, client: &mut SmtpClient<T>) -> Result<(), SmtpFailure>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.at.set("greeting");
+        // Reading alone has no limit.
+        let greeting = timeout(self.step, client.read()).await;
+        greeting.map_err(|_| SmtpFailure::TimedOut)??.assert_positive_completion()?;
+        Ok(())
+    }
+
+    async fn ehlo<T>(&self, client: &mut SmtpClient<T>) -> Result<EhloResponse<String>, SmtpFailure>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.at.set("EHLO");
+        Ok(client.ehlo(&self.helo).await?)
+    }
+
+    async fn deliver<T>(
+        &self,
+        mut client: SmtpClient<T>,
+        mut offers: EhloResponse<String>,
+    ) -> Result<(), SmtpFailure>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        if let Some(login) = self.login {
+            self.at.set("AUTH");
+            // Of the others only the beginning is built in, and the rest of the dialogue would break.
+            offers.auth_mechanisms &= AUTH_PLAIN | AUTH_LOGIN;
+            let login = Credentials::new(login.user.as_str(), login.password.as_str());
+            client.authenticate(&login, &offers).await?;
+        }
+        self.at.set("MAIL");
+        client.mail_from(self.mail.from.as_ref(), &Parameters::new()).await?;
+        self.at.set("RCPT");
+        client.rcpt_to(self.mail.to.as_ref(), &Parameters::new()).await?;
+        self.at.set("DATA");
+        // The end of the last line is written with the dot.
+        let message = self.mail.message.strip_suffix(b"\r\n").unwrap_or(self.mail.message);
+        client.data(message).await?;
+        // It is theirs now, however they say goodbye.
+        let _ = client.quit().await;
+        Ok(())
+    }
+
+    /// TLS that trusts the first CA file that is there, and nothing else.
+    fn connector(&self) -> Result<TlsConnector, SmtpFailure> {
+        let Some(file) = self.ca_files.iter().find(|file| file.is_file()) else {
+            return Err(SmtpFailure::Tls("there is no file of CA certificates".into()));
+        };
+        let bad = |why: &dyn std::fmt::Display| {
+            SmtpFailure::Tls(cut(format!("{}: {why}", file.display()).as_bytes(), LONGEST_ANSWER))
+        };
+        let mut roots = RootCertStore::empty();
+        let certificates = CertificateDer::pem_file_iter(file).map_err(|error| bad(&error))?;
+        let (added, _) = roots.add_parsable_certificates(certificates.flatten());
+        if added == 0 {
+            return Err(bad(&"no certificate in it"));
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| bad(&error))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Ok(Arc::new(config).into())
+    }
+}

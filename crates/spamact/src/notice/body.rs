@@ -1,0 +1,456 @@
+//! The body of a notice, for a person at three in the morning.
+//!
+//! The first two lines say what happened; then comes what to do now, how to undo the lock, how sure all
+//! this is, and what was seen. Commands stand indented by four blanks, to be pasted as they are; in
+//! them is no text but ours, checked names, and a path of plain letters.
+
+use std::fmt::Write as _;
+
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use super::{Incident, What};
+use crate::account::AccountName;
+use crate::printable::cut;
+
+/// How many log lines, networks and addresses are shown.
+const LINES: usize = 10;
+const PLACES: usize = 20;
+const ACCOUNTS: usize = 40;
+
+/// How much of a line, and of a name, is shown.
+const LINE: usize = 900;
+const NAME: usize = 255;
+
+/// Where our own text is broken.
+const WIDTH: usize = 76;
+
+pub(super) fn body(incident: &Incident<'_>) -> String {
+    let mut body = Body(String::with_capacity(8 << 10));
+    body.what_happened(incident);
+    match incident.what {
+        What::Disabled => {
+            body.heading("WHAT TO DO NOW");
+            body.queue(incident, 1);
+            body.sessions(incident, 2);
+            body.undo(incident);
+        }
+        What::StillSending { .. } => {
+            body.heading("WHAT TO DO NOW");
+            body.sessions(incident, 1);
+            body.queue(incident, 2);
+            body.prose(
+                "3. If it still goes on after that, the lock does not reach the passwords that \
+                 Postfix asks for. --sasl-access=FILE refuses the login in Postfix itself; the \
+                 manual page shows the two lines of main.cf that it needs.",
+            );
+            body.undo(incident);
+        }
+        What::NotDisabled { others, .. } => {
+            body.heading("WHAT TO DO NOW");
+            body.prose(
+                "1. Look at the lines below, and compare them with the journal (see HOW SURE IS \
+                 THIS). If they are real, run the check again with a larger --max-locks. If they \
+                 are forged, find the local user who wrote them, and use --verify-journal.",
+            );
+            body.gap();
+            body.queue(incident, 2);
+            if !others.is_empty() {
+                body.heading("NOT LOCKED FOR THE SAME REASON");
+                body.names(others);
+            }
+        }
+    }
+    body.how_sure(incident);
+    body.evidence(incident);
+    body.0
+}
+
+/// A body under way.
+struct Body(String);
+
+impl Body {
+    fn what_happened(&mut self, incident: &Incident<'_>) {
+        let host = cut(incident.host.as_bytes(), NAME);
+        let (account, at) = (incident.account, stamp(incident.at));
+        match incident.what {
+            What::Disabled => {
+                self.line(&format!("{account} was locked on {host} at {at}."));
+                self.line(&sent(incident));
+                self.gap();
+                self.prose(
+                    "Nobody works from so many places at once: most likely somebody else knows the \
+                     password.",
+                );
+            }
+            What::StillSending { since } => {
+                let since = since.map(|since| format!(" since {}", stamp(since)));
+                let since = since.unwrap_or_default();
+                self.line(&format!("{account} is locked on {host}{since}, but still sends mail."));
+                self.line(&format!("Newer than the lock: {}", sent(incident)));
+                self.gap();
+                self.prose(
+                    "Either a session that was open before the lock stays open, or a cache or \
+                     another password database lets it in.",
+                );
+            }
+            What::NotDisabled { limit, others } => {
+                let many = match others.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                self.line(&format!("NOT locked on {host} at {at}: {account}{many}."));
+                self.line(&format!(
+                    "More locks were asked for than --max-locks={limit} allows: the log may be forged."
+                ));
+                self.gap();
+                self.prose(&format!("Of {account}: {}", sent(incident)));
+            }
+        }
+        self.gap();
+        self.prose(&format!("Way of locking: {}", cut(incident.way.as_bytes(), NAME)));
+        let sender = cut(incident.sender, NAME);
+        if sender != incident.account.as_ref() {
+            self.prose(&format!("The log calls it: {sender}"));
+        }
+    }
+
+    /// Hold first: that can be taken back.
+    fn queue(&mut self, incident: &Incident<'_>, step: u8) {
+        let login = login(incident);
+        let real = match incident.what {
+            What::NotDisabled { .. } => "If they are real, hold",
+            _ => "Hold",
+        };
+        self.prose(&format!(
+            "{step}. {real} what {login} still has in the queue (nothing is lost by that), and \
+             look at it. The numbers come from the log, for a spammer's sender address is seldom \
+             the account's."
+        ));
+        self.gap();
+        // Anchored, so that a line cannot quote another: up to the first bracket there is but the
+        // stamp, the host and the tag. Queue numbers have five characters or more.
+        self.line(&format!(
+            "    ids() {{ {source} | sed -nE 's#^[^[]*/smtpd\\[[0-9]+\\]: ([0-9A-Za-z]{{5,}}): \
+             client=[^ ]+, sasl_method=[^ ]+, sasl_username={name}(, .*)?$#\\1#p' | sort -u; }}",
+            source = source(incident.log),
+            name = pattern(login),
+        ));
+        self.line("    ids | postsuper -h -");
+        self.line(r#"    postqueue -j | jq -c 'select(.queue_name == "hold")'"#);
+        self.line("    postqueue -p | awk '$1 ~ /!$/'     # without jq: held ones bear a !");
+        self.line("    postcat -qbh QUEUEID");
+        self.gap();
+        self.prose("When you have seen that it is spam, delete it; else let it go:");
+        self.gap();
+        self.line("    ids | postsuper -d - hold");
+        self.line("    ids | postsuper -H -");
+        self.gap();
+    }
+
+    fn sessions(&mut self, incident: &Incident<'_>, step: u8) {
+        let login = login(incident);
+        self.prose(&format!(
+            "{step}. Drop the sessions and caches that outlive a lock (those that this host has):"
+        ));
+        self.gap();
+        self.line(&format!("    doveadm auth cache flush {login}"));
+        self.line(&format!("    doveadm kick {login}"));
+        self.line("    systemctl restart saslauthd        # saslauthd -c keeps passwords");
+        self.line("    nscd -i passwd; sss_cache -E");
+        self.line("    postfix reload");
+        self.line("    pkill -x smtpd                     # ends every open SMTP session");
+        self.gap();
+        self.prose("The last one is hard, but honest clients come again.");
+        self.gap();
+    }
+
+    fn undo(&mut self, incident: &Incident<'_>) {
+        let account = incident.account;
+        self.heading("TO UNLOCK IT");
+        self.prose("Give it a new password first: the old one is known to the spammer. Then:");
+        self.gap();
+        self.line(&format!("    postfix-spam-check --enable-account={account}"));
+        if !incident.undo.is_empty() {
+            self.gap();
+            self.prose("By hand, that is:");
+            self.gap();
+            for command in incident.undo {
+                self.line(&format!("    {}", cut(command.as_bytes(), LINE)));
+            }
+        }
+    }
+
+    fn how_sure(&mut self, incident: &Incident<'_>) {
+        self.heading("HOW SURE IS THIS");
+        self.prose(
+            "A syslog file cannot prove who wrote a line: any user of this host can write one, and \
+             so have somebody else locked. The journal knows who wrote what it holds. If these \
+             lines are in it, they are Postfix's own:",
+        );
+        self.gap();
+        self.line(&format!("    {JOURNAL} | grep -F 'sasl_username={}'", login(incident)));
+        self.gap();
+        self.prose(
+            "With --verify-journal an account is locked only on what the journal holds. (A \
+             chrooted smtpd may not log to it: look whether its lines are there at all.)",
+        );
+    }
+
+    fn evidence(&mut self, incident: &Incident<'_>) {
+        self.heading("WHAT WAS SEEN");
+        self.prose(&format!(
+            "Period: {}. Log: {}",
+            cut(incident.period.as_bytes(), NAME),
+            cut(incident.log.as_bytes(), LINE)
+        ));
+        self.gap();
+        self.line("The report says:");
+        self.gap();
+        self.line(&format!("    {}", cut(incident.report_line, LINE)));
+        if !incident.first_lines.is_empty() {
+            self.gap();
+            self.line("The first lines of the log:");
+            self.gap();
+            for line in incident.first_lines.iter().take(LINES) {
+                self.line(&format!("    {}", cut(line, LINE)));
+            }
+        }
+        self.places("Networks, and messages from each:", incident.networks);
+        self.places("Addresses, and messages from each:", incident.addresses);
+    }
+
+    /// A list, the worst first.
+    fn places(&mut self, title: &str, places: &[(Vec<u8>, u64)]) {
+        if places.is_empty() {
+            return;
+        }
+        let mut sorted: Vec<_> = places.iter().collect();
+        sorted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        self.gap();
+        self.line(title);
+        self.gap();
+        for (place, messages) in sorted.iter().take(PLACES) {
+            let place = if place.is_empty() { "(no name)".into() } else { cut(place, NAME) };
+            self.line(&format!("    {messages:>7}  {place}"));
+        }
+        self.and_more(sorted.len(), PLACES);
+    }
+
+    fn names(&mut self, names: &[AccountName]) {
+        for name in names.iter().take(ACCOUNTS) {
+            self.line(&format!("    {name}"));
+        }
+        self.and_more(names.len(), ACCOUNTS);
+    }
+
+    fn and_more(&mut self, all: usize, shown: usize) {
+        if all > shown {
+            self.line(&format!("    and {} more", all - shown));
+        }
+    }
+
+    fn heading(&mut self, title: &str) {
+        if !self.0.ends_with("\n\n") {
+            self.gap();
+        }
+        self.line(title);
+        self.gap();
+    }
+
+    fn gap(&mut self) {
+        self.0.push('\n');
+    }
+
+    fn line(&mut self, line: &str) {
+        self.0.push_str(line);
+        self.0.push('\n');
+    }
+
+    /// Our own text, broken between words.
+    fn prose(&mut self, text: &str) {
+        let mut width = 0;
+        for word in text.split(' ') {
+            if width > 0 && width + 1 + word.len() > WIDTH {
+                self.gap();
+                width = 0;
+            }
+            if width > 0 {
+                self.0.push(' ');
+                width += 1;
+            }
+            self.0.push_str(word);
+            width += word.len();
+        }
+        self.gap();
+    }
+}
+
+/// What was counted, in a sentence.
+fn sent(incident: &Incident<'_>) -> String {
+    let counts = incident.counts;
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        "{} messages in {} from {} networks ({} addresses, {} of them without a name).",
+        counts.messages,
+        cut(incident.period.as_bytes(), NAME),
+        counts.nets,
+        counts.ips,
+        counts.unknowns
+    );
+    text
+}
+
+fn stamp(at: OffsetDateTime) -> String {
+    let format = format_description!(
+        "[year]-[month]-[day] [hour]:[minute]:[second] [offset_hour sign:mandatory][offset_minute]"
+    );
+    // A time always has these parts.
+    at.format(&format).unwrap_or_default()
+}
+
+/// The name to look for in logs and in Dovecot: the sender's as logged where it is a checked one, else
+/// the account's.
+fn login<'a>(incident: &Incident<'a>) -> &'a str {
+    match AccountName::check(incident.sender) {
+        // It is ASCII, being checked.
+        Ok(_) => std::str::from_utf8(incident.sender).unwrap_or(incident.account.as_ref()),
+        Err(_) => incident.account.as_ref(),
+    }
+}
+
+/// A checked name as a pattern of `sed -E` that matches nothing else: `a.c` is not `abc`.
+fn pattern(name: &str) -> String {
+    name.replace('.', "[.]").replace('+', "[+]")
+}
+
+/// The journal's lines that only Postfix can have written.
+const JOURNAL: &str = "journalctl -q -u postfix.service -u 'postfix@*' --since '2 days ago'";
+
+/// The command that shows the log. A path that would need quoting is left to the reader.
+fn source(log: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
+    if log.starts_with('/') && log.bytes().all(plain) && log.len() <= NAME {
+        format!("cat {log}")
+    } else if log == "journal" {
+        JOURNAL.into()
+    } else {
+        "cat LOG".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{incident, name};
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn what_happened_stands_in_the_first_two_lines() {
+        let alice = name("alice");
+        let others = [name("bob")];
+        let sent =
+            "412 messages in 1hour from 14 networks (30 addresses, 9 of them without a name).";
+        for (what, first, second) in [
+            (
+                What::Disabled,
+                "alice was locked on host.example.org at 2026-11-03 17:20:04 +0100.",
+                sent.to_owned(),
+            ),
+            (
+                What::StillSending { since: None },
+                "alice is locked on host.example.org, but still sends mail.",
+                format!("Newer than the lock: {sent}"),
+            ),
+            (
+                What::NotDisabled { limit: 5, others: &others },
+                "NOT locked on host.example.org at 2026-11-03 17:20:04 +0100: alice and 1 more.",
+                "More locks were asked for than --max-locks=5 allows: the log may be forged."
+                    .into(),
+            ),
+        ] {
+            let body = body(&incident(&alice, what));
+            let lines: Vec<_> = body.lines().take(2).collect();
+            assert_eq!(lines, [first, &second]);
+        }
+    }
+
+    #[test]
+    fn the_commands_are_there_and_only_where_they_make_sense() {
+        let alice = name("alice");
+        let undo = ["passwd -u alice".to_owned()];
+        let made = |what| body(&Incident { undo: &undo, ..incident(&alice, what) });
+        let unlock = "\n    postfix-spam-check --enable-account=alice\n";
+        for what in [What::Disabled, What::StillSending { since: None }] {
+            let body = made(what);
+            for command in [
+                unlock,
+                "\n    passwd -u alice\n",
+                "\n    ids | postsuper -h -\n",
+                "\n    ids | postsuper -d - hold\n",
+                "\n    doveadm kick alice\n",
+                "\n    doveadm auth cache flush alice\n",
+                "--verify-journal",
+            ] {
+                assert!(body.contains(command), "{command}\n{body}");
+            }
+        }
+        let body = made(What::NotDisabled { limit: 5, others: &[] });
+        assert!(!body.contains(unlock) && !body.contains("passwd -u"));
+        assert!(body.contains("--verify-journal"));
+    }
+
+    #[test]
+    fn lists_are_the_worst_first_and_bounded() {
+        let alice = name("alice");
+        let mut places: Vec<_> = (1..=50).map(|n| (format!("net{n}").into_bytes(), n)).collect();
+        places.push((Vec::new(), 99));
+        let lines = vec![b"line".to_vec(); 50];
+        let incident =
+            Incident { networks: &places, first_lines: &lines, ..incident(&alice, What::Disabled) };
+        let body = body(&incident);
+        let list = body.split("Networks, and messages from each:\n\n").nth(1).expect("a list");
+        assert!(list.starts_with("         99  (no name)\n         50  net50\n"), "{list}");
+        assert!(list.ends_with("         32  net32\n    and 31 more\n"), "{list}");
+        assert_eq!(body.matches("\n    line").count(), LINES);
+    }
+
+    #[test]
+    fn the_command_finds_the_queue_numbers_of_the_sender_and_of_nobody_else() {
+        let dotted = name("a.c+x@example.org");
+        let log = "Nov  3 17:00:12 mail postfix/smtpd[77]: 3F1A2B: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=a.c+x@example.org\n\
+                   2026-11-03T17:00:13.5+01:00 mail postfix/submission/smtpd[8]: 4Zc1xyBQrvz1: client=unknown[2001:db8::1]:4711, sasl_method=LOGIN, sasl_username=a.c+x@example.org, sasl_sender=y\n\
+                   Nov  3 17:00:14 mail postfix/smtpd[77]: 3F1A2B: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=a.c+x@example.org\n\
+                   Nov  3 17:00:12 mail postfix/smtpd[77]: 111111: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=abc+x@example.org\n\
+                   Nov  3 17:00:12 mail postfix/smtpd[77]: 222222: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=a.c+x@example.org.net\n\
+                   Nov  3 17:00:12 mail postfix/smtpd[77]: warning: non-SMTP command from x[1.2.3.4]: mail postfix/smtpd[77]: 333333: client=c[1.2.3.4], sasl_method=PLAIN, sasl_username=a.c+x@example.org\n\
+                   Nov  3 17:00:12 mail postfix/smtpd[77]: ALL: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=a.c+x@example.org\n";
+        let scratch = tempfile::tempdir().expect("a folder");
+        let path = scratch.path().join("mail.log");
+        std::fs::write(&path, log).expect("the folder is ours");
+        let path = path.to_str().expect("a plain path");
+        let incident = Incident { log: path, ..incident(&dotted, What::Disabled) };
+        let body = body(&incident);
+        let ids = body.lines().find(|line| line.starts_with("    ids() {")).expect("it is there");
+        let shell = Command::new("/bin/sh")
+            .args(["-c", &format!("{ids}\nids")])
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("there is a shell");
+        assert_eq!(String::from_utf8_lossy(&shell.stdout), "3F1A2B\n4Zc1xyBQrvz1\n");
+    }
+
+    #[test]
+    fn no_text_of_a_stranger_is_in_a_command() {
+        let alice = name("alice");
+        for evil in ["$(id)", "'; id; '", "/var/log/a b", "/var/log/$(id)", "-x", "a\nb"] {
+            let incident =
+                Incident { sender: evil.as_bytes(), log: evil, ..incident(&alice, What::Disabled) };
+            assert_eq!(login(&incident), "alice");
+            assert_eq!(source(incident.log), "cat LOG");
+        }
+        assert_eq!(source("journal"), JOURNAL);
+    }
+}

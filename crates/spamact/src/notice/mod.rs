@@ -1,0 +1,396 @@
+//! The notice: a mail to the administrator about one incident.
+//!
+//! Takes an [`Incident`], with text of strangers in it as bytes; gives a [`Text`], which can wait in the
+//! state, and of that the whole mail. Pure: the time, the host's name and the addresses are arguments.
+//!
+//! Whatever a name or a log line holds, the mail has the nine headers of [`Text::message`], each once,
+//! and a body of printable ASCII in lines of less than 998 bytes, none of which is a single dot. Text of
+//! strangers is escaped (`\xnn`), cut where it is long, and stands indented, apart from ours. Commands
+//! hold nothing but checked names.
+
+mod body;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use crate::account::AccountName;
+use crate::mail::Address;
+use crate::printable::{cut, printable};
+use crate::state::{Counts, Kind};
+
+/// RFC 5322, 2.1.1: a line has 998 bytes at most. Some are left for what a relay may add.
+const LONGEST_LINE: usize = 990;
+
+/// No body is longer; what an incident makes is far below.
+const LONGEST_BODY: usize = 256 << 10;
+
+/// No name of a host is longer in a mail.
+const LONGEST_HOST: usize = 255;
+
+/// What happened.
+#[derive(Clone, Copy, Debug)]
+pub enum What<'a> {
+    /// The account was locked.
+    Disabled,
+    /// It was locked before, and sends still.
+    StillSending {
+        /// When it was locked, where we know.
+        since: Option<OffsetDateTime>,
+    },
+    /// It was not locked: more locks were asked for than are allowed.
+    NotDisabled {
+        /// How many are allowed (`--max-locks`).
+        limit: usize,
+        /// The other accounts that were not locked for the same reason.
+        others: &'a [AccountName],
+    },
+}
+
+/// One incident, as it is told. Lists may be of any length and in any order.
+#[derive(Clone, Debug)]
+pub struct Incident<'a> {
+    /// The name of this host.
+    pub host: &'a str,
+    /// The account.
+    pub account: &'a AccountName,
+    /// The sender, as logged.
+    pub sender: &'a [u8],
+    /// What happened.
+    pub what: What<'a>,
+    /// The way of locking: `local`, `nis:MASTER` and so on.
+    pub way: &'a str,
+    /// When, in local time.
+    pub at: OffsetDateTime,
+    /// The period that was looked at, as typed.
+    pub period: &'a str,
+    /// The path of the log, or `journal`.
+    pub log: &'a str,
+    /// The counts.
+    pub counts: Counts,
+    /// The line of the report.
+    pub report_line: &'a [u8],
+    /// The first lines of the log.
+    pub first_lines: &'a [Vec<u8>],
+    /// Networks, and how many messages came from each.
+    pub networks: &'a [(Vec<u8>, u64)],
+    /// Addresses, and how many messages came from each.
+    pub addresses: &'a [(Vec<u8>, u64)],
+    /// The commands that undo the lock by hand.
+    pub undo: &'a [String],
+}
+
+impl Incident<'_> {
+    /// What kind of notice it makes.
+    pub fn kind(&self) -> Kind {
+        match self.what {
+            What::Disabled => Kind::Disabled,
+            What::StillSending { .. } => Kind::StillSending,
+            What::NotDisabled { .. } => Kind::NotDisabled,
+        }
+    }
+
+    /// The subject and the body.
+    pub fn text(&self) -> Text {
+        let what = match self.what {
+            What::Disabled => "DISABLED".into(),
+            What::StillSending { .. } => "DISABLED, STILL SENDING".into(),
+            What::NotDisabled { others: [], .. } => "NOT DISABLED: TOO MANY AT ONCE".into(),
+            What::NotDisabled { others, .. } => {
+                format!("AND {} MORE NOT DISABLED: TOO MANY AT ONCE", others.len())
+            }
+        };
+        let host = cut(self.host.as_bytes(), LONGEST_HOST);
+        let subject = format!("SPAMMER DETECTED AT {host} [USER {} {what}]", self.account);
+        Text { subject, body: body::body(self) }
+    }
+}
+
+/// Where and when a notice goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Head<'a> {
+    /// Whom it is from.
+    pub from: &'a Address,
+    /// Whom it goes to.
+    pub to: &'a Address,
+    /// When it is sent, in local time.
+    pub at: OffsetDateTime,
+    /// What tells it from all others of this host: letters, digits, dots and dashes.
+    pub id: &'a str,
+    /// The name of this host.
+    pub host: &'a str,
+}
+
+/// A notice, apart from where and when it goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// The subject.
+    pub subject: String,
+    /// The body, its lines ended by `\n`.
+    pub body: String,
+}
+
+impl Text {
+    /// The whole mail, its lines ended by CR LF.
+    pub fn message(&self, head: &Head<'_>) -> Vec<u8> {
+        let format = format_description!(
+            "[weekday repr:short], [day padding:none] [month repr:short] [year] \
+             [hour]:[minute]:[second] [offset_hour sign:mandatory][offset_minute]"
+        );
+        // A time always has these parts.
+        let date = head.at.format(&format).unwrap_or_default();
+        let subject = cut(self.subject.as_bytes(), LONGEST_LINE - "Subject: ".len());
+        let (id, host) = (word(head.id), word(head.host));
+        let mut mail = format!(
+            "From: {from}\r\n\
+             To: {to}\r\n\
+             Subject: {subject}\r\n\
+             Date: {date}\r\n\
+             Message-ID: <{id}@{host}>\r\n\
+             Auto-Submitted: auto-generated\r\n\
+             MIME-Version: 1.0\r\n\
+             Content-Type: text/plain; charset=utf-8\r\n\
+             Content-Transfer-Encoding: 7bit\r\n\
+             \r\n",
+            from = head.from,
+            to = head.to,
+        );
+        for line in self.body.lines() {
+            push_line(&mut mail, line);
+            if mail.len() > LONGEST_BODY {
+                push_line(&mut mail, "[cut]");
+                break;
+            }
+        }
+        mail.into_bytes()
+    }
+}
+
+/// A line of the body: printable, broken where it is too long, and never a single dot.
+fn push_line(mail: &mut String, line: &str) {
+    let line = printable(&line.as_bytes()[..line.len().min(LONGEST_BODY)]);
+    let mut rest = line.as_str();
+    loop {
+        let (piece, more) = rest.split_at(rest.len().min(LONGEST_LINE));
+        if piece == "." {
+            mail.push(' ');
+        }
+        mail.push_str(piece);
+        mail.push_str("\r\n");
+        if more.is_empty() {
+            return;
+        }
+        rest = more;
+    }
+}
+
+/// The letters, digits, dots and dashes of a text, for a place where nothing else may stand.
+fn word(text: &str) -> String {
+    let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let word: String = text.chars().filter(fine).take(LONGEST_HOST).collect();
+    if word.is_empty() { "localhost".into() } else { word }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    const HEADERS: [&str; 9] = [
+        "From",
+        "To",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "Auto-Submitted",
+        "MIME-Version",
+        "Content-Type",
+        "Content-Transfer-Encoding",
+    ];
+
+    pub(crate) fn name(name: &str) -> AccountName {
+        AccountName::check(name.as_bytes()).expect("a name")
+    }
+
+    pub(crate) fn incident<'a>(account: &'a AccountName, what: What<'a>) -> Incident<'a> {
+        Incident {
+            host: "host.example.org",
+            account,
+            sender: account.as_ref().as_bytes(),
+            what,
+            way: "local",
+            at: datetime!(2026-11-03 17:20:04 +1),
+            period: "1hour",
+            log: "/var/log/mail.log",
+            counts: Counts { messages: 412, nets: 14, unknowns: 9, ips: 30 },
+            report_line: b"412 (14 nets/9 unknowns/30 IPs/0 webmail) -- Nov  3 17:00:12 mail x",
+            first_lines: &[],
+            networks: &[],
+            addresses: &[],
+            undo: &[],
+        }
+    }
+
+    fn mail(text: &Text) -> String {
+        let address = Address::check("root@example.org").expect("an address");
+        let head = Head {
+            from: &address,
+            to: &address,
+            at: datetime!(2026-11-03 07:05:09 +1),
+            id: "1.2",
+            host: "host.example.org",
+        };
+        String::from_utf8(text.message(&head)).expect("it is ASCII")
+    }
+
+    fn check(mail: &str) {
+        let (head, body) = mail.split_once("\r\n\r\n").expect("there is an end of the headers");
+        let names: Vec<_> =
+            head.split("\r\n").map(|line| line.split_once(": ").expect("a header").0).collect();
+        assert_eq!(names, HEADERS);
+        assert!(mail.ends_with("\r\n"));
+        for line in mail.split("\r\n") {
+            assert!(line.len() <= 998 && line != ".", "{line:?}");
+            assert!(line.bytes().all(|b| matches!(b, b' '..=b'~')), "{line:?}");
+        }
+        assert!(!body.is_empty());
+    }
+
+    #[test]
+    fn the_subjects_that_mail_filters_know() {
+        let alice = name("alice");
+        let others = [name("bob"), name("carol")];
+        for (what, want) in [
+            (What::Disabled, "[USER alice DISABLED]"),
+            (What::StillSending { since: None }, "[USER alice DISABLED, STILL SENDING]"),
+            (
+                What::NotDisabled { limit: 5, others: &[] },
+                "[USER alice NOT DISABLED: TOO MANY AT ONCE]",
+            ),
+            (
+                What::NotDisabled { limit: 5, others: &others },
+                "[USER alice AND 2 MORE NOT DISABLED: TOO MANY AT ONCE]",
+            ),
+        ] {
+            let text = incident(&alice, what).text();
+            assert_eq!(text.subject, format!("SPAMMER DETECTED AT host.example.org {want}"));
+            check(&mail(&text));
+        }
+    }
+
+    #[test]
+    fn the_headers_are_ours() {
+        let alice = name("alice");
+        let mail = mail(&incident(&alice, What::Disabled).text());
+        let head = mail.split("\r\n\r\n").next().expect("there is one");
+        let want = "From: root@example.org\r\n\
+                    To: root@example.org\r\n\
+                    Subject: SPAMMER DETECTED AT host.example.org [USER alice DISABLED]\r\n\
+                    Date: Tue, 3 Nov 2026 07:05:09 +0100\r\n\
+                    Message-ID: <1.2@host.example.org>\r\n\
+                    Auto-Submitted: auto-generated\r\n\
+                    MIME-Version: 1.0\r\n\
+                    Content-Type: text/plain; charset=utf-8\r\n\
+                    Content-Transfer-Encoding: 7bit";
+        assert_eq!(head, want);
+    }
+
+    #[test]
+    fn a_text_that_waited_in_the_state_is_made_safe_again() {
+        for body in ["", ".", "a\n.\n..\n.\r\nb", "\r\r\0\u{85}\u{2028}", "x\r\nBcc: a@b\r\n"] {
+            let subject = format!("s\r\nBcc: a@b\n\n{body}{}", "x".repeat(2000));
+            let text = Text { subject, body: format!("{body}\nlast") };
+            check(&mail(&text));
+        }
+        let text = Text { subject: String::new(), body: "\u{f6}\n".repeat(1 << 20) };
+        let mail = mail(&text);
+        check(&mail);
+        assert!(mail.len() < 2 * LONGEST_BODY);
+    }
+
+    #[test]
+    fn a_long_line_is_broken_and_no_piece_is_a_dot() {
+        let body = format!("{}.\n", "x".repeat(LONGEST_LINE));
+        let mail = mail(&Text { subject: "s".into(), body });
+        check(&mail);
+        assert!(mail.ends_with("x\r\n .\r\n"));
+    }
+
+    #[test]
+    fn a_bad_id_or_host_never_leaves_its_header() {
+        let address = Address::check("root").expect("an address");
+        let text = Text { subject: "s".into(), body: "b\n".into() };
+        for (id, host) in [("", ""), ("a>\r\nBcc: x", "h\nX: y"), ("<@>", "\u{f6}\0")] {
+            let at = datetime!(2026-11-03 07:05:09 UTC);
+            let head = Head { from: &address, to: &address, at, id, host };
+            let mail = String::from_utf8(text.message(&head)).expect("it is ASCII");
+            check(&mail);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_strangers_write_the_mail_is_whole(
+            sender in any::<Vec<u8>>(),
+            lines in proptest::collection::vec(any::<Vec<u8>>(), 0..20),
+            networks in proptest::collection::vec((any::<Vec<u8>>(), any::<u64>()), 0..60),
+            undo in proptest::collection::vec(any::<String>(), 0..4),
+            (host, way, period, log) in any::<(String, String, String, String)>(),
+            what in 0..3,
+        ) {
+            let account = name("alice");
+            let others = [name("bob")];
+            let what = match what {
+                0 => What::Disabled,
+                1 => What::StillSending { since: Some(datetime!(2026-11-03 07:05:09 UTC)) },
+                _ => What::NotDisabled { limit: 5, others: &others },
+            };
+            let line = lines.concat();
+            let text = Incident {
+                sender: &sender,
+                report_line: &line,
+                first_lines: &lines,
+                networks: &networks,
+                addresses: &networks,
+                host: &host,
+                way: &way,
+                period: &period,
+                log: &log,
+                undo: &undo,
+                ..incident(&account, what)
+            }
+            .text();
+            check(&mail(&text));
+            // Nothing of a stranger begins a line.
+            prop_assert!(text.body.lines().all(|line| line.len() <= LONGEST_LINE));
+        }
+
+        #[test]
+        fn any_text_at_all_makes_a_whole_mail(subject in any::<String>(), body in any::<String>()) {
+            check(&mail(&Text { subject, body: format!("{body}\nx") }));
+        }
+    }
+
+    #[test]
+    fn every_single_byte_in_every_place() {
+        let account = name("alice");
+        for byte in 0..=255 {
+            for text in [vec![byte], vec![byte; 3], [b"\r\n", &[byte][..], b"\r\n"].concat()] {
+                let lines = [text.clone()];
+                let lists = [(text.clone(), 1)];
+                let made = Incident {
+                    sender: &text,
+                    report_line: &text,
+                    first_lines: &lines,
+                    networks: &lists,
+                    addresses: &lists,
+                    ..incident(&account, What::Disabled)
+                }
+                .text();
+                check(&mail(&made));
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! One run acts at a time.
+//!
+//! Takes the folder of the state; gives a guard, or [`Error::AnotherRun`] when another run held the lock for
+//! as long as it was waited for. The lock is the kernel's (`flock`) on a file that is never deleted, so
+//! that it is gone with the process, however that ends, and two runs can never lock two files of one
+//! name. It says nothing about runs on other hosts.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
+
+use crate::error::Error;
+use crate::files;
+
+/// How long another run is waited for, unless said otherwise.
+pub const WAIT: Duration = Duration::from_secs(30);
+
+/// The pause between two tries.
+const PAUSE: Duration = Duration::from_millis(50);
+
+const NAME: &str = "lock";
+
+/// The right to act, held until it is dropped.
+#[derive(Debug)]
+pub struct Once {
+    _file: File,
+}
+
+impl Once {
+    /// Waits for the right to act. `root` says whether root runs us; the folder is made where it is
+    /// missing.
+    pub fn wait(folder: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
+        files::make_folder(folder, root)?;
+        let path = folder.join(NAME);
+        let failed = |source| Error::Write { path: path.clone(), source };
+        let nofollow = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits())
+            .expect("flags of open(2) are an int");
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(nofollow)
+            .open(&path)
+            .map_err(failed)?;
+        let begun = Instant::now();
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Self { _file: file }),
+                Err(Errno::INTR) => {}
+                Err(Errno::WOULDBLOCK) => {
+                    let left = longest.saturating_sub(begun.elapsed());
+                    if left.is_zero() {
+                        return Err(Error::AnotherRun);
+                    }
+                    std::thread::sleep(left.min(PAUSE));
+                }
+                Err(error) => return Err(failed(error.into())),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::tests::names;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tempfile::tempdir;
+
+    #[test]
+    fn twenty_at_once_act_one_after_the_other() {
+        let scratch = tempdir().expect("a folder");
+        let (inside, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..20 {
+                scope.spawn(|| {
+                    let guard = Once::wait(scratch.path(), false, Duration::from_secs(60));
+                    let guard = guard.expect("each has its turn");
+                    assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                    std::thread::sleep(Duration::from_millis(2));
+                    inside.fetch_sub(1, Ordering::SeqCst);
+                    done.fetch_add(1, Ordering::SeqCst);
+                    drop(guard);
+                });
+            }
+        });
+        assert_eq!(done.into_inner(), 20);
+        assert_eq!(names(scratch.path()), [NAME]);
+    }
+
+    #[test]
+    fn a_run_that_holds_it_too_long_is_told() {
+        let scratch = tempdir().expect("a folder");
+        let held = Once::wait(scratch.path(), false, Duration::ZERO).expect("it is free");
+        for longest in [Duration::ZERO, Duration::from_millis(80)] {
+            let begun = Instant::now();
+            let second = Once::wait(scratch.path(), false, longest);
+            assert!(matches!(second, Err(Error::AnotherRun)));
+            assert!(begun.elapsed() >= longest);
+        }
+        drop(held);
+        Once::wait(scratch.path(), false, Duration::ZERO).expect("it is free again");
+    }
+
+    #[test]
+    fn a_killed_process_holds_it_no_longer() {
+        let scratch = tempdir().expect("a folder");
+        drop(Once::wait(scratch.path(), false, Duration::ZERO).expect("it is free"));
+        let lock = scratch.path().join(NAME);
+        let script = "exec 9<\"$1\"; flock 9 && echo held && exec sleep 60";
+        let child = std::process::Command::new("/bin/sh")
+            .args(["-c", script, "sh"])
+            .arg(&lock)
+            .stdout(std::process::Stdio::piped())
+            .spawn();
+        let mut child = child.expect("there is a shell");
+        let mut said = [0; 5];
+        let out = child.stdout.as_mut().expect("it is piped");
+        std::io::Read::read_exact(out, &mut said).expect("flock(1) is part of util-linux");
+        assert!(matches!(
+            Once::wait(scratch.path(), false, Duration::ZERO),
+            Err(Error::AnotherRun)
+        ));
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+        Once::wait(scratch.path(), false, Duration::from_secs(10)).expect("the kernel dropped it");
+    }
+
+    #[test]
+    fn a_link_or_a_folder_in_its_place_is_an_error() {
+        let scratch = tempdir().expect("a folder");
+        let lock = scratch.path().join(NAME);
+        std::os::unix::fs::symlink("elsewhere", &lock).expect("ours");
+        assert!(matches!(
+            Once::wait(scratch.path(), false, Duration::ZERO),
+            Err(Error::Write { .. })
+        ));
+        std::fs::remove_file(&lock).expect("ours");
+        std::fs::create_dir(&lock).expect("ours");
+        assert!(Once::wait(scratch.path(), false, Duration::ZERO).is_err());
+    }
+}

@@ -1,0 +1,289 @@
+//! The state on disk: read with care, written as a whole.
+//!
+//! Takes the folder; gives a state or what is wrong with the file. It will not read more than
+//! [`LONGEST`], follow a symbolic link, or wait for a pipe.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use serde::Deserialize;
+
+use super::State;
+use crate::account::AccountName;
+use crate::error::Error;
+use crate::files;
+
+/// The version that is written, and the only one that is read.
+const VERSION: u32 = 1;
+
+/// No state is longer.
+const LONGEST: u64 = 64 << 20;
+
+const NAME: &str = "state.json";
+
+/// What every version has.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+impl State {
+    /// Reads the state; a missing folder or file is an empty one. `root` says whether root runs us:
+    /// then the folder must be root's, and nobody else's to write. Nothing is changed on disk.
+    ///
+    /// With a damaged file the state is empty, and a text says so.
+    pub fn load(folder: &Path, root: bool, now: i64) -> Result<(Self, Option<String>), Error> {
+        let path = folder.join(NAME);
+        let empty = Self { version: VERSION, ..Self::default() };
+        if !files::check_folder(folder, root)? {
+            return Ok((empty, None));
+        }
+        let why = match read(&path) {
+            Ok(None) => return Ok((empty, None)),
+            Ok(Some(text)) => match parse(&text) {
+                Ok(mut state) => {
+                    state.tidy(now);
+                    return Ok((state, None));
+                }
+                Err(why) => why,
+            },
+            Err(Bad::Kind(why)) => why.into(),
+            Err(Bad::Io(source)) => return Err(Error::Read { path, source }),
+        };
+        let aside = folder.join(format!("{NAME}.damaged-{now}"));
+        let told = format!(
+            "{}: damaged ({why}): put aside as {}, and begun anew",
+            path.display(),
+            aside.display()
+        );
+        Ok((Self { changed: true, aside: Some(aside), ..empty }, Some(told)))
+    }
+
+    /// Writes the state where it has changed. The folder is made where it is missing.
+    pub fn save(&mut self, folder: &Path, root: bool) -> Result<(), Error> {
+        if !self.changed {
+            return Ok(());
+        }
+        files::make_folder(folder, root)?;
+        let path = folder.join(NAME);
+        let failed = |source| Error::Write { path: path.clone(), source };
+        self.version = VERSION;
+        let mut text = serde_json::to_vec_pretty(self).map_err(|e| failed(e.into()))?;
+        text.push(b'\n');
+        if let Some(aside) = &self.aside {
+            match fs::rename(&path, aside) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed(error));
+                }
+                _ => self.aside = None,
+            }
+        }
+        files::replace(&path, &text)?;
+        self.changed = false;
+        Ok(())
+    }
+}
+
+/// Why a file is no state.
+enum Bad {
+    /// It is nothing that can be read as one.
+    Kind(&'static str),
+    /// It cannot be read.
+    Io(io::Error),
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Bad> {
+    // A link or a device is not opened at all.
+    match fs::symlink_metadata(path) {
+        Ok(about) if !about.is_file() => return Err(Bad::Kind("it is not a plain file")),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Bad::Io(error)),
+    }
+    let flags = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits())
+        .expect("flags of open(2) are an int");
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(Bad::Io)?;
+    let mut text = Vec::new();
+    file.take(LONGEST + 1).read_to_end(&mut text).map_err(Bad::Io)?;
+    if text.len() as u64 > LONGEST {
+        return Err(Bad::Kind("it has more than 64 MiB"));
+    }
+    Ok(Some(text))
+}
+
+fn parse(text: &[u8]) -> Result<State, String> {
+    let Versioned { version } = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+    if version != VERSION {
+        return Err(format!("version {version} is not known"));
+    }
+    let state: State = serde_json::from_slice(text).map_err(|e| e.to_string())?;
+    if state.accounts.keys().any(|name| AccountName::check(name.as_bytes()).is_err()) {
+        return Err("a name in it is none of an account".into());
+    }
+    Ok(state)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Counts, Kind, Lock};
+    use super::*;
+    use crate::files::tests::names as lie_in;
+    use crate::notice::Text;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use tempfile::tempdir;
+
+    const NOW: i64 = 1_795_500_000;
+
+    fn full() -> State {
+        let mut state = State { version: VERSION, ..State::default() };
+        let alice = AccountName::check(b"alice@example.org").expect("a name");
+        let lock = Lock {
+            way: "nis:master.example.org".into(),
+            undo: vec!["undo".into()],
+            at: NOW,
+            counts: Counts { messages: 95, nets: 7, unknowns: 8, ips: 9 },
+            period: "1hour 30minutes".into(),
+            log: "/var/log/mail.log".into(),
+        };
+        state.add_lock(&alice, lock);
+        let text = Text { subject: "s".into(), body: "b \"\u{f6}\n".into() };
+        state.wait(&alice, Kind::Disabled, text);
+        state.told(&alice, Kind::StillSending, NOW);
+        state.leave_unfinished("nis:master.example.org", NOW);
+        state
+    }
+
+    fn saved(folder: &Path) -> State {
+        let mut state = full();
+        state.save(folder, false).expect("the folder is ours");
+        state
+    }
+
+    #[test]
+    fn what_is_saved_is_loaded() {
+        let scratch = tempdir().expect("a folder");
+        let folder = scratch.path().join("lib");
+        let (empty, told) = State::load(&folder, false, NOW).expect("a missing folder is empty");
+        assert_eq!((empty.accounts().count(), told), (0, None));
+        assert!(!folder.exists(), "loading changes nothing");
+        let state = saved(&folder);
+        let about = fs::metadata(folder.join(NAME)).expect("it was written");
+        assert_eq!(about.mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&folder).expect("it was made").mode() & 0o777, 0o700);
+        assert_eq!(State::load(&folder, false, NOW).expect("it is whole"), (state, None));
+    }
+
+    #[test]
+    fn an_unchanged_state_is_not_written() {
+        let scratch = tempdir().expect("a folder");
+        saved(scratch.path());
+        let inode = || fs::metadata(scratch.path().join(NAME)).expect("it is there").ino();
+        let before = inode();
+        let (mut state, _) = State::load(scratch.path(), false, NOW).expect("it is whole");
+        state.save(scratch.path(), false).expect("there is nothing to do");
+        assert_eq!(inode(), before);
+    }
+
+    #[test]
+    fn a_damaged_file_is_put_aside_and_told_once() {
+        let names = |last| [NAME.to_owned(), format!("{NAME}.damaged-{last}")];
+        let cases: [&[u8]; 9] = [
+            b"",
+            b"{}",
+            b"\0\0\0\0",
+            b"\xff",
+            b"[]",
+            b"{\"version\":2,\"accounts\":{}}",
+            b"{\"version\":1,\"accounts\":{},\"recent\":[],\"unfinished\":{},\"more\":1}",
+            b"{\"version\":1,\"accounts\":{},\"recent\":[1e99],\"unfinished\":{}}",
+            br#"{"version":1,"accounts":{"-rf /":{"locks":[],"seen_locked":null,"told":{},"waiting":{}}},"recent":[],"unfinished":{}}"#,
+        ];
+        for contents in cases {
+            let scratch = tempdir().expect("a folder");
+            fs::write(scratch.path().join(NAME), contents).expect("the folder is ours");
+            let (mut state, told) = State::load(scratch.path(), false, NOW).expect("it goes on");
+            assert!(told.expect("it is told").contains("damaged ("), "{contents:?}");
+            assert_eq!(lie_in(scratch.path()), [NAME], "loading changes nothing");
+            state.save(scratch.path(), false).expect("the folder is ours");
+            assert_eq!(lie_in(scratch.path()), names(NOW));
+            let aside = fs::read(scratch.path().join(&names(NOW)[1])).expect("it was put aside");
+            assert_eq!(aside, contents);
+            let (_, told) = State::load(scratch.path(), false, NOW).expect("it is whole");
+            assert_eq!(told, None);
+        }
+    }
+
+    #[test]
+    fn a_file_cut_off_at_any_byte_is_damaged_and_stops_nobody() {
+        let scratch = tempdir().expect("a folder");
+        saved(scratch.path());
+        let path = scratch.path().join(NAME);
+        let whole = fs::read(&path).expect("it was written");
+        for length in 0..whole.len() - 1 {
+            fs::write(&path, &whole[..length]).expect("the folder is ours");
+            let (state, told) = State::load(scratch.path(), false, NOW).expect("it goes on");
+            assert!(told.is_some() && state.accounts().count() == 0, "{length}");
+        }
+        // A byte that was changed never panics, and never lets a bad name in.
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 0x55;
+            fs::write(&path, &changed).expect("the folder is ours");
+            let (state, _) = State::load(scratch.path(), false, NOW).expect("it goes on");
+            assert!(state.accounts().all(|(name, _)| AccountName::check(name.as_bytes()).is_ok()));
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_file_is_put_aside_and_not_followed() {
+        for folder in [true, false] {
+            let scratch = tempdir().expect("a folder");
+            let path = scratch.path().join(NAME);
+            if folder {
+                fs::create_dir(&path).expect("ours");
+            } else {
+                std::os::unix::fs::symlink("/dev/zero", &path).expect("ours");
+            }
+            let (mut state, told) = State::load(scratch.path(), false, NOW).expect("it goes on");
+            assert!(told.is_some());
+            state.save(scratch.path(), false).expect("it is put aside");
+            assert_eq!(State::load(scratch.path(), false, NOW).expect("it is whole").1, None);
+        }
+    }
+
+    #[test]
+    fn killed_between_write_and_rename_the_old_state_stands() {
+        let scratch = tempdir().expect("a folder");
+        let state = saved(scratch.path());
+        fs::write(scratch.path().join(format!(".{NAME}.spam-check")), "{\"vers").expect("ours");
+        let (mut loaded, told) = State::load(scratch.path(), false, NOW).expect("it is whole");
+        assert_eq!((&loaded, told), (&state, None));
+        loaded.finish("nis:master.example.org");
+        loaded.save(scratch.path(), false).expect("the left-over is removed");
+        assert_eq!(lie_in(scratch.path()), [NAME]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_an_error_and_the_old_state_stands() {
+        let scratch = tempdir().expect("a folder");
+        let state = saved(scratch.path());
+        // In the way of the temporary file, whoever runs this: a folder that is not empty.
+        fs::create_dir_all(scratch.path().join(format!(".{NAME}.spam-check/x"))).expect("ours");
+        let (mut loaded, _) = State::load(scratch.path(), false, NOW).expect("it is whole");
+        loaded.finish("nis:master.example.org");
+        assert!(matches!(loaded.save(scratch.path(), false), Err(Error::Write { .. })));
+        assert!(loaded.changed, "it is still to be written");
+        assert_eq!(State::load(scratch.path(), false, NOW).expect("it is whole").0, state);
+    }
+
+    #[test]
+    fn root_takes_no_folder_that_others_can_write() {
+        let scratch = tempdir().expect("a folder");
+        fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777)).expect("ours");
+        assert!(matches!(State::load(scratch.path(), true, NOW), Err(Error::Refused { .. })));
+        assert!(matches!(full().save(scratch.path(), true), Err(Error::Refused { .. })));
+    }
+}

@@ -1,0 +1,410 @@
+//! What is remembered from run to run: what was locked, when, how and why, and what was told.
+//!
+//! Takes the folder (`/var/lib/spam-check`) and the time of the caller, in Unix seconds; gives a
+//! [`State`], kept as JSON in `state.json`. Loading changes nothing on disk, so that a dry run can
+//! look; [`State::save`] replaces the file as a whole. The caller holds [`crate::once::Once`] from
+//! before the one to after the other.
+//!
+//! A file that is damaged, or of a version that is not known, does not stop anybody: the state is then
+//! empty, the caller is told once, and saving puts the old file aside as `state.json.damaged-TIME`.
+//!
+//! A clock that was set back leaves times that have not come yet. They are taken as now: else an
+//! account could not be locked again, nor a notice sent, before the wrong clock's hour.
+//!
+//! It is bounded: what is neither locked nor waits to be told is dropped after [`KEPT`], or earlier
+//! where there are more than [`ENTRIES`]. The names in it are checked ones.
+
+mod file;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::AccountName;
+use crate::notice::Text;
+
+/// Seconds of a day.
+const DAY: i64 = 24 * 60 * 60;
+
+/// How long, in seconds, an account that is no longer locked is remembered. Longer than any sensible
+/// period, whose old lines must not lock it again.
+pub const KEPT: i64 = 400 * DAY;
+
+/// How many accounts that are not locked are remembered at most; the newest stay.
+pub const ENTRIES: usize = 10_000;
+
+/// How many notices wait at most, each of some 20 KiB. One more is not kept: it is due again with the
+/// next evidence.
+pub const WAITING: usize = 1000;
+
+/// What is remembered.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    version: u32,
+    accounts: BTreeMap<String, Record>,
+    /// When locks were made, the last 24 hours.
+    recent: Vec<i64>,
+    /// Ways of locking whose last step (NIS: `make`) failed, and since when.
+    unfinished: BTreeMap<String, i64>,
+    /// Whether the file must be written.
+    #[serde(skip)]
+    changed: bool,
+    /// Where the damaged file goes.
+    #[serde(skip)]
+    aside: Option<PathBuf>,
+}
+
+/// What is remembered of an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    /// The locks that hold, as far as we made them: one a way.
+    pub locks: Vec<Lock>,
+    /// When the account was last seen locked, by whomever. Only newer lines are evidence.
+    pub seen_locked: Option<i64>,
+    /// When each kind of notice last went out.
+    pub told: BTreeMap<Kind, i64>,
+    /// Notices that could not be sent, and wait.
+    pub waiting: BTreeMap<Kind, Text>,
+}
+
+/// One lock that was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lock {
+    /// The way: `local`, `nis:MASTER` and so on.
+    pub way: String,
+    /// The commands that undo it by hand.
+    pub undo: Vec<String>,
+    /// When, in Unix seconds.
+    pub at: i64,
+    /// On what counts.
+    pub counts: Counts,
+    /// The period that was looked at, as typed.
+    pub period: String,
+    /// The log that was read.
+    pub log: String,
+}
+
+/// What an account was judged on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Messages.
+    pub messages: u64,
+    /// Distinct networks.
+    pub nets: u64,
+    /// Distinct addresses of clients without a name.
+    pub unknowns: u64,
+    /// Distinct addresses.
+    pub ips: u64,
+}
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An account was locked.
+    Disabled,
+    /// A locked account goes on sending.
+    StillSending,
+    /// More locks were asked for than are allowed.
+    NotDisabled,
+}
+
+impl Record {
+    fn idle(&self) -> bool {
+        self.locks.is_empty() && self.waiting.is_empty()
+    }
+
+    /// The newest time in it.
+    fn newest(&self) -> i64 {
+        let times = self.told.values().copied().chain(self.seen_locked);
+        times.chain(self.locks.iter().map(|lock| lock.at)).max().unwrap_or(i64::MIN)
+    }
+}
+
+impl State {
+    /// The accounts in the order of their names.
+    pub fn accounts(&self) -> impl Iterator<Item = (&str, &Record)> {
+        self.accounts.iter().map(|(name, record)| (name.as_str(), record))
+    }
+
+    /// What is remembered of an account.
+    pub fn record(&self, name: &AccountName) -> Option<&Record> {
+        self.accounts.get(name.as_ref())
+    }
+
+    /// When the account was last seen locked: only lines stamped after that are evidence.
+    pub fn seen_locked(&self, name: &AccountName) -> Option<i64> {
+        self.record(name)?.seen_locked
+    }
+
+    /// The account is locked now, whoever did it.
+    pub fn see_locked(&mut self, name: &AccountName, now: i64) {
+        self.of(name).seen_locked = Some(now);
+    }
+
+    /// An account was locked: a new incident, of which nothing was told yet.
+    pub fn add_lock(&mut self, name: &AccountName, lock: Lock) {
+        self.recent.push(lock.at);
+        let record = self.of(name);
+        record.seen_locked = Some(lock.at);
+        record.told.clear();
+        record.locks.retain(|old| old.way != lock.way);
+        record.locks.push(lock);
+    }
+
+    /// One lock of an account was undone, by us or by hand. That it was seen locked is kept: old lines
+    /// must not lock it again.
+    pub fn drop_lock(&mut self, name: &AccountName, way: &str) {
+        if let Some(record) = self.accounts.get_mut(name.as_ref()) {
+            record.locks.retain(|lock| lock.way != way);
+            self.changed = true;
+        }
+    }
+
+    /// All locks of an account were undone at this time: they, and what is still to be told of it, are
+    /// forgotten. Until now it was locked, so that no line before counts against it.
+    pub fn forget(&mut self, name: &AccountName, now: i64) {
+        if self.accounts.contains_key(name.as_ref()) {
+            *self.of(name) = Record { seen_locked: Some(now), ..Record::default() };
+        }
+    }
+
+    /// How many locks were made in the last 24 hours.
+    pub fn recent_locks(&self, now: i64) -> usize {
+        self.recent.iter().filter(|at| now.saturating_sub(**at) < DAY).count()
+    }
+
+    /// Whether a notice of this kind is due: none went out, or the last one 24 hours ago.
+    pub fn due(&self, name: &AccountName, kind: Kind, now: i64) -> bool {
+        let told = self.record(name).and_then(|record| record.told.get(&kind));
+        // A time to come is of a clock that was set back since.
+        told.is_none_or(|told| *told > now || now.saturating_sub(*told) >= DAY)
+    }
+
+    /// A notice could not be sent: it waits for the next run. Of each kind the newest waits, and of all
+    /// no more than [`WAITING`].
+    pub fn wait(&mut self, name: &AccountName, kind: Kind, text: Text) {
+        let waiting: usize = self.accounts.values().map(|record| record.waiting.len()).sum();
+        if waiting < WAITING {
+            self.of(name).waiting.insert(kind, text);
+        }
+    }
+
+    /// A notice went out.
+    pub fn told(&mut self, name: &AccountName, kind: Kind, now: i64) {
+        let record = self.of(name);
+        record.waiting.remove(&kind);
+        record.told.insert(kind, now);
+    }
+
+    /// The notices that wait to be sent.
+    pub fn waiting(&self) -> impl Iterator<Item = (AccountName, Kind, &Text)> {
+        self.accounts.iter().flat_map(|(name, record)| {
+            let name = AccountName::check(name.as_bytes()).ok();
+            record.waiting.iter().filter_map(move |(kind, text)| Some((name.clone()?, *kind, text)))
+        })
+    }
+
+    /// The last step of a way of locking (NIS: `make`) failed, and is to be done again.
+    pub fn leave_unfinished(&mut self, way: &str, now: i64) {
+        self.unfinished.entry(way.to_owned()).or_insert(now);
+        self.changed = true;
+    }
+
+    /// The last step of a way was done.
+    pub fn finish(&mut self, way: &str) {
+        self.changed |= self.unfinished.remove(way).is_some();
+    }
+
+    /// The ways whose last step is to be done again, and since when.
+    pub fn unfinished(&self) -> impl Iterator<Item = (&str, i64)> {
+        self.unfinished.iter().map(|(way, since)| (way.as_str(), *since))
+    }
+
+    fn of(&mut self, name: &AccountName) -> &mut Record {
+        self.changed = true;
+        self.accounts.entry(name.as_ref().to_owned()).or_default()
+    }
+
+    /// Takes times that have not come yet as now, and drops what is old.
+    fn tidy(&mut self, now: i64) {
+        let mut ahead = false;
+        let mut pull = |time: &mut i64| {
+            ahead |= *time > now;
+            *time = now.min(*time);
+        };
+        for record in self.accounts.values_mut() {
+            record.locks.iter_mut().for_each(|lock| pull(&mut lock.at));
+            record.told.values_mut().for_each(&mut pull);
+            record.seen_locked.as_mut().map(&mut pull);
+        }
+        self.recent.iter_mut().for_each(&mut pull);
+        self.unfinished.values_mut().for_each(&mut pull);
+        self.changed |= ahead;
+
+        self.recent.retain(|at| now.saturating_sub(*at) < DAY);
+        let mut times: Vec<i64> =
+            self.accounts.values().filter(|record| record.idle()).map(Record::newest).collect();
+        times.sort_unstable_by(|a, b| b.cmp(a));
+        let oldest =
+            times.get(ENTRIES).map_or(i64::MIN, |first_to_go| first_to_go.saturating_add(1));
+        let oldest = oldest.max(now.saturating_sub(KEPT));
+        self.accounts.retain(|_, record| !record.idle() || record.newest() >= oldest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(name: &str) -> AccountName {
+        AccountName::check(name.as_bytes()).expect("a name")
+    }
+
+    fn lock(way: &str, at: i64) -> Lock {
+        let undo = vec![format!("undo {way}")];
+        let (period, log) = ("1hour".into(), "/var/log/mail.log".into());
+        Lock { way: way.into(), undo, at, counts: Counts::default(), period, log }
+    }
+
+    fn text() -> Text {
+        Text { subject: "subject".into(), body: "body\n".into() }
+    }
+
+    #[test]
+    fn an_account_may_be_locked_in_several_ways_and_once_in_each() {
+        let mut state = State::default();
+        state.add_lock(&name("alice"), lock("local", 100));
+        state.add_lock(&name("alice"), lock("nis:localhost", 200));
+        state.add_lock(&name("alice"), lock("local", 300));
+        let ways = |state: &State| {
+            let record = state.record(&name("alice")).expect("it is remembered");
+            record.locks.iter().map(|lock| (lock.way.clone(), lock.at)).collect::<Vec<_>>()
+        };
+        assert_eq!(ways(&state), [("nis:localhost".into(), 200), ("local".into(), 300)]);
+        state.drop_lock(&name("alice"), "nis:localhost");
+        assert_eq!(ways(&state), [("local".into(), 300)]);
+        assert_eq!(state.seen_locked(&name("alice")), Some(300));
+        assert_eq!(state.record(&name("Alice")), None);
+    }
+
+    #[test]
+    fn an_account_that_was_unlocked_is_not_locked_again_on_old_lines() {
+        let mut state = State::default();
+        state.add_lock(&name("alice"), lock("local", 100));
+        state.see_locked(&name("alice"), 150);
+        state.wait(&name("alice"), Kind::Disabled, text());
+        state.forget(&name("alice"), 200);
+        let record = state.record(&name("alice")).expect("it is remembered");
+        assert_eq!(*record, Record { seen_locked: Some(200), ..Record::default() });
+        state.forget(&name("bob"), 200);
+        assert_eq!(state.accounts().count(), 1);
+    }
+
+    #[test]
+    fn locks_of_the_last_day_are_counted_also_those_undone() {
+        let mut state = State::default();
+        for at in [0, 10, DAY] {
+            state.add_lock(&name("alice"), lock("local", at));
+        }
+        state.forget(&name("alice"), DAY);
+        assert_eq!(state.recent_locks(DAY - 1), 3);
+        assert_eq!(state.recent_locks(DAY), 2);
+        assert_eq!(state.recent_locks(2 * DAY), 0);
+    }
+
+    #[test]
+    fn one_notice_an_incident_and_again_after_a_day() {
+        let mut state = State::default();
+        let alice = name("alice");
+        state.add_lock(&alice, lock("local", 100));
+        assert!(state.due(&alice, Kind::Disabled, 100));
+        state.wait(&alice, Kind::Disabled, text());
+        assert!(state.due(&alice, Kind::Disabled, 101));
+        let waiting: Vec<_> = state.waiting().map(|(name, kind, _)| (name, kind)).collect();
+        assert_eq!(waiting, [(alice.clone(), Kind::Disabled)]);
+        state.told(&alice, Kind::Disabled, 110);
+        assert_eq!(state.waiting().count(), 0);
+        assert!(!state.due(&alice, Kind::Disabled, 110));
+        assert!(state.due(&alice, Kind::StillSending, 110));
+        state.told(&alice, Kind::StillSending, 120);
+        assert!(!state.due(&alice, Kind::StillSending, 119 + DAY));
+        assert!(state.due(&alice, Kind::StillSending, 120 + DAY));
+        // A new lock is a new incident.
+        state.add_lock(&alice, lock("local", 130));
+        assert!(state.due(&alice, Kind::Disabled, 130));
+    }
+
+    #[test]
+    fn a_clock_set_back_holds_nothing_up() {
+        let mut state = State::default();
+        let alice = name("alice");
+        state.add_lock(&alice, lock("local", 1_000_000));
+        state.told(&alice, Kind::Disabled, 1_000_000);
+        state.leave_unfinished("nis:localhost", 1_000_000);
+        assert!(state.due(&alice, Kind::Disabled, 500));
+        state.changed = false;
+        state.tidy(500);
+        assert!(state.changed);
+        assert_eq!(state.seen_locked(&alice), Some(500));
+        assert_eq!(state.recent_locks(500), 1);
+        assert!(!state.due(&alice, Kind::Disabled, 501));
+        assert!(state.due(&alice, Kind::Disabled, 500 + DAY));
+        assert_eq!(state.unfinished().collect::<Vec<_>>(), [("nis:localhost", 500)]);
+        for now in [i64::MIN, -1, 0, i64::MAX] {
+            state.tidy(now);
+            state.due(&alice, Kind::Disabled, now);
+            state.recent_locks(now);
+        }
+    }
+
+    #[test]
+    fn what_is_unfinished_is_remembered_from_the_first_time_until_it_is_done() {
+        let mut state = State::default();
+        state.leave_unfinished("nis:a", 10);
+        state.leave_unfinished("nis:a", 20);
+        assert_eq!(state.unfinished().collect::<Vec<_>>(), [("nis:a", 10)]);
+        state.finish("nis:a");
+        assert_eq!(state.unfinished().count(), 0);
+    }
+
+    #[test]
+    fn old_entries_go_but_not_what_is_locked_or_waits() {
+        let mut state = State::default();
+        state.see_locked(&name("old"), 0);
+        state.add_lock(&name("locked"), lock("local", 0));
+        state.wait(&name("waits"), Kind::StillSending, text());
+        state.see_locked(&name("recent"), 1);
+        state.tidy(KEPT + 1);
+        let names: Vec<_> = state.accounts().map(|(name, _)| name).collect();
+        assert_eq!(names, ["locked", "recent", "waits"]);
+    }
+
+    #[test]
+    fn the_notices_that_wait_are_bounded_and_one_that_is_not_kept_is_still_due() {
+        let mut state = State::default();
+        for number in 0..=WAITING {
+            state.wait(&name(&format!("user{number}")), Kind::Disabled, text());
+        }
+        assert_eq!(state.waiting().count(), WAITING);
+        assert!(state.due(&name(&format!("user{WAITING}")), Kind::Disabled, 0));
+    }
+
+    #[test]
+    fn of_too_many_entries_the_newest_stay() {
+        let mut state = State::default();
+        for (number, at) in (0..).zip(0..i64::try_from(ENTRIES).expect("small") + 50) {
+            state.see_locked(&name(&format!("user{number}")), at);
+        }
+        state.add_lock(&name("locked"), lock("local", 0));
+        state.tidy(DAY);
+        assert_eq!(state.accounts().count(), ENTRIES + 1);
+        assert!(state.record(&name("user49")).is_none());
+        assert!(state.record(&name("user50")).is_some());
+    }
+}

@@ -1,0 +1,392 @@
+//! Notices against a mail server that takes them, refuses, hangs up or stalls at each step, and
+//! against a sendmail that does.
+
+mod sink;
+
+use std::fs::{self, Permissions};
+use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use sink::{Deed, Sink, ca_file, other_certificate};
+use spamact::Error;
+use spamact::mail::{Address, Login, Mailer, Patience, Route, Server, SmtpFailure};
+
+const MESSAGE: &[u8] = b"Subject: s\r\n\r\n.\r\n..\r\n.x\r\nlast\r\n";
+/// The same with its dots doubled, and the end.
+const ON_THE_WIRE: &[u8] = b"Subject: s\r\n\r\n..\r\n...\r\n..x\r\nlast\r\n.\r\n";
+
+/// Long enough for the busiest machine; and what a stall in a test may take.
+const STEP: Duration = Duration::from_secs(10);
+const QUICK: Duration = Duration::from_secs(1);
+
+fn to() -> Address {
+    Address::check("root@example.org").expect("an address")
+}
+
+/// A folder of its own, removed at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let name = format!("spamact-mail-{}-{name}", std::process::id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        // Of an earlier process of this number, which was killed.
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir(&path).expect("the folder is ours");
+        Self(path)
+    }
+
+    /// A sendmail that is a script.
+    fn sendmail(&self, script: &str) -> PathBuf {
+        let path = self.0.join("sendmail");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the folder is ours");
+        fs::set_permissions(&path, Permissions::from_mode(0o700)).expect("it is ours");
+        path
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.0.join(name)).unwrap_or_default()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+const PATIENCE: Patience = Patience { step: STEP, all: Duration::from_secs(40) };
+
+/// The way to a sink as to another host.
+fn elsewhere(at: SocketAddr, login: Option<&Login>, ca_files: &[PathBuf]) -> Mailer {
+    let server = Server::parse(&format!("localhost:{}", at.port()), login.is_some());
+    let route = Route::Server {
+        server: server.expect("a server"),
+        login: login.cloned(),
+        ca_files: ca_files.to_vec(),
+    };
+    Mailer { route, host: "mail.example.org".into(), patience: PATIENCE }
+}
+
+fn here(at: SocketAddr, sendmail: &Path) -> Mailer {
+    let route = Route::Here { smtp: at, sendmail: sendmail.to_owned() };
+    Mailer { route, host: "mail.example.org".into(), patience: PATIENCE }
+}
+
+/// An address at which nobody listens: the servers here have ports of their own.
+fn nobody() -> SocketAddr {
+    ([127, 0, 0, 1], 9).into()
+}
+
+/// Held while a script is written and run: a program that another thread starts at that moment would
+/// hold the script open for writing, and it could not be run.
+static SCRIPTS: Mutex<()> = Mutex::new(());
+
+fn login(text: &str) -> Login {
+    let name = format!("login-{text:?}").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+    let folder = Folder::new(&format!("{name}-{:?}", std::thread::current().id()));
+    let path = folder.0.join("auth");
+    fs::write(&path, text).expect("the folder is ours");
+    fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
+    Login::read(&path, false).expect("a login")
+}
+
+/// The step and the cause of a failed session.
+fn why(result: Result<(), Error>) -> (&'static str, SmtpFailure) {
+    match result {
+        Err(Error::Smtp { step, source, .. }) => (step, source),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_mail_arrives_whole_in_plain_text_on_this_host() {
+    // STARTTLS is not asked for on loopback: the certificate of a fresh host is good for nothing.
+    let (at, seen) = Sink { start_tls: true, ..Sink::default() }.listen();
+    here(at, Path::new("/nonexistent")).send(&to(), MESSAGE).expect("it is taken");
+    let seen = seen.recv().expect("there was a session");
+    assert_eq!(
+        seen.commands,
+        [
+            "EHLO mail.example.org",
+            "MAIL FROM:<root@example.org>",
+            "RCPT TO:<root@example.org>",
+            "DATA",
+            "QUIT"
+        ]
+    );
+    assert_eq!(seen.data, ON_THE_WIRE);
+}
+
+#[test]
+fn a_name_of_this_host_that_could_be_a_command_is_not_said() {
+    let (at, seen) = Sink::default().listen();
+    let mailer = Mailer { host: "x\r\nRCPT TO:<y>".into(), ..here(at, Path::new("/nonexistent")) };
+    mailer.send(&Address::check("root").expect("an address"), MESSAGE).expect("it is taken");
+    let seen = seen.recv().expect("there was a session");
+    assert_eq!(
+        seen.commands,
+        ["EHLO [127.0.0.1]", "MAIL FROM:<root>", "RCPT TO:<root>", "DATA", "QUIT"]
+    );
+}
+
+const STEPS: [&str; 6] = ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "dot"];
+
+#[test]
+fn every_step_can_fail_in_every_way_and_says_which() {
+    std::thread::scope(|scope| {
+        for step in STEPS {
+            for deed in [Deed::Refuse, Deed::Defer, Deed::Drop, Deed::Stall, Deed::Babble] {
+                scope.spawn(move || {
+                    let (at, _seen) = Sink { bad: Some((step, deed)), ..Sink::default() }.listen();
+                    let mut mailer = elsewhere(at, None, &[]);
+                    if deed == Deed::Stall {
+                        mailer.patience = Patience { step: QUICK, all: STEP * 6 };
+                    }
+                    let begun = Instant::now();
+                    let (at, cause) = why(mailer.send(&to(), MESSAGE));
+                    assert_eq!(at, if step == "dot" { "DATA" } else { step }, "{deed:?}");
+                    let fits = match deed {
+                        Deed::Refuse => matches!(&cause, SmtpFailure::Said(text) if text.starts_with("554 no\\x1b[31m\\x")),
+                        Deed::Defer => matches!(&cause, SmtpFailure::Said(text) if text == "451 later"),
+                        Deed::Stall => matches!(cause, SmtpFailure::TimedOut),
+                        Deed::Drop => matches!(cause, SmtpFailure::Garbled | SmtpFailure::Io(_)),
+                        _ => matches!(cause, SmtpFailure::Garbled | SmtpFailure::TimedOut),
+                    };
+                    assert!(fits, "{step} {deed:?}: {cause:?}");
+                    assert!(begun.elapsed() < STEP * 5, "{step} {deed:?}");
+                });
+            }
+        }
+    });
+}
+
+#[test]
+fn an_answer_that_never_ends_is_cut_off() {
+    std::thread::scope(|scope| {
+        for step in ["greeting", "EHLO", "MAIL"] {
+            scope.spawn(move || {
+                let (at, _seen) =
+                    Sink { bad: Some((step, Deed::Trickle)), ..Sink::default() }.listen();
+                let mut mailer = elsewhere(at, None, &[]);
+                mailer.patience = Patience { step: STEP * 20, all: QUICK * 2 };
+                assert!(matches!(why(mailer.send(&to(), MESSAGE)), (_, SmtpFailure::TimedOut)));
+            });
+        }
+    });
+}
+
+#[test]
+fn a_mail_that_was_taken_is_sent_however_the_server_says_goodbye() {
+    for deed in [Deed::Refuse, Deed::Drop, Deed::Stall, Deed::Babble] {
+        let (at, seen) = Sink { bad: Some(("QUIT", deed)), ..Sink::default() }.listen();
+        let mut mailer = elsewhere(at, None, &[]);
+        mailer.patience.step = QUICK;
+        mailer.send(&to(), MESSAGE).expect("it was taken");
+        if deed != Deed::Stall {
+            assert_eq!(seen.recv().expect("there was a session").data, ON_THE_WIRE);
+        }
+    }
+}
+
+#[test]
+fn nobody_listens_and_a_host_that_is_not_there() {
+    let (step, cause) = why(elsewhere(nobody(), None, &[]).send(&to(), MESSAGE));
+    assert!(step == "connection" && matches!(cause, SmtpFailure::Io(_)), "{step} {cause:?}");
+    let mut mailer = elsewhere(nobody(), None, &[]);
+    let server = Server::parse("no-such-host.invalid", false).expect("a server");
+    mailer.route = Route::server(server, None);
+    let (step, _) = why(mailer.send(&to(), MESSAGE));
+    assert_eq!(step, "look-up");
+}
+
+#[test]
+fn starttls_is_used_where_it_is_offered_and_only_with_a_good_certificate() {
+    let (at, seen) = Sink { start_tls: true, ..Sink::default() }.listen();
+    elsewhere(at, None, &[ca_file()]).send(&to(), MESSAGE).expect("the CA is known");
+    let session = seen.recv().expect("there was a session");
+    assert!(session.tls);
+    assert_eq!(session.data, ON_THE_WIRE);
+    assert_eq!(
+        session.commands[..3],
+        ["EHLO mail.example.org", "STARTTLS", "EHLO mail.example.org"]
+    );
+
+    let folder = Folder::new("other-ca");
+    let (nothing, other) = (folder.0.join("nothing.pem"), folder.0.join("other.pem"));
+    fs::write(&nothing, "").expect("the folder is ours");
+    fs::write(&other, other_certificate()).expect("the folder is ours");
+    // Of several files the first that is there counts, and no other.
+    for files in [vec![other, ca_file()], vec![nothing], vec!["/nonexistent".into()], vec![]] {
+        let (step, cause) = why(elsewhere(at, None, &files).send(&to(), MESSAGE));
+        assert!(step == "STARTTLS" && matches!(cause, SmtpFailure::Tls(_)), "{step} {cause:?}");
+        let session = seen.recv().expect("there was a session");
+        assert!(session.data.is_empty());
+        assert!(!session.commands.iter().any(|command| command.starts_with("MAIL")));
+    }
+}
+
+#[test]
+fn the_authorities_of_this_host_know_nothing_of_the_test() {
+    let (at, _seen) = Sink { start_tls: true, ..Sink::default() }.listen();
+    let mut mailer = elsewhere(at, None, &[]);
+    let server = Server::parse(&format!("localhost:{}", at.port()), false).expect("a server");
+    mailer.route = Route::server(server, None);
+    let (step, cause) = why(mailer.send(&to(), MESSAGE));
+    assert!(step == "STARTTLS" && matches!(cause, SmtpFailure::Tls(_)), "{step} {cause:?}");
+}
+
+#[test]
+fn a_certificate_of_another_name_is_refused() {
+    let (at, _seen) = Sink { start_tls: true, ..Sink::default() }.listen();
+    let mut mailer = elsewhere(at, None, &[]);
+    // The same host by an address that the certificate does not name.
+    let server = Server::parse(&format!("127.0.0.2:{}", at.port()), false).expect("a server");
+    mailer.route = Route::Server { server, login: None, ca_files: vec![ca_file()] };
+    // Only 127.0.0.1 is listened on: ask through a listener of that address.
+    let listener = std::net::TcpListener::bind(("127.0.0.2", at.port()));
+    let listener = listener.expect("all of 127.0.0.0/8 is loopback");
+    std::thread::spawn(move || {
+        let (client, _) = listener.accept().expect("it comes");
+        let server = std::net::TcpStream::connect(at).expect("it listens");
+        let (mut a, mut b) =
+            (client.try_clone().expect("a socket"), server.try_clone().expect("one"));
+        std::thread::spawn(move || std::io::copy(&mut a, &mut b));
+        let (mut a, mut b) = (server, client);
+        let _ = std::io::copy(&mut a, &mut b);
+    });
+    let (step, cause) = why(mailer.send(&to(), MESSAGE));
+    assert!(step == "STARTTLS" && matches!(cause, SmtpFailure::Tls(_)), "{step} {cause:?}");
+}
+
+#[test]
+fn starttls_can_fail_in_every_way() {
+    for deed in [Deed::Refuse, Deed::Defer, Deed::Drop, Deed::Stall, Deed::Babble] {
+        let (at, _seen) =
+            Sink { start_tls: true, bad: Some(("STARTTLS", deed)), ..Sink::default() }.listen();
+        let mut mailer = elsewhere(at, None, &[ca_file()]);
+        if deed == Deed::Stall {
+            mailer.patience.step = QUICK;
+        }
+        assert_eq!(why(mailer.send(&to(), MESSAGE)).0, "STARTTLS", "{deed:?}");
+    }
+}
+
+#[test]
+fn tls_from_the_first_byte() {
+    let (at, seen) = Sink { implicit: true, ..Sink::default() }.listen();
+    let server = Server::parse(&format!("127.0.0.1:{}", at.port()), false).expect("a server");
+    let mut mailer = elsewhere(at, None, &[]);
+    let mut route = |ca_files| {
+        let server = server.clone().implicit_tls();
+        mailer.route = Route::Server { server, login: None, ca_files };
+        mailer.send(&to(), MESSAGE)
+    };
+    route(vec![ca_file()]).expect("the CA is known");
+    assert_eq!(seen.recv().expect("there was a session").data, ON_THE_WIRE);
+    assert_eq!(why(route(vec![])).0, "TLS");
+}
+
+#[test]
+fn a_password_goes_out_only_under_tls() {
+    let alice = login("alice\nsecret\n");
+    for auth in ["PLAIN LOGIN", "LOGIN", "CRAM-MD5 DIGEST-MD5 LOGIN PLAIN SCRAM-SHA-256"] {
+        let (at, seen) = Sink { start_tls: true, auth: Some(auth), ..Sink::default() }.listen();
+        elsewhere(at, Some(&alice), &[ca_file()]).send(&to(), MESSAGE).expect("the login is good");
+        let session = seen.recv().expect("there was a session");
+        assert_eq!(session.data, ON_THE_WIRE, "{auth}");
+        assert_eq!(session.commands.iter().filter(|line| line.starts_with("AUTH")).count(), 1);
+
+        let (at, seen) = Sink { auth: Some(auth), ..Sink::default() }.listen();
+        let (step, cause) = why(elsewhere(at, Some(&alice), &[ca_file()]).send(&to(), MESSAGE));
+        assert!(step == "STARTTLS" && matches!(cause, SmtpFailure::NoStartTls));
+        assert_eq!(seen.recv().expect("there was a session").commands, ["EHLO mail.example.org"]);
+    }
+}
+
+#[test]
+fn a_login_that_is_wrong_missing_or_not_offered_is_told() {
+    let with = |auth, login: Option<&Login>| {
+        let (at, _seen) = Sink { start_tls: true, auth, ..Sink::default() }.listen();
+        why(elsewhere(at, login, &[ca_file()]).send(&to(), MESSAGE))
+    };
+    let (wrong, right) = (login("alice:wrong"), login("alice:secret"));
+    let (step, cause) = with(Some("PLAIN"), Some(&wrong));
+    assert!(step == "AUTH" && matches!(&cause, SmtpFailure::Said(text) if text == "535 no"));
+    assert!(!format!("{cause:?}").contains("wrong"));
+    let (step, cause) = with(Some("CRAM-MD5 GSSAPI"), Some(&right));
+    assert!(step == "AUTH" && matches!(cause, SmtpFailure::NoMechanism), "{step} {cause:?}");
+    let (step, cause) = with(None, Some(&right));
+    assert!(step == "AUTH" && matches!(cause, SmtpFailure::NoMechanism), "{step} {cause:?}");
+    let (step, cause) = with(Some("PLAIN"), None);
+    assert!(step == "MAIL" && matches!(cause, SmtpFailure::Said(_)), "{step} {cause:?}");
+}
+
+#[test]
+fn a_login_that_is_an_address_is_the_sender() {
+    let server = || Server::parse("localhost", true).expect("a server");
+    for (user, want) in
+        [("alice@example.net:x", "alice@example.net"), ("alice:x", "root@example.org")]
+    {
+        let route = Route::server(server(), Some(login(user)));
+        assert_eq!(route.sender("mail.example.org").as_ref(), want);
+    }
+    assert_eq!(Route::default().sender("mail").as_ref(), "root");
+}
+
+#[test]
+fn where_no_server_answers_sendmail_gets_the_mail() {
+    let _one = SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Folder::new("sendmail");
+    let script = format!(
+        "cd '{}' && cat > stdin && for a; do echo \"$a\"; done > arguments && env > environment",
+        folder.0.display()
+    );
+    let sendmail = folder.sendmail(&script);
+    let (dropping, _seen) = Sink { bad: Some(("dot", Deed::Drop)), ..Sink::default() }.listen();
+    for at in [nobody(), dropping] {
+        for name in ["stdin", "arguments", "environment"] {
+            let _ = fs::remove_file(folder.0.join(name));
+        }
+        here(at, &sendmail).send(&to(), MESSAGE).expect("sendmail takes it");
+        assert_eq!(folder.read("stdin"), b"Subject: s\n\n.\n..\n.x\nlast\n");
+        assert_eq!(folder.read("arguments"), b"-i\n--\nroot@example.org\n");
+        let environment = String::from_utf8(folder.read("environment")).expect("it is text");
+        let ours = |line: &str| {
+            ["PATH=", "LC_ALL=C", "PWD=", "OLDPWD=", "_=", "SHLVL="]
+                .iter()
+                .any(|known| line.starts_with(known))
+        };
+        assert!(environment.lines().all(ours), "{environment}");
+    }
+}
+
+#[test]
+fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_server() {
+    let _one = SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = Folder::new("bad-sendmail");
+    let big = [MESSAGE, &b"x".repeat(1 << 20)].concat();
+    for (script, want) in [
+        ("echo 'no \x1b space' >&2; exit 75", "exit status: 75: no \\x1b space"),
+        ("exit 1", "exit status: 1"),
+        ("sleep 600", "killed: it took more than"),
+        ("trap '' TERM; cat >/dev/null; sleep 600 & wait", "killed: it took more than"),
+        ("sleep 5 & exit 3", "exit status: 3"),
+        ("yes | head -c 1000000; exit 4", "exit status: 4"),
+        ("kill -9 $$", "signal: 9"),
+    ] {
+        let sendmail = folder.sendmail(script);
+        let mut mailer = here(nobody(), &sendmail);
+        mailer.patience.all = if want.starts_with("killed") { QUICK } else { STEP * 10 };
+        let begun = Instant::now();
+        let error = mailer.send(&to(), &big).expect_err("it fails");
+        assert!(begun.elapsed() < STEP * 5, "{script}");
+        let text = error.to_string();
+        assert!(text.contains("connection failed: ") && text.contains(want), "{script}: {text}");
+    }
+    let missing = here(nobody(), &folder.0.join("missing")).send(&to(), MESSAGE);
+    assert!(missing.expect_err("it fails").to_string().contains("cannot be run"));
+}

@@ -1,0 +1,97 @@
+//! The state and the lock of a run, among processes that run at once and are killed.
+//!
+//! A process here is this very test, started again with a variable that says what it is to do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use spamact::AccountName;
+use spamact::once::Once;
+use spamact::state::{Counts, Lock, State};
+
+const NOW: i64 = 1_795_500_000;
+const AS_CHILD: &str = "SPAMACT_TEST_CHILD";
+
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let path = path.join(format!("spamact-processes-{}-{name}", std::process::id()));
+    // Of an earlier process of this number, which was killed.
+    let _ = fs::remove_dir_all(&path);
+    path
+}
+
+/// One run: it takes the lock, remembers a lock of `name`, and ends.
+fn run(folder: &Path, name: &str) {
+    let name = AccountName::check(name.as_bytes()).expect("a name");
+    let _once = Once::wait(folder, false, Duration::from_secs(120)).expect("each has its turn");
+    let (mut state, told) = State::load(folder, false, NOW).expect("it is ours");
+    assert_eq!(told, None);
+    let lock = Lock {
+        way: "local".into(),
+        undo: vec![format!("passwd -u {name}")],
+        at: NOW,
+        counts: Counts::default(),
+        period: "1hour".into(),
+        log: "/var/log/mail.log".repeat(200),
+    };
+    state.add_lock(&name, lock);
+    state.save(folder, false).expect("it is ours");
+}
+
+/// What a child does; nothing in the test itself.
+#[test]
+fn child() {
+    let Some(job) = std::env::var_os(AS_CHILD) else { return };
+    let job = job.to_str().expect("it is text");
+    let (name, folder) = job.split_once(' ').expect("a name and a folder");
+    let folder = Path::new(folder);
+    if name != "forever" {
+        return run(folder, name);
+    }
+    for n in 0..u64::MAX {
+        run(folder, &format!("user{}", n % 50));
+    }
+}
+
+fn start(folder: &Path, name: &str) -> Child {
+    Command::new(std::env::current_exe().expect("it is running"))
+        .args(["--exact", "child", "--nocapture"])
+        .env(AS_CHILD, format!("{name} {}", folder.display()))
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it is running")
+}
+
+#[test]
+fn of_twenty_runs_at_once_none_is_forgotten() {
+    let folder = folder("twenty");
+    let names: Vec<_> = (0..20).map(|n| format!("user{n}")).collect();
+    let runs: Vec<_> = names.iter().map(|name| start(&folder, name)).collect();
+    for mut run in runs {
+        assert!(run.wait().expect("it is ours").success());
+    }
+    let (state, told) = State::load(&folder, false, NOW).expect("it is ours");
+    assert_eq!((state.accounts().count(), state.recent_locks(NOW), told), (20, 20, None));
+    let _ = fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn killed_at_any_moment_the_state_is_whole_and_the_lock_is_free() {
+    let folder = folder("killed");
+    let mut written = 0;
+    for round in 0..40 {
+        let mut child = start(&folder, "forever");
+        std::thread::sleep(Duration::from_millis(10 + 3 * (round % 20)));
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+        let _once = Once::wait(&folder, false, Duration::ZERO).expect("the kernel dropped it");
+        let (state, told) = State::load(&folder, false, NOW).expect("it is ours");
+        assert_eq!(told, None, "round {round}");
+        written = written.max(state.recent_locks(NOW));
+    }
+    assert!(written > 0, "no child came so far as to write: nothing was tried");
+    run(&folder, "after");
+    let _ = fs::remove_dir_all(&folder);
+}
