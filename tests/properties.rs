@@ -13,9 +13,9 @@ use spamcore::zone::Zone;
 
 /// The event of a line, if it counts.
 fn event<'a>(parser: &impl Parser, line: &'a [u8]) -> Option<Event<'a>> {
-    match parser.line(line).hit? {
+    match parser.line(line).hit?.read(parser)? {
         Hit::Counts(event, _) => Some(event),
-        Hit::Unclear(..) | Hit::Unbelievable(_) => None,
+        Hit::Told(..) | Hit::Unclear(..) | Hit::Unbelievable(_) => None,
     }
 }
 
@@ -27,8 +27,9 @@ fn read_all(line: &[u8]) {
                 Clock::new(1_795_456_680, Zone::local(Some(zone))).read(&stamp);
             }
         }
-        parser.message(b"postfix/smtpd", line, 1);
-        parser.message(b"exim", line, 1);
+        for name in [&b"postfix/smtpd"[..], b"exim"] {
+            parser.message(name, line, 1).and_then(|hit| hit.read(parser));
+        }
         parser.claimed_uid(line);
     }
     read(&Postfix, line);

@@ -92,7 +92,7 @@ fn describe(parser: &impl Parser, line: &[u8]) -> Option<Vec<u8>> {
         Stamped::Bare => "-".into(),
         Stamped::Unreadable => return None,
     };
-    Some(match hit? {
+    Some(match hit?.read(parser)? {
         Hit::Counts(event, times) => {
             let kind = match event.kind {
                 Kind::Sasl => "sasl",
@@ -109,6 +109,7 @@ fn describe(parser: &impl Parser, line: &[u8]) -> Option<Vec<u8>> {
             [format!("= {at} {times} {kind} ").as_bytes(), &client, b" ", event.sender].concat()
         }
         Hit::Unclear(tag, times) => [format!("? {at} {times} ").as_bytes(), tag].concat(),
+        Hit::Told(..) => unreachable!("it was read"),
         Hit::Unbelievable(times) => format!("too many: {times}").into_bytes(),
     })
 }

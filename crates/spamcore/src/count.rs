@@ -169,9 +169,9 @@ impl<'a, P: Parser> Counter<'a, P> {
         self.facts.readable = true;
         let Some(hit) = self.parser.message(name, message, 1) else { return };
         if at > self.window.now + AHEAD {
-            self.facts.ahead += times(&hit);
+            self.facts.ahead += self.times(Some(hit));
         } else if self.window.holds(at) {
-            self.add(&hit, Some(at), &line());
+            self.add(hit, Some(at), &line());
         }
     }
 
@@ -234,7 +234,7 @@ impl<'a, P: Parser> Counter<'a, P> {
         let at = match stamp {
             Stamped::At(stamp) => {
                 let Some(mut reading) = self.clock.read(&stamp) else {
-                    self.facts.unread += hit.as_ref().map_or(0, times);
+                    self.facts.unread += self.times(hit);
                     return;
                 };
                 if reading.doubtful
@@ -244,7 +244,7 @@ impl<'a, P: Parser> Counter<'a, P> {
                     reading = self.clock.read(&stamp).unwrap_or(reading);
                 }
                 if reading.ahead {
-                    self.facts.ahead += hit.as_ref().map_or(0, times);
+                    self.facts.ahead += self.times(hit);
                     return;
                 }
                 if !self.window.holds(reading.instant) {
@@ -257,13 +257,25 @@ impl<'a, P: Parser> Counter<'a, P> {
             Stamped::Unreadable => return,
         };
         if let Some(hit) = hit {
-            self.add(&hit, at, line);
+            self.add(hit, at, line);
         }
     }
 
-    fn add(&mut self, hit: &Hit<'_>, at: Option<i64>, line: &[u8]) {
-        match *hit {
+    /// How many messages a hit is worth that is not counted.
+    fn times(&self, hit: Option<Hit<'_>>) -> u64 {
+        hit.and_then(|hit| hit.read(self.parser)).map_or(0, |hit| hit.times())
+    }
+
+    fn add(&mut self, hit: Hit<'_>, at: Option<i64>, line: &[u8]) {
+        match hit {
             Hit::Counts(event, times) => self.tally.add(&event, times, at, line),
+            Hit::Told(text, times) => {
+                if !self.tally.add_known(text, times, at)
+                    && let Some(event) = self.parser.told(text)
+                {
+                    self.tally.add(&event, times, at, line);
+                }
+            }
             Hit::Unclear(tag, times) => self.unclear.add(tag, times),
             Hit::Unbelievable(times) => {
                 let (lines, most) = self.facts.unbelievable;
@@ -300,13 +312,5 @@ fn instant(parser: &impl Parser, clock: &mut Clock, line: &[u8]) -> Option<i64> 
     match parser.stamp(line) {
         Stamped::At(stamp) => clock.read(&stamp).map(|reading| reading.instant),
         Stamped::Bare | Stamped::Unreadable => None,
-    }
-}
-
-/// How many messages a hit is worth.
-fn times(hit: &Hit<'_>) -> u64 {
-    match *hit {
-        Hit::Counts(_, times) | Hit::Unclear(_, times) => times,
-        Hit::Unbelievable(_) => 1,
     }
 }

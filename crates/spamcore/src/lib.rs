@@ -34,6 +34,8 @@ pub mod network;
 
 pub mod limits;
 
+mod known;
+
 pub mod tally;
 
 pub mod verdict;

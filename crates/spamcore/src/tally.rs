@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
+use crate::known::{Known, Of};
 use crate::limits::Limits;
 use crate::network::{self, Webmail};
 use crate::parse::{Client, Event, Kind};
@@ -47,9 +48,6 @@ const NAMES: usize = 1_000_000;
 
 /// How many places the table of hashes has.
 const PLACES: usize = 1 << 24;
-
-/// How many texts of events are remembered besides: a person has a handful of clients.
-const KNOWN: usize = 4096;
 
 /// What a sender costs beside its name and line, about.
 const OVERHEAD: usize = 512;
@@ -137,7 +135,7 @@ impl Origins {
     }
 
     /// Adds a client, and says whether it is a webmail host.
-    fn add(&mut self, client: Client<'_>, webmail: &Webmail) -> bool {
+    fn add(&mut self, client: Client<'_>, times: u64, webmail: &Webmail) -> bool {
         let ip = std::str::from_utf8(client.address).ok().and_then(|text| text.parse().ok());
         let address = match ip {
             Some(ip) => Address::Ip(ip),
@@ -151,7 +149,15 @@ impl Origins {
             self.unknowns.insert(address.clone());
         }
         self.ips.insert(address);
-        ip.is_some_and(|ip| webmail.holds(ip))
+        let is_webmail = ip.is_some_and(|ip| webmail.holds(ip));
+        if is_webmail {
+            self.add_webmail(times);
+        }
+        is_webmail
+    }
+
+    fn add_webmail(&mut self, times: u64) {
+        self.webmail = self.webmail.saturating_add(times);
     }
 }
 
@@ -204,14 +210,6 @@ pub struct Detail {
 /// The places of senders of one kind among all that were seen.
 type Index = HashMap<Box<[u8]>, usize, RandomState>;
 
-/// What an event of a known text is of: most events have the text of one before.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    /// The sender's place. It and its client are in its sets already.
-    sender: usize,
-    webmail: bool,
-}
-
 /// The senders of the window.
 #[derive(Debug)]
 pub struct Tally {
@@ -221,7 +219,7 @@ pub struct Tally {
     detail: Detail,
     senders: [Index; Kind::COUNT],
     seen: Vec<Seen>,
-    known: HashMap<Box<[u8]>, Known, RandomState>,
+    known: Known,
     mode: Mode,
     used: usize,
     names: usize,
@@ -250,7 +248,7 @@ impl Tally {
             detail,
             senders: Default::default(),
             seen: Vec::new(),
-            known: HashMap::default(),
+            known: Known::default(),
             mode: Mode::Everything { again: true },
             used: 0,
             names: 0,
@@ -301,50 +299,30 @@ impl Tally {
 
     /// Counts an event `times` times. `at` is its instant; it is inside the window.
     pub fn add(&mut self, event: &Event<'_>, times: u64, at: Option<i64>, line: &[u8]) {
-        let Some(client) = event.client else {
-            self.count(event.kind, event.sender, times, at, line);
-            if let Some(id) = event.authenticated {
-                self.count(Kind::Authenticated, id, times, at, line);
+        let sender = self.count(event.kind, event.sender, times, at, line);
+        if let Some(id) = event.authenticated {
+            self.count(Kind::Authenticated, id, times, at, line);
+        }
+        if let (Some(sender), Some(client)) = (sender, event.client) {
+            let origins = self.seen[sender].origins.get_or_insert_default();
+            let webmail = origins.add(client, times, &self.webmail);
+            if let Some(text) = client.text {
+                self.known.put(text, Of { sender, webmail });
             }
-            return;
-        };
-        let known = client.text.and_then(|text| self.known.get(text)).copied();
-        let known = match known {
-            Some(known) => {
-                self.seen[known.sender].add(times, at, &self.window);
-                known
-            }
-            None => match self.learn(event, client, times, at, line) {
-                Some(known) => known,
-                None => return,
-            },
-        };
-        if known.webmail {
-            let origins = self.seen[known.sender].origins.get_or_insert_default();
-            origins.webmail = origins.webmail.saturating_add(times);
         }
     }
 
-    /// Counts an event whose text is new, and remembers what it is of, where its sender is kept.
-    #[cold]
-    fn learn(
-        &mut self,
-        event: &Event<'_>,
-        client: Client<'_>,
-        times: u64,
-        at: Option<i64>,
-        line: &[u8],
-    ) -> Option<Known> {
-        let sender = self.count(event.kind, event.sender, times, at, line)?;
-        let origins = self.seen[sender].origins.get_or_insert_default();
-        let known = Known { sender, webmail: origins.add(client, &self.webmail) };
-        if let Some(text) = client.text {
-            if self.known.len() >= KNOWN {
-                self.known.clear();
-            }
-            self.known.insert(text.into(), known);
+    /// Counts an event that a text tells, if one of the same text was counted before: the same sender's,
+    /// from the same client.
+    #[inline]
+    pub fn add_known(&mut self, text: &[u8], times: u64, at: Option<i64>) -> bool {
+        let Some(of) = self.known.get(text) else { return false };
+        let seen = &mut self.seen[of.sender];
+        seen.add(times, at, &self.window);
+        if of.webmail {
+            seen.origins.get_or_insert_default().add_webmail(times);
         }
-        Some(known)
+        true
     }
 
     /// Whether the logs are to be read a second time, with this same tally.
@@ -465,7 +443,8 @@ impl Tally {
             add_to(&mut places, self.place(kind, name), seen.messages);
         }
         self.senders = Default::default();
-        (self.seen, self.known) = (Vec::new(), HashMap::default());
+        self.seen = Vec::new();
+        self.known.clear();
         self.mode = Mode::Places(places);
     }
 

@@ -78,8 +78,8 @@ pub struct Client<'a> {
     pub name: &'a [u8],
     /// The address, or `unknown`.
     pub address: &'a [u8],
-    /// What stands in the line from the name to the end of the sender: where that is equal, client and
-    /// sender are. None where it does not come again, because it holds a port.
+    /// The text of a [`Hit::Told`] that said all this. None where it does not come again, because it
+    /// holds a port or more fields.
     pub text: Option<&'a [u8]>,
 }
 
@@ -101,6 +101,9 @@ pub struct Event<'a> {
 pub enum Hit<'a> {
     /// It counts this many times.
     Counts(Event<'a>, u64),
+    /// It counts this many times if [`Parser::told`] can read this text, which alone says of whom. Such
+    /// text comes again and again, and need not be read each time.
+    Told(&'a [u8], u64),
     /// It is of the format, but what it says has two readings: it counts for nobody. The tag that it
     /// came with.
     Unclear(&'a [u8], u64),
@@ -144,6 +147,11 @@ pub trait Parser {
     /// Reads a message that a program of that name logged so many times, without an envelope.
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>>;
 
+    /// Reads the text of a [`Hit::Told`]; none where the line is not one that counts.
+    fn told<'a>(&self, _text: &'a [u8]) -> Option<Event<'a>> {
+        None
+    }
+
     /// The user id that a message says it is of, where it says so: the journal knows the true one.
     fn claimed_uid<'a>(&self, _message: &'a [u8]) -> Option<&'a [u8]> {
         None
@@ -172,6 +180,24 @@ fn counted(event: Event<'_>, times: u64) -> Hit<'_> {
     match times {
         ..=MOST_REPEATS => Hit::Counts(event, times),
         _ => Hit::Unbelievable(times),
+    }
+}
+
+impl Hit<'_> {
+    /// The same, read to its end; none where that shows that the line does not count.
+    pub fn read(self, parser: &impl Parser) -> Option<Self> {
+        match self {
+            Self::Told(text, times) => Some(Self::Counts(parser.told(text)?, times)),
+            other => Some(other),
+        }
+    }
+
+    /// How many messages it is worth, once it is [read](Self::read).
+    pub fn times(&self) -> u64 {
+        match *self {
+            Self::Counts(_, times) | Self::Told(_, times) | Self::Unclear(_, times) => times,
+            Self::Unbelievable(_) => 1,
+        }
     }
 }
 

@@ -13,7 +13,7 @@
 //! the first of the three fields that can follow, or at the end of the line. All else that holds
 //! `sasl_username=` (failed logins, rejects, headers that cleanup quotes) begins with something else.
 
-use super::{Client, Event, Hit, Kind, Line, Parser, counted, syslog_line};
+use super::{Client, Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, syslog_line};
 use crate::walk::{Walk, positions};
 
 /// The parser of Postfix's part of a mail log.
@@ -32,20 +32,32 @@ impl Parser for Postfix {
 
     #[inline]
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
-        let event = name.ends_with(b"/smtpd").then(|| accepted(message)).flatten()?;
-        Some(counted(event, times))
+        if !name.ends_with(b"/smtpd") {
+            return None;
+        }
+        let text = behind_queue_id(message)?;
+        match times {
+            ..=MOST_REPEATS => Some(Hit::Told(text, times)),
+            _ => accepted(text).map(|event| counted(event, times)),
+        }
+    }
+
+    fn told<'a>(&self, text: &'a [u8]) -> Option<Event<'a>> {
+        accepted(text)
     }
 }
 
-/// Reads the message that smtpd logs when it accepts a mail from an authenticated client.
+/// What smtpd logs of a client, behind the queue id.
 #[inline]
-pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
+fn behind_queue_id(message: &[u8]) -> Option<&[u8]> {
     let mut walk = Walk::new(message);
     let id = walk.before([b':', b' ']);
-    if !walk.take(b": client=") || !is_queue_id(id) {
-        return None;
-    }
-    let text = walk.rest();
+    (walk.take(b": client=") && is_queue_id(id)).then_some(walk.rest())
+}
+
+/// Reads what stands behind `client=` where a mail was accepted from an authenticated client.
+fn accepted(text: &[u8]) -> Option<Event<'_>> {
+    let mut walk = Walk::new(text);
     let name = walk.before([b'[', b' ']);
     if !walk.take(b"[") {
         return None;
@@ -65,10 +77,9 @@ pub fn accepted(message: &[u8]) -> Option<Event<'_>> {
     if !walk.take(b", sasl_username=") {
         return None;
     }
-    let behind = walk.rest().len();
     let user = user(walk.rest());
-    let text = (!port).then(|| &text[..text.len() - behind + user.len()]);
-    let client = Client { name, address, text };
+    let comes_again = !port && user.len() == walk.rest().len();
+    let client = Client { name, address, text: comes_again.then_some(text) };
     Some(Event { kind: Kind::Sasl, sender: user, authenticated: None, client: Some(client) })
 }
 
@@ -106,7 +117,8 @@ mod tests {
     use super::*;
 
     fn show(message: &str) -> String {
-        accepted(message.as_bytes()).map_or("-".into(), |event| {
+        let event = behind_queue_id(message.as_bytes()).and_then(accepted);
+        event.map_or("-".into(), |event| {
             let client = event.client.expect("Postfix names the client");
             let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
             format!("{}[{}] {}", text(client.name), text(client.address), text(event.sender))
