@@ -119,7 +119,7 @@ pub(crate) fn run(
             webmail: Webmail::default(),
             spread: None,
         };
-        job.run(PROGRAM.name, args.common, host, out, |_, _| {})
+        job.run(PROGRAM.name, args.common, host, out, |_, _, _| {})
     })
 }
 

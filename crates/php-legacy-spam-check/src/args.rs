@@ -84,7 +84,7 @@ pub(crate) fn run(
             webmail: Webmail::default(),
             spread: None,
         };
-        job.run(PROGRAM.name, args, host, out, |_, _| {})
+        job.run(PROGRAM.name, args, host, out, |_, _, _| {})
     })
 }
 

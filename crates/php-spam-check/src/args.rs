@@ -75,7 +75,7 @@ pub(crate) fn run(
             spread: None,
         };
         let origin = args.journal.then_some(Origin::Anybody);
-        Job { origin, ..job }.run(PROGRAM.name, args, host, out, |_, _| {})
+        Job { origin, ..job }.run(PROGRAM.name, args, host, out, |_, _, _| {})
     })
 }
 

@@ -3,8 +3,9 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
-use spamact::AccountName;
-use spamcore::check::{Message, Weight};
+use spamact::account::AccountName;
+use spamact::mail::{Address, Server};
+use spamact::site::Site;
 use spamcore::cli::common::{self, Common, HasCommon, Job, Outcome, why};
 use spamcore::cli::{Argument, Opt, Program, Value, number, text};
 use spamcore::host::Host;
@@ -12,8 +13,10 @@ use spamcore::network::Webmail;
 use spamcore::parse::postfix::Postfix;
 use spamcore::report::Style;
 use spamcore::source::journal::Origin;
-use spamcore::verdict::{Action, Finding, Spread};
+use spamcore::verdict::Spread;
 use spamcore::window::Period;
+
+use crate::acting::Acting;
 
 /// The program.
 pub(crate) const PROGRAM: Program<Args> = Program {
@@ -27,9 +30,10 @@ pub(crate) const PROGRAM: Program<Args> = Program {
          found, nothing printed: it is made for cron and for pipes.",
         "A message counts when smtpd has accepted it from an authenticated client. Failed logins, rejects \
          and text that a client made Postfix quote never count.",
-        "With --disable-account, names whose mail comes from more networks and more unknown hosts than \
-         given are picked out: the mark of a stolen password in a botnet. This version decides and, with \
-         --dry-run, says what it would lock; it does not lock yet.",
+        "With --disable-account, accounts whose mail comes from more networks and more unknown hosts than \
+         given are disabled: the mark of a stolen password in a botnet. By default that is a local account, \
+         by passwd -l; else one of a NIS master, a login in a table of Postfix, or whatever a command does. \
+         What was done stands at the end of the account's line, and root gets a mail.",
     ],
     arguments: &[
         Argument { name: "PERIOD", help: "The same as --period.", set: set_period },
@@ -43,7 +47,7 @@ pub(crate) const PROGRAM: Program<Args> = Program {
             aliases: &["disable-account", "dissable-acount"],
             short: Some('d'),
             value: Value::Required("NETS,UNKNOWNS"),
-            help: "Pick out accounts of which both the networks and the unknown hosts are more than these; \
+            help: "Disable accounts of which both the networks and the unknown hosts are more than these; \
                    one number stands for both. Also spelled --disable-account and --dissable-acount.",
             set: |args, value| {
                 args.spread = Some(spread(value)?);
@@ -55,10 +59,10 @@ pub(crate) const PROGRAM: Program<Args> = Program {
             aliases: &["nis"],
             short: Some('n'),
             value: Value::Optional("MASTER"),
-            help: "The accounts are those of a NIS master, by default of localhost. The next argument is \
-                   the master, unless it begins with '-'. Also spelled --nis.",
+            help: "Disable accounts on a NIS master, over SSH as root; by default on localhost, without SSH. \
+                   The next argument is the master, unless it begins with '-'. Also spelled --nis.",
             set: |args, value| {
-                args.nis_master = Some(master(value)?);
+                args.acting.nis_master = Some(master(value)?);
                 Ok(())
             },
         },
@@ -81,9 +85,148 @@ pub(crate) const PROGRAM: Program<Args> = Program {
             aliases: &[],
             short: None,
             value: Value::None,
-            help: "With --disable-account: decide and report, touch nothing. Implied by --now.",
+            help: "With --disable-account: decide and report, touch nothing, send nothing. Implied by --now.",
             set: |args, _| {
-                args.dry_run = true;
+                args.acting.dry_run = true;
+                Ok(())
+            },
+        },
+        Opt {
+            long: "sasl-access",
+            aliases: &[],
+            short: None,
+            value: Value::Required("[TYPE:]FILE"),
+            help: "Disable a login in Postfix itself, virtual mailboxes too: in a table that \
+                   check_sasl_access asks, from the next connection on. TYPE: hash, btree, lmdb, cdb, dbm or \
+                   sdbm; by default that of postconf.",
+            set: |args, value| {
+                args.acting.sasl_access = Some(text(value)?.to_owned());
+                Ok(())
+            },
+        },
+        Opt {
+            long: "disable-command",
+            aliases: &[],
+            short: None,
+            value: Value::Required("CMD"),
+            help: "Disable an account by this program: an absolute path that only root can write. It gets \
+                   the name as its only argument; status 0 is done.",
+            set: |args, value| {
+                args.acting.command = Some(text(value)?.to_owned());
+                Ok(())
+            },
+        },
+        Opt {
+            long: "enable-command",
+            aliases: &[],
+            short: None,
+            value: Value::Required("CMD"),
+            help: "What undoes --disable-command, in the same manner; it is remembered with the lock for \
+                   --enable-account.",
+            set: |args, value| {
+                args.acting.undo_command = Some(text(value)?.to_owned());
+                Ok(())
+            },
+        },
+        Opt {
+            long: "realm",
+            aliases: &[],
+            short: None,
+            value: Value::Required("DOMAIN"),
+            help: "user@DOMAIN is the local account user. May be given again.",
+            set: |args, value| {
+                let domain = text(value)?;
+                if domain.is_empty() {
+                    return Err("a domain is wanted".into());
+                }
+                args.acting.realms.push(domain.to_owned());
+                Ok(())
+            },
+        },
+        Opt {
+            long: "verify-journal",
+            aliases: &[],
+            short: None,
+            value: Value::None,
+            help: "Disable only where the trusted lines of the journal alone reach the limits too: what a \
+                   local user writes into the log can then aim at nobody.",
+            set: |args, _| {
+                args.acting.verify_journal = true;
+                Ok(())
+            },
+        },
+        Opt {
+            long: "max-locks",
+            aliases: &[],
+            short: None,
+            value: Value::Required("N"),
+            help: "Disable at most N accounts a run, the worst first, and four times that in 24 hours. \
+                   Default: 5.",
+            set: |args, value| {
+                args.acting.max_locks = Some(number(value)?);
+                Ok(())
+            },
+        },
+        Opt {
+            long: "list-disabled",
+            aliases: &[],
+            short: None,
+            value: Value::None,
+            help: "Show what was disabled, when, how and why. No log is read.",
+            set: |args, _| {
+                args.acting.list = true;
+                Ok(())
+            },
+        },
+        Opt {
+            long: "enable-account",
+            aliases: &[],
+            short: None,
+            value: Value::Required("NAME"),
+            help: "Undo a lock, in whatever way it was made, and forget it. No log is read.",
+            set: |args, value| {
+                let name = text(value)?;
+                AccountName::check(name.as_bytes()).map_err(why)?;
+                args.acting.enable = Some(name.to_owned());
+                Ok(())
+            },
+        },
+        Opt {
+            long: "notify",
+            aliases: &[],
+            short: None,
+            value: Value::Required("ADDRESS"),
+            help: "Where notices of disabled accounts go. Default: root@ the host's domain.",
+            set: |args, value| {
+                args.acting.notify = Some(
+                    Address::check(text(value)?).map_err(|_| "it is no mail address")?.to_string(),
+                );
+                Ok(())
+            },
+        },
+        Opt {
+            long: "smtp",
+            aliases: &[],
+            short: None,
+            value: Value::Required("HOST[:PORT]"),
+            help: "The mail server that notices go through, with STARTTLS where it offers that; so that they \
+                   leave while the own queue is full. Default: 127.0.0.1:25, else sendmail.",
+            set: |args, value| {
+                let server = text(value)?;
+                Server::parse(server, false).map_err(|_| "HOST or HOST:PORT is wanted")?;
+                args.acting.smtp = Some(server.to_owned());
+                Ok(())
+            },
+        },
+        Opt {
+            long: "smtp-auth-file",
+            aliases: &[],
+            short: None,
+            value: Value::File,
+            help: "User and password for --smtp, on a line each, in a file that only root can read. TLS is \
+                   then required.",
+            set: |args, value| {
+                args.acting.smtp_auth = Some(value.into());
                 Ok(())
             },
         },
@@ -100,6 +243,8 @@ pub(crate) const PROGRAM: Program<Args> = Program {
             "The log: the first that exists, else the journal.",
         ),
         ("/etc/spam-check/postfix-spam-check.overrides", "Limits of their own for some senders."),
+        ("/etc/spam-check/exempt", "Accounts that are never disabled, a name a line."),
+        ("/var/lib/spam-check", "What was disabled, and which notices wait."),
     ],
     fields: &[
         (
@@ -110,8 +255,8 @@ pub(crate) const PROGRAM: Program<Args> = Program {
         ("webmail", "messages from webmail hosts"),
         (
             "action",
-            "with --disable-account: would_disable, not_disabled, or null where the account is \
-          within the limits",
+            "with --disable-account: disabled, already_disabled, still_sending, would_disable, not_disabled, \
+          or null where the account is within the limits",
         ),
         ("reason", "why it was not disabled, or null"),
     ],
@@ -125,13 +270,20 @@ pub(crate) const PROGRAM: Program<Args> = Program {
             "postfix-spam-check --format=table -p 30minutes -m 60",
         ),
         ("Which accounts look stolen:", "postfix-spam-check -d 10,10 --dry-run"),
+        ("Disable them, and tell root:", "postfix-spam-check -d 10,10"),
+        (
+            "What was disabled, and the way back:",
+            "postfix-spam-check --list-disabled; postfix-spam-check --enable-account=alice",
+        ),
         ("What happened that night:", "postfix-spam-check --now '2026-11-23 03:00' -p 6hours"),
     ],
     differences: &[
         "Every service and instance name of smtpd counts, NOQUEUE too, with ports, IPv6 and long queue \
          ids; every form of time stamp is read; the period reaches into rotated logs.",
         "A name is text: no pattern, not split at blanks; what follows it in the line is not part of it.",
-        "Failed logins and text that a client made Postfix quote do not count.",
+        "Failed logins and text that a client made Postfix quote do not count, and so disable nobody.",
+        "An account is disabled once and told once; old lines do not disable one again that was enabled \
+         since. [DISABLED] is only said when it was checked.",
         "Several terms of a period add up: '1hour 30minutes' is ninety minutes.",
     ],
 };
@@ -141,9 +293,8 @@ pub(crate) const PROGRAM: Program<Args> = Program {
 pub(crate) struct Args {
     common: Common,
     spread: Option<Spread>,
-    nis_master: Option<String>,
     webmail: Webmail,
-    dry_run: bool,
+    acting: Acting,
 }
 
 impl HasCommon for Args {
@@ -180,10 +331,22 @@ fn master(value: &OsStr) -> Result<String, String> {
 pub(crate) fn run(
     arguments: impl IntoIterator<Item = OsString>,
     host: Host,
+    site: &Site,
     out: &mut impl Write,
 ) -> Outcome {
     common::run(&PROGRAM, arguments, out, |args: Args, out| {
-        let dry_run = args.dry_run || args.common.now.is_some();
+        if let Err(why) = args.acting.check(args.spread.is_some()) {
+            return Outcome { status: 2, messages: vec![why] };
+        }
+        if args.acting.list || args.acting.enable.is_some() {
+            let (text, mut outcome) = args.acting.manage(site, &host);
+            if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+                outcome.status = 1;
+                outcome.messages.push(format!("standard output cannot be written: {error}"));
+            }
+            return outcome;
+        }
+        let dry_run = args.acting.dry_run || args.common.now.is_some();
         let Ok(period) = Period::parse("1hour") else { unreachable!("it is a period") };
         let job = Job {
             parser: Postfix,
@@ -197,29 +360,13 @@ pub(crate) fn run(
             webmail: args.webmail,
             spread: args.spread,
         };
-        job.run(PROGRAM.name, args.common, host, out, |findings, messages| {
+        let acting = args.acting;
+        job.run(PROGRAM.name, args.common, host, out, |findings, again, messages| {
             if args.spread.is_some() {
-                decide(findings, dry_run, messages);
+                acting.act(site, findings, again, dry_run, messages);
             }
         })
     })
-}
-
-/// Says of each account that is beyond the limits what is done to it.
-fn decide(findings: &mut [Finding<'_>], dry_run: bool, messages: &mut Vec<Message>) {
-    for finding in findings.iter_mut().filter(|finding| finding.spread) {
-        finding.action = Some(match AccountName::check(finding.sender) {
-            Err(refusal) => Action::NotDisabled(refusal.to_string()),
-            Ok(_) if dry_run => Action::WouldDisable,
-            Ok(_) => Action::NotDisabled("this version does not lock accounts".into()),
-        });
-    }
-    if !dry_run {
-        let text = "this version does not lock accounts: nothing was touched; \
-                    see with --dry-run what would be locked"
-            .into();
-        messages.push(Message { text, weight: Weight::Failure });
-    }
 }
 
 #[cfg(test)]
@@ -273,7 +420,7 @@ mod tests {
             (&["-n", "", "1hour"], "localhost", Some("1 hour")),
         ] {
             let args = parse(line).expect("a spelling");
-            assert_eq!(args.nis_master.as_deref(), Some(master), "{line:?}");
+            assert_eq!(args.acting.nis_master.as_deref(), Some(master), "{line:?}");
             assert_eq!(args.common.period.map(|p| p.to_string()).as_deref(), period, "{line:?}");
         }
     }

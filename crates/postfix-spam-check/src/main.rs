@@ -1,13 +1,15 @@
 //! Tells which logged-in senders of Postfix send too much. The texts and options are in `args.rs`, all else in the libraries.
 
+mod acting;
 mod args;
 
 use std::process::ExitCode;
 
+use spamact::site::Site;
 use spamcore::host::Host;
 
 fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
-    let outcome = args::run(std::env::args_os().skip(1), Host::look(), &mut out);
+    let outcome = args::run(std::env::args_os().skip(1), Host::look(), &Site::look(), &mut out);
     outcome.tell(args::PROGRAM.name, &mut std::io::stderr())
 }

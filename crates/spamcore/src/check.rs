@@ -60,6 +60,19 @@ pub enum Weight {
     Failure,
 }
 
+/// What a check has found.
+#[derive(Debug)]
+pub struct Checked {
+    /// What was counted.
+    pub tally: Tally,
+    /// What is to be told.
+    pub messages: Vec<Message>,
+    /// Whether the logs can be read once more.
+    pub again: bool,
+    /// What was read: paths of logs, without their elders, or `journal`.
+    pub read: Vec<String>,
+}
+
 /// A check under way.
 pub struct Check<'a, P> {
     parser: &'a P,
@@ -90,10 +103,11 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
         }
     }
 
-    /// Reads all logs, and gives what was counted and what is to be told.
-    pub fn run(mut self, logs: &Logs, host: &mut Host) -> (Tally, Vec<Message>) {
+    /// Reads all logs.
+    pub fn run(mut self, logs: &Logs, host: &mut Host) -> Checked {
         let mut sources = self.open(logs, host);
         let again = sources.iter().all(Source::can_be_read_again);
+        let read = sources.iter().map(Source::name).collect();
         self.counter.tally.reads_again(again);
         self.read_all(&mut sources, host);
         if self.counter.tally.wants_second_pass() {
@@ -101,7 +115,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             self.read_all(&mut sources, host);
         }
         self.tell_totals();
-        (self.counter.tally, self.messages)
+        Checked { tally: self.counter.tally, messages: self.messages, again, read }
     }
 
     fn open(&mut self, logs: &Logs, host: &mut Host) -> Vec<Source> {
@@ -370,6 +384,16 @@ enum Source {
 }
 
 impl Source {
+    fn name(&self) -> String {
+        match self {
+            // The log itself stands last.
+            Self::Log(log) => {
+                log.files.last().map_or_else(String::new, |file| file.path.display().to_string())
+            }
+            Self::Journal { .. } => "journal".into(),
+        }
+    }
+
     fn can_be_read_again(&self) -> bool {
         match self {
             Self::Log(log) => log.can_be_read_again(),

@@ -37,6 +37,12 @@ pub const MOST: usize = 100_000;
 /// How many parts the activity of a sender is told in.
 pub const PARTS: usize = 16;
 
+/// How many lines a dossier has.
+const LINES: usize = 10;
+
+/// How many networks and addresses a dossier has.
+const LISTED: usize = 1000;
+
 /// How many bytes of names and lines are kept before counting goes by hash.
 const BUDGET: usize = 6 << 20;
 
@@ -196,6 +202,36 @@ pub struct Seen {
     pub activity: Option<Box<[u64; PARTS]>>,
     /// Where they came from, where lines name a client.
     origins: Option<Box<Origins>>,
+    /// What is told of the sender to a person, where that is wanted.
+    pub dossier: Option<Box<Dossier>>,
+}
+
+/// What is told of a sender to a person: lines, and how many messages came from where.
+#[derive(Clone, Debug, Default)]
+pub struct Dossier {
+    /// The first few lines in reading order.
+    pub lines: Vec<Box<[u8]>>,
+    /// Messages by network, of the first thousand networks.
+    pub networks: HashMap<Box<[u8]>, u64, RandomState>,
+    /// Messages by address, of the first thousand addresses.
+    pub addresses: HashMap<Box<[u8]>, u64, RandomState>,
+}
+
+/// The senders that a tally is about, where it is not about all.
+#[derive(Clone, Debug, Default)]
+pub struct Only {
+    /// Their names, and the instant after which their lines count, if not all do.
+    pub senders: HashMap<Vec<u8>, Option<i64>, RandomState>,
+    /// The last instant that counts.
+    pub until: i64,
+}
+
+impl Only {
+    fn wants(&self, sender: &[u8], at: Option<i64>) -> bool {
+        self.senders.get(sender).is_some_and(|after| {
+            at.is_some_and(|at| at <= self.until && after.is_none_or(|after| at > after))
+        })
+    }
 }
 
 /// What is kept of a sender beside the count.
@@ -236,6 +272,8 @@ enum Mode {
     Places(Vec<u8>),
     /// Only names whose place reaches their limit are kept.
     Near(Arc<Vec<u8>>),
+    /// Only these are kept, with a dossier each.
+    Only(Arc<Only>),
 }
 
 impl Tally {
@@ -256,9 +294,18 @@ impl Tally {
         }
     }
 
+    /// An empty tally of some senders, with a dossier each.
+    pub fn of(only: Only, window: Window, limits: Limits, webmail: Webmail) -> Self {
+        let detail = Detail { line: true, activity: false };
+        let mode = Mode::Only(Arc::new(only));
+        Self { mode, ..Self::new(window, limits, webmail, detail) }
+    }
+
     /// Says whether the logs can be read a second time. To be said before the first event.
     pub fn reads_again(&mut self, again: bool) {
-        self.mode = Mode::Everything { again };
+        if let Mode::Everything { again: mode } = &mut self.mode {
+            *mode = again;
+        }
     }
 
     /// An empty tally for a later part of a file, that can be [absorbed](Self::absorb); none where
@@ -267,6 +314,7 @@ impl Tally {
         let mode = match &self.mode {
             Mode::Everything { again: true } | Mode::Places(_) => Mode::Everything { again: true },
             Mode::Near(places) => Mode::Near(Arc::clone(places)),
+            Mode::Only(only) => Mode::Only(Arc::clone(only)),
             Mode::Everything { again: false } | Mode::Names { .. } => return None,
         };
         let mut sibling =
@@ -299,6 +347,11 @@ impl Tally {
 
     /// Counts an event `times` times. `at` is its instant; it is inside the window.
     pub fn add(&mut self, event: &Event<'_>, times: u64, at: Option<i64>, line: &[u8]) {
+        if let Mode::Only(only) = &self.mode
+            && !only.wants(event.sender, at)
+        {
+            return;
+        }
         let sender = self.count(event.kind, event.sender, times, at, line);
         if let Some(id) = event.authenticated {
             self.count(Kind::Authenticated, id, times, at, line);
@@ -306,7 +359,9 @@ impl Tally {
         if let (Some(sender), Some(client)) = (sender, event.client) {
             let origins = self.seen[sender].origins.get_or_insert_default();
             let webmail = origins.add(client, times, &self.webmail);
-            if let Some(text) = client.text {
+            if let Some(dossier) = &mut self.seen[sender].dossier {
+                dossier.add(client, times, line);
+            } else if let Some(text) = client.text {
                 self.known.put(text, Of { sender, webmail });
             }
         }
@@ -384,6 +439,7 @@ impl Tally {
             span: None,
             activity: self.detail.activity.then(|| Box::new([0; PARTS])),
             origins: None,
+            dossier: matches!(self.mode, Mode::Only(_)).then(Box::default),
         };
         seen.add(times, at, &self.window);
         Some(self.insert(kind, name.into(), seen))
@@ -417,7 +473,7 @@ impl Tally {
         }
         let place = self.place(kind, name);
         match &mut self.mode {
-            Mode::Everything { .. } => true,
+            Mode::Everything { .. } | Mode::Only(_) => true,
             Mode::Names { beyond } => {
                 *beyond = beyond.saturating_add(times);
                 false
@@ -460,6 +516,36 @@ impl<T: Eq + std::hash::Hash> Few<T> {
     }
 }
 
+impl Dossier {
+    fn add(&mut self, client: Client<'_>, times: u64, line: &[u8]) {
+        if self.lines.len() < LINES {
+            self.lines.push(line.into());
+        }
+        add_times(&mut self.networks, network::of_name(client.name), times);
+        add_times(&mut self.addresses, client.address, times);
+    }
+
+    fn absorb(&mut self, later: Self) {
+        let room = LINES.saturating_sub(self.lines.len());
+        self.lines.extend(later.lines.into_iter().take(room));
+        for (mine, more) in
+            [(&mut self.networks, later.networks), (&mut self.addresses, later.addresses)]
+        {
+            for (key, &times) in &more {
+                add_times(mine, key, times);
+            }
+        }
+    }
+}
+
+fn add_times(counts: &mut HashMap<Box<[u8]>, u64, RandomState>, key: &[u8], times: u64) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_add(times);
+    } else if counts.len() < LISTED {
+        counts.insert(key.into(), times);
+    }
+}
+
 fn add_to(places: &mut [u8], place: usize, times: u64) {
     let times = u8::try_from(times).unwrap_or(u8::MAX);
     places[place] = places[place].saturating_add(times);
@@ -484,6 +570,9 @@ impl Seen {
         match (&mut self.origins, later.origins) {
             (Some(from), Some(more)) => from.absorb(*more),
             (from, more) => *from = from.take().or(more),
+        }
+        if let (Some(dossier), Some(more)) = (&mut self.dossier, later.dossier) {
+            dossier.absorb(*more);
         }
     }
 

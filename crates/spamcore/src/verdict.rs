@@ -17,8 +17,38 @@ pub struct Spread {
 pub enum Action {
     /// A dry run: it would be locked.
     WouldDisable,
+    /// It was locked.
+    Disabled,
+    /// It was locked before.
+    AlreadyDisabled,
+    /// It was locked before, and lines newer than that go on.
+    StillSending,
     /// It is not locked, for this reason.
     NotDisabled(String),
+}
+
+impl Action {
+    /// As it stands at the end of a report line, in brackets.
+    pub fn note(&self) -> String {
+        match self {
+            Self::WouldDisable => "WOULD DISABLE".into(),
+            Self::Disabled => "DISABLED".into(),
+            Self::AlreadyDisabled => "ALREADY DISABLED".into(),
+            Self::StillSending => "ALREADY DISABLED, STILL SENDING".into(),
+            Self::NotDisabled(reason) => format!("NOT DISABLED: {reason}"),
+        }
+    }
+
+    /// As JSON has it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::WouldDisable => "would_disable",
+            Self::Disabled => "disabled",
+            Self::AlreadyDisabled => "already_disabled",
+            Self::StillSending => "still_sending",
+            Self::NotDisabled(_) => "not_disabled",
+        }
+    }
 }
 
 /// A sender that is reported.

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
-pub(crate) use passwd::entries;
+pub(crate) use passwd::{entries, name_of_uid};
 pub(crate) use rules::is_nis_name;
 
 pub use passwd::Uids;

@@ -62,6 +62,12 @@ pub(crate) fn entries(passwd: &[u8]) -> impl Iterator<Item = (&[u8], Option<u32>
     })
 }
 
+/// The first name of a uid.
+pub(crate) fn name_of_uid(passwd: &[u8], uid: u32) -> Option<String> {
+    let (name, _) = entries(passwd).find(|(_, entry)| *entry == Some(uid))?;
+    Some(String::from_utf8_lossy(name).into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -221,6 +221,11 @@ impl State {
         self.changed |= self.unfinished.remove(way).is_some();
     }
 
+    /// Whether nothing is left to be done: no notice waits, no way's last step is missing.
+    pub fn is_done(&self) -> bool {
+        self.unfinished.is_empty() && self.accounts.values().all(|record| record.waiting.is_empty())
+    }
+
     /// The ways whose last step is to be done again, and since when.
     pub fn unfinished(&self) -> impl Iterator<Item = (&str, i64)> {
         self.unfinished.iter().map(|(way, since)| (way.as_str(), *since))

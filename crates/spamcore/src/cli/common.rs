@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{Argument, Opt, Parsed, Program, Value, number, text};
-use crate::check::{Check, Logs, Message, Weight};
+use crate::check::{Check, Checked, Logs, Message, Weight};
 use crate::clock::Clock;
 use crate::error::{Error, chain};
 use crate::host::Host;
@@ -17,7 +17,7 @@ use crate::parse::Parser;
 use crate::report::{Format, Report, Style, shown};
 use crate::source::journal::Origin;
 use crate::stamp::Stamp;
-use crate::tally::{Detail, Tally};
+use crate::tally::{Detail, Only, Tally};
 use crate::verdict::{Finding, Spread, judge};
 use crate::window::{Period, PeriodError, Window};
 use crate::zone::Zone;
@@ -288,6 +288,41 @@ pub struct Job<P> {
     pub spread: Option<Spread>,
 }
 
+/// The logs once more, for who has to look closer at a few senders.
+pub struct Again<'a, P> {
+    job: &'a Job<P>,
+    logs: &'a Logs,
+    limits: &'a Limits,
+    /// The window that was looked at.
+    pub window: Window,
+    /// The period, as the report's heading repeats it.
+    pub period: String,
+    /// What was read: paths of logs, or `journal`.
+    pub read: String,
+    /// Whether the logs can be read once more; pipes cannot.
+    pub can: bool,
+    /// The host.
+    pub host: &'a mut Host,
+}
+
+impl<P: Parser + Sync> Again<'_, P> {
+    /// Reads the logs once more, or the trusted lines of the journal alone, for these senders.
+    pub fn look(&mut self, only: Only, journal: bool) -> Checked {
+        let Self { job, limits, window, .. } = self;
+        let tally = Tally::of(only, *window, limits.clone(), job.webmail.clone());
+        let check = Check::new(&job.parser, tally, self.host, None);
+        let named = if journal { Vec::new() } else { self.logs.named.clone() };
+        let journal = journal || self.logs.journal;
+        check.run(&Logs { named, journal, ..self.logs.clone() }, self.host)
+    }
+
+    /// Which of the senders that were looked at again have reached their limit and are spread out, from
+    /// these lines alone.
+    pub fn judge<'t>(&self, tally: &'t Tally) -> Vec<Finding<'t>> {
+        judge(tally, self.job.spread)
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -337,12 +372,12 @@ impl<P: Parser + Sync> Job<P> {
         args: Common,
         mut host: Host,
         out: &mut impl Write,
-        act: impl FnOnce(&mut [Finding<'_>], &mut Vec<Message>),
+        act: impl FnOnce(&mut [Finding<'_>], &mut Again<'_, P>, &mut Vec<Message>),
     ) -> Outcome {
         if args.null && args.format != Format::Text {
             return refused(&"--null goes with --format=text only");
         }
-        let period = args.period.clone().unwrap_or(self.period);
+        let period = args.period.clone().unwrap_or_else(|| self.period.clone());
         let window = match window(&period, args.now.as_deref(), &host) {
             Ok(window) => window,
             Err(error) => return refused(&format!("the period '{}': {error}", period.typed())),
@@ -368,17 +403,29 @@ impl<P: Parser + Sync> Job<P> {
             origin: self.origin,
         };
         let detail = Detail {
+            // What is done to an account is told with its line, whatever the report looks like.
             line: args.format == Format::Json
+                || self.spread.is_some()
                 || (args.format == Format::Text && self.style != Style::Names),
             activity: args.format == Format::Table,
         };
-        let tally = Tally::new(window, limits, self.webmail, detail);
+        let tally = Tally::new(window, limits.clone(), self.webmail.clone(), detail);
         let unclear_limit = (self.style == Style::Names).then_some(limit);
         let check = Check::new(&self.parser, tally, &host, unclear_limit);
-        let (tally, told) = check.run(&logs, &mut host);
-        messages.extend(told);
-        let mut findings = judge(&tally, self.spread);
-        act(&mut findings, &mut messages);
+        let checked = check.run(&logs, &mut host);
+        messages.extend(checked.messages);
+        let mut findings = judge(&checked.tally, self.spread);
+        let mut again = Again {
+            job: &self,
+            logs: &logs,
+            limits: &limits,
+            window,
+            period: period.to_string(),
+            can: checked.again,
+            read: checked.read.join(", "),
+            host: &mut host,
+        };
+        act(&mut findings, &mut again, &mut messages);
         let report = Report {
             program,
             format: args.format,

@@ -77,12 +77,12 @@ fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
         ips: from.ips().known,
         webmail: from.webmail(),
     });
-    let judged = report.judged.then(|| match &finding.action {
-        None => Judged { action: None, reason: None },
-        Some(Action::WouldDisable) => Judged { action: Some("would_disable"), reason: None },
-        Some(Action::NotDisabled(reason)) => {
-            Judged { action: Some("not_disabled"), reason: Some(reason) }
-        }
+    let judged = report.judged.then(|| Judged {
+        action: finding.action.as_ref().map(Action::word),
+        reason: match &finding.action {
+            Some(Action::NotDisabled(reason)) => Some(reason),
+            _ => None,
+        },
     });
     let at = |instant| rfc3339(instant, report.zone);
     Object {

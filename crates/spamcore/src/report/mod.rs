@@ -79,6 +79,14 @@ impl Report<'_> {
     }
 }
 
+/// The line of a finding as the text report has it, but for what was done about it.
+pub fn line(style: Style, finding: &Finding<'_>) -> Vec<u8> {
+    let mut line = Vec::new();
+    // Memory does not fail.
+    let _ = text::line(style, finding, &mut line);
+    line
+}
+
 /// Text with its control bytes shown as `\xnn`, so that nothing acts on a terminal.
 ///
 /// Controls are bytes below 0x20 but TAB, 0x7F, the C1 controls as UTF-8, and 0x80 to 0x9F outside

@@ -9,7 +9,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::{Report, Style, shown};
 use crate::parse::Kind;
 use crate::tally::PARTS;
-use crate::verdict::{Action, Finding};
+use crate::verdict::Finding;
 use crate::zone::Zone;
 
 const WIDTH: usize = 80;
@@ -86,11 +86,11 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<(Vec<String>, bool
             cells.push(kind(finding.kind).to_owned());
         }
         cells.push(sparkline(&seen.activity.as_deref().copied().unwrap_or_default()));
-        let note = match &finding.action {
-            None => "",
-            Some(Action::WouldDisable) => " [WOULD DISABLE]",
-            Some(Action::NotDisabled(_)) => " [NOT DISABLED]",
-        };
+        let note = finding.action.as_ref().map_or(String::new(), |action| {
+            // A reason would make the column wide; the text has it.
+            let note = action.note();
+            format!(" [{}]", note.split(':').next().unwrap_or_default())
+        });
         cells.push(format!("{}{note}", in_a_cell(finding.sender)));
         rows.push((cells, finding.spread));
     }

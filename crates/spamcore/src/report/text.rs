@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Report, Style, escaped};
-use crate::verdict::{Action, Finding};
+use crate::verdict::Finding;
 
 pub(super) fn write(
     report: &Report<'_>,
@@ -18,29 +18,33 @@ pub(super) fn write(
         out,
         "During the last {period} the following senders have made at least {limit} SMTP connections.\n"
     )?;
-    for Finding { seen, action, .. } in findings {
-        write!(out, "{}", seen.messages)?;
-        if report.style == Style::Origins {
-            let from = seen.origins();
-            write!(
-                out,
-                " ({} nets/{} unknowns/{} IPs/{} webmail)",
-                from.nets(),
-                from.unknowns(),
-                from.ips(),
-                from.webmail()
-            )?;
-        }
-        out.write_all(b" -- ")?;
-        out.write_all(&escaped(&seen.line))?;
-        match action {
-            None => {}
-            Some(Action::WouldDisable) => out.write_all(b" [WOULD DISABLE]")?,
-            Some(Action::NotDisabled(reason)) => write!(out, " [NOT DISABLED: {reason}]")?,
+    for finding in findings {
+        line(report.style, finding, out)?;
+        if let Some(action) = &finding.action {
+            write!(out, " [{}]", action.note())?;
         }
         out.write_all(b"\n")?;
     }
     Ok(())
+}
+
+/// The line of a finding, but for what was done about it.
+pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) -> io::Result<()> {
+    let seen = finding.seen;
+    write!(out, "{}", seen.messages)?;
+    if style == Style::Origins {
+        let from = seen.origins();
+        write!(
+            out,
+            " ({} nets/{} unknowns/{} IPs/{} webmail)",
+            from.nets(),
+            from.unknowns(),
+            from.ips(),
+            from.webmail()
+        )?;
+    }
+    out.write_all(b" -- ")?;
+    out.write_all(&escaped(&seen.line))
 }
 
 /// Raw names for a pipe, escaped ones for a terminal.

@@ -1,0 +1,119 @@
+//! What was locked, and the way back.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use spamcore::report::shown;
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+use crate::account::AccountName;
+use crate::audit::Audit;
+use crate::error::Error;
+use crate::lock::{Standing, Way};
+use crate::once::{Once, WAIT};
+use crate::state::{Lock, State};
+
+/// What was locked, a line a lock: account, when, how, and on what counts. `local` turns Unix seconds into
+/// local time.
+pub fn list(state: &State, local: &dyn Fn(i64) -> Option<OffsetDateTime>) -> String {
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    let mut text = String::new();
+    for (account, record) in state.accounts() {
+        for Lock { way, at, counts, period, log, .. } in &record.locks {
+            let when = local(*at).and_then(|at| at.format(format).ok()).unwrap_or_default();
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "{account}  {when}  {}  {} messages, {} nets, {} unknowns, {} IPs in {} of {}",
+                shown(way.as_bytes()),
+                counts.messages,
+                counts.nets,
+                counts.unknowns,
+                counts.ips,
+                shown(period.as_bytes()),
+                shown(log.as_bytes()),
+            );
+        }
+        if !record.waiting.is_empty() {
+            let _ = writeln!(text, "{account}  a notice waits to be sent");
+        }
+    }
+    text
+}
+
+/// Who undoes a lock.
+pub struct Undo<'a> {
+    /// The folder of the state.
+    pub folder: &'a Path,
+    /// Whether root runs us.
+    pub root: bool,
+    /// The names and addresses of this host.
+    pub names: &'a [String],
+    /// Who is told.
+    pub audit: &'a Audit,
+    /// The time on this host's clock, in its zone.
+    pub clock: &'a dyn Fn() -> OffsetDateTime,
+}
+
+/// What came of undoing the locks of an account.
+#[derive(Debug, Default)]
+pub struct Undone {
+    /// The ways in which it was locked and is not any more.
+    pub ways: Vec<String>,
+    /// What failed, and what is left to do by hand.
+    pub failures: Vec<String>,
+}
+
+impl Undo<'_> {
+    /// Undoes all locks of an account that the state knows of, and forgets those. `otherwise` is the way
+    /// that is tried where it knows of none.
+    pub fn enable(&self, account: &AccountName, otherwise: &Way) -> Result<Undone, Error> {
+        let _once = Once::wait(self.folder, self.root, WAIT)?;
+        let (mut state, damaged) = State::load(self.folder, self.root, self.now())?;
+        let mut undone = Undone { failures: damaged.into_iter().collect(), ..Undone::default() };
+        let locks = state.record(account).map(|record| record.locks.clone()).unwrap_or_default();
+        if locks.is_empty() {
+            // Locked by hand, or before a state was lost.
+            if otherwise.standing(account)? == Standing::Missing {
+                return Err(Error::Missing { name: account.clone(), place: otherwise.kind() });
+            }
+            self.undo(account, otherwise)?;
+            undone.ways.push(otherwise.kind());
+        }
+        for lock in locks {
+            let way = Way::remembered(&lock.way, self.names, self.root);
+            match way.and_then(|way| self.undo(account, &way)) {
+                Ok(()) => {
+                    state.drop_lock(account, &lock.way);
+                    undone.ways.push(lock.way);
+                }
+                Err(error) => {
+                    let by_hand = lock.undo.join("; ");
+                    let why = spamcore::error::chain(&error);
+                    undone.failures.push(format!("{why}; by hand: {by_hand}"));
+                }
+            }
+        }
+        if undone.failures.is_empty() {
+            state.forget(account, self.now());
+        }
+        state.save(self.folder, self.root)?;
+        Ok(undone)
+    }
+
+    fn undo(&self, account: &AccountName, way: &Way) -> Result<(), Error> {
+        let done = way.unlock(account);
+        let how = match &done {
+            Ok(()) => format!("{account} enabled ({})", way.kind()),
+            Err(error) => format!("{account} not enabled ({}): {}", way.kind(), error.reason()),
+        };
+        // Nobody who must enable an account waits for syslog.
+        let _ = self.audit.tell((self.clock)(), &how);
+        done
+    }
+
+    fn now(&self) -> i64 {
+        (self.clock)().unix_timestamp()
+    }
+}

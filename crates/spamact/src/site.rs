@@ -1,0 +1,140 @@
+//! What acting needs to know of this host: who runs us, how the host is called, where its files are.
+//!
+//! [`Site::look`] is the one place of this library that asks; `main` calls it and hands the answer down.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use spamcore::zone::Zone;
+use time::{OffsetDateTime, UtcOffset};
+
+use crate::account::{Exempt, Realms, Rules, Uids, name_of_uid};
+use crate::audit::Audit;
+use crate::error::Error;
+use crate::files;
+
+/// This host, as a program that acts finds it.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Whether root runs us.
+    pub root: bool,
+    /// The user who runs us.
+    pub uid: u32,
+    /// The user who called `sudo` for it.
+    pub sudo_user: Option<String>,
+    /// Our process.
+    pub process: u32,
+    /// The host's name, with its domain where that is known.
+    pub name: String,
+    /// All its names.
+    pub names: Vec<String>,
+    /// The password file.
+    pub passwd: PathBuf,
+    /// Where the uids of people are said.
+    pub login_defs: PathBuf,
+    /// The list of accounts that are never locked.
+    pub exempt: PathBuf,
+    /// The folder of the state.
+    pub state: PathBuf,
+    /// The socket of syslog.
+    pub syslog: PathBuf,
+}
+
+impl Site {
+    /// Looks the host up.
+    pub fn look() -> Self {
+        let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+        let name = full_name(&node, &hosts);
+        let uid = rustix::process::geteuid();
+        Self {
+            root: uid.is_root(),
+            uid: uid.as_raw(),
+            sudo_user: std::env::var("SUDO_USER").ok().filter(|user| !user.is_empty()),
+            process: std::process::id(),
+            names: vec![name.clone(), node],
+            name,
+            passwd: "/etc/passwd".into(),
+            login_defs: "/etc/login.defs".into(),
+            exempt: "/etc/spam-check/exempt".into(),
+            state: "/var/lib/spam-check".into(),
+            syslog: "/dev/log".into(),
+        }
+    }
+
+    /// The names and addresses of this host. The kernel is asked for the addresses through a socket, so
+    /// this is only asked where a master of NIS is named.
+    pub fn names_and_addresses(&self) -> Vec<String> {
+        let addresses = if_addrs::get_if_addrs().unwrap_or_default();
+        let addresses = addresses.iter().map(|interface| interface.ip().to_string());
+        self.names.iter().cloned().chain(addresses).collect()
+    }
+
+    /// Who can be locked here. A list of exempt accounts that cannot be read, or that others could have
+    /// written, is an error: it may name anybody.
+    pub fn rules(&self, realms: Realms) -> Result<Rules, Error> {
+        let passwd = files::read(&self.passwd, false)?;
+        let absent = |error: &Error| matches!(error, Error::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
+        let uids = match files::read(&self.login_defs, false) {
+            Ok(text) => Uids::of(&text),
+            Err(error) if absent(&error) => Uids::default(),
+            Err(error) => return Err(error),
+        };
+        let exempt = match files::read(&self.exempt, self.root) {
+            Ok(text) => Exempt::of(&text),
+            Err(error) if absent(&error) => Exempt::default(),
+            Err(error) => return Err(error),
+        };
+        let ourselves = name_of_uid(&passwd, self.uid).into_iter().chain(self.sudo_user.clone());
+        Ok(Rules { uids, exempt, realms, ourselves: ourselves.collect(), passwd })
+    }
+
+    /// Who is told of each lock.
+    pub fn audit(&self) -> Audit {
+        Audit { socket: self.syslog.clone(), process: self.process }
+    }
+}
+
+/// The time on this host's clock, in its zone.
+pub fn local_now(zone: &Zone) -> OffsetDateTime {
+    local(OffsetDateTime::from(SystemTime::now()), zone)
+}
+
+/// A time, in a zone.
+pub fn local(at: OffsetDateTime, zone: &Zone) -> OffsetDateTime {
+    let offset = UtcOffset::from_whole_seconds(zone.offset_at(at.unix_timestamp()));
+    offset.map_or(at, |offset| at.checked_to_offset(offset).unwrap_or(at))
+}
+
+/// The name of a host with its domain: its own, or the one that `/etc/hosts` gives it.
+fn full_name(node: &str, hosts: &str) -> String {
+    let names = |line: &'_ str| -> Option<String> {
+        let mut words = line.split('#').next()?.split_whitespace();
+        words.next()?.parse::<IpAddr>().ok()?;
+        let names: Vec<&str> = words.collect();
+        let full = names
+            .iter()
+            .find(|name| name.split_once('.').is_some_and(|(first, _)| first == node))?;
+        names.contains(&node).then(|| (*full).to_owned())
+    };
+    if node.contains('.') {
+        return node.to_owned();
+    }
+    hosts.lines().find_map(names).unwrap_or_else(|| node.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_is_that_of_the_name_or_of_hosts() {
+        let hosts = "127.0.0.1 localhost\n# 10.0.0.1 mail.commented.org mail\n\
+                     127.0.1.1\tmail.example.org mail # here\n10.0.0.2 mailer.example.com mailer\n";
+        assert_eq!(full_name("mail", hosts), "mail.example.org");
+        assert_eq!(full_name("mail.example.net", hosts), "mail.example.net");
+        assert_eq!(full_name("web", hosts), "web");
+        assert_eq!(full_name("localhost", hosts), "localhost");
+    }
+}
