@@ -192,28 +192,24 @@ fn locking_is_decided_and_not_done() {
         }
     }
     let log = folder.file("log", log);
-    let args = ["-m", "10", "-d", "2,2", "--overrides=/dev/null", "-l", &log];
-    let looking_back = [&args[..], &["--now", NOW]].concat();
-    let run_back = run(PROGRAMS[0], &looking_back);
-    assert_eq!((run_back.status, &run_back.err[..]), (Some(0), ""));
-    let ends: Vec<String> = run_back
-        .text()
-        .lines()
-        .filter_map(|line| Some(line.split_once("sasl_username=")?.1.to_owned()))
-        .collect();
-    assert_eq!(
-        ends,
-        [
-            "bot [WOULD DISABLE]",
-            "honest",
-            "root [NOT DISABLED: never locked]",
-            "we ird [NOT DISABLED: not a name of an account]",
-        ]
-    );
-    let now = run(PROGRAMS[0], &args);
-    assert_eq!(now.status, Some(1));
-    assert!(now.err.contains("this version does not lock accounts"), "{}", now.err);
-    assert_eq!(run(PROGRAMS[0], &[&args[..], &["--dry-run"]].concat()).status, Some(0));
+    let args = ["-m", "10", "-d", "2,2", "--overrides=/dev/null", "-l", &log, "--now", NOW];
+    for (way, bot) in [
+        (&["--sasl-access=hash:/etc/postfix/sasl_access"][..], "bot [WOULD DISABLE]"),
+        (&["-n", "master.example.org"], "bot [WOULD DISABLE]"),
+        (&["--disable-command=/usr/local/sbin/lock"], "bot [WOULD DISABLE]"),
+        (&[], "bot [NOT DISABLED: no such account]"),
+    ] {
+        let run = run(PROGRAMS[0], &[&args[..], way].concat());
+        assert_eq!((run.status, &run.err[..]), (Some(0), ""));
+        let ends: Vec<String> = run
+            .text()
+            .lines()
+            .filter_map(|line| Some(line.split_once("sasl_username=")?.1.to_owned()))
+            .collect();
+        let root = "root [NOT DISABLED: never locked]";
+        let weird = "we ird [NOT DISABLED: not a name of an account]";
+        assert_eq!(ends, [bot, "honest", root, weird]);
+    }
 }
 
 #[test]

@@ -16,9 +16,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
-use spamcore::report::shown;
 
 use crate::error::Error;
+use crate::printable::cut;
 
 /// Where the programs look for others.
 pub(crate) const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -71,11 +71,11 @@ impl Outcome {
     }
 }
 
-/// The first line of a text that is not empty, made printable and cut at 200 characters.
+/// The first line of a text that is not empty, printable and of at most 200 bytes.
 pub(crate) fn first_line(text: &[u8]) -> String {
     let mut lines = text.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
     let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
-    shown(line).chars().take(200).collect()
+    cut(line, 200)
 }
 
 /// Runs a program and waits for it. `input` is what it reads; `None` is `/dev/null`.

@@ -370,17 +370,17 @@ fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_serv
     let folder = Folder::new("bad-sendmail");
     let big = [MESSAGE, &b"x".repeat(1 << 20)].concat();
     for (script, want) in [
-        ("echo 'no \x1b space' >&2; exit 75", "exit status: 75: no \\x1b space"),
-        ("exit 1", "exit status: 1"),
-        ("sleep 600", "killed: it took more than"),
-        ("trap '' TERM; cat >/dev/null; sleep 600 & wait", "killed: it took more than"),
-        ("sleep 5 & exit 3", "exit status: 3"),
-        ("yes | head -c 1000000; exit 4", "exit status: 4"),
-        ("kill -9 $$", "signal: 9"),
+        ("echo 'no \x1b space' >&2; exit 75", "exit status 75: no \\x1b space"),
+        ("exit 1", "exit status 1"),
+        ("sleep 600", "killed after"),
+        ("trap '' TERM; cat >/dev/null; sleep 600 & wait", "killed after"),
+        ("sleep 5 & exit 3", "exit status 3"),
+        ("yes | head -c 1000000; exit 4", "exit status 4"),
+        ("kill -9 $$", "killed by signal 9"),
     ] {
         let sendmail = folder.sendmail(script);
         let mut mailer = here(nobody(), &sendmail);
-        mailer.patience.all = if want.starts_with("killed") { QUICK } else { STEP * 10 };
+        mailer.patience.all = if want == "killed after" { QUICK } else { STEP * 10 };
         let begun = Instant::now();
         let error = mailer.send(&to(), &big).expect_err("it fails");
         assert!(begun.elapsed() < STEP * 5, "{script}");

@@ -1,0 +1,410 @@
+//! Acting, from suspects to locks, notices and the state: with a command that records, a sendmail that
+//! records or fails, and lines whose evidence is computed here by the rules of the man page.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use spamact::account::{AccountName, Exempt, Place, Rules};
+use spamact::act::undo::{Undo, list};
+use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted};
+use spamact::audit::Audit;
+use spamact::lock::{Command, Way};
+use spamact::mail::{Address, Mailer, Patience, Route};
+use spamact::state::{Counts, State};
+use spamcore::check::{Message, Weight};
+use spamcore::verdict::Action;
+use tempfile::{TempDir, tempdir};
+use time::OffsetDateTime;
+
+/// A script that is being written cannot be run, and another test's child may hold it open.
+static SCRIPTS: Mutex<()> = Mutex::new(());
+
+const NOW: i64 = 1_795_500_000;
+
+/// So many lines of an account make it look stolen here.
+const ENOUGH: usize = 3;
+
+struct Host {
+    folder: TempDir,
+    now: AtomicI64,
+    verify_journal: bool,
+    max_locks: usize,
+    _one: MutexGuard<'static, ()>,
+}
+
+/// What a run did.
+#[derive(Debug, PartialEq, Eq)]
+struct Run {
+    actions: Vec<Action>,
+    failures: Vec<String>,
+}
+
+impl Host {
+    fn new() -> Self {
+        let one = SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = tempdir().expect("a folder");
+        let host = Self {
+            folder,
+            now: AtomicI64::new(NOW),
+            verify_journal: false,
+            max_locks: 5,
+            _one: one,
+        };
+        host.script("lock", "echo \"lock $*\" >>done");
+        host.script("unlock", "echo \"unlock $*\" >>done");
+        host.script("sendmail", "cat >>mails; echo >>mails");
+        host
+    }
+
+    fn now(&self) -> i64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, now: i64) {
+        self.now.store(now, Ordering::Relaxed);
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn script(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\ncd '{}'\n{text}\n", self.path().display()))
+            .expect("a script");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path().join(name)).unwrap_or_default()
+    }
+
+    fn subjects(&self) -> Vec<String> {
+        let mails = self.read("mails");
+        mails.lines().filter_map(|line| line.strip_prefix("Subject: ")).map(String::from).collect()
+    }
+
+    fn way(&self) -> Way {
+        let path = |name| self.path().join(name).display().to_string();
+        Way::Command(
+            Command::new(&path("lock"), Some(&path("unlock")), false).expect("absolute paths"),
+        )
+    }
+
+    fn actor<'a>(&self, clock: &'a dyn Fn() -> OffsetDateTime) -> Actor<'a> {
+        let route = Route::Here {
+            // The discard port: nobody listens.
+            smtp: ([127, 0, 0, 1], 9).into(),
+            sendmail: self.path().join("sendmail"),
+        };
+        let patience = Patience { step: Duration::from_secs(5), all: Duration::from_secs(10) };
+        let host = "mail.example.org".to_owned();
+        Actor {
+            rules: Rules {
+                passwd: b"root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n".to_vec(),
+                exempt: Exempt::of(b"boss\n"),
+                ..Rules::default()
+            },
+            place: Place::Command,
+            verify_journal: self.verify_journal,
+            max_locks: self.max_locks,
+            folder: self.path().join("state"),
+            root: false,
+            wait: Duration::from_secs(30),
+            to: Address::check("root").expect("an address"),
+            mailer: Mailer { route, host: host.clone(), patience },
+            audit: Audit { socket: self.path().join("no-syslog"), process: 7 },
+            host,
+            period: "1 hour".into(),
+            log: "/var/log/mail.log".into(),
+            clock,
+        }
+    }
+
+    /// A run on a log of these lines, sender and stamp; the journal holds those of `journal`.
+    fn run(&self, log: &[(&str, i64)], journal: &[(&str, i64)], dry: bool) -> Run {
+        let now = self.now();
+        let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
+        let actor = self.actor(&clock);
+        let mut names: Vec<&str> = log.iter().map(|(name, _)| *name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let suspects: Vec<Suspect> = names
+            .iter()
+            .map(|name| Suspect {
+                sender: name.as_bytes().to_vec(),
+                report_line: b"3 -- line".to_vec(),
+                counts: count(log, name, None, i64::MAX).counts,
+                last: log.iter().filter(|(n, _)| n == name).map(|(_, at)| *at).max().unwrap_or(0),
+            })
+            .collect();
+        let mut look = |lines, wanted: &[Wanted]| {
+            let of = if lines == Lines::Log { log } else { journal };
+            let evidence = |(sender, after): &Wanted| {
+                count(of, std::str::from_utf8(sender).expect("text"), *after, now)
+            };
+            Some(wanted.iter().map(evidence).collect())
+        };
+        let mut messages = Vec::new();
+        let actions = if dry {
+            actor.dry_run(&suspects, &mut look, &mut messages)
+        } else {
+            actor.act(&self.way(), &suspects, &mut look, &mut messages)
+        };
+        Run { actions, failures: failures(messages) }
+    }
+
+    fn state(&self) -> State {
+        State::load(&self.path().join("state"), false, self.now()).expect("it is whole").0
+    }
+}
+
+fn failures(messages: Vec<Message>) -> Vec<String> {
+    messages.into_iter().filter(|m| m.weight == Weight::Failure).map(|m| m.text).collect()
+}
+
+fn count(log: &[(&str, i64)], name: &str, after: Option<i64>, until: i64) -> Evidence {
+    let new = |at: i64| at <= until && after.is_none_or(|after| at > after);
+    let messages = log.iter().filter(|(n, at)| *n == name && new(*at)).count();
+    let many = messages as u64;
+    Evidence {
+        counts: Counts { messages: many, nets: many, unknowns: many, ips: many },
+        enough: messages >= ENOUGH,
+        lines: vec![b"a line".to_vec()],
+        ..Evidence::default()
+    }
+}
+
+/// Lines of an account that looks stolen, from an instant on.
+fn stolen(name: &str, from: i64) -> Vec<(&str, i64)> {
+    (0..4).map(|n| (name, from + n)).collect()
+}
+
+fn not_disabled(reason: &str) -> Vec<Action> {
+    vec![Action::NotDisabled(reason.into())]
+}
+
+#[test]
+fn a_stolen_account_is_locked_once_and_told_once() {
+    let host = Host::new();
+    let log = stolen("alice", NOW - 600);
+    let locked = host.run(&log, &[], false);
+    assert_eq!(locked, Run { actions: vec![Action::Disabled], failures: vec![] });
+    for _ in 0..2 {
+        host.set(host.now() + 1200);
+        let again = host.run(&log, &[], false);
+        assert_eq!(again, Run { actions: vec![Action::AlreadyDisabled], failures: vec![] });
+    }
+    assert_eq!(host.read("done"), "lock alice\n");
+    assert_eq!(host.subjects(), ["SPAMMER DETECTED AT mail.example.org [USER alice DISABLED]"]);
+    let utc = |at| OffsetDateTime::from_unix_timestamp(at).ok();
+    let listed = list(&host.state(), &utc);
+    assert!(listed.starts_with("alice  2026-11-24 "), "{listed}");
+    assert!(listed.contains("  4 messages, 4 nets, 4 unknowns, 4 IPs in 1 hour of"), "{listed}");
+}
+
+#[test]
+fn who_sends_on_is_told_once_a_day() {
+    let host = Host::new();
+    host.run(&stolen("alice", NOW - 600), &[], false);
+    for (hours, subjects) in [(1, 2), (2, 2), (26, 3)] {
+        host.set(NOW + hours * 3600);
+        let run = host.run(&stolen("alice", NOW + hours * 3600 - 60), &[], false);
+        assert_eq!(run.actions, [Action::StillSending]);
+        assert_eq!(run.failures, ["alice: disabled before, and still sending"]);
+        let all = host.subjects();
+        assert_eq!(all.len(), subjects, "after {hours} hours");
+        assert!(all[1].ends_with("[USER alice DISABLED, STILL SENDING]"), "{all:?}");
+    }
+    assert_eq!(host.read("done"), "lock alice\n");
+}
+
+#[test]
+fn old_lines_do_not_lock_again_and_new_ones_do() {
+    let host = Host::new();
+    let old = stolen("alice", NOW - 600);
+    host.run(&old, &[], false);
+    let name = AccountName::check(b"alice").expect("a name");
+    host.set(NOW + 60);
+    let now = host.now();
+    let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
+    let (folder, actor) = (host.path().join("state"), host.actor(&clock));
+    let undo =
+        Undo { folder: &folder, root: false, names: &[], audit: &actor.audit, clock: &clock };
+    let undone = undo.enable(&name, &host.way()).expect("it is undone");
+    assert_eq!((undone.ways.len(), undone.failures), (1, vec![]));
+    assert_eq!(host.read("done"), "lock alice\nunlock alice\n");
+
+    host.set(NOW + 120);
+    let spared = "no new evidence since it was last seen locked";
+    let run = host.run(&old, &[], false);
+    assert_eq!(run, Run { actions: not_disabled(spared), failures: vec![] });
+    // Two new lines are not enough, with the old ones or without.
+    let few = [&old[..], &[("alice", NOW + 90), ("alice", NOW + 91)]].concat();
+    assert_eq!(host.run(&few, &[], false).actions, not_disabled(spared));
+    let many = [&old[..], &stolen("alice", NOW + 90)].concat();
+    assert_eq!(host.run(&many, &[], false).actions, [Action::Disabled]);
+    assert_eq!(host.subjects().len(), 2, "a new incident");
+}
+
+#[test]
+fn lines_ahead_of_now_are_no_evidence() {
+    let host = Host::new();
+    let run = host.run(&stolen("alice", NOW + 1), &[], false);
+    assert_eq!(run.actions, not_disabled("too few of its lines lie before now"));
+    assert_eq!(host.read("done"), "");
+}
+
+#[test]
+fn the_rules_refuse_aloud_and_only_odd_names_are_failures() {
+    let host = Host::new();
+    let mut log = Vec::new();
+    for name in ["root", "www-data", "BOSS", "al ice", "$(id)", "-l", "*"] {
+        log.extend(stolen(name, NOW - 60));
+    }
+    let run = host.run(&log, &[], false);
+    let reasons: Vec<_> = run.actions.iter().map(Action::note).collect();
+    assert_eq!(
+        reasons,
+        [
+            "NOT DISABLED: not a name of an account",
+            "NOT DISABLED: not a name of an account",
+            "NOT DISABLED: not a name of an account",
+            "NOT DISABLED: exempt",
+            "NOT DISABLED: not a name of an account",
+            "NOT DISABLED: never locked",
+            "NOT DISABLED: a system account",
+        ]
+    );
+    assert_eq!(run.failures.len(), 4, "{:?}", run.failures);
+    assert_eq!((host.read("done"), host.subjects().len()), (String::new(), 0));
+}
+
+#[test]
+fn no_more_than_allowed_are_locked_and_the_worst_first() {
+    let mut host = Host::new();
+    host.max_locks = 2;
+    let mut log = Vec::new();
+    for (name, lines) in [("a", 3), ("b", 5), ("c", 4), ("d", 6), ("e", 3)] {
+        log.extend((0..lines).map(|n| (name, NOW - 60 + n)));
+    }
+    let run = host.run(&log, &[], false);
+    let too_many = Action::NotDisabled("more than 2 at once: the log may be forged".into());
+    let (done, left) = (Action::Disabled, too_many.clone());
+    assert_eq!(run.actions, [left.clone(), done.clone(), left.clone(), done, left.clone()]);
+    assert_eq!(run.failures.len(), 3);
+    assert_eq!(host.read("done"), "lock d\nlock b\n");
+    let subjects = host.subjects();
+    assert_eq!(subjects.len(), 3, "{subjects:?}");
+    assert!(subjects[2].contains("[USER c AND 2 MORE NOT DISABLED: TOO MANY AT ONCE]"));
+    // Two more each run, and eight a day: then nobody, until a day has passed.
+    for (name, locks) in [("f", 4), ("h", 6), ("j", 8), ("l", 8)] {
+        host.set(host.now() + 60);
+        let other = char::from(name.as_bytes()[0] + 1).to_string();
+        let log = [stolen(name, NOW - 60), stolen(&other, NOW - 60)].concat();
+        host.run(&log, &[], false);
+        assert_eq!(host.read("done").lines().count(), locks, "{name}");
+    }
+    host.set(NOW + 86_400 + 60);
+    assert_eq!(host.run(&stolen("n", NOW), &[], false).actions, [Action::Disabled]);
+}
+
+#[test]
+fn the_journal_must_confirm_where_that_is_asked_for() {
+    let mut host = Host::new();
+    host.verify_journal = true;
+    let log = stolen("alice", NOW - 60);
+    let forged = "the journal does not confirm it";
+    for journal in [&[][..], &stolen("bob", NOW - 60), &log[..2]] {
+        let run = host.run(&log, journal, false);
+        assert_eq!(run.actions, not_disabled(forged));
+        assert_eq!(run.failures, [format!("alice: not disabled: {forged}")]);
+        assert_eq!(host.run(&log, journal, true).actions, not_disabled(forged));
+    }
+    assert_eq!(host.run(&log, &log, false).actions, [Action::Disabled]);
+}
+
+#[test]
+fn a_dry_run_decides_the_same_and_touches_nothing() {
+    let mut host = Host::new();
+    host.max_locks = 1;
+    let log = [stolen("alice", NOW - 60), stolen("bob", NOW - 60)].concat();
+    let run = host.run(&log, &[], true);
+    assert_eq!(run.actions[0], Action::WouldDisable);
+    assert!(matches!(run.actions[1], Action::NotDisabled(_)));
+    assert_eq!((host.read("done"), host.read("mails")), (String::new(), String::new()));
+    assert!(!host.path().join("state").exists());
+    host.run(&log, &[], false);
+    let before = host.read("state/state.json");
+    let run = host.run(&log, &[], true);
+    assert_eq!(run.actions[0], Action::AlreadyDisabled);
+    assert_eq!(host.read("state/state.json"), before);
+}
+
+#[test]
+fn a_lock_that_fails_is_not_called_one_and_the_others_go_on() {
+    let host = Host::new();
+    host.script("lock", "[ \"$1\" != alice ] || { echo 'no such luck' >&2; exit 3; }");
+    let log = [stolen("alice", NOW - 60), stolen("bob", NOW - 60)].concat();
+    let run = host.run(&log, &[], false);
+    assert_eq!(run.actions, [Action::NotDisabled("lock failed".into()), Action::Disabled]);
+    assert_eq!(run.failures.len(), 1);
+    assert!(run.failures[0].ends_with("exit status 3: no such luck"), "{:?}", run.failures);
+    assert!(host.state().seen_locked(&AccountName::check(b"alice").expect("a name")).is_none());
+    assert_eq!(host.subjects().len(), 1);
+}
+
+#[test]
+fn a_notice_that_cannot_be_sent_waits_for_the_next_run() {
+    let host = Host::new();
+    host.script("sendmail", "exit 75");
+    let log = [stolen("alice", NOW - 60), stolen("bob", NOW - 60)].concat();
+    let run = host.run(&log, &[], false);
+    assert_eq!(run.actions, [Action::Disabled, Action::Disabled]);
+    assert_eq!(run.failures.len(), 1, "one try is enough: {:?}", run.failures);
+    assert!(run.failures[0].starts_with("no notice could be sent to root, it waits: "));
+    host.script("sendmail", "cat >>mails; echo >>mails");
+    // Also where nobody is suspect any more.
+    let run = host.run(&[], &[], false);
+    assert_eq!((run.failures.len(), host.subjects().len()), (0, 2));
+    host.run(&log, &[], false);
+    assert_eq!(host.subjects().len(), 2);
+}
+
+#[test]
+fn twenty_runs_at_once_make_one_lock_and_one_notice() {
+    let host = Host::new();
+    host.script("lock", "sleep 0.1; echo \"lock $*\" >>done");
+    let log = stolen("alice", NOW - 60);
+    let clock = || OffsetDateTime::from_unix_timestamp(NOW).expect("in range");
+    let suspect = Suspect {
+        sender: b"alice".to_vec(),
+        report_line: b"4 -- line".to_vec(),
+        counts: Counts::default(),
+        last: NOW - 57,
+    };
+    // Each acts for itself, as a process would.
+    let actions: Vec<Action> = std::thread::scope(|scope| {
+        let run = || {
+            let actor = host.actor(&clock);
+            let mut look = |_, wanted: &[Wanted]| {
+                Some(wanted.iter().map(|(_, after)| count(&log, "alice", *after, NOW)).collect())
+            };
+            let mut messages = Vec::new();
+            let suspects = std::slice::from_ref(&suspect);
+            let actions = actor.act(&host.way(), suspects, &mut look, &mut messages);
+            assert_eq!(failures(messages), Vec::<String>::new());
+            actions
+        };
+        let runs: Vec<_> = (0..20).map(|_| scope.spawn(run)).collect();
+        runs.into_iter().flat_map(|run| run.join().expect("no panic")).collect()
+    });
+    let done = actions.iter().filter(|action| **action == Action::Disabled).count();
+    let before = actions.iter().filter(|action| **action == Action::AlreadyDisabled).count();
+    assert_eq!((done, before), (1, 19));
+    assert_eq!((host.read("done"), host.subjects().len()), ("lock alice\n".into(), 1));
+}
