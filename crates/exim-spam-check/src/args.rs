@@ -51,6 +51,7 @@ pub(crate) const PROGRAM: Program<Args> = Program {
         common::format(),
         common::exit_code(),
     ],
+    chapters: &[],
     files: &[
         (
             "/var/log/exim4/mainlog, /var/log/exim/mainlog, /var/log/exim/main.log, /var/log/exim_mainlog",

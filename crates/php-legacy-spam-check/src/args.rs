@@ -41,6 +41,7 @@ pub(crate) const PROGRAM: Program<Common> = Program {
         common::null(),
         common::exit_code(),
     ],
+    chapters: &[],
     files: &[(
         "/var/log/mail.log, /var/log/maillog",
         "The log: the first that exists, else the journal.",

@@ -38,6 +38,7 @@ pub(crate) const PROGRAM: Program<Common> = Program {
         common::null(),
         common::exit_code(),
     ],
+    chapters: &[],
     files: &[("/var/log/phpmail.log", "The log that mail.log in php.ini names.")],
     fields: &[],
     examples: &[

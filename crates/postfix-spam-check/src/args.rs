@@ -237,6 +237,37 @@ pub(crate) const PROGRAM: Program<Args> = Program {
         common::format(),
         common::exit_code(),
     ],
+    chapters: &[(
+        "DISABLING ACCOUNTS",
+        &[
+            "An account is disabled when its networks and its unknown hosts are both more than the numbers \
+             of --disable-account, among senders that are reported. For local accounts (PAM, saslauthd) that \
+             is passwd -l; for accounts of NIS, --niss; for virtual mailboxes (Dovecot, SQL), --sasl-access; \
+             for all else, --disable-command. Where logins are user@example.org and accounts user, add \
+             --realm=example.org.",
+            "The table of --sasl-access is used by two lines of main.cf; the restriction stands before any \
+             permit:",
+            "    smtpd_sender_restrictions = check_sasl_access hash:/etc/postfix/sasl_access, ...\n\
+             smtpd_delay_reject = yes",
+            "It must be there before Postfix asks for it: touch the file, postmap it, reload Postfix.",
+            "Never disabled: root, postmaster, abuse, mailer-daemon; uids outside UID_MIN to UID_MAX of \
+             /etc/login.defs; who runs the program; the names in /etc/spam-check/exempt; names that no account \
+             has. No more than --max-locks in a run, the worst first.",
+            "It is done and told once. At the end of the account's line stands [DISABLED], when that was \
+             looked at afterwards; [ALREADY DISABLED]; [ALREADY DISABLED, STILL SENDING] when lines newer \
+             than the lock go on; [WOULD DISABLE] in a dry run; or [NOT DISABLED: reason], with status 1 unless \
+             the account must not be disabled. Only lines after an account was last seen locked are \
+             evidence, so that one that was enabled again is not disabled on old lines.",
+            "The way back, whatever way it was:",
+            "    postfix-spam-check --enable-account=alice",
+            "A lock does not end open sessions (postfix reload, doveadm kick), empty caches (doveadm auth \
+             cache flush, systemctl restart saslauthd, nscd -i passwd), take away SSH keys, or stop what is \
+             in the queue (postsuper -h). The notice has these commands with the account's name.",
+            "A syslog file cannot prove who wrote a line: every local user can write one, and have somebody \
+             else disabled. Against that, --verify-journal, or --journal alone. A chrooted smtpd may not log to \
+             the journal, which is why it is not the default.",
+        ],
+    )],
     files: &[
         (
             "/var/log/mail.log, /var/log/maillog",

@@ -29,6 +29,9 @@ pub struct Program<A: 'static> {
     pub arguments: &'static [Argument<A>],
     /// The options, in the order of the help.
     pub options: &'static [Opt<A>],
+    /// Chapters of the man page beside the usual ones: title and paragraphs. One that begins with four
+    /// blanks is a command or a piece of a file.
+    pub chapters: &'static [(&'static str, &'static [&'static str])],
     /// Files: name and meaning.
     pub files: &'static [(&'static str, &'static str)],
     /// Fields of the JSON output beside the common ones: name and meaning.
@@ -249,6 +252,7 @@ mod tests {
                 },
             },
         ],
+        chapters: &[],
         files: &[],
         fields: &[],
         examples: &[],

@@ -106,6 +106,10 @@ impl<A> Program<A> {
         }
         item(&mut page, "-h, --help", "Print the help; also h or help as the only argument.");
         item(&mut page, "-V, --version", "Print the version.");
+        for (title, texts) in self.chapters {
+            section(&mut page, title);
+            paragraphs(&mut page, texts);
+        }
         section(&mut page, "EXIT STATUS");
         for (status, by_default, with_e) in STATUSES {
             item(
@@ -241,7 +245,11 @@ fn section(page: &mut String, name: &str) {
 
 fn paragraphs(page: &mut String, texts: &[&str]) {
     for (number, text) in texts.iter().enumerate() {
-        let _ = writeln!(page, "{}{}", if number > 0 { ".PP\n" } else { "" }, roff(text));
+        let apart = if number > 0 { ".PP\n" } else { "" };
+        let _ = match text.strip_prefix("    ") {
+            Some(command) => writeln!(page, "{apart}.nf\n.RS\n{}\n.RE\n.fi", roff(command)),
+            None => writeln!(page, "{apart}{}", roff(text)),
+        };
     }
 }
 
