@@ -36,6 +36,8 @@ pub mod limits;
 
 mod known;
 
+pub mod seen;
+
 pub mod tally;
 
 pub mod verdict;

@@ -1,7 +1,8 @@
 //! The verdict: who has sent too much, and whose account looks stolen. Pure.
 
 use crate::parse::Kind;
-use crate::tally::{Seen, Tally};
+use crate::seen::Seen;
+use crate::tally::Tally;
 
 /// The limits of `--disable-account`: beyond both, an account's mail comes from a botnet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

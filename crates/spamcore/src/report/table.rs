@@ -8,7 +8,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Report, Style, shown};
 use crate::parse::Kind;
-use crate::tally::PARTS;
+use crate::seen::PARTS;
 use crate::verdict::Finding;
 use crate::zone::Zone;
 

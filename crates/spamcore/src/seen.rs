@@ -1,0 +1,276 @@
+//! What was seen of one sender: how often, when, from where.
+//!
+//! Sets of addresses and networks are exact up to [`MOST`] members and then say that there are more.
+//! Their hash is seeded at random: members come from strangers.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use foldhash::quality::RandomState;
+
+use crate::network::{self, Webmail};
+use crate::parse::Client;
+use crate::window::Window;
+
+/// How many members a set of addresses or networks is exact to.
+pub const MOST: usize = 100_000;
+
+/// How many parts the activity of a sender is told in.
+pub const PARTS: usize = 16;
+
+/// How many lines a dossier has.
+const LINES: usize = 10;
+
+/// How many networks and addresses a dossier has.
+const LISTED: usize = 1000;
+
+/// A set that is exact up to [`MOST`] members.
+#[derive(Clone, Debug)]
+pub struct Few<T> {
+    members: HashSet<T, RandomState>,
+    more: bool,
+}
+
+impl<T> Default for Few<T> {
+    fn default() -> Self {
+        Self { members: HashSet::default(), more: false }
+    }
+}
+
+impl<T: Eq + std::hash::Hash> Few<T> {
+    fn insert(&mut self, member: T) {
+        if self.members.len() < MOST {
+            self.members.insert(member);
+        } else if !self.more {
+            self.more = !self.members.contains(&member);
+        }
+    }
+
+    fn absorb(&mut self, more: Self) {
+        more.members.into_iter().for_each(|member| self.insert(member));
+        self.more |= more.more;
+    }
+
+    /// How many members there are, [`MOST`] at most.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// Whether there are more than [`MOST`].
+    pub fn more(&self) -> bool {
+        self.more
+    }
+}
+
+/// A client's address: an IP address, or another text such as `unknown`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Address {
+    Ip(IpAddr),
+    Text(Box<[u8]>),
+}
+
+/// Where the messages of a login name came from.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    nets: Few<Box<[u8]>>,
+    unknowns: Few<Address>,
+    ips: Few<Address>,
+    webmail: u64,
+}
+
+impl Origins {
+    /// The distinct network names.
+    pub fn nets(&self) -> Count {
+        Count::of(&self.nets)
+    }
+
+    /// The distinct addresses of clients named `unknown`.
+    pub fn unknowns(&self) -> Count {
+        Count::of(&self.unknowns)
+    }
+
+    /// The distinct addresses.
+    pub fn ips(&self) -> Count {
+        Count::of(&self.ips)
+    }
+
+    /// The messages from webmail hosts.
+    pub fn webmail(&self) -> u64 {
+        self.webmail
+    }
+
+    fn absorb(&mut self, more: Self) {
+        self.nets.absorb(more.nets);
+        self.unknowns.absorb(more.unknowns);
+        self.ips.absorb(more.ips);
+        self.webmail = self.webmail.saturating_add(more.webmail);
+    }
+
+    /// Adds a client, and says whether it is a webmail host.
+    pub(crate) fn add(&mut self, client: Client<'_>, times: u64, webmail: &Webmail) -> bool {
+        let ip = std::str::from_utf8(client.address).ok().and_then(|text| text.parse().ok());
+        let address = match ip {
+            Some(ip) => Address::Ip(ip),
+            None => Address::Text(client.address.into()),
+        };
+        let net = network::of_name(client.name);
+        if !self.nets.members.contains(net) {
+            self.nets.insert(net.into());
+        }
+        if client.name == b"unknown" {
+            self.unknowns.insert(address.clone());
+        }
+        self.ips.insert(address);
+        let is_webmail = ip.is_some_and(|ip| webmail.holds(ip));
+        if is_webmail {
+            self.add_webmail(times);
+        }
+        is_webmail
+    }
+
+    pub(crate) fn add_webmail(&mut self, times: u64) {
+        self.webmail = self.webmail.saturating_add(times);
+    }
+}
+
+/// The size of a set that is counted up to [`MOST`]; it prints as `100000+` beyond.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Count {
+    /// The members, [`MOST`] at most.
+    pub known: u64,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+impl Count {
+    fn of<T: Eq + std::hash::Hash>(set: &Few<T>) -> Self {
+        Self { known: set.len() as u64, more: set.more() }
+    }
+}
+
+impl std::fmt::Display for Count {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}{}", self.known, if self.more { "+" } else { "" })
+    }
+}
+
+/// What was seen of one sender.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// How many messages.
+    pub messages: u64,
+    /// The first line in reading order, as logged, without its newline.
+    pub line: Box<[u8]>,
+    /// The earliest and the latest stamp, in Unix seconds; none where no line had one.
+    pub span: Option<(i64, i64)>,
+    /// The messages in each of [`PARTS`] equal parts of the window, where they are wanted. Unstamped
+    /// ones are in none.
+    pub activity: Option<Box<[u64; PARTS]>>,
+    /// Where they came from, where lines name a client.
+    pub(crate) origins: Option<Box<Origins>>,
+    /// What is told of the sender to a person, where that is wanted.
+    pub dossier: Option<Box<Dossier>>,
+}
+
+/// What is told of a sender to a person: lines, and how many messages came from where.
+#[derive(Clone, Debug, Default)]
+pub struct Dossier {
+    /// The first few lines in reading order.
+    pub lines: Vec<Box<[u8]>>,
+    /// Messages by network, of the first thousand networks.
+    pub networks: HashMap<Box<[u8]>, u64, RandomState>,
+    /// Messages by address, of the first thousand addresses.
+    pub addresses: HashMap<Box<[u8]>, u64, RandomState>,
+}
+
+impl Dossier {
+    pub(crate) fn add(&mut self, client: Client<'_>, times: u64, line: &[u8]) {
+        if self.lines.len() < LINES {
+            self.lines.push(line.into());
+        }
+        add_times(&mut self.networks, network::of_name(client.name), times);
+        add_times(&mut self.addresses, client.address, times);
+    }
+
+    fn absorb(&mut self, later: Self) {
+        let room = LINES.saturating_sub(self.lines.len());
+        self.lines.extend(later.lines.into_iter().take(room));
+        for (mine, more) in
+            [(&mut self.networks, later.networks), (&mut self.addresses, later.addresses)]
+        {
+            for (key, &times) in &more {
+                add_times(mine, key, times);
+            }
+        }
+    }
+}
+
+fn add_times(counts: &mut HashMap<Box<[u8]>, u64, RandomState>, key: &[u8], times: u64) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_add(times);
+    } else if counts.len() < LISTED {
+        counts.insert(key.into(), times);
+    }
+}
+
+impl Seen {
+    /// Where the messages came from; nowhere, where lines name no client.
+    pub fn origins(&self) -> Cow<'_, Origins> {
+        self.origins.as_deref().map_or_else(|| Cow::Owned(Origins::default()), Cow::Borrowed)
+    }
+
+    /// Adds what was seen in a later part: its line is not the first.
+    pub(crate) fn absorb(&mut self, later: Self) {
+        self.messages = self.messages.saturating_add(later.messages);
+        self.span = match (self.span, later.span) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (one, other) => one.or(other),
+        };
+        if let (Some(activity), Some(more)) = (&mut self.activity, later.activity) {
+            activity.iter_mut().zip(*more).for_each(|(n, more)| *n = n.saturating_add(more));
+        }
+        match (&mut self.origins, later.origins) {
+            (Some(from), Some(more)) => from.absorb(*more),
+            (from, more) => *from = from.take().or(more),
+        }
+        if let (Some(dossier), Some(more)) = (&mut self.dossier, later.dossier) {
+            dossier.absorb(*more);
+        }
+    }
+
+    pub(crate) fn add(&mut self, times: u64, at: Option<i64>, window: &Window) {
+        self.messages = self.messages.saturating_add(times);
+        let Some(at) = at else { return };
+        let (first, last) = self.span.unwrap_or((at, at));
+        self.span = Some((first.min(at), last.max(at)));
+        if let Some(activity) = &mut self.activity {
+            let part = &mut activity[window.part(at, PARTS)];
+            *part = part.saturating_add(times);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_exact_and_then_say_that_there_are_more() {
+        let mut set = Few::default();
+        for n in 0..MOST {
+            set.insert(n);
+            set.insert(n);
+        }
+        assert_eq!((set.len(), set.more()), (MOST, false));
+        set.insert(0);
+        assert!(!set.more());
+        set.insert(MOST);
+        assert_eq!(Count::of(&set).to_string(), "100000+");
+    }
+}
