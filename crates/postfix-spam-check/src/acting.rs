@@ -10,7 +10,7 @@ use spamact::once::WAIT;
 use spamact::site::{Site, local, local_now};
 use spamact::state::{Counts, State};
 use spamcore::check::{Checked, Message, Weight};
-use spamcore::cli::common::{Again, Outcome};
+use spamcore::cli::common::{Again, Outcome, why};
 use spamcore::error::chain;
 use spamcore::host::Host;
 use spamcore::parse::postfix;
@@ -46,7 +46,7 @@ pub(crate) struct Acting {
     pub smtp: Option<String>,
     /// `--smtp-auth-file`
     pub smtp_auth: Option<PathBuf>,
-    /// `--dry-run`
+    /// `--dry-run`, or implied by `--now`
     pub dry_run: bool,
     /// `--list-disabled`
     pub list: bool,
@@ -74,6 +74,18 @@ impl Acting {
         }
         if self.smtp_auth.is_some() && self.smtp.is_none() {
             return Err("--smtp-auth-file goes with --smtp".into());
+        }
+        // Said here, and not when the first account is to be locked.
+        if let Some(command) = &self.command {
+            Command::new(command, self.undo_command.as_deref(), false).map_err(why)?;
+        }
+        if let Some(table) = &self.sasl_access {
+            SaslAccess::check(table).map_err(why)?;
+        }
+        if self.dry_run && (self.list || self.enable.is_some()) {
+            return Err(
+                "--dry-run goes neither with --list-disabled nor with --enable-account".into()
+            );
         }
         if judged && (self.list || self.enable.is_some()) {
             return Err(
@@ -132,11 +144,10 @@ impl Acting {
         site: &Site,
         findings: &mut [Finding<'_>],
         again: &mut Again<'_, postfix::Postfix>,
-        dry_run: bool,
         messages: &mut Vec<Message>,
     ) {
         let suspects: Vec<Suspect> = findings.iter().filter(|f| f.spread).map(suspect).collect();
-        let actions = self.actions(site, &suspects, again, dry_run, messages);
+        let actions = self.actions(site, &suspects, again, messages);
         let spread = findings.iter_mut().filter(|finding| finding.spread);
         spread.zip(actions).for_each(|(finding, action)| finding.action = Some(action));
     }
@@ -146,21 +157,14 @@ impl Acting {
         site: &Site,
         suspects: &[Suspect],
         again: &mut Again<'_, postfix::Postfix>,
-        dry_run: bool,
         messages: &mut Vec<Message>,
     ) -> Vec<Action> {
         let mut refuse = |error: &spamact::Error| {
             messages.push(Message { text: chain(error), weight: Weight::Failure });
             suspects.iter().map(|_| Action::NotDisabled(error.reason())).collect()
         };
-        let parts = || {
-            Ok((
-                site.rules(Realms::new(self.realms.clone()))?,
-                self.mailer(site)?,
-                self.address(site)?,
-            ))
-        };
-        let (rules, mailer, to) = match parts() {
+        let parts = || Ok((site.rules(Realms::new(self.realms.clone()))?, self.address(site)?));
+        let (rules, to) = match parts() {
             Ok(parts) => parts,
             Err(error) => return refuse(&error),
         };
@@ -170,13 +174,14 @@ impl Acting {
         let actor = Actor {
             rules,
             place: self.place(),
+            local: Local::default(),
             verify_journal: self.verify_journal,
             max_locks: usize::try_from(self.max_locks.unwrap_or(MAX_LOCKS)).unwrap_or(usize::MAX),
             folder: site.state.clone(),
             root: site.root,
             wait: WAIT,
             to,
-            mailer,
+            mailer: self.mailer(site).map_err(|error| chain(&error)),
             audit: site.audit(),
             host: site.name.clone(),
             period: again.period.clone(),
@@ -185,7 +190,7 @@ impl Acting {
         };
         let mut told = Vec::new();
         let mut look = |lines, wanted: &[Wanted]| look(again, now, lines, wanted, &mut told);
-        let actions = if dry_run {
+        let actions = if self.dry_run {
             actor.dry_run(suspects, &mut look, messages)
         } else {
             match self.way(site) {
@@ -234,11 +239,12 @@ impl Acting {
             });
         let shown = report::shown(account.as_bytes());
         match undone {
-            Ok(undone) => {
+            Ok(mut undone) => {
                 let text =
                     undone.ways.iter().map(|way| format!("{shown} enabled ({way})\n")).collect();
                 let tell = |why| format!("{shown}: not enabled: {why}");
-                (text, ended(undone.failures.into_iter().map(tell).collect()))
+                undone.told.extend(undone.failures.into_iter().map(tell));
+                (text, ended(undone.told))
             }
             Err(why) => (String::new(), ended(vec![format!("{shown}: not enabled: {why}")])),
         }

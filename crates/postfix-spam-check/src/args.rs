@@ -135,7 +135,7 @@ pub(crate) const PROGRAM: Program<Args> = Program {
             value: Value::Required("DOMAIN"),
             help: "user@DOMAIN is the local account user. May be given again.",
             set: |args, value| {
-                let domain = text(value)?;
+                let domain = text(value)?.trim_start_matches('@').trim_end_matches('.');
                 if domain.is_empty() {
                     return Err("a domain is wanted".into());
                 }
@@ -366,18 +366,19 @@ pub(crate) fn run(
     out: &mut impl Write,
 ) -> Outcome {
     common::run(&PROGRAM, arguments, out, |args: Args, out| {
-        if let Err(why) = args.acting.check(args.spread.is_some()) {
+        let mut acting = args.acting;
+        acting.dry_run |= args.common.now.is_some();
+        if let Err(why) = acting.check(args.spread.is_some()) {
             return Outcome { status: 2, messages: vec![why] };
         }
-        if args.acting.list || args.acting.enable.is_some() {
-            let (text, mut outcome) = args.acting.manage(site, &host);
+        if acting.list || acting.enable.is_some() {
+            let (text, mut outcome) = acting.manage(site, &host);
             if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
                 outcome.status = 1;
                 outcome.messages.push(format!("standard output cannot be written: {error}"));
             }
             return outcome;
         }
-        let dry_run = args.acting.dry_run || args.common.now.is_some();
         let Ok(period) = Period::parse("1hour") else { unreachable!("it is a period") };
         let job = Job {
             parser: Postfix,
@@ -391,10 +392,9 @@ pub(crate) fn run(
             webmail: args.webmail,
             spread: args.spread,
         };
-        let acting = args.acting;
         job.run(PROGRAM.name, args.common, host, out, |findings, again, messages| {
             if args.spread.is_some() {
-                acting.act(site, findings, again, dry_run, messages);
+                acting.act(site, findings, again, messages);
             }
         })
     })

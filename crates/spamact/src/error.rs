@@ -138,6 +138,9 @@ pub enum Error {
     /// What was given as a mail server is none.
     #[error("{0}: not a mail server: HOST or HOST:PORT, an IPv6 address in brackets")]
     Server(String),
+    /// How notices go was not said in a way that can be used.
+    #[error("{0}")]
+    Mailer(String),
     /// A mail server did not take a notice.
     #[error("{server}: {step} failed")]
     Smtp {
@@ -159,6 +162,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a mail server read a notice and said no: it may take another one.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Smtp { source, .. } => matches!(source, SmtpFailure::Said(_)),
+            Self::NoWayOut { smtp, .. } => smtp.is_refusal(),
+            _ => false,
+        }
+    }
+
     /// The reason for the report line, `[NOT DISABLED: reason]`.
     pub fn reason(&self) -> String {
         match self {
@@ -178,9 +190,11 @@ impl Error {
             Self::Master { .. } => "no connection to the master".into(),
             Self::ByHand { .. } => "by hand only".into(),
             Self::AnotherRun => "another run is acting".into(),
-            Self::Address(_) | Self::Server(_) | Self::Smtp { .. } | Self::NoWayOut { .. } => {
-                "no notice can be sent".into()
-            }
+            Self::Address(_)
+            | Self::Server(_)
+            | Self::Mailer(_)
+            | Self::Smtp { .. }
+            | Self::NoWayOut { .. } => "no notice can be sent".into(),
         }
     }
 }

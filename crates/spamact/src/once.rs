@@ -22,7 +22,11 @@ pub const WAIT: Duration = Duration::from_secs(30);
 /// The pause between two tries.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// The right to act on accounts.
 const NAME: &str = "lock";
+
+/// The right to send what waits.
+const SENDING: &str = "sending";
 
 /// The right to act, held until it is dropped.
 #[derive(Debug)]
@@ -34,8 +38,17 @@ impl Once {
     /// Waits for the right to act. `root` says whether root runs us; the folder is made where it is
     /// missing.
     pub fn wait(folder: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
+        Self::wait_for(NAME, folder, root, longest)
+    }
+
+    /// Waits for the right to send notices: that may take long, and others act meanwhile.
+    pub fn wait_to_send(folder: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
+        Self::wait_for(SENDING, folder, root, longest)
+    }
+
+    fn wait_for(name: &str, folder: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
         files::make_folder(folder, root)?;
-        let path = folder.join(NAME);
+        let path = folder.join(name);
         let failed = |source| Error::Write { path: path.clone(), source };
         let nofollow = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits())
             .expect("flags of open(2) are an int");

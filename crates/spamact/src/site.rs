@@ -83,7 +83,10 @@ impl Site {
         };
         let exempt = match files::read(&self.exempt, self.root) {
             Ok(text) => Exempt::of(&text),
-            Err(error) if absent(&error) => Exempt::default(),
+            // A link that leads nowhere is a list that is lost.
+            Err(error) if absent(&error) && self.exempt.symlink_metadata().is_err() => {
+                Exempt::default()
+            }
             Err(error) => return Err(error),
         };
         let ourselves = name_of_uid(&passwd, self.uid).into_iter().chain(self.sudo_user.clone());

@@ -8,13 +8,14 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use spamact::account::{AccountName, Exempt, Place, Rules};
+use spamact::account::{AccountName, Exempt, Place, Realms, Rules};
 use spamact::act::undo::{Undo, list};
 use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted};
 use spamact::audit::Audit;
-use spamact::lock::{Command, Way};
+use spamact::lock::{Command, Local, Way};
 use spamact::mail::{Address, Mailer, Patience, Route};
-use spamact::state::{Counts, State};
+use spamact::notice::Text;
+use spamact::state::{Counts, Lock, State};
 use spamcore::check::{Message, Weight};
 use spamcore::verdict::Action;
 use tempfile::{TempDir, tempdir};
@@ -33,6 +34,7 @@ struct Host {
     now: AtomicI64,
     verify_journal: bool,
     max_locks: usize,
+    local: bool,
     _one: MutexGuard<'static, ()>,
 }
 
@@ -52,12 +54,28 @@ impl Host {
             now: AtomicI64::new(NOW),
             verify_journal: false,
             max_locks: 5,
+            local: false,
             _one: one,
         };
         host.script("lock", "echo \"lock $*\" >>done");
         host.script("unlock", "echo \"unlock $*\" >>done");
         host.script("sendmail", "cat >>mails; echo >>mails");
         host
+    }
+
+    /// A host of local accounts: a shadow file, and a `passwd` that writes it.
+    fn local() -> Self {
+        let host = Self { local: true, ..Self::new() };
+        host.write("shadow", "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
+        host.script(
+            "passwd",
+            "echo \"$*\" >>done\ncase $1 in -l) sed -i \"s/^$3:/&!/\" shadow ;; -u) sed -i \"s/^$3:!/$3:/\" shadow ;; esac",
+        );
+        host
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path().join(name), text).expect("the folder is ours");
     }
 
     fn now(&self) -> i64 {
@@ -89,6 +107,10 @@ impl Host {
     }
 
     fn way(&self) -> Way {
+        if self.local {
+            let now = || OffsetDateTime::UNIX_EPOCH;
+            return Way::Local(self.actor(&now).local);
+        }
         let path = |name| self.path().join(name).display().to_string();
         Way::Command(
             Command::new(&path("lock"), Some(&path("unlock")), false).expect("absolute paths"),
@@ -105,18 +127,26 @@ impl Host {
         let host = "mail.example.org".to_owned();
         Actor {
             rules: Rules {
-                passwd: b"root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n".to_vec(),
+                passwd: b"root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n\
+                          alice:x:1001:1::/:/bin/sh\nbob:x:1002:1::/:/bin/sh\n"
+                    .to_vec(),
+                realms: Realms::new(["example.org".to_owned()]),
                 exempt: Exempt::of(b"boss\n"),
                 ..Rules::default()
             },
-            place: Place::Command,
+            local: Local {
+                passwd: self.path().join("passwd"),
+                shadow: self.path().join("shadow"),
+                ..Local::default()
+            },
+            place: if self.local { Place::Local } else { Place::Command },
             verify_journal: self.verify_journal,
             max_locks: self.max_locks,
             folder: self.path().join("state"),
             root: false,
             wait: Duration::from_secs(30),
             to: Address::check("root").expect("an address"),
-            mailer: Mailer { route, host: host.clone(), patience },
+            mailer: Ok(Mailer { route, host: host.clone(), patience }),
             audit: Audit { socket: self.path().join("no-syslog"), process: 7 },
             host,
             period: "1 hour".into(),
@@ -127,6 +157,24 @@ impl Host {
 
     /// A run on a log of these lines, sender and stamp; the journal holds those of `journal`.
     fn run(&self, log: &[(&str, i64)], journal: &[(&str, i64)], dry: bool) -> Run {
+        let now = self.now();
+        let look = |lines, wanted: &[Wanted]| {
+            let of = if lines == Lines::Log { log } else { journal };
+            let evidence = |(sender, after): &Wanted| {
+                count(of, std::str::from_utf8(sender).expect("text"), *after, now)
+            };
+            Some(wanted.iter().map(evidence).collect())
+        };
+        self.run_with(log, look, dry)
+    }
+
+    /// The same, with another way to look at lines once more.
+    fn run_with(
+        &self,
+        log: &[(&str, i64)],
+        mut look: impl FnMut(Lines, &[Wanted]) -> Option<Vec<Evidence>>,
+        dry: bool,
+    ) -> Run {
         let now = self.now();
         let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
         let actor = self.actor(&clock);
@@ -142,13 +190,6 @@ impl Host {
                 last: log.iter().filter(|(n, _)| n == name).map(|(_, at)| *at).max().unwrap_or(0),
             })
             .collect();
-        let mut look = |lines, wanted: &[Wanted]| {
-            let of = if lines == Lines::Log { log } else { journal };
-            let evidence = |(sender, after): &Wanted| {
-                count(of, std::str::from_utf8(sender).expect("text"), *after, now)
-            };
-            Some(wanted.iter().map(evidence).collect())
-        };
         let mut messages = Vec::new();
         let actions = if dry {
             actor.dry_run(&suspects, &mut look, &mut messages)
@@ -300,14 +341,18 @@ fn no_more_than_allowed_are_locked_and_the_worst_first() {
     assert_eq!(host.read("done"), "lock d\nlock b\n");
     let subjects = host.subjects();
     assert_eq!(subjects.len(), 3, "{subjects:?}");
-    assert!(subjects[2].contains("[USER c AND 2 MORE NOT DISABLED: TOO MANY AT ONCE]"));
+    let one =
+        "SPAMMER DETECTED AT mail.example.org [USER c AND 2 MORE NOT DISABLED: TOO MANY AT ONCE]";
+    assert!(subjects.iter().any(|subject| subject == one), "{subjects:?}");
     // Two more each run, and eight a day: then nobody, until a day has passed.
     for (name, locks) in [("f", 4), ("h", 6), ("j", 8), ("l", 8)] {
         host.set(host.now() + 60);
         let other = char::from(name.as_bytes()[0] + 1).to_string();
         let log = [stolen(name, NOW - 60), stolen(&other, NOW - 60)].concat();
-        host.run(&log, &[], false);
+        let run = host.run(&log, &[], false);
         assert_eq!(host.read("done").lines().count(), locks, "{name}");
+        let full = Action::NotDisabled("more than 8 in 24 hours: the log may be forged".into());
+        assert_eq!(run.actions[0] == full, name == "l", "{run:?}");
     }
     host.set(NOW + 86_400 + 60);
     assert_eq!(host.run(&stolen("n", NOW), &[], false).actions, [Action::Disabled]);
@@ -365,14 +410,120 @@ fn a_notice_that_cannot_be_sent_waits_for_the_next_run() {
     let log = [stolen("alice", NOW - 60), stolen("bob", NOW - 60)].concat();
     let run = host.run(&log, &[], false);
     assert_eq!(run.actions, [Action::Disabled, Action::Disabled]);
-    assert_eq!(run.failures.len(), 1, "one try is enough: {:?}", run.failures);
-    assert!(run.failures[0].starts_with("no notice could be sent to root, it waits: "));
+    assert_eq!(run.failures.len(), 2, "{:?}", run.failures);
+    let waits = "alice: no notice could be sent to root, it waits: ";
+    assert!(run.failures[0].starts_with(waits), "{:?}", run.failures);
     host.script("sendmail", "cat >>mails; echo >>mails");
     // Also where nobody is suspect any more.
     let run = host.run(&[], &[], false);
     assert_eq!((run.failures.len(), host.subjects().len()), (0, 2));
     host.run(&log, &[], false);
     assert_eq!(host.subjects().len(), 2);
+}
+
+#[test]
+fn a_local_account_of_two_spellings_is_locked_and_told_once() {
+    let host = Host::local();
+    let log = [stolen("alice", NOW - 60), stolen("alice@Example.org", NOW - 60)].concat();
+    let run = host.run(&log, &[], false);
+    assert_eq!(run.actions, [Action::Disabled, Action::AlreadyDisabled]);
+    assert_eq!((run.failures.len(), host.subjects().len()), (0, 1));
+    assert_eq!(host.read("done"), "-l -- alice\n");
+    assert_eq!(host.run(&log, &[], true).actions, [const { Action::AlreadyDisabled }; 2]);
+}
+
+#[test]
+fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
+    let lock_as = |host: &Host| {
+        let mut state = host.state();
+        let lock = Lock {
+            way: "local".into(),
+            undo: vec![],
+            at: NOW,
+            counts: Counts::default(),
+            period: "1 hour".into(),
+            log: "/var/log/mail.log".into(),
+            pending: true,
+        };
+        let notice = Text { subject: "the notice".into(), body: "of it\n".into() };
+        state.begin_lock(&AccountName::check(b"alice").expect("a name"), lock, notice);
+        state.save(&host.path().join("state"), false).expect("the folder is ours");
+    };
+    // Killed after the lock: nobody is a suspect any more, and the notice goes out all the same.
+    let host = Host::local();
+    lock_as(&host);
+    host.write("shadow", "alice:!$6$x:1::::::\nbob:$6$x:1::::::\n");
+    assert_eq!(host.run(&[], &[], false), Run { actions: vec![], failures: vec![] });
+    assert_eq!((host.read("done"), host.subjects()), (String::new(), vec!["the notice".into()]));
+    assert_eq!(host.state().recent_locks(NOW), 1);
+    assert_eq!(host.run(&stolen("alice", NOW - 60), &[], false).actions, [Action::AlreadyDisabled]);
+    assert_eq!(host.subjects().len(), 1);
+    drop(host);
+    // Killed before it: it is as if nothing had been begun.
+    let host = Host::local();
+    lock_as(&host);
+    assert_eq!(host.run(&[], &[], false), Run { actions: vec![], failures: vec![] });
+    assert_eq!((host.subjects().len(), host.state().recent_locks(NOW)), (0, 0));
+    assert_eq!(host.run(&stolen("alice", NOW - 60), &[], false).actions, [Action::Disabled]);
+    assert_eq!(host.subjects().len(), 1);
+}
+
+#[test]
+fn what_is_said_of_a_locked_account_does_not_need_a_second_reading() {
+    let host = Host::local();
+    let log = stolen("alice", NOW - 60);
+    let pipe = |_, _: &[Wanted]| None;
+    assert_eq!(host.run_with(&log, pipe, false).actions, [Action::Disabled]);
+    assert_eq!(host.run_with(&log, pipe, false).actions, [Action::AlreadyDisabled]);
+    // Unlocked by hand: what is new cannot be told in a pipe.
+    host.write("shadow", "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
+    let run = host.run_with(&log, pipe, false);
+    let why = "a pipe cannot be read again to tell new lines from old";
+    assert_eq!((run.actions, run.failures.len()), (not_disabled(why), 1));
+    assert_eq!(list(&host.state(), &|_| None), "", "it is not listed any more");
+}
+
+#[test]
+fn enabling_says_what_it_did_and_holds_against_old_lines() {
+    let host = Host::local();
+    let log = stolen("bob", NOW - 600);
+    let bob = AccountName::check(b"bob").expect("a name");
+    let enable = |host: &Host| {
+        let now = host.now();
+        let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
+        let (folder, audit) = (host.path().join("state"), host.actor(&clock).audit);
+        let undo = Undo { folder: &folder, root: false, names: &[], audit: &audit, clock: &clock };
+        undo.enable(&bob, &host.way()).expect("the state is ours")
+    };
+    let undone = enable(&host);
+    assert_eq!((undone.ways.len(), undone.failures.len()), (0, 1), "it was open: {undone:?}");
+    // Locked by somebody, and enabled by us.
+    host.write("shadow", "alice:$6$x:1::::::\nbob:!$6$x:1::::::\n");
+    assert_eq!(enable(&host).ways, ["local"]);
+    assert_eq!(host.read("shadow"), "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
+    let spared = "no new evidence since it was last seen locked";
+    assert_eq!(host.run(&log, &[], false).actions, not_disabled(spared));
+}
+
+#[test]
+fn what_only_concerns_notices_keeps_nobody_from_being_locked() {
+    let host = Host::new();
+    let clock = || OffsetDateTime::from_unix_timestamp(NOW).expect("in range");
+    let mut actor = host.actor(&clock);
+    actor.mailer = Err("/etc/smtp: refused: others can read it".into());
+    let log = stolen("alice", NOW - 60);
+    let suspect = Suspect {
+        sender: b"alice".to_vec(),
+        report_line: b"4 -- line".to_vec(),
+        counts: Counts::default(),
+        last: NOW,
+    };
+    let mut look = |_, _: &[Wanted]| Some(vec![count(&log, "alice", None, NOW)]);
+    let mut messages = Vec::new();
+    let actions = actor.act(&host.way(), &[suspect], &mut look, &mut messages);
+    assert_eq!(actions, [Action::Disabled]);
+    let failures = failures(messages);
+    assert!(failures[0].ends_with("it waits: /etc/smtp: refused: others can read it"));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use spamact::AccountName;
+use spamact::notice::Text;
 use spamact::once::Once;
 use spamact::state::{Counts, Lock, State};
 
@@ -35,8 +36,10 @@ fn run(folder: &Path, name: &str) {
         counts: Counts::default(),
         period: "1hour".into(),
         log: "/var/log/mail.log".repeat(200),
+        pending: true,
     };
-    state.add_lock(&name, lock);
+    state.begin_lock(&name, lock, Text { subject: "s".into(), body: "b\n".into() });
+    state.finish_lock(&name, "local", NOW);
     state.save(folder, false).expect("it is ours");
 }
 

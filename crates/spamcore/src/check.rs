@@ -387,9 +387,12 @@ impl Source {
     fn name(&self) -> String {
         match self {
             // The log itself stands last.
-            Self::Log(log) => {
-                log.files.last().map_or_else(String::new, |file| file.path.display().to_string())
-            }
+            Self::Log(log) => log.files.last().map_or_else(String::new, |file| {
+                let whole = std::path::absolute(&file.path).ok();
+                let stream = file.identity.is_none();
+                let path = whole.filter(|_| !stream).unwrap_or_else(|| file.path.clone());
+                path.display().to_string()
+            }),
             Self::Journal { .. } => "journal".into(),
         }
     }

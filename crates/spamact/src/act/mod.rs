@@ -8,16 +8,17 @@
 //!    and up to now are evidence, and they alone must be beyond all limits.
 //! 3. With `--verify-journal`, the trusted lines of the journal alone must be, too.
 //! 4. The worst are locked first, no more than [`Actor::max_locks`] a run and four times that a day.
-//! 5. What was done is checked, told to syslog, and written to the state, each lock by itself.
-//! 6. Notices go out; those that cannot wait in the state for the next run.
+//! 5. What is to be done is written to the state, done, checked, and told to syslog, each lock by itself.
+//! 6. Notices go out; those that cannot wait in the state for the next run. Others may act meanwhile.
 //!
-//! A [dry run](Actor::dry_run) takes the first three steps and counts the fourth; it writes nothing, starts
-//! no program, and opens no socket.
+//! A [dry run](Actor::dry_run) takes the first three steps and counts the fourth; it writes nothing and
+//! opens no socket, and starts no program but the `journalctl` of the third.
 
 mod run;
 pub mod undo;
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ use crate::lock::{Local, Standing, Way};
 use crate::mail::{Address, Mailer};
 use crate::once::Once;
 use crate::state::{Counts, State};
-use run::Run;
+use run::{Run, send_all};
 
 /// A sender that is reported and beyond both limits, by all its lines in the period.
 #[derive(Clone, Debug)]
@@ -84,6 +85,8 @@ pub struct Actor<'a> {
     pub rules: Rules,
     /// Where accounts are locked.
     pub place: Place,
+    /// The local accounts, for a dry run.
+    pub local: Local,
     /// Whether the journal must confirm what the log says.
     pub verify_journal: bool,
     /// How many accounts are locked in a run at most; in 24 hours, four times that.
@@ -96,8 +99,8 @@ pub struct Actor<'a> {
     pub wait: Duration,
     /// Whom notices go to.
     pub to: Address,
-    /// How they go.
-    pub mailer: Mailer,
+    /// How they go, or why they cannot: that keeps nobody from being locked.
+    pub mailer: Result<Mailer, String>,
     /// Who is told of each lock.
     pub audit: Audit,
     /// The name of this host.
@@ -119,6 +122,8 @@ struct Case {
     seen_locked: Option<i64>,
     /// None where the lines cannot be looked at again.
     evidence: Option<Evidence>,
+    /// Whether the journal confirms it, where it must.
+    confirmed: bool,
 }
 
 /// What a case comes to, before anything is done.
@@ -134,14 +139,11 @@ enum Finding {
 
 impl Case {
     fn judge(&self, standing: Standing) -> Finding {
-        let Some(evidence) = &self.evidence else {
-            return Finding::Spared("a pipe cannot be read again to tell new lines from old");
-        };
-        match standing {
-            Standing::Locked => Finding::Locked {
-                sends: self.seen_locked.is_some() && evidence.counts.messages > 0,
-            },
-            _ if evidence.enough => Finding::Stolen,
+        let sends = self.evidence.as_ref().is_some_and(|evidence| evidence.counts.messages > 0);
+        match (standing, &self.evidence) {
+            (Standing::Locked, _) => Finding::Locked { sends: sends && self.seen_locked.is_some() },
+            (_, None) => Finding::Spared("a pipe cannot be read again to tell new lines from old"),
+            (_, Some(evidence)) if evidence.enough => Finding::Stolen,
             _ if self.seen_locked.is_some() => {
                 Finding::Spared("no new evidence since it was last seen locked")
             }
@@ -166,7 +168,12 @@ impl Actor<'_> {
             return Vec::new();
         }
         let once = match Once::wait(&self.folder, self.root, self.wait) {
-            Ok(once) => once,
+            Ok(once) => Some(once),
+            // A disk that is full or read-only does not stop a lock; a second run might lock too.
+            Err(error @ Error::Write { .. }) => {
+                messages.push(failure(chain(&error)));
+                None
+            }
             Err(error) => return self.refuse_all(suspects, &error, messages),
         };
         let state = match State::load(&self.folder, self.root, self.now()) {
@@ -174,25 +181,20 @@ impl Actor<'_> {
                 messages.extend(damaged.map(failure));
                 state
             }
-            Err(error @ Error::Refused { .. }) => {
-                return self.refuse_all(suspects, &error, messages);
-            }
-            // A state that cannot be read does not stop a lock.
-            Err(error) => {
-                messages.push(failure(chain(&error)));
-                State::default()
-            }
+            Err(error) => return self.refuse_all(suspects, &error, messages),
         };
+        self.tell_refusals(suspects, messages);
         let mut run = Run::new(self, way, state, messages);
-        run.finish_what_was_left();
+        run.finish_what_was_begun();
         let (cases, mut actions) = self.cases(suspects, &run.state, look);
         for case in cases {
-            actions[case.number] = Some(run.deal_with(&case, &suspects[case.number], look));
+            actions[case.number] = Some(run.deal_with(&case, &suspects[case.number]));
         }
-        self.tell_refusals(suspects, run.messages);
-        run.notify(suspects);
-        run.save();
+        run.tell_of_too_many(suspects);
+        let saved = run.save();
+        let Run { state, .. } = run;
         drop(once);
+        send_all(self, &state, saved, messages);
         given(actions)
     }
 
@@ -211,27 +213,29 @@ impl Actor<'_> {
             Err(error) => return self.refuse_all(suspects, &error, messages),
         };
         let (cases, mut actions) = self.cases(suspects, &state, look);
-        let (mut locks, today) = (0, state.recent_locks(self.now()));
+        let (mut locks, today) = (HashSet::new(), state.recent_locks(self.now()));
         for case in &cases {
             let known = state.record(&case.account).is_some_and(|record| !record.locks.is_empty());
             let standing = match self.place {
-                Place::Local => Way::Local(Local::default()).standing(&case.account).ok(),
+                Place::Local => Way::Local(self.local.clone()).standing(&case.account).ok(),
                 _ => known.then_some(Standing::Locked),
             };
             let action = match case.judge(standing.unwrap_or(Standing::Open)) {
+                _ if locks.contains(&case.account) => Action::AlreadyDisabled,
+                _ if standing == Some(Standing::Missing) => {
+                    Action::NotDisabled(Refusal::NoAccount.to_string())
+                }
                 Finding::Locked { sends: true } => Action::StillSending,
                 Finding::Locked { sends: false } => Action::AlreadyDisabled,
                 Finding::Spared(why) => Action::NotDisabled(why.into()),
-                Finding::Stolen if !self.is_confirmed(case, &suspects[case.number], look) => {
-                    Action::NotDisabled(UNCONFIRMED.into())
-                }
-                Finding::Stolen if self.has_locked_enough(locks, today + locks) => {
-                    Action::NotDisabled(self.too_many())
-                }
-                Finding::Stolen => {
-                    locks += 1;
-                    Action::WouldDisable
-                }
+                Finding::Stolen if !case.confirmed => Action::NotDisabled(UNCONFIRMED.into()),
+                Finding::Stolen => match self.too_many(locks.len(), today + locks.len()) {
+                    Some(why) => Action::NotDisabled(why),
+                    None => {
+                        locks.insert(case.account.clone());
+                        Action::WouldDisable
+                    }
+                },
             };
             actions[case.number] = Some(action);
         }
@@ -250,7 +254,8 @@ impl Actor<'_> {
             match self.rules.account(&suspect.sender, self.place) {
                 Ok(account) => {
                     let seen_locked = state.seen_locked(&account);
-                    cases.push(Case { number, account, seen_locked, evidence: None });
+                    let (evidence, confirmed) = (None, !self.verify_journal);
+                    cases.push(Case { number, account, seen_locked, evidence, confirmed });
                     actions.push(None);
                 }
                 Err(refusal) => actions.push(Some(Action::NotDisabled(refusal.to_string()))),
@@ -275,28 +280,29 @@ impl Actor<'_> {
                 }
             }
         }
+        let enough = |case: &Case| case.evidence.as_ref().is_some_and(|e| e.enough);
+        if self.verify_journal && cases.iter().any(enough) {
+            // All at once: the journal may be long.
+            let seen = look(Lines::Journal, &wanted).unwrap_or_default();
+            cases.iter_mut().zip(seen).for_each(|(case, seen)| case.confirmed = seen.enough);
+        }
         let messages = |case: &Case| case.evidence.as_ref().map_or(0, |e| e.counts.messages);
         cases.sort_by_key(|case| (Reverse(messages(case)), case.number));
         (cases, actions)
     }
 
-    /// Whether the journal confirms a case, where it must.
-    fn is_confirmed(&self, case: &Case, suspect: &Suspect, look: Look<'_>) -> bool {
-        if !self.verify_journal {
-            return true;
-        }
-        let wanted = (suspect.sender.clone(), case.seen_locked);
-        let seen = look(Lines::Journal, &[wanted]);
-        seen.is_some_and(|seen| seen.first().is_some_and(|evidence| evidence.enough))
-    }
-
-    /// Whether one more lock would be too many, after so many in this run and in the last 24 hours.
-    fn has_locked_enough(&self, this_run: usize, today: usize) -> bool {
-        this_run >= self.max_locks || today >= self.max_locks.saturating_mul(4)
-    }
-
-    fn too_many(&self) -> String {
-        format!("more than {} at once: the log may be forged", self.max_locks)
+    /// Why one more lock would be too many, after so many tries in this run and so many locks in the last
+    /// 24 hours.
+    fn too_many(&self, this_run: usize, today: usize) -> Option<String> {
+        let day = self.max_locks.saturating_mul(4);
+        let (limit, when) = if this_run >= self.max_locks {
+            (self.max_locks, "at once")
+        } else if today >= day {
+            (day, "in 24 hours")
+        } else {
+            return None;
+        };
+        Some(format!("more than {limit} {when}: the log may be forged"))
     }
 
     /// Nobody is locked, for one reason.
@@ -328,6 +334,11 @@ impl Actor<'_> {
 
     fn now(&self) -> i64 {
         (self.clock)().unix_timestamp()
+    }
+
+    /// An instant, in the zone of this host's clock.
+    fn local(&self, at: i64) -> Option<OffsetDateTime> {
+        OffsetDateTime::from_unix_timestamp(at).ok()?.checked_to_offset((self.clock)().offset())
     }
 }
 

@@ -1,38 +1,42 @@
 //! One run that acts, from the state it found to the state it leaves.
+//!
+//! What is to be done to an account is written to the state before it is done, together with the notice
+//! of it: whenever a run is killed, the next one finds out how far it came, and goes on from there.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use spamcore::check::{Message, Weight};
 use spamcore::error::chain;
 use spamcore::verdict::Action;
 use time::OffsetDateTime;
 
-use super::{Actor, Case, Evidence, Finding, Look, Suspect, UNCONFIRMED, failure};
+use super::{Actor, Case, Evidence, Finding, Suspect, UNCONFIRMED, failure};
 use crate::account::AccountName;
 use crate::error::Error;
 use crate::lock::{Standing, Way};
 use crate::notice::{Head, Incident, Text, What};
+use crate::once::Once;
 use crate::state::{Counts, Kind, Lock, State};
+
+/// After a notice that took so long, the others would take as long: they wait for the next run.
+const STUCK: Duration = Duration::from_secs(10);
+
+/// Why an account is not locked for whose maps of NIS `make` fails.
+const UNFINISHED: &str = "a lock that was begun cannot be finished";
 
 pub(super) struct Run<'a> {
     actor: &'a Actor<'a>,
     way: &'a Way,
     kind: String,
     pub(super) state: State,
-    pub(super) messages: &'a mut Vec<Message>,
-    /// How many accounts this run has locked.
-    locks: usize,
-    incidents: Vec<Told>,
-    /// Those that were not locked because there were too many.
-    beyond: Vec<Told>,
-}
-
-/// What is to be told of an account.
-struct Told {
-    number: usize,
-    account: AccountName,
-    kind: Kind,
-    /// When it was locked, as far as we know.
-    since: Option<i64>,
-    evidence: Evidence,
+    messages: &'a mut Vec<Message>,
+    /// How many accounts this run has tried to lock.
+    tries: usize,
+    /// What was done to accounts: they may have several spellings.
+    dealt: HashMap<AccountName, Action>,
+    /// Those that were not locked because there were too many, with what was seen of them.
+    beyond: Vec<(usize, AccountName, Evidence)>,
 }
 
 impl<'a> Run<'a> {
@@ -42,256 +46,294 @@ impl<'a> Run<'a> {
         state: State,
         messages: &'a mut Vec<Message>,
     ) -> Self {
-        let kind = way.kind();
-        let (incidents, beyond) = (Vec::new(), Vec::new());
-        Self { actor, way, kind, state, messages, locks: 0, incidents, beyond }
+        let (kind, dealt, beyond) = (way.kind(), HashMap::new(), Vec::new());
+        Self { actor, way, kind, state, messages, tries: 0, dealt, beyond }
     }
 
-    /// The maps of NIS that could not be made in an earlier run.
-    pub(super) fn finish_what_was_left(&mut self) {
-        let Way::Nis(nis) = self.way else { return };
-        if !self.state.unfinished().any(|(kind, _)| kind == self.kind) {
-            return;
-        }
-        match nis.make_again() {
-            Ok(()) => self.state.finish(&self.kind),
-            Err(error) => self.messages.push(failure(chain(&error))),
+    /// Finds out what became of the locks that an earlier run began.
+    pub(super) fn finish_what_was_begun(&mut self) {
+        for account in self.state.pending(&self.kind) {
+            let standing = match self.way {
+                // It may have done its work or not: it is asked again.
+                Way::Command(_) => Ok(Standing::Open),
+                way => way.standing(&account),
+            };
+            let finished = match (standing, self.way) {
+                // The maps of NIS are made after the file is written.
+                (Ok(Standing::Locked), Way::Nis(nis)) => nis.make_again().map(|()| true),
+                (Ok(standing), _) => Ok(standing == Standing::Locked),
+                (Err(error), _) => Err(error),
+            };
+            match finished {
+                Ok(true) => self.state.finish_lock(&account, &self.kind, self.actor.now()),
+                Ok(false) => self.state.abandon_lock(&account, &self.kind),
+                Err(error) => {
+                    let why = chain(&error);
+                    self.fail(format!("{account}: {UNFINISHED}: {why}"));
+                }
+            }
         }
     }
 
     /// Looks at an account, and locks it where that is right.
-    pub(super) fn deal_with(&mut self, case: &Case, suspect: &Suspect, look: Look<'_>) -> Action {
+    pub(super) fn deal_with(&mut self, case: &Case, suspect: &Suspect) -> Action {
         let account = &case.account;
-        let standing = match self.standing(account) {
+        // Another spelling of it was dealt with before.
+        if let Some(Action::Disabled | Action::AlreadyDisabled | Action::StillSending) =
+            self.dealt.get(account)
+        {
+            return Action::AlreadyDisabled;
+        }
+        let action = self.decide(case, suspect);
+        self.dealt.insert(account.clone(), action.clone());
+        action
+    }
+
+    fn decide(&mut self, case: &Case, suspect: &Suspect) -> Action {
+        let account = &case.account;
+        let remembered = self.state.lock_of(account, &self.kind);
+        if remembered.is_some_and(|lock| lock.pending) {
+            return Action::NotDisabled(UNFINISHED.into());
+        }
+        let standing = match self.way {
+            // What a command has locked, only the state knows.
+            Way::Command(_) if remembered.is_some() => Ok(Standing::Locked),
+            way => way.standing(account),
+        };
+        let standing = match standing {
             Ok(Standing::Missing) => {
                 let place = self.kind.clone();
-                return self.failed(account, &Error::Missing { name: account.clone(), place });
+                return self.refuse(account, &Error::Missing { name: account.clone(), place });
             }
             Ok(standing) => standing,
-            Err(error) => return self.failed(account, &error),
+            Err(error) => return self.refuse(account, &error),
         };
+        if standing == Standing::Open && remembered.is_some() {
+            // Somebody undid it by hand.
+            self.state.drop_lock(account, &self.kind);
+        }
         match case.judge(standing) {
-            Finding::Spared(why) => {
-                if case.evidence.is_none() {
-                    self.messages.push(failure(format!("{account}: not disabled: {why}")));
-                }
-                Action::NotDisabled(why.into())
-            }
-            Finding::Locked { sends } => self.is_locked(case, sends),
+            Finding::Locked { sends } => self.is_locked(case, suspect, sends),
+            Finding::Spared(why) if case.evidence.is_none() => self.spare(account, why.into()),
+            Finding::Spared(why) => Action::NotDisabled(why.into()),
+            Finding::Stolen if !case.confirmed => self.spare(account, UNCONFIRMED.into()),
             Finding::Stolen => {
-                if !self.actor.is_confirmed(case, suspect, look) {
-                    let text = format!("{account}: not disabled: {UNCONFIRMED}");
-                    self.messages.push(failure(text));
-                    return Action::NotDisabled(UNCONFIRMED.into());
-                }
                 let today = self.state.recent_locks(self.actor.now());
-                if self.actor.has_locked_enough(self.locks, today) {
-                    let why = self.actor.too_many();
-                    self.messages.push(failure(format!("{account}: not disabled: {why}")));
-                    self.beyond.push(Told::of(case, Kind::NotDisabled, None));
-                    return Action::NotDisabled(why);
+                if let Some(why) = self.actor.too_many(self.tries, today) {
+                    let evidence = case.evidence.clone().unwrap_or_default();
+                    self.beyond.push((case.number, account.clone(), evidence));
+                    return self.spare(account, why);
                 }
-                self.lock(case)
+                self.lock(case, suspect)
             }
         }
     }
 
-    /// How an account stands; what a command has locked, only the state knows.
-    fn standing(&self, account: &AccountName) -> Result<Standing, Error> {
-        if matches!(self.way, Way::Command(_)) {
-            let locked = self.locked_at(account).is_some();
-            return Ok(if locked { Standing::Locked } else { Standing::Open });
-        }
-        self.way.standing(account)
-    }
-
-    /// When this way has locked an account, as the state knows.
-    fn locked_at(&self, account: &AccountName) -> Option<i64> {
-        let record = self.state.record(account)?;
-        record.locks.iter().find(|lock| lock.way == self.kind).map(|lock| lock.at)
-    }
-
-    fn is_locked(&mut self, case: &Case, sends: bool) -> Action {
-        let account = &case.account;
-        let since = self.locked_at(account);
-        // A run that was killed after it wrote the shadow file may not have made the maps.
-        if since.is_none()
-            && matches!(self.way, Way::Nis(_))
-            && let Err(error) = self.way.lock(account)
-        {
-            return self.failed(account, &error);
-        }
-        self.state.see_locked(account, self.actor.now());
-        let untold = since.is_some()
-            && self.state.record(account).is_some_and(|record| {
-                !record.told.contains_key(&Kind::Disabled)
-                    && !record.waiting.contains_key(&Kind::Disabled)
-            });
-        if untold {
-            // Killed before the notice went out.
-            self.incidents.push(Told::of(case, Kind::Disabled, since));
-        }
+    fn is_locked(&mut self, case: &Case, suspect: &Suspect, sends: bool) -> Action {
+        let (account, now) = (&case.account, self.actor.now());
+        let since = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
+        self.state.see_locked(account, now);
         if !sends {
             return Action::AlreadyDisabled;
         }
-        let text = format!("{account}: disabled before, and still sending");
-        self.messages.push(failure(text));
-        if !untold && self.state.due(account, Kind::StillSending, self.actor.now()) {
-            self.incidents.push(Told::of(case, Kind::StillSending, since));
+        self.fail(format!("{account}: disabled before, and still sending"));
+        let kind = Kind::StillSending;
+        if self.state.due(account, kind, now) && !self.state.is_waiting(account, kind) {
+            let evidence = case.evidence.clone().unwrap_or_default();
+            let since = since.and_then(|since| self.actor.local(since));
+            let text = self.text(account, suspect, &evidence, What::StillSending { since });
+            self.state.wait(account, kind, text);
         }
         Action::StillSending
     }
 
-    fn lock(&mut self, case: &Case) -> Action {
-        let Case { account, evidence, .. } = case;
-        let counts = evidence.as_ref().map(|evidence| evidence.counts).unwrap_or_default();
+    fn lock(&mut self, case: &Case, suspect: &Suspect) -> Action {
+        let account = &case.account;
+        let evidence = case.evidence.clone().unwrap_or_default();
+        let counts = evidence.counts;
         let Counts { messages, nets, unknowns, ips } = counts;
         let Actor { period, log, .. } = self.actor;
-        self.audit(&format!(
-            "disabling {account} ({}): {messages} messages from {nets} networks, {unknowns} unknown \
-             hosts, {ips} addresses in {period}, by {log}",
+        let what = format!(
+            "{account} ({}): {messages} messages from {nets} networks, {unknowns} unknown hosts, \
+             {ips} addresses in {period}, by {log}",
             self.kind
-        ));
-        let locked = self.way.lock(account);
-        let at = self.actor.now();
-        if let Err(error) = locked {
-            self.audit(&format!("{account} not disabled: {}", error.reason()));
-            if let Error::Maps { .. } = error {
-                self.state.leave_unfinished(&self.kind, at);
-                self.save();
-            }
-            return self.failed(account, &error);
-        }
-        self.audit(&format!("{account} disabled ({})", self.kind));
-        self.locks += 1;
-        let undo = self.way.by_hand(account);
-        let (way, period, log) = (self.kind.clone(), period.clone(), log.clone());
-        self.state.add_lock(account, Lock { way, undo, at, counts, period, log });
+        );
+        let text = self.text(account, suspect, &evidence, What::Disabled);
+        self.tries += 1;
+        let lock = Lock {
+            way: self.kind.clone(),
+            undo: self.way.by_hand(account),
+            at: self.actor.now(),
+            counts,
+            period: period.clone(),
+            log: log.clone(),
+            pending: true,
+        };
+        self.state.begin_lock(account, lock, text);
         self.save();
-        self.incidents.push(Told::of(case, Kind::Disabled, Some(at)));
-        Action::Disabled
+        self.audit(&format!("disabling {what}"));
+        let locked = self.way.lock(account);
+        let action = match locked {
+            Ok(()) => {
+                self.state.finish_lock(account, &self.kind, self.actor.now());
+                self.audit(&format!("disabled {what}"));
+                Action::Disabled
+            }
+            Err(error) => {
+                // The file of NIS is written, its maps are not made: the next run makes them.
+                if !matches!(error, Error::Maps { .. }) {
+                    self.state.abandon_lock(account, &self.kind);
+                }
+                self.audit(&format!("not disabled, {}: {what}", error.reason()));
+                self.refuse(account, &error)
+            }
+        };
+        self.save();
+        action
     }
 
-    fn failed(&mut self, account: &AccountName, error: &Error) -> Action {
-        self.messages.push(failure(format!("{account}: not disabled: {}", chain(error))));
+    /// An account is not locked because something failed, or because it must not be.
+    fn refuse(&mut self, account: &AccountName, error: &Error) -> Action {
+        if !matches!(error, Error::Unfit { refusal, .. } if refusal.is_rule()) {
+            self.fail(format!("{account}: not disabled: {}", chain(error)));
+        }
         Action::NotDisabled(error.reason())
+    }
+
+    /// An account is not locked that should be.
+    fn spare(&mut self, account: &AccountName, why: String) -> Action {
+        self.fail(format!("{account}: not disabled: {why}"));
+        Action::NotDisabled(why)
+    }
+
+    /// One notice stands for all accounts that were too many.
+    pub(super) fn tell_of_too_many(&mut self, suspects: &[Suspect]) {
+        let beyond = std::mem::take(&mut self.beyond);
+        let (kind, now) = (Kind::NotDisabled, self.actor.now());
+        let [(number, worst, evidence), others @ ..] = &beyond[..] else { return };
+        let due = |account: &AccountName| {
+            self.state.due(account, kind, now) && !self.state.is_waiting(account, kind)
+        };
+        if !beyond.iter().any(|(_, account, _)| due(account)) {
+            return;
+        }
+        let others: Vec<_> = others.iter().map(|(_, account, _)| account.clone()).collect();
+        let what = What::NotDisabled { limit: self.actor.max_locks, others: &others };
+        let text = self.text(worst, &suspects[*number], evidence, what);
+        for other in &others {
+            self.state.told(other, kind, now);
+        }
+        self.state.wait(worst, kind, text);
+    }
+
+    fn text(
+        &self,
+        account: &AccountName,
+        suspect: &Suspect,
+        evidence: &Evidence,
+        what: What<'_>,
+    ) -> Text {
+        let incident = Incident {
+            host: &self.actor.host,
+            account,
+            sender: &suspect.sender,
+            what,
+            way: &self.kind,
+            at: (self.actor.clock)(),
+            period: &self.actor.period,
+            log: &self.actor.log,
+            counts: evidence.counts,
+            report_line: &suspect.report_line,
+            first_lines: &evidence.lines,
+            networks: &evidence.networks,
+            addresses: &evidence.addresses,
+            undo: &self.way.by_hand(account),
+        };
+        incident.text()
     }
 
     fn audit(&mut self, text: &str) {
         if let Err(error) = self.actor.audit.tell((self.actor.clock)(), text) {
             let text = format!("syslog cannot be told: {error}");
-            let message = Message { text, weight: Weight::Note };
-            if !self.messages.contains(&message) {
-                self.messages.push(message);
-            }
+            tell(self.messages, Message { text, weight: Weight::Note });
         }
     }
 
-    pub(super) fn save(&mut self) {
-        if let Err(error) = self.state.save(&self.actor.folder, self.actor.root) {
-            self.messages.push(failure(chain(&error)));
+    /// Writes the state; whether it could.
+    pub(super) fn save(&mut self) -> bool {
+        let saved = self.state.save(&self.actor.folder, self.actor.root);
+        if let Err(error) = &saved {
+            self.fail(chain(error));
         }
+        saved.is_ok()
     }
 
-    /// Sends the notices of this run, then those that wait from earlier ones.
-    pub(super) fn notify(&mut self, suspects: &[Suspect]) {
-        let mut all: Vec<(AccountName, Kind, Text)> = Vec::new();
-        for told in std::mem::take(&mut self.incidents) {
-            let text = self.text(&told, &suspects[told.number], &[]);
-            all.push((told.account, told.kind, text));
-        }
-        // One notice stands for all that were too many.
-        let beyond = std::mem::take(&mut self.beyond);
-        let now = self.actor.now();
-        if let [worst, others @ ..] = &beyond[..]
-            && beyond.iter().any(|told| self.state.due(&told.account, Kind::NotDisabled, now))
-        {
-            let others: Vec<_> = others.iter().map(|told| told.account.clone()).collect();
-            let text = self.text(worst, &suspects[worst.number], &others);
-            all.push((worst.account.clone(), Kind::NotDisabled, text));
-        }
-        let fresh = all.len();
-        for (account, kind, text) in self.state.waiting() {
-            if !all.iter().any(|(other, k, _)| (other, *k) == (&account, kind)) {
-                all.push((account, kind, text.clone()));
-            }
-        }
-        // After one that failed the others would only wait as long.
-        let mut stuck = false;
-        for (number, (account, kind, text)) in all.into_iter().enumerate() {
-            if !stuck && self.send(&text, number) {
-                self.state.told(&account, kind, self.actor.now());
-                if kind == Kind::NotDisabled {
-                    for told in &beyond {
-                        self.state.told(&told.account, kind, self.actor.now());
-                    }
-                }
-            } else {
-                stuck = true;
-                if number < fresh {
-                    self.state.wait(&account, kind, text);
-                }
-            }
-            self.save();
-        }
-    }
-
-    fn send(&mut self, text: &Text, number: usize) -> bool {
-        let Actor { mailer, to, host, .. } = self.actor;
-        let at = (self.actor.clock)();
-        let id = format!("{}.{}.{number}", at.unix_timestamp(), self.actor.audit.process);
-        let from = mailer.route.sender(host);
-        let message = text.message(&Head { from: &from, to, at, id: &id, host });
-        match mailer.send(to, &message) {
-            Ok(()) => true,
-            Err(error) => {
-                let text = format!("no notice could be sent to {to}, it waits: {}", chain(&error));
-                self.messages.push(failure(text));
-                false
-            }
-        }
-    }
-
-    fn text(&self, told: &Told, suspect: &Suspect, others: &[AccountName]) -> Text {
-        let at = (self.actor.clock)();
-        let since = told.since.and_then(|since| {
-            let since = OffsetDateTime::from_unix_timestamp(since).ok()?;
-            Some(since.to_offset(at.offset()))
-        });
-        let Evidence { counts, lines, networks, addresses, .. } = &told.evidence;
-        let limit = self.actor.max_locks;
-        let incident = Incident {
-            host: &self.actor.host,
-            account: &told.account,
-            sender: &suspect.sender,
-            what: match told.kind {
-                Kind::Disabled => What::Disabled,
-                Kind::StillSending => What::StillSending { since },
-                Kind::NotDisabled => What::NotDisabled { limit, others },
-            },
-            way: &self.kind,
-            at: if told.kind == Kind::Disabled { since.unwrap_or(at) } else { at },
-            period: &self.actor.period,
-            log: &self.actor.log,
-            counts: *counts,
-            report_line: &suspect.report_line,
-            first_lines: lines,
-            networks,
-            addresses,
-            undo: &self.way.by_hand(&told.account),
-        };
-        incident.text()
+    fn fail(&mut self, text: String) {
+        tell(self.messages, failure(text));
     }
 }
 
-impl Told {
-    fn of(case: &Case, kind: Kind, since: Option<i64>) -> Self {
-        Self {
-            number: case.number,
-            account: case.account.clone(),
-            kind,
-            since,
-            evidence: case.evidence.clone().unwrap_or_default(),
+/// Notes a message, once.
+fn tell(messages: &mut Vec<Message>, message: Message) {
+    if !messages.contains(&message) {
+        messages.push(message);
+    }
+}
+
+/// Sends the notices that wait in `known`, but not those that another run has sent meanwhile. Others may
+/// act while this takes its time.
+pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: &mut Vec<Message>) {
+    let waiting = known.waiting();
+    if waiting.is_empty() {
+        return;
+    }
+    let sending = Once::wait_to_send(&actor.folder, actor.root, actor.wait);
+    if let Err(error @ Error::AnotherRun) = sending {
+        return tell(messages, failure(format!("notices wait: {}", chain(&error))));
+    }
+    let mut stuck = false;
+    for (number, (account, kind, text)) in waiting.into_iter().enumerate() {
+        if saved && !update(actor, |state| state.is_waiting(&account, kind)).unwrap_or(true) {
+            continue;
+        }
+        let begun = Instant::now();
+        let sent = if stuck { Err(None) } else { send(actor, &text, number).map_err(Some) };
+        match sent {
+            Ok(()) => {
+                let now = actor.now();
+                if let Err(error) = update(actor, |state| state.told(&account, kind, now)) {
+                    tell(messages, failure(chain(&error)));
+                }
+            }
+            Err(error) => {
+                stuck |= begun.elapsed() > STUCK;
+                let why = error.map_or_else(String::new, |error| format!(": {}", chain(&error)));
+                let to = &actor.to;
+                let text = format!("{account}: no notice could be sent to {to}, it waits{why}");
+                tell(messages, failure(text));
+            }
         }
     }
+}
+
+/// Sends a notice; without what strangers wrote, where a mail server refuses that.
+fn send(actor: &Actor<'_>, text: &Text, number: usize) -> Result<(), Error> {
+    let mailer = actor.mailer.as_ref().map_err(|why| Error::Mailer(why.clone()))?;
+    let at: OffsetDateTime = (actor.clock)();
+    let id = format!("{}.{}.{number}", at.unix_timestamp(), actor.audit.process);
+    let from = mailer.route.sender(&actor.host);
+    let head = Head { from: &from, to: &actor.to, at, id: &id, host: &actor.host };
+    match mailer.send(&actor.to, &text.message(&head)) {
+        Err(error) if error.is_refusal() => mailer.send(&actor.to, &text.brief().message(&head)),
+        other => other,
+    }
+}
+
+/// Does something to the state on disk, while nobody else does.
+fn update<T>(actor: &Actor<'_>, change: impl FnOnce(&mut State) -> T) -> Result<T, Error> {
+    let _once = Once::wait(&actor.folder, actor.root, actor.wait)?;
+    let (mut state, _) = State::load(&actor.folder, actor.root, actor.now())?;
+    let result = change(&mut state);
+    state.save(&actor.folder, actor.root)?;
+    Ok(result)
 }

@@ -63,6 +63,8 @@ pub struct Undone {
     pub ways: Vec<String>,
     /// What failed, and what is left to do by hand.
     pub failures: Vec<String>,
+    /// What else is to be told.
+    pub told: Vec<String>,
 }
 
 impl Undo<'_> {
@@ -71,32 +73,41 @@ impl Undo<'_> {
     pub fn enable(&self, account: &AccountName, otherwise: &Way) -> Result<Undone, Error> {
         let _once = Once::wait(self.folder, self.root, WAIT)?;
         let (mut state, damaged) = State::load(self.folder, self.root, self.now())?;
-        let mut undone = Undone { failures: damaged.into_iter().collect(), ..Undone::default() };
-        let locks = state.record(account).map(|record| record.locks.clone()).unwrap_or_default();
+        let mut undone = Undone { told: damaged.into_iter().collect(), ..Undone::default() };
+        let locks = locks_of(&state, account);
         if locks.is_empty() {
             // Locked by hand, or before a state was lost.
-            if otherwise.standing(account)? == Standing::Missing {
-                return Err(Error::Missing { name: account.clone(), place: otherwise.kind() });
-            }
-            self.undo(account, otherwise)?;
-            undone.ways.push(otherwise.kind());
-        }
-        for lock in locks {
-            let way = Way::remembered(&lock.way, self.names, self.root);
-            match way.and_then(|way| self.undo(account, &way)) {
-                Ok(()) => {
-                    state.drop_lock(account, &lock.way);
-                    undone.ways.push(lock.way);
+            match otherwise.standing(account)? {
+                Standing::Missing => {
+                    return Err(Error::Missing { name: account.clone(), place: otherwise.kind() });
                 }
-                Err(error) => {
-                    let by_hand = lock.undo.join("; ");
-                    let why = spamcore::error::chain(&error);
-                    undone.failures.push(format!("{why}; by hand: {by_hand}"));
+                Standing::Locked => {
+                    self.undo(account, otherwise)?;
+                    undone.ways.push(otherwise.kind());
+                }
+                Standing::Open => {
+                    let way = otherwise.kind();
+                    undone.failures.push(format!("no lock of it is known, and it is open ({way})"));
                 }
             }
-        }
-        if undone.failures.is_empty() {
             state.forget(account, self.now());
+        }
+        for (name, lock) in locks {
+            let way = Way::remembered(&lock.way, self.names, self.root);
+            match way.and_then(|way| self.undo(&name, &way)) {
+                Ok(()) => undone.ways.push(lock.way.clone()),
+                Err(error) => {
+                    let (why, by_hand) = (spamcore::error::chain(&error), lock.undo.join("; "));
+                    undone.failures.push(format!("{why}; by hand: {by_hand}"));
+                    if !matches!(error, Error::ByHand { .. }) {
+                        continue;
+                    }
+                }
+            }
+            state.drop_lock(&name, &lock.way);
+            if state.record(&name).is_none_or(|record| record.locks.is_empty()) {
+                state.forget(&name, self.now());
+            }
         }
         state.save(self.folder, self.root)?;
         Ok(undone)
@@ -116,4 +127,18 @@ impl Undo<'_> {
     fn now(&self) -> i64 {
         (self.clock)().unix_timestamp()
     }
+}
+
+/// The locks of an account. In a table of Postfix a name in one case refuses all its spellings.
+fn locks_of(state: &State, account: &AccountName) -> Vec<(AccountName, Lock)> {
+    let mut locks = Vec::new();
+    for (name, record) in state.accounts() {
+        let exact = name == account.as_ref();
+        let Ok(known) = AccountName::check(name.as_bytes()) else { continue };
+        let folded = name.eq_ignore_ascii_case(account.as_ref());
+        let of_table = |lock: &&Lock| exact || (folded && lock.way.starts_with("sasl-access:"));
+        locks
+            .extend(record.locks.iter().filter(of_table).map(|lock| (known.clone(), lock.clone())));
+    }
+    locks
 }

@@ -65,6 +65,21 @@ impl SaslAccess {
     /// Takes `[TYPE:]FILE`; the type, where none is named, is asked from `postconf`. `root` is whether
     /// root runs us: the file must be root's alone then.
     pub fn new(table: &str, root: bool, postfix: Postfix) -> Result<Self, Error> {
+        let (kind, file) = Self::check(table)?;
+        let kind = match kind {
+            Some(kind) => kind.to_owned(),
+            None => {
+                let args = ["-h", "default_database_type"];
+                let out = run(&postfix.postconf, &args, None, postfix.limit)?;
+                first_line(&out.success(&postfix.postconf)?.stdout)
+            }
+        };
+        is_compiled(table, &kind)?;
+        Ok(Self { kind, file: file.into(), root, postfix })
+    }
+
+    /// The type, where one is named, and the file of `[TYPE:]FILE`.
+    pub fn check(table: &str) -> Result<(Option<&str>, &str), Error> {
         let refused = |why| Error::Refused { what: shown(table), why };
         let (kind, file) = match table.split_once(':') {
             Some((kind, file)) if !kind.contains('/') => (Some(kind), file),
@@ -76,18 +91,8 @@ impl SaslAccess {
         if file.contains(char::is_control) {
             return Err(refused("the file's path cannot be remembered"));
         }
-        let kind = match kind {
-            Some(kind) => kind.to_owned(),
-            None => {
-                let args = ["-h", "default_database_type"];
-                let out = run(&postfix.postconf, &args, None, postfix.limit)?;
-                first_line(&out.success(&postfix.postconf)?.stdout)
-            }
-        };
-        if !TYPES.contains(&&*kind) {
-            return Err(refused("postmap does not compile a table of that type"));
-        }
-        Ok(Self { kind, file: file.into(), root, postfix })
+        kind.map_or(Ok(()), |kind| is_compiled(table, kind))?;
+        Ok((kind, file))
     }
 
     pub(super) fn kind(&self) -> String {
@@ -239,6 +244,13 @@ fn entries(text: &[u8]) -> impl Iterator<Item = Entry<'_>> {
         let continued = lines.peek().is_some_and(|(_, line)| blank(line));
         Some(Entry { at, first, continued })
     })
+}
+
+/// Whether postmap compiles tables of a type.
+fn is_compiled(table: &str, kind: &str) -> Result<(), Error> {
+    let why = "postmap does not compile a table of that type";
+    let refused = || Error::Refused { what: shown(table), why };
+    TYPES.contains(&kind).then_some(()).ok_or_else(refused)
 }
 
 #[cfg(test)]

@@ -189,7 +189,11 @@ impl Body {
              lines are in it, they are Postfix's own:",
         );
         self.gap();
-        self.line(&format!("    {JOURNAL} | grep -F 'sasl_username={}'", login(incident)));
+        // Failed logins and longer names must not look like proof.
+        self.line(&format!(
+            "    {JOURNAL} | grep -E '/smtpd\\[[0-9]+\\]: [0-9A-Za-z]{{5,}}: client=[^ ]+, sasl_method=[^ ]+, sasl_username={}(, |$)'",
+            pattern(login(incident))
+        ));
         self.gap();
         self.prose(
             "With --verify-journal an account is locked only on what the journal holds. (A \
@@ -198,7 +202,7 @@ impl Body {
     }
 
     fn evidence(&mut self, incident: &Incident<'_>) {
-        self.heading("WHAT WAS SEEN");
+        self.heading(SEEN);
         self.prose(&format!(
             "Period: {}. Log: {}",
             cut(incident.period.as_bytes(), NAME),
@@ -325,6 +329,9 @@ fn login<'a>(incident: &Incident<'a>) -> &'a str {
 fn pattern(name: &str) -> String {
     name.replace('.', "[.]").replace('+', "[+]")
 }
+
+/// The heading of what strangers wrote; nothing of theirs stands before it.
+pub(super) const SEEN: &str = "WHAT WAS SEEN";
 
 /// The journal's lines that only Postfix can have written.
 const JOURNAL: &str = "journalctl -q -u postfix.service -u 'postfix@*' --since '2 days ago'";

@@ -132,6 +132,15 @@ pub struct Text {
 }
 
 impl Text {
+    /// The same without what strangers wrote: lines of the log, networks, addresses. For a mail server
+    /// that refuses those.
+    #[must_use]
+    pub fn brief(&self) -> Self {
+        let body = self.body.split(body::SEEN).next().unwrap_or_default();
+        let left_out = "(What was seen is left out: a mail server refused it.)\n";
+        Self { subject: self.subject.clone(), body: format!("{body}{left_out}") }
+    }
+
     /// The whole mail, its lines ended by CR LF.
     pub fn message(&self, head: &Head<'_>) -> Vec<u8> {
         let format = format_description!(

@@ -51,11 +51,15 @@ impl State {
                 Err(why) => why,
             },
             Err(Bad::Kind(why)) => why.into(),
-            Err(Bad::Io(source)) => return Err(Error::Read { path, source }),
+            // Root may read everything: what fails is the disk, and what it holds is not written over.
+            Err(Bad::Io(source)) if source.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(Error::Read { path, source });
+            }
+            Err(Bad::Io(source)) => source.to_string(),
         };
         let aside = folder.join(format!("{NAME}.damaged-{now}"));
         let told = format!(
-            "{}: damaged ({why}): put aside as {}, and begun anew",
+            "{}: damaged ({why}): to be put aside as {}, and begun anew",
             path.display(),
             aside.display()
         );
@@ -147,12 +151,13 @@ mod tests {
             counts: Counts { messages: 95, nets: 7, unknowns: 8, ips: 9 },
             period: "1hour 30minutes".into(),
             log: "/var/log/mail.log".into(),
+            pending: true,
         };
-        state.add_lock(&alice, lock);
         let text = Text { subject: "s".into(), body: "b \"\u{f6}\n".into() };
-        state.wait(&alice, Kind::Disabled, text);
+        let way = lock.way.clone();
+        state.begin_lock(&alice, lock, text);
+        state.finish_lock(&alice, &way, NOW);
         state.told(&alice, Kind::StillSending, NOW);
-        state.leave_unfinished("nis:master.example.org", NOW);
         state
     }
 
@@ -197,9 +202,9 @@ mod tests {
             b"\xff",
             b"[]",
             b"{\"version\":2,\"accounts\":{}}",
-            b"{\"version\":1,\"accounts\":{},\"recent\":[],\"unfinished\":{},\"more\":1}",
-            b"{\"version\":1,\"accounts\":{},\"recent\":[1e99],\"unfinished\":{}}",
-            br#"{"version":1,"accounts":{"-rf /":{"locks":[],"seen_locked":null,"told":{},"waiting":{}}},"recent":[],"unfinished":{}}"#,
+            b"{\"version\":1,\"accounts\":{},\"recent\":[],\"more\":1}",
+            b"{\"version\":1,\"accounts\":{},\"recent\":[1e99]}",
+            br#"{"version":1,"accounts":{"-rf /":{"locks":[],"seen_locked":null,"told":{},"waiting":{}}},"recent":[]}"#,
         ];
         for contents in cases {
             let scratch = tempdir().expect("a folder");
@@ -261,7 +266,7 @@ mod tests {
         fs::write(scratch.path().join(format!(".{NAME}.spam-check")), "{\"vers").expect("ours");
         let (mut loaded, told) = State::load(scratch.path(), false, NOW).expect("it is whole");
         assert_eq!((&loaded, told), (&state, None));
-        loaded.finish("nis:master.example.org");
+        loaded.see_locked(&AccountName::check(b"bob").expect("a name"), NOW);
         loaded.save(scratch.path(), false).expect("the left-over is removed");
         assert_eq!(lie_in(scratch.path()), [NAME]);
     }
@@ -273,7 +278,7 @@ mod tests {
         // In the way of the temporary file, whoever runs this: a folder that is not empty.
         fs::create_dir_all(scratch.path().join(format!(".{NAME}.spam-check/x"))).expect("ours");
         let (mut loaded, _) = State::load(scratch.path(), false, NOW).expect("it is whole");
-        loaded.finish("nis:master.example.org");
+        loaded.see_locked(&AccountName::check(b"bob").expect("a name"), NOW);
         assert!(matches!(loaded.save(scratch.path(), false), Err(Error::Write { .. })));
         assert!(loaded.changed, "it is still to be written");
         assert_eq!(State::load(scratch.path(), false, NOW).expect("it is whole").0, state);

@@ -46,8 +46,6 @@ pub struct State {
     accounts: BTreeMap<String, Record>,
     /// When locks were made, the last 24 hours.
     recent: Vec<i64>,
-    /// Ways of locking whose last step (NIS: `make`) failed, and since when.
-    unfinished: BTreeMap<String, i64>,
     /// Whether the file must be written.
     #[serde(skip)]
     changed: bool,
@@ -86,6 +84,9 @@ pub struct Lock {
     pub period: String,
     /// The log that was read.
     pub log: String,
+    /// It was begun, and nobody knows whether it was finished: the run was killed, or a last step failed.
+    #[serde(default)]
+    pub pending: bool,
 }
 
 /// What an account was judged on.
@@ -147,14 +148,43 @@ impl State {
         self.of(name).seen_locked = Some(now);
     }
 
-    /// An account was locked: a new incident, of which nothing was told yet.
-    pub fn add_lock(&mut self, name: &AccountName, lock: Lock) {
-        self.recent.push(lock.at);
+    /// An account is about to be locked: a new incident, of which nothing was told yet. Its notice waits
+    /// until the lock is [finished](Self::finish_lock), also by a later run if this one is killed.
+    pub fn begin_lock(&mut self, name: &AccountName, lock: Lock, notice: Text) {
         let record = self.of(name);
-        record.seen_locked = Some(lock.at);
         record.told.clear();
         record.locks.retain(|old| old.way != lock.way);
-        record.locks.push(lock);
+        record.locks.push(Lock { pending: true, ..lock });
+        self.wait(name, Kind::Disabled, notice);
+    }
+
+    /// The account is locked.
+    pub fn finish_lock(&mut self, name: &AccountName, way: &str, at: i64) {
+        let record = self.of(name);
+        record.seen_locked = Some(at);
+        for lock in record.locks.iter_mut().filter(|lock| lock.way == way) {
+            (lock.pending, lock.at) = (false, at);
+        }
+        self.recent.push(at);
+    }
+
+    /// The account was not locked after all.
+    pub fn abandon_lock(&mut self, name: &AccountName, way: &str) {
+        let record = self.of(name);
+        record.locks.retain(|lock| lock.way != way);
+        record.waiting.remove(&Kind::Disabled);
+    }
+
+    /// Accounts whose lock by this way was begun and not finished.
+    pub fn pending(&self, way: &str) -> Vec<AccountName> {
+        let begun = |record: &Record| record.locks.iter().any(|l| l.pending && l.way == way);
+        let names = self.accounts.iter().filter(|(_, record)| begun(record));
+        names.filter_map(|(name, _)| AccountName::check(name.as_bytes()).ok()).collect()
+    }
+
+    /// The lock of an account by this way.
+    pub fn lock_of(&self, name: &AccountName, way: &str) -> Option<&Lock> {
+        self.record(name)?.locks.iter().find(|lock| lock.way == way)
     }
 
     /// One lock of an account was undone, by us or by hand. That it was seen locked is kept: old lines
@@ -169,14 +199,14 @@ impl State {
     /// All locks of an account were undone at this time: they, and what is still to be told of it, are
     /// forgotten. Until now it was locked, so that no line before counts against it.
     pub fn forget(&mut self, name: &AccountName, now: i64) {
-        if self.accounts.contains_key(name.as_ref()) {
-            *self.of(name) = Record { seen_locked: Some(now), ..Record::default() };
-        }
+        *self.of(name) = Record { seen_locked: Some(now), ..Record::default() };
     }
 
-    /// How many locks were made in the last 24 hours.
+    /// How many locks were made in the last 24 hours, or begun.
     pub fn recent_locks(&self, now: i64) -> usize {
-        self.recent.iter().filter(|at| now.saturating_sub(**at) < DAY).count()
+        let made = self.recent.iter().filter(|at| now.saturating_sub(**at) < DAY).count();
+        let locks = self.accounts.values().flat_map(|record| &record.locks);
+        made + locks.filter(|lock| lock.pending).count()
     }
 
     /// Whether a notice of this kind is due: none went out, or the last one 24 hours ago.
@@ -202,33 +232,31 @@ impl State {
         record.told.insert(kind, now);
     }
 
-    /// The notices that wait to be sent.
-    pub fn waiting(&self) -> impl Iterator<Item = (AccountName, Kind, &Text)> {
-        self.accounts.iter().flat_map(|(name, record)| {
-            let name = AccountName::check(name.as_bytes()).ok();
-            record.waiting.iter().filter_map(move |(kind, text)| Some((name.clone()?, *kind, text)))
-        })
+    /// The notices that wait to be sent: not yet those of locks that are not finished.
+    pub fn waiting(&self) -> Vec<(AccountName, Kind, Text)> {
+        let mut all = Vec::new();
+        for (name, record) in &self.accounts {
+            let Ok(name) = AccountName::check(name.as_bytes()) else { continue };
+            let begun = record.locks.iter().any(|lock| lock.pending);
+            for (kind, text) in &record.waiting {
+                if !(begun && *kind == Kind::Disabled) {
+                    all.push((name.clone(), *kind, text.clone()));
+                }
+            }
+        }
+        all
     }
 
-    /// The last step of a way of locking (NIS: `make`) failed, and is to be done again.
-    pub fn leave_unfinished(&mut self, way: &str, now: i64) {
-        self.unfinished.entry(way.to_owned()).or_insert(now);
-        self.changed = true;
+    /// Whether a notice of this kind waits.
+    pub fn is_waiting(&self, name: &AccountName, kind: Kind) -> bool {
+        self.record(name).is_some_and(|record| record.waiting.contains_key(&kind))
     }
 
-    /// The last step of a way was done.
-    pub fn finish(&mut self, way: &str) {
-        self.changed |= self.unfinished.remove(way).is_some();
-    }
-
-    /// Whether nothing is left to be done: no notice waits, no way's last step is missing.
+    /// Whether nothing is left to be done: no notice waits, no lock is unfinished.
     pub fn is_done(&self) -> bool {
-        self.unfinished.is_empty() && self.accounts.values().all(|record| record.waiting.is_empty())
-    }
-
-    /// The ways whose last step is to be done again, and since when.
-    pub fn unfinished(&self) -> impl Iterator<Item = (&str, i64)> {
-        self.unfinished.iter().map(|(way, since)| (way.as_str(), *since))
+        self.accounts.values().all(|record| {
+            record.waiting.is_empty() && !record.locks.iter().any(|lock| lock.pending)
+        })
     }
 
     fn of(&mut self, name: &AccountName) -> &mut Record {
@@ -249,7 +277,6 @@ impl State {
             record.seen_locked.as_mut().map(&mut pull);
         }
         self.recent.iter_mut().for_each(&mut pull);
-        self.unfinished.values_mut().for_each(&mut pull);
         self.changed |= ahead;
 
         self.recent.retain(|at| now.saturating_sub(*at) < DAY);
@@ -274,7 +301,15 @@ mod tests {
     fn lock(way: &str, at: i64) -> Lock {
         let undo = vec![format!("undo {way}")];
         let (period, log) = ("1hour".into(), "/var/log/mail.log".into());
-        Lock { way: way.into(), undo, at, counts: Counts::default(), period, log }
+        Lock { way: way.into(), undo, at, counts: Counts::default(), period, log, pending: true }
+    }
+
+    /// A lock that was made and told.
+    fn add_lock(state: &mut State, name: &AccountName, lock: Lock) {
+        let (way, at) = (lock.way.clone(), lock.at);
+        state.begin_lock(name, lock, text());
+        state.finish_lock(name, &way, at);
+        state.of(name).waiting.clear();
     }
 
     fn text() -> Text {
@@ -284,9 +319,9 @@ mod tests {
     #[test]
     fn an_account_may_be_locked_in_several_ways_and_once_in_each() {
         let mut state = State::default();
-        state.add_lock(&name("alice"), lock("local", 100));
-        state.add_lock(&name("alice"), lock("nis:localhost", 200));
-        state.add_lock(&name("alice"), lock("local", 300));
+        add_lock(&mut state, &name("alice"), lock("local", 100));
+        add_lock(&mut state, &name("alice"), lock("nis:localhost", 200));
+        add_lock(&mut state, &name("alice"), lock("local", 300));
         let ways = |state: &State| {
             let record = state.record(&name("alice")).expect("it is remembered");
             record.locks.iter().map(|lock| (lock.way.clone(), lock.at)).collect::<Vec<_>>()
@@ -301,21 +336,22 @@ mod tests {
     #[test]
     fn an_account_that_was_unlocked_is_not_locked_again_on_old_lines() {
         let mut state = State::default();
-        state.add_lock(&name("alice"), lock("local", 100));
+        add_lock(&mut state, &name("alice"), lock("local", 100));
         state.see_locked(&name("alice"), 150);
         state.wait(&name("alice"), Kind::Disabled, text());
         state.forget(&name("alice"), 200);
         let record = state.record(&name("alice")).expect("it is remembered");
         assert_eq!(*record, Record { seen_locked: Some(200), ..Record::default() });
+        // Of one that was locked by others too.
         state.forget(&name("bob"), 200);
-        assert_eq!(state.accounts().count(), 1);
+        assert_eq!(state.seen_locked(&name("bob")), Some(200));
     }
 
     #[test]
     fn locks_of_the_last_day_are_counted_also_those_undone() {
         let mut state = State::default();
         for at in [0, 10, DAY] {
-            state.add_lock(&name("alice"), lock("local", at));
+            add_lock(&mut state, &name("alice"), lock("local", at));
         }
         state.forget(&name("alice"), DAY);
         assert_eq!(state.recent_locks(DAY - 1), 3);
@@ -327,21 +363,22 @@ mod tests {
     fn one_notice_an_incident_and_again_after_a_day() {
         let mut state = State::default();
         let alice = name("alice");
-        state.add_lock(&alice, lock("local", 100));
+        add_lock(&mut state, &alice, lock("local", 100));
         assert!(state.due(&alice, Kind::Disabled, 100));
         state.wait(&alice, Kind::Disabled, text());
         assert!(state.due(&alice, Kind::Disabled, 101));
-        let waiting: Vec<_> = state.waiting().map(|(name, kind, _)| (name, kind)).collect();
+        let waiting: Vec<_> =
+            state.waiting().into_iter().map(|(name, kind, _)| (name, kind)).collect();
         assert_eq!(waiting, [(alice.clone(), Kind::Disabled)]);
         state.told(&alice, Kind::Disabled, 110);
-        assert_eq!(state.waiting().count(), 0);
+        assert_eq!(state.waiting().len(), 0);
         assert!(!state.due(&alice, Kind::Disabled, 110));
         assert!(state.due(&alice, Kind::StillSending, 110));
         state.told(&alice, Kind::StillSending, 120);
         assert!(!state.due(&alice, Kind::StillSending, 119 + DAY));
         assert!(state.due(&alice, Kind::StillSending, 120 + DAY));
         // A new lock is a new incident.
-        state.add_lock(&alice, lock("local", 130));
+        add_lock(&mut state, &alice, lock("local", 130));
         assert!(state.due(&alice, Kind::Disabled, 130));
     }
 
@@ -349,9 +386,8 @@ mod tests {
     fn a_clock_set_back_holds_nothing_up() {
         let mut state = State::default();
         let alice = name("alice");
-        state.add_lock(&alice, lock("local", 1_000_000));
+        add_lock(&mut state, &alice, lock("local", 1_000_000));
         state.told(&alice, Kind::Disabled, 1_000_000);
-        state.leave_unfinished("nis:localhost", 1_000_000);
         assert!(state.due(&alice, Kind::Disabled, 500));
         state.changed = false;
         state.tidy(500);
@@ -360,7 +396,6 @@ mod tests {
         assert_eq!(state.recent_locks(500), 1);
         assert!(!state.due(&alice, Kind::Disabled, 501));
         assert!(state.due(&alice, Kind::Disabled, 500 + DAY));
-        assert_eq!(state.unfinished().collect::<Vec<_>>(), [("nis:localhost", 500)]);
         for now in [i64::MIN, -1, 0, i64::MAX] {
             state.tidy(now);
             state.due(&alice, Kind::Disabled, now);
@@ -369,20 +404,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unfinished_is_remembered_from_the_first_time_until_it_is_done() {
+    fn a_lock_that_was_begun_is_finished_or_abandoned_and_its_notice_with_it() {
+        let (alice, bob) = (name("alice"), name("bob"));
         let mut state = State::default();
-        state.leave_unfinished("nis:a", 10);
-        state.leave_unfinished("nis:a", 20);
-        assert_eq!(state.unfinished().collect::<Vec<_>>(), [("nis:a", 10)]);
-        state.finish("nis:a");
-        assert_eq!(state.unfinished().count(), 0);
+        for account in [&alice, &bob] {
+            state.begin_lock(account, lock("local", 100), text());
+        }
+        assert_eq!(
+            (state.pending("local"), state.pending("nis:a")),
+            (vec![alice.clone(), bob.clone()], vec![])
+        );
+        assert_eq!((state.waiting(), state.recent_locks(100), state.is_done()), (vec![], 2, false));
+        assert_eq!(state.seen_locked(&alice), None, "nobody has seen it locked");
+        state.finish_lock(&alice, "local", 105);
+        state.abandon_lock(&bob, "local");
+        assert_eq!(state.waiting(), [(alice.clone(), Kind::Disabled, text())]);
+        assert_eq!((state.seen_locked(&alice), state.recent_locks(105)), (Some(105), 1));
+        assert_eq!(
+            state.lock_of(&alice, "local").map(|lock| (lock.at, lock.pending)),
+            Some((105, false))
+        );
+        assert_eq!(state.lock_of(&bob, "local"), None);
+        state.told(&alice, Kind::Disabled, 106);
+        assert!(state.is_done());
     }
 
     #[test]
     fn old_entries_go_but_not_what_is_locked_or_waits() {
         let mut state = State::default();
         state.see_locked(&name("old"), 0);
-        state.add_lock(&name("locked"), lock("local", 0));
+        add_lock(&mut state, &name("locked"), lock("local", 0));
         state.wait(&name("waits"), Kind::StillSending, text());
         state.see_locked(&name("recent"), 1);
         state.tidy(KEPT + 1);
@@ -396,7 +447,7 @@ mod tests {
         for number in 0..=WAITING {
             state.wait(&name(&format!("user{number}")), Kind::Disabled, text());
         }
-        assert_eq!(state.waiting().count(), WAITING);
+        assert_eq!(state.waiting().len(), WAITING);
         assert!(state.due(&name(&format!("user{WAITING}")), Kind::Disabled, 0));
     }
 
@@ -406,7 +457,7 @@ mod tests {
         for (number, at) in (0..).zip(0..i64::try_from(ENTRIES).expect("small") + 50) {
             state.see_locked(&name(&format!("user{number}")), at);
         }
-        state.add_lock(&name("locked"), lock("local", 0));
+        add_lock(&mut state, &name("locked"), lock("local", 0));
         state.tidy(DAY);
         assert_eq!(state.accounts().count(), ENTRIES + 1);
         assert!(state.record(&name("user49")).is_none());
