@@ -96,6 +96,11 @@ impl Acting {
         Ok(())
     }
 
+    /// Whether `ssh` may be started, which sees the environment of this process.
+    pub(crate) fn may_connect(&self, judged: bool) -> bool {
+        self.enable.is_some() || (judged && !self.dry_run && self.nis_master.is_some())
+    }
+
     fn place(&self) -> Place {
         match (&self.nis_master, &self.sasl_access, &self.command) {
             (Some(_), _, _) => Place::Nis,

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use spamact::account::AccountName;
 use spamact::mail::{Address, Server};
-use spamact::site::Site;
+use spamact::site::{Site, clean_environment};
 use spamcore::cli::common::{self, Common, HasCommon, Job, Outcome, why};
 use spamcore::cli::{Argument, Opt, Program, Value, number, text};
 use spamcore::host::Host;
@@ -370,6 +370,12 @@ pub(crate) fn run(
         acting.dry_run |= args.common.now.is_some();
         if let Err(why) = acting.check(args.spread.is_some()) {
             return Outcome { status: 2, messages: vec![why] };
+        }
+        if acting.may_connect(args.spread.is_some())
+            && let Some(error) = clean_environment()
+        {
+            let text = format!("it cannot be started with a clean environment: {error}");
+            return Outcome { status: 1, messages: vec![text] };
         }
         if acting.list || acting.enable.is_some() {
             let (text, mut outcome) = acting.manage(site, &host);

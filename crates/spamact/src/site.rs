@@ -3,6 +3,7 @@
 //! [`Site::look`] is the one place of this library that asks; `main` calls it and hands the answer down.
 
 use std::net::IpAddr;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -13,6 +14,7 @@ use crate::account::{Exempt, Realms, Rules, Uids, name_of_uid};
 use crate::audit::Audit;
 use crate::error::Error;
 use crate::files;
+use crate::run::PATH;
 
 /// This host, as a program that acts finds it.
 #[derive(Clone, Debug)]
@@ -97,6 +99,28 @@ impl Site {
     pub fn audit(&self) -> Audit {
         Audit { socket: self.syslog.clone(), process: self.process }
     }
+}
+
+/// What programs that we start may know of our environment.
+const KEPT: [&str; 4] = ["TZ", "TERM", "NO_COLOR", "SUDO_USER"];
+
+/// Starts this program anew without an environment but [`KEPT`] and a `PATH` of ours, where it has another
+/// one. Gives nothing where it is fine already; else it does not come back, but with an error.
+///
+/// `ssh` is started by a library, by its name alone and with our environment.
+pub fn clean_environment() -> Option<std::io::Error> {
+    let is_clean = std::env::vars_os().all(|(name, value)| {
+        KEPT.iter().any(|kept| name == *kept) || (name == "PATH" && value == PATH)
+    });
+    if is_clean {
+        return None;
+    }
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let kept = KEPT.iter().filter_map(|kept| Some((kept, std::env::var_os(kept)?)));
+    let mut command = std::process::Command::new("/proc/self/exe");
+    command.arg0(name).args(arguments).env_clear().env("PATH", PATH).envs(kept);
+    Some(command.exec())
 }
 
 /// The time on this host's clock, in its zone.

@@ -9,8 +9,9 @@
 //! with a uid of people, and no account of the system in the master's own. For undoing, that is not asked.
 //!
 //! SSH takes known hosts and keys without a passphrase only, and asks nothing. `ssh` is found by the
-//! `PATH` of the process, and it sees its environment: the library that calls it cannot do otherwise. It
-//! reads root's own configuration, as is wanted.
+//! `PATH` of the process, and it sees its environment: the library that calls it cannot do otherwise, so
+//! the program sees to it that both are ours ([`crate::site::clean_environment`]). It reads root's own
+//! configuration, as is wanted.
 
 mod here;
 mod ssh;
