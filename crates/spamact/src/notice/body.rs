@@ -178,6 +178,8 @@ impl Body {
             for command in incident.undo {
                 self.line(&format!("    {}", cut(command.as_bytes(), LINE)));
             }
+            self.gap();
+            self.prose("(Then lines since the last run still count against it.)");
         }
     }
 
