@@ -61,6 +61,10 @@ impl<'a> Run<'a> {
             let finished = match (standing, self.way) {
                 // The maps of NIS are made after the file is written.
                 (Ok(Standing::Locked), Way::Nis(nis)) => nis.make_again().map(|()| true),
+                // An entry that was written and never compiled would be, one day.
+                (Ok(Standing::Open), Way::SaslAccess(_)) => {
+                    self.way.unlock(&account).map(|()| false)
+                }
                 (Ok(standing), _) => Ok(standing == Standing::Locked),
                 (Err(error), _) => Err(error),
             };
@@ -180,8 +184,7 @@ impl<'a> Run<'a> {
                 Action::Disabled
             }
             Err(error) => {
-                // The file of NIS is written, its maps are not made: the next run makes them.
-                if !matches!(error, Error::Maps { .. }) {
+                if self.is_undone(account) {
                     self.state.abandon_lock(account, &self.kind);
                 }
                 self.audit(&format!("not disabled, {}: {what}", error.reason()));
@@ -190,6 +193,16 @@ impl<'a> Run<'a> {
         };
         self.save();
         action
+    }
+
+    /// Whether nothing is left of a lock that failed. Else the next run goes on with it: a file of NIS that
+    /// was written and whose maps could not be made, or one that could not be synced.
+    fn is_undone(&self, account: &AccountName) -> bool {
+        match self.way {
+            Way::SaslAccess(_) => self.way.unlock(account).is_ok(),
+            Way::Command(_) => true,
+            way => way.standing(account).is_ok_and(|standing| standing != Standing::Locked),
+        }
     }
 
     /// An account is not locked because something failed, or because it must not be.

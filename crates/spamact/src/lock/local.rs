@@ -53,7 +53,14 @@ impl Local {
         let now = self.standing(name)?;
         if now != want && now != Standing::Missing {
             let args = [option, "--", name.as_ref()];
-            run(&self.passwd, &args, None, self.limit)?.success(&self.passwd)?;
+            let ended = run(&self.passwd, &args, None, self.limit)
+                .and_then(|out| out.success(&self.passwd));
+            // What counts is how the account stands, even where passwd was killed right after it.
+            if let Err(error) = ended
+                && self.standing(name)? != want
+            {
+                return Err(error);
+            }
         }
         settled(self.standing(name)?, want, name, || self.shadow.display().to_string())
     }
@@ -148,6 +155,17 @@ mod tests {
         assert_eq!(error.reason(), "gone cannot be run");
         let error = Local { passwd: fakes.write("plain", ""), ..gone }.lock(&name("alice"));
         assert_eq!(error.expect_err("no program").reason(), "plain cannot be run");
+    }
+
+    #[test]
+    fn a_lock_that_is_there_is_one_however_passwd_ended() {
+        for end in ["exit 1", "kill -9 $$", "exec sleep 60"] {
+            let fakes = Fakes::new();
+            let mut local = local(&fakes, &format!("{REAL}\n{end}"));
+            local.limit = Duration::from_secs(2);
+            local.lock(&name("alice")).expect("it is locked");
+            assert_eq!(fakes.read("shadow"), SHADOW.replace("alice:", "alice:!"));
+        }
     }
 
     #[test]

@@ -1,0 +1,863 @@
+//! `postfix-spam-check -d`, the whole program, on a host of the test's own: the real passwd(1), a copy of
+//! `/etc` with a few accounts more, an empty `/var/lib`, a `/dev/log` that is read, no network, and a
+//! `sendmail` that keeps what it gets. All of it lies in a mount and network namespace, in which each test
+//! runs itself once more. That takes root; where it cannot be had, the test says so and nothing is tried.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use tests::{Folder, Run};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+const POSTFIX: &str = "postfix-spam-check";
+
+/// The folder and the program, where a test runs itself once more inside.
+const INSIDE: &str = "ACTING_INSIDE";
+const PROGRAM: &str = "ACTING_PROGRAM";
+
+/// What a namespace is made into a host by. `$W` is an empty folder; the arguments are run at the end.
+const HOST: &str = r#"
+mount -t tmpfs -o mode=755 none "$W" && mount -t tmpfs -o mode=755 none /var/lib || exit 99
+set -e
+cp -a /etc "$W/etc"; mount --bind "$W/etc" /etc
+mkdir "$W/upper" "$W/work" "$W/dev" "$W/log"
+mount -t overlay overlay -o "lowerdir=/usr/sbin,upperdir=$W/upper,workdir=$W/work" /usr/sbin 2>/dev/null || {
+    cp -a /usr/sbin "$W/sbin"; mount --bind "$W/sbin" /usr/sbin
+}
+mount -t tmpfs -o mode=755 none "$W/dev"
+for device in null zero full random urandom; do
+    : >"$W/dev/$device"; mount --bind "/dev/$device" "$W/dev/$device"
+done
+ln -s /proc/self/fd "$W/dev/fd"
+mount --rbind "$W/dev" /dev
+cat >/usr/sbin/sendmail <<S
+#!/bin/sh
+{ echo "TO \$*"; cat; } >>$W/mails
+echo NOISE; echo NOISE >&2
+S
+cp -p /usr/bin/passwd "$W/passwd.real"
+cat >"$W/passwd" <<S
+#!/bin/sh
+echo "\$*" >>$W/calls
+echo NOISE; echo NOISE >&2
+exec $W/passwd.real "\$@"
+S
+chmod 755 /usr/sbin/sendmail "$W/passwd"
+mount --bind "$W/passwd" /usr/bin/passwd
+rm -rf /etc/spam-check
+id=5001
+for user in alice bob carol; do
+    sed -i "/^$user:/d" /etc/passwd /etc/shadow
+    echo "$user:x:$id:100::/nonexistent:/bin/sh" >>/etc/passwd
+    echo "$user:\$6\$abc\$$user:19000:0:99999:7:::" >>/etc/shadow
+    id=$((id + 1))
+done
+exec "$@"
+"#;
+
+/// Postfix's two programs, where the real ones are not installed.
+const POSTMAP: &str = r#"#!/bin/sh
+if [ "$1" = -q ]; then
+    [ -e "${3#*:}.db" ] || { echo "postmap: fatal: open database ${3#*:}.db: No such file or directory" >&2; exit 1; }
+    awk -v key="$2" '$1 == key { sub(/^[^ ]+ +/, ""); print; found = 1; exit } END { exit !found }' "${3#*:}.db"
+else
+    cp "${1#*:}" "${1#*:}.db"
+fi
+"#;
+const POSTCONF: &str = "#!/bin/sh\necho hash\n";
+
+/// The host that a test runs on.
+struct Host {
+    folder: PathBuf,
+    program: PathBuf,
+    syslog: Receiver<String>,
+    shadow: String,
+    now: i64,
+}
+
+/// Runs a test on a host of its own. `test` is the test's name.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+fn on_a_host(test: &str, body: fn(&Host)) {
+    if let (Some(folder), Some(program)) = (std::env::var_os(INSIDE), std::env::var_os(PROGRAM)) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let (to, syslog) = channel();
+        let socket = UnixDatagram::bind("/dev/log").expect("/dev is ours");
+        // It must be read all the time: passwd(1) waits for a syslog that is full.
+        std::thread::spawn(move || {
+            let mut line = [0; 2048];
+            while let Ok(length) = socket.recv(&mut line) {
+                let line = String::from_utf8_lossy(&line[..length]).into_owned();
+                to.send(line).expect("the test ends last");
+            }
+        });
+        return body(&Host {
+            folder: folder.into(),
+            program: program.into(),
+            syslog,
+            shadow: read("/etc/shadow"),
+            now: now.cast_signed(),
+        });
+    }
+    if fs::metadata("/proc/self").map_or(1, |about| about.uid()) != 0 {
+        eprintln!("not root: locking was not tried");
+        return;
+    }
+    let folder = Folder::new();
+    let own = std::env::current_exe().expect("this test");
+    let output = Command::new("unshare")
+        .args(["--mount", "--net", "bash", "-c", HOST, "host"])
+        .arg(own)
+        .args(["--exact", "--nocapture", test])
+        .env("W", folder.path(""))
+        .env(INSIDE, folder.path(""))
+        .env(PROGRAM, tests::program(POSTFIX))
+        .env_remove("SUDO_USER")
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare runs");
+    let run = Run::from(output);
+    if run.status == Some(99) || run.err.starts_with("unshare:") {
+        eprintln!("no namespace can be made here: locking was not tried");
+        return;
+    }
+    assert_eq!(run.status, Some(0), "{}\n{}", run.text(), run.err);
+    assert!(run.text().contains("1 passed"), "the test has another name: {}", run.text());
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let text = match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        text => text.expect("it can be read"),
+    };
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn stamp(at: i64) -> String {
+    let at = OffsetDateTime::from_unix_timestamp(at).expect("a time");
+    at.format(&Rfc3339).expect("a time")
+}
+
+fn line(at: i64, message: &[u8]) -> Vec<u8> {
+    [format!("{} mail postfix/smtpd[7]: ", stamp(at)).as_bytes(), message, b"\n"].concat()
+}
+
+/// An address without a name, or one in a network of its own, in turn.
+fn client(number: usize) -> String {
+    let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).expect("below 26"));
+    match number % 2 {
+        0 => format!("unknown[203.0.113.{}]", number / 2),
+        _ => format!(
+            "pc.{}{}.example[198.51.100.{}]",
+            letter(number / 26),
+            letter(number),
+            number / 2
+        ),
+    }
+}
+
+/// 120 messages of a stolen account, from as many addresses.
+fn botnet(at: i64, user: &[u8]) -> Vec<u8> {
+    let message = |number| {
+        let client = client(number);
+        let start = format!("3F1A2B: client={client}, sasl_method=PLAIN, sasl_username=");
+        line(at, &[start.as_bytes(), user].concat())
+    };
+    (0..120).flat_map(message).collect()
+}
+
+impl Host {
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    /// Ten minutes ago.
+    fn before(&self) -> i64 {
+        self.now - 600
+    }
+
+    fn log(&self, lines: impl AsRef<[u8]>) -> String {
+        fs::write(self.path("log/mail.log"), lines).expect("the folder is ours");
+        self.text("log/mail.log")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(args).env_clear().env("TZ", "UTC").stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Run {
+        self.command(args).output().expect("the program starts").into()
+    }
+
+    /// Runs with limits of 5, on the log, with more options; looks that nothing of other programs is in
+    /// its output.
+    fn check(&self, options: &[&str]) -> Run {
+        let log = self.text("log/mail.log");
+        let run =
+            self.run(&[&["-p", "1hour", "-m", "90", "-d", "5,5", "-l", &log], options].concat());
+        assert!(!run.text().contains("NOISE") && !run.err.contains("NOISE"), "{run:?}");
+        run
+    }
+
+    fn notices(&self) -> Vec<String> {
+        let mails = read(self.path("mails"));
+        mails.lines().filter_map(|line| line.strip_prefix("Subject: ")).map(str::to_owned).collect()
+    }
+
+    /// The calls of passwd(1).
+    fn calls(&self) -> Vec<String> {
+        read(self.path("calls")).lines().map(str::to_owned).collect()
+    }
+
+    /// What syslog was told by us since it was last asked.
+    fn told(&self) -> Vec<String> {
+        let socket = UnixDatagram::unbound().expect("a socket");
+        socket.send_to(b"that is all", "/dev/log").expect("somebody reads");
+        let told = self.syslog.iter().take_while(|line| line != "that is all");
+        told.filter(|line| line.contains(" postfix-spam-check[")).collect()
+    }
+
+    /// These accounts are locked as passwd(1) does it, and nothing else has changed.
+    #[track_caller]
+    fn has_locked(&self, users: &[&str]) {
+        let mut want = self.shadow.clone();
+        for user in users {
+            want = want.replace(&format!("\n{user}:$"), &format!("\n{user}:!$"));
+        }
+        assert_eq!(read("/etc/shadow"), want);
+    }
+
+    /// Nothing was locked, started, told, or remembered.
+    fn is_untouched(&self) {
+        self.has_locked(&[]);
+        assert!(self.calls().is_empty() && self.notices().is_empty());
+        assert_eq!(self.told(), [""; 0]);
+        assert!(Self::state()["accounts"].as_object().is_none_or(serde_json::Map::is_empty));
+    }
+
+    /// What is remembered.
+    fn state() -> Value {
+        let text = read("/var/lib/spam-check/state.json");
+        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
+    }
+
+    /// Makes it half an hour since an account was seen locked.
+    fn half_an_hour_later(user: &str) {
+        let mut state = Self::state();
+        let seen = &mut state["accounts"][user]["seen_locked"];
+        *seen = (seen.as_i64().expect("it was seen") - 1800).into();
+        fs::write("/var/lib/spam-check/state.json", state.to_string()).expect("it is root's");
+    }
+
+    /// A program of a test.
+    fn script(path: impl AsRef<Path>, text: &str) {
+        fs::write(&path, text).expect("it is ours");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("its mode");
+    }
+
+    /// What passwd(1) does instead; `$real` is the real one.
+    fn passwd(&self, script: &str) {
+        let real = self.text("passwd.real");
+        Self::script(self.path("passwd"), &format!("#!/bin/sh\nreal={real}\n{script}\n"));
+    }
+
+    fn as_passwd_is(&self) {
+        self.passwd("exec $real \"$@\"");
+    }
+}
+
+/// The report line of a sender ends so.
+#[track_caller]
+fn says(run: &Run, sender: &str, end: &str) {
+    let want = format!("sasl_username={sender}{end}");
+    assert!(run.text().lines().any(|line| line.ends_with(&want)), "{want}: {run:?}");
+}
+
+#[test]
+fn an_account_of_a_botnet_is_locked_and_a_busy_one_is_not() {
+    on_a_host("an_account_of_a_botnet_is_locked_and_a_busy_one_is_not", |host| {
+        let at = host.before();
+        let mut log = botnet(at, b"alice");
+        let busy =
+            b"3F1A2B: client=pc.example.net[192.0.2.1], sasl_method=PLAIN, sasl_username=bob";
+        (0..200).for_each(|_| log.extend(line(at, busy)));
+        let path = host.log(log);
+        let run = host.check(&[]);
+        assert_eq!((run.status, &*run.err), (Some(0), ""));
+        says(&run, "alice", " [DISABLED]");
+        says(&run, "bob", "");
+        host.has_locked(&["alice"]);
+        assert_eq!(host.calls(), ["-l -- alice"]);
+        let [subject] = &host.notices()[..] else { panic!("one notice: {:?}", host.notices()) };
+        assert!(subject.starts_with("SPAMMER DETECTED AT "), "{subject}");
+        assert!(subject.ends_with(" [USER alice DISABLED]"), "{subject}");
+        let mail = read(host.path("mails"));
+        assert!(mail.starts_with("TO -i -- root"), "{mail}");
+        for part in
+            ["Auto-Submitted: auto-generated", "--enable-account=alice", "passwd -u -- alice"]
+        {
+            assert!(mail.contains(part), "{part}: {mail}");
+        }
+        let told = host.told();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told.iter().all(|line| line.starts_with("<37>")), "{told:?}");
+        assert!(told[0].contains(": disabling alice (local): 120 messages from "), "{told:?}");
+        assert!(told[0].ends_with(&format!("in 1 hour, by {path}")), "{told:?}");
+        assert!(told[1].contains(": disabled alice (local): 120 messages from "), "{told:?}");
+        let accounts = Host::state()["accounts"].clone();
+        assert_eq!(accounts.as_object().map(serde_json::Map::len), Some(1), "{accounts}");
+        let alice = &accounts["alice"];
+        assert_eq!(alice["locks"][0]["way"], "local");
+        assert_eq!(alice["locks"][0]["counts"]["messages"], 120);
+        assert!(
+            alice["told"]["disabled"].is_i64() && alice["locks"][0]["pending"] == false,
+            "{alice}"
+        );
+        assert_eq!(alice["waiting"], Value::Object(serde_json::Map::new()));
+        let mode = |path| fs::metadata(path).expect("it is there").mode() & 0o7777;
+        assert_eq!(mode("/var/lib/spam-check"), 0o700);
+        assert_eq!(mode("/var/lib/spam-check/state.json"), 0o600);
+    });
+}
+
+#[test]
+fn who_must_not_be_locked_is_refused_aloud() {
+    on_a_host("who_must_not_be_locked_is_refused_aloud", |host| {
+        fs::create_dir("/etc/spam-check").expect("/etc is ours");
+        fs::write("/etc/spam-check/exempt", "# ours\nCarol\n").expect("/etc is ours");
+        let (rule, failure) = (Some(0), Some(1));
+        let cases: [(&[u8], &str, &str, Option<i32>); 13] = [
+            (b"root", "root", "never locked", rule),
+            (b"Postmaster@example.org", "Postmaster@example.org", "never locked", rule),
+            (b"www-data", "www-data", "a system account", rule),
+            (b"WWW-data", "WWW-data", "a system account", rule),
+            (b"carol", "carol", "exempt", rule),
+            (b"x@example.org", "x@example.org", "no such account", failure),
+            (b"Alice", "Alice", "no such account", failure),
+            (b"a.ice", "a.ice", "no such account", failure),
+            (b"al ice", "al ice", "not a name of an account", failure),
+            (b"$(id)", "$(id)", "not a name of an account", failure),
+            (b"*", "*", "not a name of an account", failure),
+            (b"-l", "-l", "not a name of an account", failure),
+            (b"ali\xf6ce", "ali\u{fffd}ce", "not a name of an account", failure),
+        ];
+        for (name, shown, why, status) in cases {
+            host.log(botnet(host.before(), name));
+            let run = host.check(&[]);
+            says(&run, shown, &format!(" [NOT DISABLED: {why}]"));
+            assert_eq!(run.status, status, "{run:?}");
+            assert_eq!(run.err.contains(why), status == failure, "{run:?}");
+            let with_e = host.check(&["-e"]);
+            assert_eq!(with_e.status, Some(if status == rule { 1 } else { 3 }), "{shown}");
+            host.is_untouched();
+        }
+        // One who is refused keeps nobody from the next.
+        host.log([botnet(host.before(), b"$(id)"), botnet(host.before(), b"alice")].concat());
+        let run = host.check(&[]);
+        assert_eq!(run.status, Some(1));
+        says(&run, "alice", " [DISABLED]");
+        host.has_locked(&["alice"]);
+    });
+}
+
+/// All files of some folders, with what is in them.
+fn snapshot(folders: &[&Path]) -> Vec<(PathBuf, u32, i64, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut left: Vec<PathBuf> = folders.iter().map(|folder| folder.to_path_buf()).collect();
+    while let Some(path) = left.pop() {
+        let Ok(about) = fs::symlink_metadata(&path) else { continue };
+        let mut text = Vec::new();
+        if about.is_dir() {
+            let names = fs::read_dir(&path).expect("a folder");
+            left.extend(names.map(|name| name.expect("a name").path()));
+        } else if about.is_file() {
+            text = fs::read(&path).expect("a file");
+        }
+        all.push((path, about.mode(), about.mtime_nsec() + about.mtime() * 1_000_000_000, text));
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn a_dry_run_and_a_look_back_touch_nothing() {
+    on_a_host("a_dry_run_and_a_look_back_touch_nothing", |host| {
+        host.log([botnet(host.before(), b"alice"), botnet(host.before(), b"root")].concat());
+        let folder = host.folder.clone();
+        let all = || snapshot(&[Path::new("/etc"), Path::new("/var/lib"), &folder]);
+        let before = all();
+        let now = format!("--now={}", stamp(host.now));
+        for options in [
+            &["--dry-run"][..],
+            &[&now],
+            &["--dry-run", &now],
+            &[&now, "--sasl-access=hash:/etc/x"],
+        ] {
+            let run = host.check(options);
+            says(&run, "alice", " [WOULD DISABLE]");
+            says(&run, "root", " [NOT DISABLED: never locked]");
+            assert_eq!(run.status, Some(0), "{run:?}");
+            assert!(all() == before, "{options:?}");
+            host.is_untouched();
+        }
+        // Nor where there is a state.
+        assert_eq!(host.check(&[]).status, Some(0));
+        host.told();
+        let before = all();
+        let run = host.check(&["--dry-run"]);
+        says(&run, "alice", " [ALREADY DISABLED]");
+        assert!(all() == before && host.told().is_empty());
+    });
+}
+
+#[test]
+fn a_second_run_neither_locks_nor_mails() {
+    on_a_host("a_second_run_neither_locks_nor_mails", |host| {
+        host.log(botnet(host.before(), b"alice"));
+        says(&host.check(&[]), "alice", " [DISABLED]");
+        host.told();
+        for _ in 0..3 {
+            let run = host.check(&[]);
+            assert_eq!((run.status, &*run.err), (Some(0), ""));
+            says(&run, "alice", " [ALREADY DISABLED]");
+            host.has_locked(&["alice"]);
+        }
+        assert_eq!(host.calls(), ["-l -- alice"]);
+        assert_eq!(host.notices().len(), 1);
+        assert!(host.told().is_empty());
+    });
+}
+
+#[test]
+fn who_was_unlocked_is_locked_again_on_new_lines_only() {
+    on_a_host("who_was_unlocked_is_locked_again_on_new_lines_only", |host| {
+        host.log(botnet(host.before(), b"alice"));
+        says(&host.check(&[]), "alice", " [DISABLED]");
+        let unlocked = || {
+            let passwd = Command::new(host.path("passwd.real")).args(["-u", "alice"]).output();
+            assert!(passwd.expect("passwd runs").status.success());
+            host.has_locked(&[]);
+        };
+        unlocked();
+        for _ in 0..2 {
+            let run = host.check(&[]);
+            says(&run, "alice", " [NOT DISABLED: no new evidence since it was last seen locked]");
+            assert_eq!(run.status, Some(0), "it must not be locked: {run:?}");
+            host.has_locked(&[]);
+        }
+        assert_eq!(host.notices().len(), 1);
+        // Of the lines of the last half hour all are new now.
+        Host::half_an_hour_later("alice");
+        let run = host.check(&[]);
+        says(&run, "alice", " [DISABLED]");
+        assert_eq!(run.status, Some(0), "{run:?}");
+        host.has_locked(&["alice"]);
+        assert_eq!(host.notices().len(), 2, "it is a new incident");
+        assert_eq!(host.calls().len(), 2);
+        // Some lines are new, but too few.
+        unlocked();
+        Host::half_an_hour_later("alice");
+        let old = botnet(host.now - 2400, b"alice");
+        let few = botnet(host.before(), b"alice");
+        let few = few.split_inclusive(|&b| b == b'\n').take(40).collect::<Vec<_>>().concat();
+        host.log([old, few].concat());
+        let run = host.check(&[]);
+        says(&run, "alice", " [NOT DISABLED: no new evidence since it was last seen locked]");
+        host.has_locked(&[]);
+    });
+}
+
+#[test]
+fn an_account_that_goes_on_sending_is_told_once() {
+    on_a_host("an_account_that_goes_on_sending_is_told_once", |host| {
+        host.log(botnet(host.before(), b"alice"));
+        says(&host.check(&[]), "alice", " [DISABLED]");
+        for _ in 0..3 {
+            Host::half_an_hour_later("alice");
+            let run = host.check(&[]);
+            says(&run, "alice", " [ALREADY DISABLED, STILL SENDING]");
+            assert_eq!(run.status, Some(1));
+            assert!(run.err.contains("alice: disabled before, and still sending"), "{run:?}");
+            assert_eq!(host.notices().len(), 2, "{:?}", host.notices());
+        }
+        host.has_locked(&["alice"]);
+        assert_eq!(host.calls(), ["-l -- alice"]);
+    });
+}
+
+#[test]
+fn what_was_locked_is_listed_and_enabled() {
+    on_a_host("what_was_locked_is_listed_and_enabled", |host| {
+        assert_eq!(
+            host.run(&["--list-disabled"]),
+            Run { out: vec![], err: String::new(), status: Some(0) }
+        );
+        host.log(
+            [botnet(host.before(), b"alice"), botnet(host.before(), b"carol@Example.ORG")].concat(),
+        );
+        let run = host.check(&["--realm=example.org"]);
+        says(&run, "carol@Example.ORG", " [DISABLED]");
+        host.has_locked(&["alice", "carol"]);
+        let list = host.run(&["--list-disabled"]);
+        let lines = list.text();
+        let lines: Vec<_> = lines.lines().collect();
+        assert_eq!((list.status, lines.len()), (Some(0), 2), "{lines:?}");
+        assert!(
+            lines[0].starts_with("alice  20") && lines[1].starts_with("carol  20"),
+            "{lines:?}"
+        );
+        assert!(lines[0].contains("  local  120 messages, "), "{lines:?}");
+        let enabled = host.run(&["--enable-account=alice"]);
+        assert_eq!((enabled.text(), enabled.status), ("alice enabled (local)\n".into(), Some(0)));
+        host.has_locked(&["carol"]);
+        assert_eq!(host.run(&["--list-disabled"]).text().lines().count(), 1);
+        // It is not locked again on the old lines.
+        let run = host.check(&["--realm=example.org"]);
+        says(&run, "alice", " [NOT DISABLED: no new evidence since it was last seen locked]");
+        host.has_locked(&["carol"]);
+        for (wrong, status) in [("nobody-here", 1), ("root", 2), ("-l", 2), ("$(id)", 2), ("*", 2)]
+        {
+            let run = host.run(&["--enable-account", wrong]);
+            assert_eq!((run.status, run.out.len()), (Some(status), 0), "{run:?}");
+            assert!(run.err.contains(wrong), "{run:?}");
+        }
+        host.has_locked(&["carol"]);
+    });
+}
+
+#[test]
+fn twenty_runs_at_once_make_one_lock_and_one_notice() {
+    on_a_host("twenty_runs_at_once_make_one_lock_and_one_notice", |host| {
+        let log = host.log(botnet(host.before(), b"alice"));
+        let start = |_| {
+            let mut command = host.command(&["-m", "90", "-d", "5,5", "-l", &log]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+        };
+        let runs: Vec<_> = (0..20).map(start).collect();
+        let mut disabled = 0;
+        for run in runs {
+            let run = Run::from(run.wait_with_output().expect("it ends"));
+            assert_eq!((run.status, &*run.err), (Some(0), ""));
+            if run.text().contains(" [DISABLED]") {
+                disabled += 1;
+            } else {
+                says(&run, "alice", " [ALREADY DISABLED]");
+            }
+        }
+        assert_eq!(disabled, 1);
+        host.has_locked(&["alice"]);
+        assert_eq!(host.calls(), ["-l -- alice"]);
+        assert_eq!(host.notices().len(), 1);
+    });
+}
+
+/// Messages that a stranger can make Postfix write: a `%` is a client. Before each stands `TAG: `.
+const PLANTED: [&str; 14] = [
+    "smtpd: warning: non-SMTP command from %: GET a=client=unknown[9.9.9.9], sasl_username=alice",
+    "smtpd: warning: non-SMTP command from %: 3F1A2B: client=%, sasl_method=PLAIN, sasl_username=alice",
+    "smtpd: warning: %: SASL LOGIN authentication failed: UGFzc3dvcmQ6, sasl_username=alice",
+    "smtpd: warning: %: SASL PLAIN authentication failed: (reason unavailable), sasl_username=alice",
+    "smtpd: NOQUEUE: reject: RCPT from %: 554 5.7.1 <x@y>: Relay access denied; from=<a@b> to=<x@y> proto=ESMTP helo=<3F1A2B: client=%, sasl_method=PLAIN, sasl_username=alice>",
+    "smtpd: improper command pipelining after EHLO from %: 3F1A2B: client=%, sasl_method=PLAIN, sasl_username=alice",
+    "smtpd: warning: hostname 3F1A2B: client=%, sasl_method=PLAIN, sasl_username=alice does not resolve to address 192.0.2.1",
+    "smtpd: too many errors after AUTH from %, sasl_method=PLAIN, sasl_username=alice",
+    "smtpd: 3F1A2B: client=%, helo=<x>, sasl_method=PLAIN, sasl_username=alice",
+    "smtpd: 3F1A2B: reject: RCPT from %: 550 no, sasl_method=PLAIN, sasl_username=alice",
+    "cleanup: 3F1A2B: warning: header Subject: 3F1A2B: client=%, sasl_method=PLAIN, sasl_username=alice from %",
+    "cleanup: 3F1A2B: client=%, sasl_method=PLAIN, sasl_username=alice",
+    "qmgr: 3F1A2B: from=<3F1A2B: client=%, sasl_method=PLAIN, sasl_username=alice>, size=4, nrcpt=1",
+    "smtpd: warning: Illegal address syntax from % in MAIL command: <, sasl_method=PLAIN, sasl_username=alice>",
+];
+
+#[test]
+fn planted_lines_lock_nobody() {
+    on_a_host("planted_lines_lock_nobody", |host| {
+        let mut log = Vec::new();
+        for planted in PLANTED {
+            let (tag, message) = planted.split_once(": ").expect("a tag");
+            for number in 0..300 {
+                let message = message.replace('%', &client(number % 400));
+                let at = stamp(host.before());
+                log.extend(format!("{at} mail postfix/{tag}[7]: {message}\n").into_bytes());
+            }
+        }
+        // All samples that do not count, but for those of which the stamp or the tag is the reason.
+        let samples = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/samples/postfix.samples"));
+        let samples = samples.expect("the samples");
+        let lines: Vec<&[u8]> = samples.split(|&b| b == b'\n').collect();
+        let mut taken = 0;
+        for pair in lines.windows(2).filter(|pair| pair[0].starts_with(b"! ")) {
+            if pair[1].starts_with(b"Nov 23 ") && pair[1][15..].starts_with(b" mx") {
+                taken += 1;
+                let line = [stamp(host.before()).as_bytes(), &pair[1][15..], b"\n"].concat();
+                log.extend(line.repeat(100));
+            }
+        }
+        assert!(taken > 50, "the samples are written otherwise now: {taken}");
+        let log = host.log(log);
+        let run = host.run(&["-p", "1hour", "-m", "1", "-d", "0,0", "-l", &log]);
+        assert_eq!((run.text(), run.status), (String::new(), Some(0)), "{}", run.err);
+        host.is_untouched();
+        // They hide nobody, either.
+        let planted = fs::read(&log).expect("it was written");
+        host.log([planted, botnet(host.before(), b"bob, sasl_sender=alice")].concat());
+        let run = host.check(&[]);
+        assert!(run.text().contains("sasl_username=bob, sasl_sender=alice [DISABLED]"), "{run:?}");
+        host.has_locked(&["bob"]);
+    });
+}
+
+#[test]
+fn whoever_reads_the_report_the_lock_is_made() {
+    on_a_host("whoever_reads_the_report_the_lock_is_made", |host| {
+        // More than a pipe holds.
+        let mut log = botnet(host.before(), b"alice");
+        for number in 0..3000 {
+            let message = format!(
+                "3F1A2B: client=a.example[192.0.2.7], sasl_method=PLAIN, sasl_username=user{number}"
+            );
+            log.extend(line(host.before(), message.as_bytes()));
+        }
+        let log = host.log(log);
+        let program = host.program.display();
+        let run = format!("{program} -m 1 -d 5,5 -l {log}");
+        for (line, status) in [
+            (format!("{run} | head -1 >/dev/null; exit ${{PIPESTATUS[0]}}"), 0),
+            (format!("{run} | true; exit ${{PIPESTATUS[0]}}"), 0),
+            (format!("{run} >/dev/full"), 1),
+            (format!("{run} >&-"), 1),
+            (format!("{run} >/dev/null 2>&-"), 0),
+            (format!("{run} >&- 2>&-"), 1),
+            (format!("{run} <&- >/dev/null"), 0),
+        ] {
+            let ended = Command::new("bash").args(["-c", &line]).stdin(Stdio::null()).output();
+            let ended = Run::from(ended.expect("bash runs"));
+            assert_eq!(ended.status, Some(status), "{line}: {}", ended.err);
+            assert!(!ended.err.contains("panic"), "{line}: {}", ended.err);
+            host.has_locked(&["alice"]);
+            assert_eq!(host.notices().len(), 1, "{line}");
+            assert_eq!(Host::state()["accounts"]["alice"]["locks"][0]["way"], "local", "{line}");
+            // From the beginning.
+            fs::remove_dir_all("/var/lib/spam-check").expect("it was made");
+            fs::remove_file(host.path("mails")).expect("there was one");
+            fs::write("/etc/shadow", &host.shadow).expect("/etc is ours");
+            host.told();
+        }
+    });
+}
+
+#[test]
+fn virtual_mailboxes_are_locked_in_a_table() {
+    on_a_host("virtual_mailboxes_are_locked_in_a_table", |host| {
+        for (path, text) in [("/usr/sbin/postmap", POSTMAP), ("/usr/sbin/postconf", POSTCONF)] {
+            if !Path::new(path).exists() {
+                Host::script(path, text);
+            }
+        }
+        fs::create_dir_all("/etc/postfix").expect("/etc is ours");
+        let table = "/etc/postfix/sasl_access";
+        fs::write(table, "bob OK\n").expect("/etc is ours");
+        fs::set_permissions(table, fs::Permissions::from_mode(0o640)).expect("its mode");
+        let option = &format!("--sasl-access={table}")[..];
+        let names = [&b"x@example.org"[..], b"alice", b"root", b"www-data", b"$(id)", b"bob"];
+        host.log(names.map(|name| botnet(host.before(), name)).concat());
+        let run = host.check(&[option]);
+        assert_eq!(run.status, Some(1));
+        says(&run, "x@example.org", " [DISABLED]");
+        says(&run, "alice", " [DISABLED]");
+        says(&run, "root", " [NOT DISABLED: never locked]");
+        says(&run, "www-data", " [NOT DISABLED: a system account]");
+        says(&run, "$(id)", " [NOT DISABLED: not a name of an account]");
+        says(&run, "bob", " [NOT DISABLED: the table has another entry for it]");
+        let action = "REJECT account disabled: sending spam\n";
+        let want = format!("bob OK\nalice {action}x@example.org {action}");
+        assert_eq!(
+            read(table).lines().collect::<std::collections::BTreeSet<_>>(),
+            want.lines().collect()
+        );
+        assert_eq!(fs::metadata(table).expect("it is there").mode() & 0o7777, 0o640);
+        assert_eq!(host.notices().len(), 2);
+        host.has_locked(&[]);
+        let again = host.check(&[option]);
+        says(&again, "x@example.org", " [ALREADY DISABLED]");
+        assert_eq!(host.notices().len(), 2);
+        let list = host.run(&["--list-disabled"]).text();
+        assert!(list.contains(&format!(":{table}  120 messages")), "{list}");
+        for name in ["alice", "x@example.org"] {
+            let run = host.run(&["--enable-account", name]);
+            assert_eq!(run.status, Some(0), "{run:?}");
+        }
+        assert_eq!(read(table), "bob OK\n");
+        assert!(host.calls().is_empty());
+    });
+}
+
+#[test]
+fn commands_of_the_administrator_lock_and_enable() {
+    on_a_host("commands_of_the_administrator_lock_and_enable", |host| {
+        let (lock, unlock) = (host.text("lock"), host.text("unlock"));
+        let calls = host.text("calls");
+        let script = |end: &str| {
+            format!("#!/bin/sh\necho \"$0 $# $1\" >>{calls}\necho NOISE; echo NOISE >&2\n{end}\n")
+        };
+        Host::script(&lock, &script("exit 75"));
+        Host::script(&unlock, &script(""));
+        let options =
+            [&format!("--disable-command={lock}")[..], &format!("--enable-command={unlock}")];
+        let names = [&b"x@example.org"[..], b"root", b"a;b"];
+        host.log(names.map(|name| botnet(host.before(), name)).concat());
+        let log = host.text("log/mail.log");
+        // It fails, is asked again, and does it.
+        for end in ["[NOT DISABLED: lock failed]", "[DISABLED]", "[ALREADY DISABLED]"] {
+            let run = host.run(&[&["-d", "5", "-l", &log], &options[..]].concat());
+            says(&run, "x@example.org", &format!(" {end}"));
+            assert!(!run.text().contains("NOISE"), "{run:?}");
+            assert_eq!(run.status, Some(1), "one is no name");
+            Host::script(&lock, &script(""));
+        }
+        assert_eq!(
+            host.calls(),
+            [format!("{lock} 1 x@example.org"), format!("{lock} 1 x@example.org")]
+        );
+        assert_eq!(host.notices().len(), 1);
+        let run = host.run(&["--enable-account=x@example.org"]);
+        assert_eq!(run.status, Some(0), "{run:?}");
+        assert_eq!(host.calls().last(), Some(&format!("{unlock} 1 x@example.org")));
+        assert_eq!(host.run(&["--list-disabled"]).text(), "");
+        // What others can write is not run.
+        fs::set_permissions(&lock, fs::Permissions::from_mode(0o777)).expect("its mode");
+        host.log(botnet(host.before(), b"y@example.org"));
+        let run = host.check(&options);
+        assert!(
+            run.text().contains(" [NOT DISABLED: ") && run.text().contains("refused]"),
+            "{run:?}"
+        );
+        assert_eq!((run.status, host.calls().len()), (Some(1), 3), "{run:?}");
+        host.has_locked(&[]);
+    });
+}
+
+/// Run after run in which something dies; the last is not disturbed.
+#[test]
+fn a_run_that_died_is_finished_by_the_next() {
+    on_a_host("a_run_that_died_is_finished_by_the_next", |host| {
+        let whole = || {
+            host.has_locked(&["alice"]);
+            let list = host.run(&["--list-disabled"]).text();
+            assert!(list.lines().count() == 1 && list.contains("  local  120 messages"), "{list}");
+            assert_eq!(host.notices().len(), 1);
+        };
+        let afresh = || {
+            let _ = fs::remove_dir_all("/var/lib/spam-check");
+            let _ = fs::remove_file(host.path("mails"));
+            fs::write("/etc/shadow", &host.shadow).expect("/etc is ours");
+            host.as_passwd_is();
+        };
+        for (script, end) in [
+            ("$real \"$@\" >&2; kill -9 $PPID", " [ALREADY DISABLED]"),
+            ("kill -9 $PPID", " [DISABLED]"),
+            ("$real \"$@\"; exit 1", " [ALREADY DISABLED]"),
+            ("$real \"$@\"; kill -9 $$", " [ALREADY DISABLED]"),
+            ("exit 1", " [DISABLED]"),
+        ] {
+            afresh();
+            host.passwd(script);
+            host.log(botnet(host.before(), b"alice"));
+            let died = host.check(&[]);
+            match died.status {
+                Some(0) => says(&died, "alice", " [DISABLED]"),
+                Some(_) => says(&died, "alice", " [NOT DISABLED: passwd failed]"),
+                None => assert_eq!(died.text(), ""),
+            }
+            host.as_passwd_is();
+            let run = host.check(&[]);
+            says(&run, "alice", end);
+            assert_eq!(run.status, Some(0), "{script}: {run:?}");
+            whole();
+            says(&host.check(&[]), "alice", " [ALREADY DISABLED]");
+            whole();
+        }
+        // The same where the sender is in no log any more: the lock is known, its notice goes out.
+        afresh();
+        host.passwd("$real \"$@\"; kill -9 $PPID");
+        host.log(botnet(host.before(), b"alice"));
+        assert_eq!(host.check(&[]).status, None);
+        host.as_passwd_is();
+        host.log("");
+        assert_eq!(host.check(&[]).status, Some(0));
+        whole();
+        // A lock that was not made is not made without evidence.
+        afresh();
+        host.passwd("kill -9 $PPID");
+        host.log(botnet(host.before(), b"alice"));
+        assert_eq!(host.check(&[]).status, None);
+        host.as_passwd_is();
+        host.log("");
+        assert_eq!(host.check(&[]).status, Some(0));
+        host.has_locked(&[]);
+        assert_eq!(host.run(&["--list-disabled"]).text(), "");
+        // Killed while the notice goes out.
+        afresh();
+        let sendmail = fs::read_to_string("/usr/sbin/sendmail").expect("a fake");
+        Host::script("/usr/sbin/sendmail", "#!/bin/sh\nkill -9 $PPID\n");
+        host.log(botnet(host.before(), b"alice"));
+        assert_eq!(host.check(&[]).status, None);
+        assert!(host.run(&["--list-disabled"]).text().contains("alice  a notice waits"));
+        Host::script("/usr/sbin/sendmail", &sendmail);
+        host.log("");
+        assert_eq!(host.check(&[]).status, Some(0));
+        whole();
+    });
+}
+
+#[test]
+fn an_entry_that_was_never_compiled_is_taken_back() {
+    on_a_host("an_entry_that_was_never_compiled_is_taken_back", |host| {
+        let dies = POSTMAP.replace("cp ", "kill -9 $PPID; exit 1; cp ");
+        Host::script("/usr/sbin/postmap", &dies);
+        let table = host.text("table");
+        let option = &format!("--sasl-access=hash:{table}")[..];
+        host.log(botnet(host.before(), b"alice"));
+        assert_eq!(host.check(&[option]).status, None);
+        assert!(read(&table).starts_with("alice REJECT"));
+        Host::script("/usr/sbin/postmap", POSTMAP);
+        host.log("");
+        assert_eq!(host.check(&[option]).status, Some(0));
+        assert_eq!((read(&table), host.notices().len()), (String::new(), 0));
+        assert_eq!(host.run(&["--list-disabled"]).text(), "");
+    });
+}
+
+#[test]
+fn a_notice_that_cannot_be_sent_waits() {
+    on_a_host("a_notice_that_cannot_be_sent_waits", |host| {
+        let sendmail = fs::read_to_string("/usr/sbin/sendmail").expect("a fake");
+        Host::script("/usr/sbin/sendmail", "#!/bin/sh\nexit 75\n");
+        host.log(botnet(host.before(), b"alice"));
+        let run = host.check(&[]);
+        says(&run, "alice", " [DISABLED]");
+        assert_eq!(run.status, Some(1));
+        assert!(run.err.contains("it waits"), "{run:?}");
+        host.has_locked(&["alice"]);
+        Host::script("/usr/sbin/sendmail", &sendmail);
+        // Even where nobody is reported any more.
+        host.log("");
+        assert_eq!(host.check(&[]).status, Some(0));
+        assert_eq!(host.notices().len(), 1);
+        assert_eq!(host.check(&[]).status, Some(0));
+        assert_eq!(host.notices().len(), 1);
+    });
+}
