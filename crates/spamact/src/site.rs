@@ -104,8 +104,9 @@ impl Site {
 /// What programs that we start may know of our environment.
 const KEPT: [&str; 4] = ["TZ", "TERM", "NO_COLOR", "SUDO_USER"];
 
-/// Starts this program anew without an environment but [`KEPT`] and a `PATH` of ours, where it has another
-/// one. Gives nothing where it is fine already; else it does not come back, but with an error.
+/// Starts this program anew with `TZ`, `TERM`, `NO_COLOR`, `SUDO_USER` and a `PATH` of ours, and nothing
+/// else, where it has another environment. Gives nothing where it is fine already; else it does not come
+/// back, but with an error.
 ///
 /// `ssh` is started by a library, by its name alone and with our environment.
 pub fn clean_environment() -> Option<std::io::Error> {
