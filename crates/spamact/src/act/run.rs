@@ -69,7 +69,13 @@ impl<'a> Run<'a> {
                 (Err(error), _) => Err(error),
             };
             match finished {
-                Ok(true) => self.state.finish_lock(&account, &self.kind, self.actor.now()),
+                Ok(true) => {
+                    self.state.finish_lock(&account, &self.kind, self.actor.now());
+                    self.audit(&format!(
+                        "disabled {account} ({}), begun by a run before",
+                        self.kind
+                    ));
+                }
                 Ok(false) => self.state.abandon_lock(&account, &self.kind),
                 Err(error) => {
                     let why = chain(&error);
