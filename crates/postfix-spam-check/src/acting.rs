@@ -10,7 +10,7 @@ use spamact::once::WAIT;
 use spamact::site::{Site, local, local_now};
 use spamact::state::{Counts, State};
 use spamcore::check::{Checked, Message, Weight};
-use spamcore::cli::common::{Again, Outcome, why};
+use spamcore::cli::common::{Again, Outcome};
 use spamcore::error::chain;
 use spamcore::host::Host;
 use spamcore::parse::postfix;
@@ -77,10 +77,11 @@ impl Acting {
         }
         // Said here, and not when the first account is to be locked.
         if let Some(command) = &self.command {
-            Command::new(command, self.undo_command.as_deref(), false).map_err(why)?;
+            let undo = self.undo_command.as_deref();
+            Command::new(command, undo, false).map_err(|error| of("--disable-command", &error))?;
         }
         if let Some(table) = &self.sasl_access {
-            SaslAccess::check(table).map_err(why)?;
+            SaslAccess::check(table).map_err(|error| of("--sasl-access", &error))?;
         }
         if self.dry_run && (self.list || self.enable.is_some()) {
             return Err(
@@ -254,6 +255,11 @@ impl Acting {
             Err(why) => (String::new(), ended(vec![format!("{shown}: not enabled: {why}")])),
         }
     }
+}
+
+/// What is wrong with an option's value.
+fn of(option: &str, error: &spamact::Error) -> String {
+    format!("{option}: {error}")
 }
 
 /// How a run ends that has nothing to report but failures.

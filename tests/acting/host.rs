@@ -1,0 +1,288 @@
+//! A host of a test's own: a mount and network namespace with a copy of `/etc`, three accounts more, the
+//! real passwd(1), a `sendmail` that keeps what it gets, and a `/dev/log` that is read.
+//!
+//! A test hands its body to [`on_a_host`], which runs the test once more inside. Where no namespace can be
+//! had, it says so, and nothing is tried.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use tests::{Folder, Run};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+pub(super) const POSTFIX: &str = "postfix-spam-check";
+
+/// The folder and the program, where a test runs itself once more inside.
+const INSIDE: &str = "ACTING_INSIDE";
+const PROGRAM: &str = "ACTING_PROGRAM";
+
+/// What a namespace is made into a host by. `$W` is an empty folder; the arguments are run at the end.
+const HOST: &str = r#"
+mount -t tmpfs -o mode=755 none "$W" && mount -t tmpfs -o mode=755 none /var/lib || exit 99
+set -e
+cp -a /etc "$W/etc"; mount --bind "$W/etc" /etc
+mkdir "$W/upper" "$W/work" "$W/dev" "$W/log"
+mount -t overlay overlay -o "lowerdir=/usr/sbin,upperdir=$W/upper,workdir=$W/work" /usr/sbin 2>/dev/null || {
+    cp -a /usr/sbin "$W/sbin"; mount --bind "$W/sbin" /usr/sbin
+}
+mount -t tmpfs -o mode=755 none "$W/dev"
+for device in null zero full random urandom; do
+    : >"$W/dev/$device"; mount --bind "/dev/$device" "$W/dev/$device"
+done
+ln -s /proc/self/fd "$W/dev/fd"
+mount --rbind "$W/dev" /dev
+cat >/usr/sbin/sendmail <<S
+#!/bin/sh
+{ echo "TO \$*"; cat; } >>$W/mails
+echo NOISE; echo NOISE >&2
+S
+cp -p /usr/bin/passwd "$W/passwd.real"
+cat >"$W/passwd" <<S
+#!/bin/sh
+echo "\$*" >>$W/calls
+echo NOISE; echo NOISE >&2
+exec $W/passwd.real "\$@"
+S
+chmod 755 /usr/sbin/sendmail "$W/passwd"
+mount --bind "$W/passwd" /usr/bin/passwd
+rm -rf /etc/spam-check
+id=5001
+for user in alice bob carol; do
+    sed -i "/^$user:/d" /etc/passwd /etc/shadow
+    echo "$user:x:$id:100::/nonexistent:/bin/sh" >>/etc/passwd
+    echo "$user:\$6\$abc\$$user:19000:0:99999:7:::" >>/etc/shadow
+    id=$((id + 1))
+done
+exec "$@"
+"#;
+
+/// Postfix's two programs, where the real ones are not installed.
+pub(super) const POSTMAP: &str = r#"#!/bin/sh
+if [ "$1" = -q ]; then
+    [ -e "${3#*:}.db" ] || { echo "postmap: fatal: open database ${3#*:}.db: No such file or directory" >&2; exit 1; }
+    awk -v key="$2" '$1 == key { sub(/^[^ ]+ +/, ""); print; found = 1; exit } END { exit !found }' "${3#*:}.db"
+else
+    cp "${1#*:}" "${1#*:}.db"
+fi
+"#;
+pub(super) const POSTCONF: &str = "#!/bin/sh\necho hash\n";
+
+/// The host that a test runs on.
+pub(super) struct Host {
+    pub(super) folder: PathBuf,
+    pub(super) program: PathBuf,
+    pub(super) syslog: Receiver<String>,
+    pub(super) shadow: String,
+    pub(super) now: i64,
+}
+
+/// Runs a test on a host of its own. `test` is the test's name.
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
+pub(super) fn on_a_host(test: &str, body: fn(&Host)) {
+    if let (Some(folder), Some(program)) = (std::env::var_os(INSIDE), std::env::var_os(PROGRAM)) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let (to, syslog) = channel();
+        let socket = UnixDatagram::bind("/dev/log").expect("/dev is ours");
+        // It must be read all the time: passwd(1) waits for a syslog that is full.
+        std::thread::spawn(move || {
+            let mut line = [0; 2048];
+            while let Ok(length) = socket.recv(&mut line) {
+                let line = String::from_utf8_lossy(&line[..length]).into_owned();
+                to.send(line).expect("the test ends last");
+            }
+        });
+        return body(&Host {
+            folder: folder.into(),
+            program: program.into(),
+            syslog,
+            shadow: read("/etc/shadow"),
+            now: now.cast_signed(),
+        });
+    }
+    if fs::metadata("/proc/self").map_or(1, |about| about.uid()) != 0 {
+        eprintln!("not root: locking was not tried");
+        return;
+    }
+    let folder = Folder::new();
+    let own = std::env::current_exe().expect("this test");
+    let output = Command::new("unshare")
+        .args(["--mount", "--net", "bash", "-c", HOST, "host"])
+        .arg(own)
+        .args(["--exact", "--nocapture", test])
+        .env("W", folder.path(""))
+        .env(INSIDE, folder.path(""))
+        .env(PROGRAM, tests::program(POSTFIX))
+        .env_remove("SUDO_USER")
+        .stdin(Stdio::null())
+        .output()
+        .expect("unshare runs");
+    let run = Run::from(output);
+    if run.status == Some(99) || run.err.starts_with("unshare:") {
+        eprintln!("no namespace can be made here: locking was not tried");
+        return;
+    }
+    assert_eq!(run.status, Some(0), "{}\n{}", run.text(), run.err);
+    assert!(run.text().contains("1 passed"), "the test has another name: {}", run.text());
+}
+
+pub(super) fn read(path: impl AsRef<Path>) -> String {
+    let text = match fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+        text => text.expect("it can be read"),
+    };
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+pub(super) fn stamp(at: i64) -> String {
+    let at = OffsetDateTime::from_unix_timestamp(at).expect("a time");
+    at.format(&Rfc3339).expect("a time")
+}
+
+pub(super) fn line(at: i64, message: &[u8]) -> Vec<u8> {
+    [format!("{} mail postfix/smtpd[7]: ", stamp(at)).as_bytes(), message, b"\n"].concat()
+}
+
+/// An address without a name, or one in a network of its own, in turn.
+pub(super) fn client(number: usize) -> String {
+    let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).expect("below 26"));
+    match number % 2 {
+        0 => format!("unknown[203.0.113.{}]", number / 2),
+        _ => format!(
+            "pc.{}{}.example[198.51.100.{}]",
+            letter(number / 26),
+            letter(number),
+            number / 2
+        ),
+    }
+}
+
+/// 120 messages of a stolen account, from as many addresses.
+pub(super) fn botnet(at: i64, user: &[u8]) -> Vec<u8> {
+    let message = |number| {
+        let client = client(number);
+        let start = format!("3F1A2B: client={client}, sasl_method=PLAIN, sasl_username=");
+        line(at, &[start.as_bytes(), user].concat())
+    };
+    (0..120).flat_map(message).collect()
+}
+
+impl Host {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    pub(super) fn text(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    /// Ten minutes ago.
+    pub(super) fn before(&self) -> i64 {
+        self.now - 600
+    }
+
+    pub(super) fn log(&self, lines: impl AsRef<[u8]>) -> String {
+        fs::write(self.path("log/mail.log"), lines).expect("the folder is ours");
+        self.text("log/mail.log")
+    }
+
+    pub(super) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(args).env_clear().env("TZ", "UTC").stdin(Stdio::null());
+        command
+    }
+
+    pub(super) fn run(&self, args: &[&str]) -> Run {
+        self.command(args).output().expect("the program starts").into()
+    }
+
+    /// Runs with limits of 5, on the log, with more options; looks that nothing of other programs is in
+    /// its output.
+    pub(super) fn check(&self, options: &[&str]) -> Run {
+        let log = self.text("log/mail.log");
+        let run =
+            self.run(&[&["-p", "1hour", "-m", "90", "-d", "5,5", "-l", &log], options].concat());
+        assert!(!run.text().contains("NOISE") && !run.err.contains("NOISE"), "{run:?}");
+        run
+    }
+
+    pub(super) fn notices(&self) -> Vec<String> {
+        let mails = read(self.path("mails"));
+        mails.lines().filter_map(|line| line.strip_prefix("Subject: ")).map(str::to_owned).collect()
+    }
+
+    /// The calls of passwd(1).
+    pub(super) fn calls(&self) -> Vec<String> {
+        read(self.path("calls")).lines().map(str::to_owned).collect()
+    }
+
+    /// What syslog was told by us since it was last asked.
+    pub(super) fn told(&self) -> Vec<String> {
+        let socket = UnixDatagram::unbound().expect("a socket");
+        socket.send_to(b"that is all", "/dev/log").expect("somebody reads");
+        let told = self.syslog.iter().take_while(|line| line != "that is all");
+        told.filter(|line| line.contains(" postfix-spam-check[")).collect()
+    }
+
+    /// These accounts are locked as passwd(1) does it, and nothing else has changed.
+    #[track_caller]
+    pub(super) fn has_locked(&self, users: &[&str]) {
+        let mut want = self.shadow.clone();
+        for user in users {
+            want = want.replace(&format!("\n{user}:$"), &format!("\n{user}:!$"));
+        }
+        assert_eq!(read("/etc/shadow"), want);
+    }
+
+    /// Nothing was locked, started, told, or remembered.
+    pub(super) fn is_untouched(&self) {
+        self.has_locked(&[]);
+        assert!(self.calls().is_empty() && self.notices().is_empty());
+        assert_eq!(self.told(), [""; 0]);
+        assert!(Self::state()["accounts"].as_object().is_none_or(serde_json::Map::is_empty));
+    }
+
+    /// What is remembered.
+    pub(super) fn state() -> Value {
+        let text = read("/var/lib/spam-check/state.json");
+        if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
+    }
+
+    /// Makes it half an hour since an account was seen locked.
+    pub(super) fn half_an_hour_later(user: &str) {
+        let mut state = Self::state();
+        let seen = &mut state["accounts"][user]["seen_locked"];
+        *seen = (seen.as_i64().expect("it was seen") - 1800).into();
+        fs::write("/var/lib/spam-check/state.json", state.to_string()).expect("it is root's");
+    }
+
+    /// A program of a test.
+    pub(super) fn script(path: impl AsRef<Path>, text: &str) {
+        fs::write(&path, text).expect("it is ours");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("its mode");
+    }
+
+    /// What passwd(1) does instead; `$real` is the real one.
+    pub(super) fn passwd(&self, script: &str) {
+        let real = self.text("passwd.real");
+        Self::script(self.path("passwd"), &format!("#!/bin/sh\nreal={real}\n{script}\n"));
+    }
+
+    pub(super) fn as_passwd_is(&self) {
+        self.passwd("exec $real \"$@\"");
+    }
+}
+
+/// The report line of a sender ends so.
+#[track_caller]
+pub(super) fn says(run: &Run, sender: &str, end: &str) {
+    let want = format!("sasl_username={sender}{end}");
+    assert!(run.text().lines().any(|line| line.ends_with(&want)), "{want}: {run:?}");
+}
