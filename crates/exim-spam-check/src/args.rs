@@ -57,7 +57,10 @@ pub(crate) const PROGRAM: Program<Args> = Program {
             "/var/log/exim4/mainlog, /var/log/exim/mainlog, /var/log/exim/main.log, /var/log/exim_mainlog",
             "The log: the first that exists.",
         ),
-        ("/etc/spam-check/exim-spam-check.overrides", "Limits of their own for some senders."),
+        (
+            "/etc/spam-check/exim-spam-check.overrides",
+            "Limits of their own for some senders; the place for the script's exim-spam-scan.overrides, as it is.",
+        ),
     ],
     fields: &[("named_by", "for kind client: what names it: helo, name (verified) or address")],
     examples: &[

@@ -273,7 +273,10 @@ pub(crate) const PROGRAM: Program<Args> = Program {
             "/var/log/mail.log, /var/log/maillog",
             "The log: the first that exists, else the journal.",
         ),
-        ("/etc/spam-check/postfix-spam-check.overrides", "Limits of their own for some senders."),
+        (
+            "/etc/spam-check/postfix-spam-check.overrides",
+            "Limits of their own for some senders; the place for the script's postfix-spam-scan.overrides, as it is.",
+        ),
         ("/etc/spam-check/exempt", "Accounts that are never disabled, a name a line."),
         ("/var/lib/spam-check", "What was disabled, and which notices wait."),
     ],

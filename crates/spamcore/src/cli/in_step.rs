@@ -1,4 +1,5 @@
-//! For the tests of the programs: the committed man pages and completions are what the table says.
+//! For the tests of the programs: the committed man pages and completions are what the table says, and of
+//! the newest release in the CHANGELOG.
 
 use std::path::Path;
 
@@ -18,4 +19,8 @@ pub fn assert_in_step<A>(program: &Program<A>, root: &Path) {
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(committed == text, "{} is out of step: run scripts/render", path.display());
     }
+    let changes = std::fs::read_to_string(root.join("CHANGELOG.md")).unwrap_or_default();
+    let newest = changes.lines().find(|line| line.starts_with("## ") && *line != "## Unreleased");
+    let released = format!("## {} ({})", env!("CARGO_PKG_VERSION"), super::render::RELEASED);
+    assert!(newest == Some(&released), "the newest release of CHANGELOG.md is not '{released}'");
 }

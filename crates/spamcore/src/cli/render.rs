@@ -9,8 +9,12 @@ const WIDTH: usize = 80;
 /// Where the descriptions of the help begin.
 const INDENT: usize = 24;
 
+/// The programs of the suite.
+const ALL: [&str; 4] =
+    ["postfix-spam-check", "exim-spam-check", "php-spam-check", "php-legacy-spam-check"];
+
 /// When this version was made; the man pages are dated with it.
-const RELEASED: &str = "2026-11-23";
+pub(super) const RELEASED: &str = "2026-11-24";
 
 const STATUSES: [(&str, &str, &str); 4] = [
     ("0", "it ran, whatever it found", "it ran and nothing is reported"),
@@ -137,7 +141,7 @@ impl<A> Program<A> {
                 roff(command)
             );
         }
-        section(&mut page, "DIFFERENCES FROM THE SCRIPT");
+        section(&mut page, "DIFFERENCES FROM THE SCRIPTS");
         paragraphs(&mut page, self.differences);
         section(&mut page, "SECURITY");
         paragraphs(
@@ -148,6 +152,17 @@ impl<A> Program<A> {
                  are shown as \\xnn.",
                 "A local user can write lines of his own into syslog and into the log of PHP. Against \
                  him a report of files is a hint; the journal names who wrote a line.",
+            ],
+        );
+        section(&mut page, "SEE ALSO");
+        let others = ALL.iter().filter(|name| **name != self.name);
+        let others: Vec<String> = others.map(|name| format!("{name}(1)")).collect();
+        paragraphs(
+            &mut page,
+            &[
+                &format!("{}, logrotate(8), journalctl(1)", others.join(", ")),
+                "In /usr/share/doc/spam-check: upgrading.md, for those who come from the scripts; locking.md; \
+                 php.md.",
             ],
         );
         page
