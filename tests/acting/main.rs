@@ -249,6 +249,14 @@ fn what_was_locked_is_listed_and_enabled() {
             "{lines:?}"
         );
         assert!(lines[0].contains("  local  120 messages, "), "{lines:?}");
+        // Opened by hand, it says so.
+        let shadow = read("/etc/shadow");
+        let open = shadow.replace("\nalice:!", "\nalice:");
+        fs::write("/etc/shadow", open).expect("a copy");
+        let list = host.run(&["--list-disabled"]).text();
+        let open: Vec<_> = list.lines().map(|line| line.ends_with(", open again")).collect();
+        assert_eq!(open, [true, false], "{list}");
+        fs::write("/etc/shadow", shadow).expect("a copy");
         let enabled = host.run(&["--enable-account=alice"]);
         assert_eq!((enabled.text(), enabled.status), ("alice enabled (local)\n".into(), Some(0)));
         host.has_locked(&["carol"]);

@@ -2,13 +2,13 @@
 //! accounts are locked, where notices go.
 
 use spamact::account::{AccountName, Place, Realms};
-use spamact::act::undo::{Undo, list};
+use spamact::act::undo::{Undo, is_open, list};
 use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted};
 use spamact::lock::{Command, Local, Master, Nis, Postfix, SaslAccess, Way};
 use spamact::mail::{Address, Login, Mailer, Route, Server};
 use spamact::once::WAIT;
 use spamact::site::{Site, local, local_now};
-use spamact::state::{Counts, State};
+use spamact::state::{Counts, Lock, State};
 use spamcore::check::{Checked, Message, Weight};
 use spamcore::cli::common::{Again, Outcome};
 use spamcore::error::chain;
@@ -220,7 +220,10 @@ impl Acting {
                 };
                 match State::load(&site.state, site.root, host.now) {
                     Ok((state, damaged)) => {
-                        (list(&state, &at), ended(damaged.into_iter().collect()))
+                        let open = |account: &str, lock: &Lock| {
+                            is_open(account, lock, &site.names, site.root)
+                        };
+                        (list(&state, &at, &open), ended(damaged.into_iter().collect()))
                     }
                     Err(error) => (String::new(), ended(vec![chain(&error)])),
                 }

@@ -243,7 +243,7 @@ fn a_stolen_account_is_locked_once_and_told_once() {
     assert_eq!(host.read("done"), "lock alice\n");
     assert_eq!(host.subjects(), ["SPAMMER DETECTED AT mail.example.org [USER alice DISABLED]"]);
     let utc = |at| OffsetDateTime::from_unix_timestamp(at).ok();
-    let listed = list(&host.state(), &utc);
+    let listed = list(&host.state(), &utc, &|_, _| false);
     assert!(listed.starts_with("alice  2026-11-24 "), "{listed}");
     assert!(listed.contains("  4 messages, 4 nets, 4 unknowns, 4 IPs in 1 hour of"), "{listed}");
 }
@@ -480,7 +480,7 @@ fn what_is_said_of_a_locked_account_does_not_need_a_second_reading() {
     let run = host.run_with(&log, pipe, false);
     let why = "a pipe cannot be read again to tell new lines from old";
     assert_eq!((run.actions, run.failures.len()), (not_disabled(why), 1));
-    assert_eq!(list(&host.state(), &|_| None), "", "it is not listed any more");
+    assert_eq!(list(&host.state(), &|_| None, &|_, _| false), "", "it is not listed any more");
 }
 
 #[test]

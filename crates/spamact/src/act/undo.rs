@@ -14,18 +14,25 @@ use crate::lock::{Standing, Way};
 use crate::once::{Once, WAIT};
 use crate::state::{Lock, State};
 
-/// What was locked, a line a lock: account, when, how, and on what counts. `local` turns Unix seconds into
-/// local time.
-pub fn list(state: &State, local: &dyn Fn(i64) -> Option<OffsetDateTime>) -> String {
+/// What was locked, a line a lock: account, when, how, on what counts, and whether it was opened again by
+/// other means. `local` turns Unix seconds into local time; `open` says whether an account is open in the
+/// way of a lock, where that can be seen from here.
+pub fn list(
+    state: &State,
+    local: &dyn Fn(i64) -> Option<OffsetDateTime>,
+    open: &dyn Fn(&str, &Lock) -> bool,
+) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
     let mut text = String::new();
     for (account, record) in state.accounts() {
-        for Lock { way, at, counts, period, log, .. } in &record.locks {
+        for lock in &record.locks {
+            let Lock { way, at, counts, period, log, .. } = lock;
+            let again = if open(account, lock) { ", open again" } else { "" };
             let when = local(*at).and_then(|at| at.format(format).ok()).unwrap_or_default();
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "{account}  {when}  {}  {} messages, {} nets, {} unknowns, {} IPs in {} of {}",
+                "{account}  {when}  {}  {} messages, {} nets, {} unknowns, {} IPs in {} of {}{again}",
                 shown(way.as_bytes()),
                 counts.messages,
                 counts.nets,
@@ -40,6 +47,17 @@ pub fn list(state: &State, local: &dyn Fn(i64) -> Option<OffsetDateTime>) -> Str
         }
     }
     text
+}
+
+/// Whether a local account that we locked can be used. Of other ways it is not asked: that would take
+/// programs, or another host.
+pub fn is_open(account: &str, lock: &Lock, names: &[String], root: bool) -> bool {
+    let name = AccountName::check(account.as_bytes());
+    let way = Way::remembered(&lock.way, names, root);
+    match (name, way) {
+        (Ok(name), Ok(way @ Way::Local(_))) => matches!(way.standing(&name), Ok(Standing::Open)),
+        _ => false,
+    }
 }
 
 /// Who undoes a lock.
