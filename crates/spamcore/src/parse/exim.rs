@@ -286,7 +286,7 @@ fn is_tail(mut walk: Walk<'_>, cut: bool) -> bool {
     }
     if walk.take(b" id=") || walk.take(b" id*=") {
         let word = walk;
-        if take_word(&mut walk).is_none() || !is_behind_id(walk, cut) {
+        if !take_word(&mut walk).is_some_and(is_address) || !is_behind_id(walk, cut) {
             // Quotes that do not close are bytes like others.
             walk = word;
             walk.take_while(|b| b != b' ');
@@ -314,12 +314,23 @@ fn is_behind_id(mut walk: Walk<'_>, cut: bool) -> bool {
     if walk.take(b" for") {
         while walk.take(b" ") {
             let Some(word) = take_word(&mut walk) else { return cut };
-            if word.contains(&b'=') && !word.contains(&b'@') {
+            if !is_address(word) {
                 return false;
             }
         }
     }
     walk.is_done()
+}
+
+/// Whether a word that [`take_word`] took can be an address, and is no field of ours.
+///
+/// Blanks, quotes and backslashes stand in local parts only. Else a backslash at the end of an authenticated
+/// id would take the blank before ` S=` with it, and the size would be part of a word of the id's own.
+fn is_address(word: &[u8]) -> bool {
+    match word.iter().rposition(|&b| b == b'@') {
+        Some(at) => !word[at..].iter().any(|b| matches!(b, b' ' | b'"' | b'\\')),
+        None => !word.iter().any(|b| matches!(b, b' ' | b'=')),
+    }
 }
 
 /// What Exim writes where a line is longer than its buffer.
@@ -459,6 +470,12 @@ mod tests {
             ("P=esmtpa A=plain:v S=1 for S=234 id=x@y.z", "v S=1 for"),
             ("P=esmtpa A=plain:v S=1 T=\" S=234 id=x@y.z T=\" for a@b\"", "v S=1 T=\""),
             ("P=esmtpa A=plain:v S=1 id=\" S=234 id=x@y.z T=\"@x\"", "v S=1 id=\""),
+            ("P=esmtpa A=plain:v S=1 for a@b\\ S=234 id=x@y.z", "v S=1 for a@b\\"),
+            ("P=esmtpa A=plain:v S=1 for a@b\\ S=234 id=\"p q\"@y.z", "v S=1 for a@b\\"),
+            ("P=esmtpa A=plain:v S=1 for a@\\ S=234", "v S=1 for a@\\"),
+            ("P=esmtpa A=plain:v S=1 id=a@b\\ S=234", "v S=1 id=a@b\\"),
+            ("P=esmtpa A=plain:v S=1 id=a\\ S=234", "v S=1 id=a\\"),
+            ("P=esmtpa A=plain:v S=1 id=a\\ S=234 T=\"@x\" for a@b", "v S=1 id=a\\"),
             ("P=esmtpa A=plain:bob S=2 T=\"x S=5 id=1@2\" for \"q r\"@e.net c@e.net", "bob"),
             ("U=ident P=esmtpa A=plain:bob S=2", "bob"),
             ("U=ident P=esmtpa A=plain:bob S=2 T=\"a P=b\"", "bob"),
