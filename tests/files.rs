@@ -55,6 +55,25 @@ fn no_log_is_told() {
 }
 
 #[test]
+fn a_log_that_only_comes_back_with_its_next_line_has_its_elders() {
+    let folder = Folder::new();
+    let log = folder.path("mail.log").to_str().expect("a plain name").to_owned();
+    let first = folder.file("mail.log.1", accepted("17:57:00", "bob"));
+    let second = folder.file("mail.log.2", accepted("17:50:00", "bob"));
+    let run = check(&[&log]);
+    assert_eq!((run.status, &run.err[..]), (Some(0), ""));
+    assert_eq!(counts(&run), ["bob 2"]);
+    fs::remove_file(&first).expect("it is ours");
+    pack("gzip", &second);
+    assert_eq!(counts(&check(&[&log])), ["bob 1"]);
+    // Elders that nobody has written for a day are those of a log that was given up.
+    age(&format!("{second}.gz"), 25 * 3600);
+    let run = check(&[&log]);
+    assert_eq!((run.status, run.out.len()), (Some(1), 0));
+    assert!(run.err.contains("mail.log: cannot be read: No such file"), "{}", run.err);
+}
+
+#[test]
 #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn a_log_that_may_not_be_read_is_told() {
     // Root may read everything, so this is tried as nobody; the program has to lie where he gets at it.

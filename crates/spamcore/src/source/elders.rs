@@ -5,7 +5,8 @@
 //! it has (by device and inode). When names and files have changed while they were opened, everything
 //! is opened anew. An elder that begins as the log does and was written just now may be a copy
 //! (`copytruncate`): a moment later the log is truncated, or the copy has grown and is left out, or the
-//! two are alike by chance and both count.
+//! two are alike by chance and both count. A log that stays away (logrotate's `nocreate`, until the next line
+//! is written) has its elders all the same, if they were written lately.
 //!
 //! How far back: a plain elder is taken while its last lines lie in the period. A compressed one would
 //! have to be unpacked for that, so it is taken while the lines at the begin of the next younger file
@@ -37,6 +38,10 @@ const WAITS: usize = 100;
 /// A copy that is older was finished long ago.
 const FRESH: Duration = Duration::from_secs(2);
 
+/// A log that was rotated, and not written since, has an elder that is not older: who logs a line only now and
+/// then still does so within a day.
+const LATELY: Duration = Duration::from_secs(24 * 3600);
+
 /// A file that ends or begins so shortly before the period counts as reaching into it: the lines at
 /// its edge are not in order. Seconds.
 const NEAR: i64 = 300;
@@ -54,8 +59,12 @@ pub(super) fn open(
     // The length of an elder that may be a copy under way, and whether it was seen to grow.
     let (mut copied, mut grew) = (None, false);
     for _ in 1..TRIES {
-        wait_for(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-        match Attempt::open(path, start, wall, instant_of) {
+        let is_away = match wait_for(path) {
+            Ok(_) => false,
+            Err(_) if stays_away(path, wall) => true,
+            Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
+        };
+        match Attempt::open(path, is_away, start, wall, instant_of) {
             Ok(attempt) if attempt.copy.is_some() => {
                 grew |= copied.is_some() && copied != attempt.copy;
                 copied = attempt.copy;
@@ -68,7 +77,7 @@ pub(super) fn open(
             Err(error) => return Err(error),
         }
     }
-    let mut attempt = Attempt::open(path, start, wall, instant_of)?;
+    let mut attempt = Attempt::open(path, stays_away(path, wall), start, wall, instant_of)?;
     if grew {
         attempt.files.retain(|(file, about)| !file.elder || Some(about.len()) != attempt.copy);
     }
@@ -83,8 +92,21 @@ pub(super) fn are_there(path: &Path) -> bool {
     elders_of(path).is_ok_and(|names| !names.is_empty())
 }
 
+/// Whether a log is missing while an elder of it was written lately: it was rotated, and will only come back
+/// with its next line.
+fn stays_away(path: &Path, wall: SystemTime) -> bool {
+    let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
+    let age = |elder: &PathBuf| {
+        let written = std::fs::metadata(elder).and_then(|about| about.modified()).ok()?;
+        Some(wall.duration_since(written).unwrap_or_default())
+    };
+    std::fs::metadata(path).is_err_and(missing)
+        && elders_of(path)
+            .is_ok_and(|names| names.first().and_then(age).is_some_and(|age| age < LATELY))
+}
+
 /// Looks at a log. One that is missing while its elders are there is being rotated: it will be back.
-pub(super) fn wait_for(path: &Path) -> io::Result<Metadata> {
+fn wait_for(path: &Path) -> io::Result<Metadata> {
     for _ in 1..WAITS {
         match std::fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && are_there(path) => {
@@ -98,6 +120,8 @@ pub(super) fn wait_for(path: &Path) -> io::Result<Metadata> {
 
 /// The files as they were opened, newest first.
 struct Attempt {
+    /// Whether the log itself is not there.
+    is_away: bool,
     files: Vec<(LogFile, Metadata)>,
     problems: Vec<Error>,
     names: Vec<PathBuf>,
@@ -109,16 +133,20 @@ struct Attempt {
 impl Attempt {
     fn open(
         path: &Path,
+        is_away: bool,
         start: i64,
         wall: SystemTime,
         instant_of: InstantOf<'_>,
     ) -> Result<Self, Error> {
-        let first = LogFile::open(path, false, wall)?;
-        let alone = matches!(first.0.input, Input::Packed { .. }) || is_elder_name(path);
-        let mut attempt =
-            Self { files: vec![first], problems: Vec::new(), names: Vec::new(), copy: None };
-        if alone {
-            return Ok(attempt);
+        let (files, problems, names) = (Vec::new(), Vec::new(), Vec::new());
+        let mut attempt = Self { is_away, files, problems, names, copy: None };
+        if !is_away {
+            let first = LogFile::open(path, false, wall)?;
+            let alone = matches!(first.0.input, Input::Packed { .. }) || is_elder_name(path);
+            attempt.files.push(first);
+            if alone {
+                return Ok(attempt);
+            }
         }
         match elders_of(path) {
             Ok(names) => attempt.names = names,
@@ -165,7 +193,7 @@ impl Attempt {
             if !known.insert(identity(&about)) {
                 continue;
             }
-            if self.may_be_copy(&file, &about, wall) {
+            if !self.is_away && self.may_be_copy(&file, &about, wall) {
                 self.copy = Some(about.len());
             }
             let needed = match &file.input {
@@ -211,6 +239,7 @@ impl Attempt {
             std::fs::metadata(&file.path).is_ok_and(|now| identity(&now) == identity(about))
         };
         self.files.iter().all(same)
+            && !(self.is_away && path.exists())
             && (self.names.is_empty() || elders_of(path).is_ok_and(|names| names == self.names))
     }
 

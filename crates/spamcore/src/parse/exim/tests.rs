@@ -1,0 +1,167 @@
+//! Lines of Exim, and what is read in them.
+
+use super::*;
+
+fn show(line: &str) -> String {
+    let parser = Exim { authenticated: true };
+    match parser.line(line.as_bytes()).hit {
+        Some(Hit::Counts(event, times)) => {
+            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+            let id = event.authenticated.map_or(String::new(), |id| format!(" A={}", text(id)));
+            format!("{:?} {}{id} {times}", event.kind, text(event.sender))
+        }
+        Some(other) => format!("{other:?}"),
+        None => "-".into(),
+    }
+}
+
+const ID: &str = "2026-11-23 18:06:47 1xVYRD-0008N8-0D <= ";
+
+#[test]
+fn senders_of_every_kind() {
+    for (rest, want) in [
+        ("a@b U=www P=local S=307", "User www 1"),
+        ("\"spaced user\"@w U=spaced user P=local S=4", "User spaced user 1"),
+        ("<> R=1xVYRD-0008N8-0D U=Debian-exim P=local S=3", "User Debian-exim 1"),
+        ("a@b U=www Ci=123 P=local S=307", "User www 1"),
+        ("a@b H=mx1.example.com [192.0.2.1] P=esmtp S=4 id=1@x", "HostName mx1.example.com 1"),
+        ("a@b H=mx1.example.com [192.0.2.1]:2525 P=esmtp S=4", "HostName mx1.example.com 1"),
+        ("a@b H=(helo-a) [192.0.2.2] P=esmtp S=4", "Helo helo-a 1"),
+        ("a@b H=real.net (helo-a) [192.0.2.3]:4444 P=esmtp S=4", "Helo helo-a 1"),
+        ("a@b H=[192.0.2.9]:25 P=esmtp S=4", "Address 192.0.2.9 1"),
+        ("a@b H=([192.0.2.77]) [192.0.2.10] P=esmtp S=4", "Helo [192.0.2.77] 1"),
+        ("a@b DS H=v6.example.com [2001:db8::9]:587 P=esmtp S=4", "HostName v6.example.com 1"),
+        ("a@b H=(x\u{1}y) [1.1.1.1] P=esmtp S=4", "Helo x\u{1}y 1"),
+    ] {
+        assert_eq!(show(&format!("{ID}{rest}")), want, "{rest}");
+    }
+}
+
+#[test]
+fn prefixes_and_syslog() {
+    let rest = "<= a@b U=web P=local S=4";
+    for (prefix, want) in [
+        ("2026-11-23 17:54:00.999 +0000 [77] 1ABCDE-000004-XY ", "User web 1"),
+        ("2026-11-23 17:20:00 1rAbCd-000000001kl-0abc ", "User web 1"),
+        ("Nov 23 17:57:00 vm exim[5006]: 2026-11-23 17:57:00 1xVYTC-0001Ik-2L ", "User web 1"),
+        (
+            "Nov 23 17:57:00 vm exim[5006]: [1/4] 2026-11-23 18:08:50.743 +0000 [5008] 1xVYTC-0001Im-2O ",
+            "User web 1",
+        ),
+        ("Nov 23 17:57:10 vm exim[5013]: 1xVYTC-0001Ir-2Q ", "User web 1"),
+        ("<22>Nov 23 18:08:50 exim[5013]: 1xVYTC-0001Ir-2Q ", "User web 1"),
+        ("Nov 23 17:57:10 vm cron[1]: 1xVYTC-0001Ir-2Q ", "-"),
+        ("Nov 23 17:57:10 vm exim[5013]: [2/4] 1xVYTC-0001Ir-2Q ", "-"),
+        ("2026-11-23 17:54:00 vm exim[5013]: 1xVYTC-0001Ir-2Q ", "-"),
+        ("2026-11-23 17:54:00 1ABCDE-000004-X ", "-"),
+        ("2026-11-23 17:54:00 1ABCDE-000004-XY-Z ", "-"),
+        ("2026-11-23 17:54:00 1ABCDE-000004-X. ", "-"),
+        ("2026-11-23 17:54:00 ", "-"),
+        (" 2026-11-23 17:54:00 1ABCDE-000004-XY ", "-"),
+    ] {
+        assert_eq!(show(&format!("{prefix}{rest}")), want, "{prefix}");
+    }
+    // A HELO so long that the first piece ends in it; `[1\\2]`, where the piece ends in a line break.
+    for (piece, want) in [("[1/2]", "Helo long 1"), ("[1\\2]", "Helo long 1"), ("", "-")] {
+        let line = format!("Nov 23 17:57:00 vm exim[5]: {piece} 1xVYTC-0001Ir-2Q <= a@b H=(long");
+        assert_eq!(show(&line.replace(":  ", ": ")), want, "{piece}");
+    }
+    let repeated = "Nov 23 17:57:10 vm exim[5]: message repeated 3 times: [ 1xVYTC-0001Ir-2Q <= a@b U=web P=local S=4]";
+    assert_eq!(show(repeated), "User web 3");
+}
+
+#[test]
+fn what_strangers_write_is_no_field() {
+    for (rest, want) in [
+        (
+            "a@b H=(pc-1) [192.0.2.5] P=esmtp S=4 id=U=root@x T=\"U=root P=local H=(v) [1.2.3.4]\" for z@z",
+            "Helo pc-1 1",
+        ),
+        ("\"x U=root \"@d.example U=joe P=local S=4", "User joe 1"),
+        ("\"x\\\" U=root P=local\"@d.example U=joe P=local S=4", "User joe 1"),
+        (
+            "a.\"b U=victim P=local S=1\"@evil.example H=(pc-4) [192.0.2.5] P=esmtp S=4",
+            "Helo pc-4 1",
+        ),
+        ("x\\ U=root\\ P=local@evil.example H=(pc-5) [192.0.2.5] P=esmtp S=4", "Helo pc-5 1"),
+        (
+            "a@b H=(pc-6) [1.2.3.4] U=victim P=local S=1 (b) [203.0.113.5] P=esmtp S=4",
+            "Helo pc-6 1",
+        ),
+        ("a@b H=(a b) [9.9.9.9] P=local U=root) [127.0.0.1] P=esmtp S=4", "Helo a b 1"),
+        ("a@b H=(a) [x] U=root) [127.0.0.1] P=esmtp S=4", "Helo a) [x] U=root 1"),
+        ("a@b H=(pc-2) [192.0.2.6] U=root P=esmtp S=4", "Helo pc-2 1"),
+        ("a@b P=local S=4", "-"),
+        ("a@b H=(x", "-"),
+        ("a@b H=name P=esmtp U=root P=local S=4", "-"),
+    ] {
+        assert_eq!(show(&format!("{ID}{rest}")), want, "{rest}");
+    }
+    for line in [
+        "2026-11-23 18:06:47 1xVYRD-0008N8-0D => a <a@b> R=x T=y H=mx [1.1.1.1] C=\"250 <= U=root P=local ok\"",
+        "2026-11-23 18:06:47 1xVYRD-0008N8-0D (= a@b U=www P=local S=307",
+        "2026-11-23 18:06:47 1xVYRD-0008N8-0D rejected RCPT <\"x <= U=root P=local \"@y>: no",
+        "2026-11-23 18:06:47 H=(a exim[1]: 1xVYTC-0001Ir-2Q <= x U=v P=local S=1) [1.2.3.4] rejected",
+    ] {
+        assert_eq!(show(line), "-", "{line}");
+    }
+}
+
+#[test]
+fn authenticated_ids() {
+    for (rest, want) in [
+        ("P=esmtpa A=plain:bob@example.com S=216", "bob@example.com"),
+        ("P=esmtpsa X=TLS1.3:C:256 CV=no SNI=x A=login:bob S=216 id=x@y.z", "bob"),
+        (
+            "I=[192.0.2.1]:25 P=esmtpa L.- A=plain:bob PRDR K S=281 M8S=0 RT=0.000s id=x@y T=\"a\" from <s@e> for r@e",
+            "bob",
+        ),
+        ("P=esmtpsa CV=no DN=\"CN=a\" SNI=x A=plain:bob S=2 id=x@y.z", "bob"),
+        ("P=esmtpsa CV=no DN=\"CN=a\\\" A=plain:v S=1\" SNI=x A=plain:bob S=2", "bob"),
+        ("P=esmtpsa CV=no DN=\"CN=a\\\\\" A=plain:bob S=2", "bob"),
+        ("P=esmtpsa CV=no DN=\"/CN=a\\\" A=plain:bob S=2", "bob"),
+        ("P=esmtpa A=plain:bob smith S=234 id=x@y.z", "bob smith"),
+        ("P=esmtpa A=plain: S=234 id=x@y.z", ""),
+        ("P=esmtpa A=plain:x:y S=234", "x:y"),
+        ("P=esmtpa A=plain:a S=1 U=root P=local S=234 id=x@y.z", "a S=1 U=root P=local"),
+        ("P=esmtpa A=plain:v S=1 for S=234 id=x@y.z", "v S=1 for"),
+        ("P=esmtpa A=plain:v S=1 T=\" S=234 id=x@y.z T=\" for a@b\"", "v S=1 T=\""),
+        ("P=esmtpa A=plain:v S=1 id=\" S=234 id=x@y.z T=\"@x\"", "v S=1 id=\""),
+        ("P=esmtpa A=plain:v S=1 for a@b\\ S=234 id=x@y.z", "v S=1 for a@b\\"),
+        ("P=esmtpa A=plain:v S=1 for a@b\\ S=234 id=\"p q\"@y.z", "v S=1 for a@b\\"),
+        ("P=esmtpa A=plain:v S=1 for a@\\ S=234", "v S=1 for a@\\"),
+        ("P=esmtpa A=plain:v S=1 id=a@b\\ S=234", "v S=1 id=a@b\\"),
+        ("P=esmtpa A=plain:v S=1 id=a\\ S=234", "v S=1 id=a\\"),
+        ("P=esmtpa A=plain:v S=1 id=a\\ S=234 T=\"@x\" for a@b", "v S=1 id=a\\"),
+        ("P=esmtpa A=plain:bob S=2 T=\"x S=5 id=1@2\" for \"q r\"@e.net c@e.net", "bob"),
+        ("U=ident P=esmtpa A=plain:bob S=2", "bob"),
+        ("U=ident P=esmtpa A=plain:bob S=2 T=\"a P=b\"", "bob"),
+        ("P=esmtpa A=plain:bob S=2 id=x", "bob"),
+        ("P=esmtpa A=plain:bob S=2 id=a\\ b@c", "bob"),
+        ("P=esmtpa A=plain:bob S=2 id=a\"b T=\"x\"", "bob"),
+        ("P=esmtpa A=plain:bob S=2 id=x for postmaster a\\ b@c", "bob"),
+        ("P=esmtpa A=plain:bob S=2 id=x for a@b <trunc>", "bob"),
+        ("P=esmtpa A=plain:bob S=2 id=x T=\"y\" from <\"a b\"@c> for a@b", "bob"),
+        ("P=esmtpa A=plain:v S=1 from < S=234 id=x from <a@c>", "v S=1 from <"),
+        ("P=esmtpa A=plain:bob S=2 id=x T=\"y\" from <a@c>", "bob"),
+        ("P=esmtpa A=plain:bob S=2 id=x T=\"y **** log string overflowed log buffer ****", "bob"),
+        ("P=esmtpa A=plain:bob S=2 id=x \r", "bob"),
+        ("P=esmtpa A=plain:v S=1 id= S=234 id=x", "v S=1 id="),
+        ("U=x P=esmtpa A=plain:v S=1 P=esmtp S=4", "v S=1 P=esmtp"),
+        ("U=x P=esmtpa A=plain:v S=1 for a@b P=esmtp S=4", "v S=1 for a@b P=esmtp"),
+    ] {
+        let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
+        assert_eq!(show(&line), format!("Helo pc A={want} 1"), "{rest}");
+    }
+    for rest in [
+        "P=esmtp S=4",
+        "P=esmtp S=4 T=\" A=plain:victim S=1\"",
+        "P=esmtpa A=plain S=4",
+        "P=esmtp S=4 id=x T=\"y P=esmtpa A=plain:victim S=1 id=z\"",
+        "P=esmtp S=4 id=x for \"x P=esmtpa A=plain:victim S=1 id=z\"@d",
+        "U=i P=esmtp S=4 id=x T=\"y P=esmtpa A=plain:victim S=1 id=z\"",
+    ] {
+        let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
+        assert_eq!(show(&line), "Helo pc 1", "{rest}");
+    }
+}
