@@ -260,7 +260,7 @@ pub(crate) const PROGRAM: Program<Args> = Program {
              evidence, so that one that was enabled again is not disabled on old lines.",
             "The way back, whatever way it was:",
             "    postfix-spam-check --enable-account=alice",
-            "A lock does not end open sessions (postfix reload, doveadm kick), empty caches (doveadm auth \
+            "A lock does not end open sessions (systemctl restart postfix, doveadm kick), empty caches (doveadm auth \
              cache flush, systemctl restart saslauthd, nscd -i passwd), take away SSH keys, or stop what is \
              in the queue (postsuper -h). The notice has these commands with the account's name.",
             "A syslog file cannot prove who wrote a line: every local user can write one, and have somebody \

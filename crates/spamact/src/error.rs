@@ -12,6 +12,9 @@ use spamcore::error::chain;
 use crate::account::{AccountName, Refusal};
 use crate::mail::SmtpFailure;
 
+/// The step of a session with a mail server in which it reads a notice.
+pub(crate) const DATA: &str = "DATA";
+
 /// A failure to act, or to find out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -162,10 +165,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether a mail server read a notice and said no: it may take another one.
+    /// Whether a mail server read a notice and said no: it may take another one. One that said no before
+    /// (to a password, to an address) would say so again.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Smtp { source, .. } => matches!(source, SmtpFailure::Said(_)),
+            Self::Smtp { step, source, .. } => {
+                *step == DATA && matches!(source, SmtpFailure::Said(_))
+            }
             Self::NoWayOut { smtp, .. } => smtp.is_refusal(),
             _ => false,
         }
@@ -207,6 +213,18 @@ fn base(program: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_server_that_read_the_notice_has_refused_it() {
+        for (step, refusal) in [("AUTH", false), ("MAIL", false), ("RCPT", false), (DATA, true)] {
+            let source = SmtpFailure::Said("554 no".into());
+            let smtp = Error::Smtp { server: "127.0.0.1:25".into(), step, source };
+            assert_eq!(smtp.is_refusal(), refusal, "{step}");
+        }
+        let source = SmtpFailure::TimedOut;
+        let silent = Error::Smtp { server: "127.0.0.1:25".into(), step: DATA, source };
+        assert!(!silent.is_refusal());
+    }
 
     #[test]
     fn a_reason_is_short_and_the_text_is_full() {

@@ -26,7 +26,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::server::Tls;
 use super::{Address, Login, Patience, Server};
-use crate::error::Error;
+use crate::error::{DATA, Error};
 use crate::printable::cut;
 
 /// How much is shown of what a server says.
@@ -212,7 +212,7 @@ impl Session<'_> {
         client.mail_from(self.mail.from.as_ref(), &Parameters::new()).await?;
         self.at.set("RCPT");
         client.rcpt_to(self.mail.to.as_ref(), &Parameters::new()).await?;
-        self.at.set("DATA");
+        self.at.set(DATA);
         // The end of the last line is written with the dot.
         let message = self.mail.message.strip_suffix(b"\r\n").unwrap_or(self.mail.message);
         client.data(message).await?;
