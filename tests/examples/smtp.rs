@@ -3,9 +3,10 @@
 //!
 //! SESSIONS are separated by empty lines. Each line is sent with CR LF, and the reply to it awaited. A line
 //! that begins with `|` is sent without the bar, and no reply is awaited: the text of a message, or commands
-//! that run ahead. `\xNN` stands for a byte, `\\` for a backslash. A first line `@ADDRESS` connects from that
-//! address. Of each session a line is printed: the codes of the greeting and of the replies, separated by
-//! blanks, or `error: …` where the connection broke. A reply that is awaited for longer than a minute breaks it.
+//! that run ahead; a line `<` sends nothing, and awaits one more reply, to such a command. `\xNN` stands for a
+//! byte, `\\` for a backslash. A first line `@ADDRESS` connects from that address. Of each session a line is
+//! printed: the codes of the greeting and of the replies, separated by blanks, or `error: …` where the
+//! connection broke. A reply that is awaited for longer than a minute breaks it.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -57,6 +58,10 @@ fn talk(server: SocketAddr, session: &[&[u8]], codes: &mut Vec<String>) -> io::R
     let mut replies = BufReader::new(&stream);
     codes.push(reply(&mut replies)?);
     for line in words {
+        if *line == b"<" {
+            codes.push(reply(&mut replies)?);
+            continue;
+        }
         let (line, awaited) = match line {
             [b'|', line @ ..] => (line, false),
             line => (*line, true),
