@@ -376,7 +376,7 @@ fn a_syslog_that_hangs_delays_a_mail_for_seconds_and_leaves_no_process() {
             &format!("echo $$ >>{}/pids; exec sleep 600", host.folder.display()),
         );
         let took = sent_anyway(host);
-        assert!(took >= Duration::from_secs(1), "it was waited for");
+        assert!(took >= Duration::from_secs(3), "it was waited for");
         assert!(took < Duration::from_secs(20), "{took:?}");
         let pids = fs::read_to_string(host.folder.join("pids")).expect("it ran");
         assert_eq!(pids.lines().count(), 1, "once");
