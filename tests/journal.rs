@@ -70,7 +70,7 @@ fn with_journal(entries: Option<&[u8]>, line: &str) -> Option<(String, Option<i3
 
 const ACCEPTED: &[u8] = b"3F1A2B: client=unknown[192.0.2.7], sasl_method=PLAIN, sasl_username=bob";
 
-/// Seven messages that count, and as many that others have planted.
+/// Messages that count, and some that others have planted.
 fn entries() -> Vec<u8> {
     let postfix = [("_UID", "4106"), ("_PID", "7")];
     let unit = [("_UID", "0"), ("_PID", "8"), ("_SYSTEMD_UNIT", "postfix@-.service")];
@@ -79,6 +79,9 @@ fn entries() -> Vec<u8> {
     let web = [("_UID", "33"), ("_PID", "10"), ("_SYSTEMD_UNIT", "apache2.service")];
     let wrapper = |path: &str, uid: u32| {
         format!("sendmail-php url=h, client=8.8.8.8, filename={path}, uid={uid}, user=u, args=")
+    };
+    let ours = |path: &str, uid: u32| {
+        format!("sendmail-php v=2, url=h, client=, filename={path}, uid={uid}, user=u, args=")
     };
     let at = 1_795_456_600;
     [
@@ -89,6 +92,8 @@ fn entries() -> Vec<u8> {
         entry(at + 3, "postfix/smtpd", &[b"x\n", ACCEPTED].concat(), &postfix),
         entry(at + 4, "www-data", wrapper("/srv/a.php", 33).as_bytes(), &web),
         entry(at + 5, "www-data", wrapper("/srv/victim.php", 0).as_bytes(), &web), // planted
+        entry(at + 5, "www-data", ours("/srv/a%20b.php", 33).as_bytes(), &web),
+        entry(at + 5, "www-data", ours("/srv/victim.php", 0).as_bytes(), &web), // planted
         entry(at + 6, "php", b"mail() on [/srv/b\x01\nc.php:3]: To: a@b", &web),
     ]
     .concat()
@@ -108,7 +113,7 @@ fn only_what_journald_vouches_for_counts() {
         assert!(text.ends_with(line), "{text}");
     }
     let legacy = run("php-legacy-spam-check", "10 1");
-    assert_eq!(legacy, Some(("/srv/a.php\n".into(), Some(0))));
+    assert_eq!(legacy, Some(("/srv/a b.php\n/srv/a.php\n".into(), Some(0))));
     let php = run("php-spam-check", "1 --journal");
     assert_eq!(php, Some(("/srv/b\u{1}\nc.php\n".into(), Some(0))), "any byte");
 }
