@@ -1,4 +1,7 @@
-//! Running the programs as a user would.
+//! Running the programs as a user would, and what strangers plant in logs.
+
+pub mod planted;
+pub mod random;
 
 use std::ffi::OsStr;
 use std::io::Write;

@@ -12,7 +12,7 @@ use spamcore::report::Style;
 use spamcore::window::Period;
 
 /// The program.
-pub(crate) const PROGRAM: Program<Args> = Program {
+pub const PROGRAM: Program<Args> = Program {
     name: "exim-spam-check",
     old_name: "exim-spam-scan",
     about: "tells which local users and SMTP clients of Exim send too much",
@@ -80,7 +80,7 @@ pub(crate) const PROGRAM: Program<Args> = Program {
 
 /// The arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Args {
+pub struct Args {
     common: Common,
     authenticated: bool,
 }
@@ -99,7 +99,7 @@ fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
 }
 
 /// Runs the program.
-pub(crate) fn run(
+pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     host: Host,
     out: &mut impl Write,

@@ -1,9 +1,8 @@
 //! Tells which local users and SMTP clients of Exim send too much. The texts and options are in `args.rs`, all else in the libraries.
 
-mod args;
-
 use std::process::ExitCode;
 
+use exim_spam_check::args;
 use spamcore::host::Host;
 
 fn main() -> ExitCode {

@@ -13,7 +13,7 @@ use spamcore::source::journal::Origin;
 use spamcore::window::Period;
 
 /// The program.
-pub(crate) const PROGRAM: Program<Common> = Program {
+pub const PROGRAM: Program<Common> = Program {
     name: "php-legacy-spam-check",
     old_name: "php-spam-legacy",
     about: "tells which scripts of old PHP send too much",
@@ -83,7 +83,7 @@ fn set_minutes(args: &mut Common, value: &OsStr) -> Result<(), String> {
 }
 
 /// Runs the program.
-pub(crate) fn run(
+pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     host: Host,
     out: &mut impl Write,

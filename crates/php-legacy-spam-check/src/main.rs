@@ -1,9 +1,8 @@
 //! Tells which scripts of old PHP send too much in some minutes. The texts and options are in `args.rs`, all else in the libraries.
 
-mod args;
-
 use std::process::ExitCode;
 
+use php_legacy_spam_check::args;
 use spamcore::host::Host;
 
 fn main() -> ExitCode {

@@ -13,7 +13,7 @@ use spamcore::source::journal::Origin;
 use spamcore::window::Period;
 
 /// The program.
-pub(crate) const PROGRAM: Program<Common> = Program {
+pub const PROGRAM: Program<Common> = Program {
     name: "php-spam-check",
     old_name: "php-spam",
     about: "tells which PHP scripts send too much in a day",
@@ -70,7 +70,7 @@ pub(crate) const PROGRAM: Program<Common> = Program {
 };
 
 /// Runs the program.
-pub(crate) fn run(
+pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     host: Host,
     out: &mut impl Write,

@@ -1,9 +1,8 @@
 //! Tells which PHP scripts send too much in a day. The texts and options are in `args.rs`, all else in the libraries.
 
-mod args;
-
 use std::process::ExitCode;
 
+use php_spam_check::args;
 use spamcore::host::Host;
 
 fn main() -> ExitCode {

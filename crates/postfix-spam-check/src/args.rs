@@ -19,7 +19,7 @@ use spamcore::window::Period;
 use crate::acting::Acting;
 
 /// The program.
-pub(crate) const PROGRAM: Program<Args> = Program {
+pub const PROGRAM: Program<Args> = Program {
     name: "postfix-spam-check",
     old_name: "postfix-spam-scan",
     about: "tells which logged-in senders of Postfix send too much",
@@ -324,7 +324,7 @@ pub(crate) const PROGRAM: Program<Args> = Program {
 
 /// The arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Args {
+pub struct Args {
     common: Common,
     spread: Option<Spread>,
     webmail: Webmail,
@@ -362,7 +362,7 @@ fn master(value: &OsStr) -> Result<String, String> {
 }
 
 /// Runs the program.
-pub(crate) fn run(
+pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     host: Host,
     site: &Site,

@@ -1,10 +1,8 @@
 //! Tells which logged-in senders of Postfix send too much. The texts and options are in `args.rs`, all else in the libraries.
 
-mod acting;
-mod args;
-
 use std::process::ExitCode;
 
+use postfix_spam_check::args;
 use spamact::site::Site;
 use spamcore::host::Host;
 

@@ -132,6 +132,7 @@ impl<R: Read> Lines<R> {
     fn rest(&mut self) -> Option<&[u8]> {
         let run = self.given..self.filled;
         self.given = self.filled;
+        self.overlong += count_overlong(&self.buffer[run.clone()]);
         (!run.is_empty() && !self.hold_last && !self.skipping).then(|| &self.buffer[run])
     }
 }
@@ -237,6 +238,18 @@ mod tests {
         assert_eq!(read(b"a\nb", &[1], true).0, [b"a".to_vec()]);
         assert_eq!(read(b"", &[1], false).0, Vec::<Vec<u8>>::new());
         assert_eq!(read(b"\n", &[1], false).0, [b"".to_vec()]);
+    }
+
+    #[test]
+    fn a_last_line_that_is_too_long_is_told_however_it_comes() {
+        for (length, overlong) in [(LONGEST, 0), (LONGEST + 1, 1), (3 * CHUNK, 1)] {
+            let input = [b"a\n", &vec![b'x'; length][..]].concat();
+            for sizes in [&[usize::MAX][..], &[4096], &[LONGEST, 1]] {
+                for hold_last in [false, true] {
+                    assert_eq!(read(&input, sizes, hold_last).1, overlong, "{length} {sizes:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -28,9 +28,7 @@ impl Webmail {
     /// The error is the item that is neither.
     pub fn add(&mut self, list: &str) -> Result<(), String> {
         for item in list.split([',', ' ', '\t']).filter(|item| !item.is_empty()) {
-            let network =
-                item.parse::<IpNet>().or_else(|_| item.parse::<IpAddr>().map(IpNet::from));
-            self.networks.push(network.map_err(|_| item.to_owned())?.trunc());
+            self.networks.push(network(item).ok_or(item)?.trunc());
         }
         Ok(())
     }
@@ -40,6 +38,26 @@ impl Webmail {
         let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
     }
+}
+
+/// `ADDRESS` or `ADDRESS/LENGTH`. An IPv4 address mapped into IPv6 is itself here too.
+///
+/// The address is read as one alone is: `10.00.0.0`, which some take for octal, is none in a network
+/// either.
+fn network(item: &str) -> Option<IpNet> {
+    let (address, length) = match item.split_once('/') {
+        Some((address, length)) => (address, Some(length)),
+        None => (item, None),
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let digits = |text: &&str| text.bytes().all(|b| b.is_ascii_digit());
+    let Some(length) = length else { return Some(address.to_canonical().into()) };
+    let length: u8 = Some(length).filter(digits)?.parse().ok()?;
+    let mapped = address.is_ipv6() && address.to_canonical().is_ipv4();
+    if mapped {
+        return IpNet::new(address.to_canonical(), length.checked_sub(96)?).ok();
+    }
+    IpNet::new(address, length).ok()
 }
 
 #[cfg(test)]
@@ -79,7 +97,21 @@ mod tests {
         ] {
             assert_eq!(webmail.holds(address.parse().expect("address")), want, "{address}");
         }
-        assert_eq!(webmail.add("10.0.0.0/33"), Err("10.0.0.0/33".into()));
+        assert!(webmail.holds("1.2.3.4".parse().expect("address")));
+        assert!(webmail.holds("::ffff:1.2.3.4".parse().expect("address")));
+        assert_eq!(webmail.add("::ffff:198.18.0.0/111"), Ok(()));
+        assert!(webmail.holds("198.19.7.7".parse().expect("address")));
+        assert!(!webmail.holds("198.20.0.0".parse().expect("address")));
+        for wrong in [
+            "10.0.0.0/33",
+            "198.51.00.77/24",
+            "10.0.0.0/+8",
+            "10.0.0.0/",
+            "::/129",
+            "::ffff:1.2.3.4/0",
+        ] {
+            assert_eq!(webmail.add(wrong), Err(wrong.into()));
+        }
         assert_eq!(webmail.add("10.0.0.1,mail"), Err("mail".into()));
     }
 }

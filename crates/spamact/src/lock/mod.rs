@@ -9,7 +9,8 @@ mod command;
 mod local;
 mod nis;
 mod sasl_access;
-mod shadow;
+pub mod shadow;
+pub mod table;
 #[cfg(test)]
 mod testing;
 

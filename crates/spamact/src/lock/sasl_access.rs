@@ -17,14 +17,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::table::{self, ACTION, Holder};
 use super::{Standing, in_pattern, settled, shown, typed};
 use crate::account::AccountName;
 use crate::error::Error;
 use crate::files;
 use crate::run::{first_line, run};
-
-/// What follows the login on a line of ours.
-const ACTION: &str = "REJECT account disabled: sending spam";
 
 /// The types that `postmap` compiles and Postfix notices a change of.
 const TYPES: [&str; 6] = ["hash", "btree", "lmdb", "cdb", "dbm", "sdbm"];
@@ -126,20 +124,15 @@ impl SaslAccess {
         if self.standing(name)? == Standing::Locked {
             return Ok(());
         }
-        let mut text = self.text()?;
-        let ours = entries(&text).find(|entry| entry.is_for(name)).map(|entry| entry.is_ours(name));
-        match ours {
+        let text = self.text()?;
+        match table::holder(&text, name) {
             // A run before this one was killed, or postmap failed: it is compiled below.
-            Some(true) => {}
-            Some(false) => {
+            Holder::Us => {}
+            Holder::Other => {
                 return Err(Error::Entry { name: name.clone(), table: self.file.clone() });
             }
-            None => {
-                if text.last().is_some_and(|&last| last != b'\n') {
-                    text.push(b'\n');
-                }
-                text.extend_from_slice(format!("{name} {ACTION}\n").as_bytes());
-                files::replace_or_create(&self.file, &text, 0o644)?;
+            Holder::Nobody => {
+                files::replace_or_create(&self.file, &table::with_entry(&text, name), 0o644)?;
             }
         }
         self.compile(name, Standing::Locked)
@@ -147,13 +140,7 @@ impl SaslAccess {
 
     pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
         let text = self.text()?;
-        let mut kept = Vec::with_capacity(text.len());
-        let mut from = 0;
-        for entry in entries(&text).filter(|entry| entry.is_ours(name)) {
-            kept.extend_from_slice(&text[from..entry.at]);
-            from = entry.at + entry.first.len();
-        }
-        kept.extend_from_slice(&text[from..]);
+        let kept = table::without_entry(&text, name);
         if kept == text && self.standing(name)? == Standing::Open {
             return Ok(());
         }
@@ -197,53 +184,6 @@ fn is_refusal(result: &str) -> bool {
         && word.starts_with(['4', '5'])
         && word.bytes().all(|digit| digit.is_ascii_digit());
     code || word == "REJECT" || word == "DEFER"
-}
-
-/// An entry of a table: a line that begins with no blank, and what continues it.
-struct Entry<'a> {
-    /// Where its first line begins.
-    at: usize,
-    /// Its first line, with its newline.
-    first: &'a [u8],
-    /// Whether another line continues it.
-    continued: bool,
-}
-
-impl Entry<'_> {
-    /// Postfix folds case, so do we; a key may stand in quotes.
-    fn is_for(&self, name: &AccountName) -> bool {
-        let key = self.first.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-        let bare = key.strip_prefix(b"\"").and_then(|key| key.strip_suffix(b"\""));
-        bare.unwrap_or(key).eq_ignore_ascii_case(name.as_ref().as_bytes())
-    }
-
-    fn is_ours(&self, name: &AccountName) -> bool {
-        let line = self.first.trim_ascii_end();
-        let action = line.split_at_checked(name.as_ref().len()).map(|(_, action)| action);
-        let ours = action.and_then(|action| action.strip_prefix(b" ")) == Some(ACTION.as_bytes());
-        ours && !self.continued && self.is_for(name)
-    }
-}
-
-/// The entries of a table, as postmap(1) reads lines: those that begin with a blank continue an entry,
-/// empty ones and comments are nothing, wherever they stand.
-fn entries(text: &[u8]) -> impl Iterator<Item = Entry<'_>> {
-    let mut at = 0;
-    let mut lines = text
-        .split_inclusive(|&b| b == b'\n')
-        .filter_map(move |line| {
-            let here = at;
-            at += line.len();
-            let first = line.trim_ascii_start().first()?;
-            (*first != b'#').then_some((here, line))
-        })
-        .peekable();
-    std::iter::from_fn(move || {
-        let blank = |line: &[u8]| line[0].is_ascii_whitespace();
-        let (at, first) = lines.find(|(_, line)| !blank(line))?;
-        let continued = lines.peek().is_some_and(|(_, line)| blank(line));
-        Some(Entry { at, first, continued })
-    })
 }
 
 /// Whether postmap compiles tables of a type.

@@ -26,7 +26,7 @@ fn password<'a>(line: &'a [u8], name: &str) -> Option<(usize, &'a [u8])> {
 }
 
 /// How an account stands.
-pub(super) fn standing(text: &[u8], name: &str) -> Standing {
+pub fn standing(text: &[u8], name: &str) -> Standing {
     let mut standing = Standing::Missing;
     for (_, password) in lines(text).filter_map(|line| password(line, name)) {
         if !is_locked(password) {
@@ -39,7 +39,7 @@ pub(super) fn standing(text: &[u8], name: &str) -> Standing {
 
 /// The text with `*` before the account's password, where it is not locked yet; `None` where nothing is
 /// to be changed.
-pub(super) fn locked(text: &[u8], name: &str) -> Option<Vec<u8>> {
+pub fn locked(text: &[u8], name: &str) -> Option<Vec<u8>> {
     edited(text, name, |password| (!is_locked(password)).then(|| [b"*", password].concat()))
 }
 
@@ -47,7 +47,7 @@ pub(super) fn locked(text: &[u8], name: &str) -> Option<Vec<u8>> {
 ///
 /// A lone `*` stays, since the account would need no password then, and so does one before another
 /// mark: that is not ours.
-pub(super) fn unlocked(text: &[u8], name: &str) -> Option<Vec<u8>> {
+pub fn unlocked(text: &[u8], name: &str) -> Option<Vec<u8>> {
     edited(text, name, |password| {
         let rest = password.strip_prefix(b"*")?;
         (!rest.is_empty() && !is_locked(rest)).then(|| rest.to_vec())

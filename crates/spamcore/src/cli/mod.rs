@@ -168,6 +168,8 @@ fn usage(error: &lexopt::Error) -> UsageError {
 }
 
 fn wrong(name: &str, value: &OsStr, why: &str) -> UsageError {
+    // It may repeat a part of the value.
+    let why = crate::report::shown(why.as_bytes());
     if value.is_empty() {
         return UsageError(format!("{name}: {why}"));
     }
@@ -239,6 +241,14 @@ mod tests {
                     args.master = Some(text(value)?.to_owned());
                     Ok(())
                 },
+            },
+            Opt {
+                long: "word",
+                aliases: &[],
+                short: Some('w'),
+                value: Value::Required("WORD"),
+                help: "",
+                set: |_, value| Err(format!("'{}' is no word", text(value)?)),
             },
             Opt {
                 long: "quiet",
@@ -325,6 +335,7 @@ mod tests {
             ),
             (&["--quiet=yes"], "unexpected argument for option '--quiet': \"yes\""),
             (&["a", "\u{1b}[31m"], "one argument too many: '\\x1b[31m'"),
+            (&["-w", "\u{1b}[31m"], "--word '\\x1b[31m': '\\x1b[31m' is no word"),
         ] {
             assert_eq!(parse(line), Err(want.into()), "{line:?}");
         }

@@ -1,0 +1,3 @@
+//! The arguments of `php-spam-check` and the run that they ask for; `main.rs` hands them over.
+
+pub mod args;

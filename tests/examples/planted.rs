@@ -1,0 +1,277 @@
+//! Plants lines of a victim in every field that a stranger can write, and looks that nobody counts them.
+//!
+//! `planted [--lines N] [--seed S]` writes N lines (100,000 where not told) into a syslog file, a main
+//! log of Exim and a log of PHP: each a line of some software with a planted line in its field, and among
+//! them honest lines at known places. Then each of the four programs reads its logs. The victim must be
+//! counted 0 times and locked 0 times (`-d 0,0 --dry-run`), every honest sender exactly as often as it
+//! was written, and so must who a line is of. Prints what was counted; exit status 1 where that is wrong.
+
+#![expect(clippy::print_stdout, reason = "it is a command")]
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde_json::Value;
+use tests::planted::{Log, PLACES, VICTIMS, stamps, text, whole};
+use tests::random::Random;
+use tests::{Folder, Run, run};
+
+/// One line of so many is honest.
+const HONEST_EVERY: u64 = 40;
+
+/// A program, the logs that it reads, and its arguments for a limit that everybody reaches.
+const PROGRAMS: [(&str, &[Log], &[&str]); 4] = [
+    ("postfix-spam-check", &[Log::Syslog], &["-m", "1", "--overrides=/dev/null"]),
+    ("exim-spam-check", &[Log::Exim, Log::Syslog], &["-m", "0", "--auth", "--overrides=/dev/null"]),
+    ("php-spam-check", &[Log::Php, Log::Syslog], &["1"]),
+    ("php-legacy-spam-check", &[Log::Syslog], &["100", "1"]),
+];
+
+/// Where an honest line stands, the line, and what it counts as.
+type Honest = (Log, &'static str, &'static [(usize, &'static str, u64)]);
+
+/// Honest lines of every counted format: where, the line, and what it counts for, how often, by which of
+/// the programs.
+const HONEST: [Honest; 15] = [
+    (
+        Log::Syslog,
+        "mx postfix/smtpd[7]: 3F1A2B: client=a1.isp.net[192.0.2.7], sasl_method=P, sasl_username=honest",
+        &[(0, "honest", 1)],
+    ),
+    (
+        Log::Syslog,
+        "mx postfix/submission/smtpd[7]: 4jYDVw0hbHz1TsNr: client=unknown[192.0.2.8]:99, sasl_method=P, sasl_username=honest, sasl_sender=x",
+        &[(0, "honest", 1)],
+    ),
+    (
+        Log::Syslog,
+        "mx postfix/smtpd[7]: message repeated 3 times: [ 3F1A2B: client=a1.isp.net[192.0.2.7], sasl_method=P, sasl_username=repeated]",
+        &[(0, "repeated", 3)],
+    ),
+    (Log::Exim, "1ABCDE-000001-XY <= a@b U=honest P=local S=4", &[(1, "honest", 1)]),
+    (
+        Log::Exim,
+        "1ABCDE-000001-XY <= a@b H=(honest-pc) [192.0.2.5] P=esmtpa A=plain:honest-id S=4",
+        &[(1, "honest-pc", 1), (1, "honest-id", 1)],
+    ),
+    (
+        Log::Exim,
+        "1ABCDE-00000000001-XYZA <= a@b H=honest.example [192.0.2.5] P=esmtp S=4",
+        &[(1, "honest.example", 1)],
+    ),
+    (Log::Exim, "1ABCDE-000001-XY <= a@b H=[192.0.2.9] P=esmtp S=4", &[(1, "192.0.2.9", 1)]),
+    (Log::Syslog, "mx exim[7]: 1ABCDE-000001-XY <= a@b U=honest P=local S=4", &[(1, "honest", 1)]),
+    (
+        Log::Syslog,
+        "mx exim[7]: 2026-11-23 17:57:00 1ABCDE-000001-XY <= a@b H=(honest-pc) [192.0.2.5] P=esmtp S=4",
+        &[(1, "honest-pc", 1)],
+    ),
+    (
+        Log::Php,
+        "mail() on [/home/honest/x.php:1]: To: a@b -- Headers: x",
+        &[(2, "/home/honest/x.php", 1)],
+    ),
+    (
+        Log::Php,
+        "mail() on [/home/honest/x.php(7) : eval()'d code:1]: To: a@b -- Headers: x -- Subject: y",
+        &[(2, "/home/honest/x.php", 1)],
+    ),
+    (
+        Log::Syslog,
+        "mx php: mail() on [/home/honest/y.php:1]: To: a@b -- Headers: x",
+        &[(2, "/home/honest/y.php", 1)],
+    ),
+    (
+        Log::Syslog,
+        "mx root: sendmail-php url=h/, client=192.0.2.7, filename=/home/honest/old.php, uid=7, user=x, args=",
+        &[(3, "/home/honest/old.php", 1)],
+    ),
+    (
+        Log::Syslog,
+        "mx root: sendmail-php url=, client=::1, filename=/home/honest/a b.php, uid=7, user=x, args=-t",
+        &[(3, "/home/honest/a b.php", 1)],
+    ),
+    (
+        Log::Syslog,
+        "mx web: message repeated 2 times: [ sendmail-php url=, client=, filename=/home/honest/old.php, uid=7, user=x, args=]",
+        &[(3, "/home/honest/old.php", 2)],
+    ),
+];
+
+/// What each program is to count, by sender.
+type Counts = [BTreeMap<&'static str, u64>; 4];
+
+fn main() -> ExitCode {
+    let mut lines = 100_000;
+    let mut seed = 1;
+    let mut args = std::env::args().skip(1);
+    while let Some(arg) = args.next() {
+        let value = args.next().and_then(|value| value.parse().ok());
+        match (&*arg, value) {
+            ("--lines", Some(value)) => lines = value,
+            ("--seed", Some(value)) => seed = value,
+            _ => {
+                println!("planted [--lines N] [--seed S]");
+                return ExitCode::from(2);
+            }
+        }
+    }
+    let begin = Instant::now();
+    let folder = Folder::new();
+    let (counts, honest) = write(&folder, lines, seed);
+    println!(
+        "{lines} lines (seed {seed}): {} of strangers in {} places, {honest} honest",
+        lines - honest,
+        PLACES.len()
+    );
+    let mut wrong = 0;
+    for (number, program) in PROGRAMS.iter().enumerate() {
+        wrong += check(&folder, program, &counts[number]);
+    }
+    wrong += check_locks(&folder);
+    let verdict = if wrong == 0 { "as it must be" } else { "WRONG" };
+    println!("planted: {lines} lines, {wrong} differences: {verdict}, {:.0?}", begin.elapsed());
+    ExitCode::from(u8::from(wrong > 0))
+}
+
+fn name(log: Log) -> &'static str {
+    match log {
+        Log::Syslog => "mail.log",
+        Log::Exim => "mainlog",
+        Log::Php => "phpmail.log",
+    }
+}
+
+/// Writes the logs; what is to be counted, and the number of honest lines.
+fn write(folder: &Folder, lines: u64, seed: u64) -> (Counts, u64) {
+    let mut random = Random::new(seed);
+    let mut logs = [Log::Syslog, Log::Exim, Log::Php].map(|log| {
+        let file = File::create(folder.path(name(log))).expect("a temporary file");
+        (log, BufWriter::new(file))
+    });
+    let mut counts = Counts::default();
+    let (mut honest, mut second, mut planted) = (0, u64::MAX, Vec::new());
+    let mut time = String::new();
+    for number in 0..lines {
+        // From 16:58:01 to 17:57:59.
+        let now = 61_081 + number * 3598 / lines;
+        if now != second {
+            second = now;
+            time = format!("{:02}:{:02}:{:02}", now / 3600, now / 60 % 60, now % 60);
+            planted = whole(&time);
+        }
+        let (log, line) = if number.is_multiple_of(HONEST_EVERY) {
+            honest += 1;
+            let (log, line, of) = HONEST[random.below(HONEST.len())];
+            for (program, sender, times) in of {
+                *counts[*program].entry(sender).or_default() += times;
+            }
+            (log, stamped(log, &time, line, &mut random))
+        } else {
+            let place = PLACES[random.below(PLACES.len())];
+            if let Some(sender) = place.counts {
+                // Of a line through syslog its first words say whose it is.
+                let program = match place.log {
+                    Log::Exim => 1,
+                    Log::Syslog if place.line.contains("smtpd[") => 0,
+                    Log::Syslog if place.line.contains(" exim[") => 1,
+                    Log::Php | Log::Syslog => 2,
+                };
+                *counts[program].entry(sender).or_default() += 1;
+            }
+            let stamps = stamps(place.log, &time);
+            let text = text(&planted, |below| random.below(below));
+            (place.log, place.with(&stamps[random.below(stamps.len())], &text))
+        };
+        for (of, file) in &mut logs {
+            if *of == log {
+                writeln!(file, "{line}").expect("a temporary file");
+            }
+        }
+    }
+    for (_, mut file) in logs {
+        file.flush().expect("a temporary file");
+    }
+    (counts, honest)
+}
+
+fn stamped(log: Log, time: &str, line: &str, random: &mut Random) -> String {
+    let stamps = stamps(log, time);
+    let stamp = &stamps[random.below(stamps.len())];
+    if stamp.is_empty() { line.to_owned() } else { format!("{stamp} {line}") }
+}
+
+/// Runs a program on its logs, with more arguments, for JSON.
+fn findings(folder: &Folder, program: usize, more: &[&str]) -> (Run, Vec<Value>) {
+    let (program, logs, limit) = PROGRAMS[program];
+    let mut args: Vec<String> =
+        [limit, more].concat().iter().map(|arg| (*arg).to_owned()).collect();
+    for log in logs {
+        args.push("-l".into());
+        args.push(folder.path(name(*log)).display().to_string());
+    }
+    args.extend(["--format=json".into(), "--now=2026-11-23 17:58:00".into()]);
+    let run = run(program, &args);
+    let found = run.out.split(|&b| b == b'\n').filter(|line| !line.is_empty());
+    let found = found.map(|line| serde_json::from_slice(line).expect("JSON")).collect();
+    (run, found)
+}
+
+fn is_victim(sender: &str) -> bool {
+    VICTIMS.contains(&sender)
+}
+
+/// Compares what a program counts; gives the number of differences.
+fn check(folder: &Folder, program: &(&str, &[Log], &[&str]), want: &BTreeMap<&str, u64>) -> u64 {
+    let number = PROGRAMS.iter().position(|(name, ..)| *name == program.0).unwrap_or(0);
+    let (run, found) = findings(folder, number, &[]);
+    let mut got: BTreeMap<&str, u64> = BTreeMap::new();
+    for finding in &found {
+        // The sender of a kind and that of another are added: each was written as often.
+        let sender = finding["sender"].as_str().unwrap_or_default();
+        *got.entry(sender).or_default() += finding["messages"].as_u64().unwrap_or(0);
+    }
+    let victim: u64 =
+        got.iter().filter(|(name, _)| is_victim(name)).map(|(_, messages)| messages).sum();
+    let mut wrong = victim;
+    // Lines of the wrapper with two readings are told, and count for nobody: its status is 1 then.
+    let told = run.err.lines().all(|line| line.contains("counted for nobody: "));
+    let status = i32::from(!run.err.is_empty());
+    if !told || run.status != Some(status) || (status == 1 && number != 3) {
+        println!("{}: status {:?}: {}", program.0, run.status, run.err);
+        wrong += 1;
+    }
+    let mut exact = 0;
+    for (sender, count) in want {
+        let counted = got.get(sender).copied().unwrap_or(0);
+        exact += counted.min(*count);
+        if counted != *count {
+            println!("{}: {sender}: counted {counted}, written {count}", program.0);
+            wrong += 1;
+        }
+    }
+    println!(
+        "{:22} victim {victim}, {} known senders with {exact} messages, {} others",
+        program.0,
+        want.len(),
+        got.len() - want.len().min(got.len())
+    );
+    wrong
+}
+
+/// Whom `-d 0,0` would lock: the one honest sender that is so spread out, to show that it looks.
+fn check_locks(folder: &Folder) -> u64 {
+    let options = ["-d", "0,0", "--dry-run", "--disable-command=/bin/true", "--max-locks=1000000"];
+    let (_, found) = findings(folder, 0, &options);
+    let locked: Vec<&str> = found
+        .iter()
+        .filter(|finding| finding["action"] == "would_disable")
+        .map(|finding| finding["sender"].as_str().unwrap_or_default())
+        .collect();
+    let victim = locked.iter().filter(|sender| is_victim(sender)).count();
+    println!("-d 0,0 --dry-run       victim {victim} locks, others: {}", locked.join(" "));
+    u64::from(locked != ["honest"])
+}

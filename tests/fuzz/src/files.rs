@@ -1,0 +1,287 @@
+//! Claims about files: a log whose rotation goes on while it is opened and read, and the state.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use spamact::account::AccountName;
+use spamact::state::State;
+use spamcore::lines::{split, trimmed};
+use spamcore::source::Log;
+
+use crate::choices::Choices;
+use crate::packing::Packing;
+use crate::parsing::NOW;
+
+/// A folder in memory, gone with its thread.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let memory = Path::new("/dev/shm");
+        let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = base.join(format!("spam-check-fuzz-{}-{number}", std::process::id()));
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    fn clear(&self) {
+        for entry in fs::read_dir(&self.0).expect("it is ours").flatten() {
+            fs::remove_file(entry.path()).expect("it is ours");
+        }
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left in the temporary folder harms nobody.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+thread_local! {
+    static FOLDER: Folder = Folder::new();
+}
+
+/// A file of the log, as it should be.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    suffix: String,
+    lines: Vec<i64>,
+    packing: Option<Packing>,
+    damaged: bool,
+}
+
+/// A log with its elders, newest first, and what is written into them: lines that begin with a number
+/// each, one more than the last.
+struct World<'a> {
+    folder: &'a Path,
+    live: Kept,
+    /// The last line of the log has no newline yet.
+    unfinished: bool,
+    elders: Vec<Kept>,
+    next: i64,
+    dated: bool,
+    rotations: u32,
+    padding: usize,
+}
+
+impl World<'_> {
+    fn path(&self, suffix: &str) -> PathBuf {
+        self.folder.join(format!("log{suffix}"))
+    }
+
+    fn append(&mut self, count: usize, finish: bool) {
+        let mut text = String::new();
+        if self.unfinished {
+            text.push_str(" the rest\n");
+        }
+        for number in 0..count {
+            text.push_str(&format!("{:07} {}", self.next, "x".repeat(self.padding)));
+            if finish || number + 1 < count {
+                text.push('\n');
+            }
+            self.live.lines.push(self.next);
+            self.next += 1;
+        }
+        self.unfinished = !finish && count > 0;
+        let file = OpenOptions::new().append(true).create(true).open(self.path(""));
+        file.and_then(|mut file| file.write_all(text.as_bytes())).expect("it is ours");
+    }
+
+    fn rotate(&mut self, copy: bool) {
+        self.rotations += 1;
+        let suffix = if self.dated {
+            format!("-2026{:04}", 1000 + self.rotations)
+        } else {
+            for elder in (0..self.elders.len()).rev() {
+                let packed = self.elders[elder].packing.map_or("", Packing::suffix);
+                let to = format!(".{}{packed}", elder + 2);
+                let from = self.path(&self.elders[elder].suffix);
+                fs::rename(from, self.path(&to)).expect("it is ours");
+                self.elders[elder].suffix = to;
+            }
+            ".1".to_owned()
+        };
+        if copy {
+            fs::copy(self.path(""), self.path(&suffix)).expect("it is ours");
+            File::create(self.path("")).expect("it is ours");
+        } else {
+            fs::rename(self.path(""), self.path(&suffix)).expect("it is ours");
+            File::create(self.path("")).expect("it is ours");
+        }
+        let lines = std::mem::take(&mut self.live.lines);
+        self.elders.insert(0, Kept { suffix, lines, ..Kept::default() });
+        self.unfinished = false;
+    }
+
+    fn pack(&mut self, packing: Packing, youngest: bool) {
+        let from = usize::from(!youngest);
+        let plain = self.elders.iter().skip(from).position(|elder| elder.packing.is_none());
+        let Some(elder) = plain.map(|at| at + from) else { return };
+        let path = self.path(&self.elders[elder].suffix);
+        let text = fs::read(&path).expect("it is ours");
+        let suffix = format!("{}{}", self.elders[elder].suffix, packing.suffix());
+        fs::write(self.path(&suffix), packing.pack(&text)).expect("it is ours");
+        fs::remove_file(path).expect("it is ours");
+        let elder = &mut self.elders[elder];
+        (elder.suffix, elder.packing) = (suffix, Some(packing));
+    }
+
+    /// Cuts off a packed elder, behind what tells its compression.
+    fn cut(&mut self, choices: &mut Choices<'_>) {
+        let packed = self.elders.iter().position(|elder| elder.packing.is_some());
+        let Some(elder) = packed else { return };
+        let path = self.path(&self.elders[elder].suffix);
+        let text = fs::read(&path).expect("it is ours");
+        if text.len() > 6 {
+            let length = 6 + choices.below(1 << 12) % (text.len() - 6);
+            fs::write(path, &text[..length]).expect("it is ours");
+            self.elders[elder].damaged = true;
+        }
+    }
+
+    fn step(&mut self, choices: &mut Choices<'_>) {
+        match choices.below(12) {
+            0..=4 => {
+                let count = choices.below(20);
+                self.append(count, true);
+            }
+            5 => self.append(1, false),
+            6 | 7 => self.rotate(false),
+            8 => self.rotate(true),
+            9 | 10 => {
+                let packing = Packing::ALL[choices.below(3)];
+                self.pack(packing, choices.below(2) == 0);
+            }
+            _ => self.cut(choices),
+        }
+    }
+}
+
+/// The number that a line begins with.
+fn number(line: &[u8]) -> Option<i64> {
+    std::str::from_utf8(line.get(..7)?).ok()?.parse().ok()
+}
+
+/// Whatever happens to a log before, while and after it is opened: every line of the period that stood in
+/// it then is read once, in order, or something is told.
+pub(crate) fn log(input: &[u8]) {
+    FOLDER.with(|folder| {
+        folder.clear();
+        let mut choices = Choices::new(input);
+        let mut world = World {
+            folder: &folder.0,
+            live: Kept::default(),
+            unfinished: false,
+            elders: Vec::new(),
+            next: 1000,
+            dated: choices.below(2) == 0,
+            rotations: 0,
+            padding: [0, 0, 30, 200, 1000, 1000, 9000, 9000][choices.below(8)],
+        };
+        world.append(0, true);
+        fs::write(world.path(".old"), "0001001 no elder\n").expect("it is ours");
+        let before = choices.below(14);
+        for _ in 0..before {
+            world.step(&mut choices);
+        }
+        // A log that was written just now may end in a line that is still being written.
+        let live = choices.below(2) == 0;
+        let wall = SystemTime::now() + Duration::from_secs(if live { 30 } else { 7200 });
+        let start = 999 + i64::try_from(choices.below(400)).unwrap_or(0);
+        let opened =
+            Log::open(&world.path(""), start, wall, true, &mut |line| number(trimmed(line)?));
+        let mut log = opened.expect("it is there");
+        let mut told = !log.problems.is_empty();
+
+        let mut kept = world.elders.clone();
+        let mut last = world.live.clone();
+        if live && world.unfinished {
+            last.lines.pop();
+        }
+        kept.insert(0, last);
+        let truncated = change(&mut world, &mut choices);
+
+        let mut got = Vec::new();
+        for file in &mut log.files {
+            for mut part in file.parts() {
+                loop {
+                    match part.lines.next_run() {
+                        Ok(Some(run)) => {
+                            got.extend(split(run).filter_map(trimmed).filter_map(number));
+                        }
+                        Ok(None) => break,
+                        Err(_) => {
+                            told = true;
+                            break;
+                        }
+                    }
+                }
+                told |= part.lines.input().shrunk().is_some();
+            }
+            told |= file.begins_anew();
+        }
+        if !truncated {
+            assert!(got.is_sorted_by(|a, b| a < b), "twice, or out of order: {got:?}");
+        }
+        for file in &kept {
+            let lost = file.lines.iter().filter(|n| **n > start && !got.contains(n)).count();
+            let may = file.damaged || (truncated && file.suffix.is_empty());
+            assert!(lost == 0 || (may && told), "{lost} lines of log{} lost", file.suffix);
+        }
+        assert!(!got.iter().any(|n| *n >= world.next), "a line that nobody wrote");
+    });
+}
+
+/// Goes on with a log that is open; whether it was truncated where it stands.
+fn change(world: &mut World<'_>, choices: &mut Choices<'_>) -> bool {
+    let mut truncated = false;
+    for _ in 0..choices.below(5) {
+        match choices.below(8) {
+            0..=2 => world.append(3, true),
+            3 | 4 => world.rotate(false),
+            5 => world.pack(Packing::Gzip, true),
+            // In the place of the log that is open, until the first rotation moves that away.
+            _ if world.rotations == 0 || world.live.suffix.is_empty() => {
+                let count = choices.below(30);
+                File::create(world.path("")).expect("it is ours");
+                world.unfinished = false;
+                world.append(count, true);
+                truncated = true;
+            }
+            _ => {}
+        }
+    }
+    truncated
+}
+
+/// Any bytes are a state or are put aside; a state that was saved is loaded as it was.
+pub(crate) fn state(input: &[u8]) {
+    FOLDER.with(|folder| {
+        folder.clear();
+        let path = folder.0.join("state.json");
+        fs::write(&path, input).expect("it is ours");
+        let (mut state, told) = State::load(&folder.0, false, NOW).expect("it goes on");
+        for (name, record) in state.accounts() {
+            assert!(AccountName::check(name.as_bytes()).is_ok(), "{name}");
+            assert!(record.seen_locked.is_none_or(|at| at <= NOW), "a time that is to come");
+        }
+        if told.is_some() {
+            assert_eq!(state.accounts().count(), 0);
+        }
+        assert_eq!(fs::read(&path).expect("it is ours"), input, "loading changes nothing");
+        state.see_locked(&AccountName::check(b"bob").expect("a name"), NOW);
+        state.save(&folder.0, false).expect("it is ours");
+        let (loaded, again) = State::load(&folder.0, false, NOW).expect("it is whole");
+        assert_eq!((&loaded, again), (&state, None));
+        if told.is_some() {
+            let aside = folder.0.join(format!("state.json.damaged-{NOW}"));
+            assert_eq!(fs::read(aside).expect("it was put aside"), input);
+        }
+    });
+}

@@ -1,0 +1,189 @@
+//! Claims about one line: parsers, envelope, stamps, the clock.
+
+use std::cell::RefCell;
+
+use spamcore::clock::{AHEAD, Clock};
+use spamcore::parse::exim::Exim;
+use spamcore::parse::php::Php;
+use spamcore::parse::php_legacy::PhpLegacy;
+use spamcore::parse::postfix::Postfix;
+use spamcore::parse::{Event, Hit, Line, MOST_REPEATS, Parser, Stamped, syslog};
+use spamcore::stamp::{Minute, Stamp, StampZone};
+use spamcore::walk::Walk;
+use spamcore::zone::Zone;
+
+/// Now: 2026-11-23 17:58:00 UTC.
+pub(crate) const NOW: i64 = 1_795_456_680;
+
+pub(crate) fn postfix(input: &[u8]) {
+    reads(&Postfix, input);
+}
+
+pub(crate) fn exim(input: &[u8]) {
+    reads(&Exim { authenticated: true }, input);
+}
+
+pub(crate) fn php(input: &[u8]) {
+    reads(&Php, input);
+}
+
+pub(crate) fn php_legacy(input: &[u8]) {
+    reads(&PhpLegacy, input);
+}
+
+/// Whether a text is a part of a line, not only equal to one.
+#[track_caller]
+fn lies_in(part: &[u8], line: &[u8]) {
+    let (all, part) = (line.as_ptr_range(), part.as_ptr_range());
+    assert!(all.start <= part.start && part.end <= all.end, "it is no part of the line");
+}
+
+fn event_lies_in(event: &Event<'_>, line: &[u8]) {
+    lies_in(event.sender, line);
+    if let Some(id) = event.authenticated {
+        lies_in(id, line);
+    }
+    if let Some(client) = event.client {
+        lies_in(client.name, line);
+        lies_in(client.address, line);
+        if let Some(text) = client.text {
+            lies_in(text, line);
+            // What is remembered of a text must be all that it says.
+            assert!(text.ends_with(event.sender));
+        }
+    }
+}
+
+/// A parser takes what stands in a line and nothing else, and only where a search for its needle would
+/// have found the line.
+fn reads(parser: &impl Parser, input: &[u8]) {
+    let line = input.split(|&b| b == b'\n').next().unwrap_or_default();
+    let Line { stamp, hit } = parser.line(line);
+    assert_eq!(parser.stamp(line), stamp, "the stamp alone is another");
+    if let Some(hit) = hit {
+        let needle = parser.needle();
+        let found = line.windows(needle.len()).any(|window| window == needle);
+        if let Some(hit) = hit.read(parser) {
+            assert!(found, "a search would not find it");
+            assert!(stamp != Stamped::Unreadable, "it counts without a time");
+            is_sound(&hit, line, line);
+        }
+    }
+    for (name, times) in [(&b"postfix/smtpd"[..], 1), (b"exim", 7), (b"php", MOST_REPEATS + 1)] {
+        if let Some(hit) = parser.message(name, line, times).and_then(|hit| hit.read(parser)) {
+            is_sound(&hit, line, name);
+            assert!(hit.times() == times || times > MOST_REPEATS);
+        }
+    }
+    if let Some(uid) = parser.claimed_uid(line) {
+        lies_in(uid, line);
+        assert!(!uid.is_empty() && uid.iter().all(u8::is_ascii_digit));
+    }
+}
+
+fn is_sound(hit: &Hit<'_>, line: &[u8], name: &[u8]) {
+    match hit {
+        Hit::Counts(event, times) | Hit::Escaped(event, times) => {
+            event_lies_in(event, line);
+            assert!(*times <= MOST_REPEATS);
+        }
+        Hit::Unclear(tag, times) => {
+            lies_in(tag, name);
+            assert!(*times <= MOST_REPEATS);
+        }
+        Hit::Unbelievable(times) => assert!(*times > MOST_REPEATS),
+        Hit::Told(..) => panic!("it was read"),
+    }
+}
+
+pub(crate) fn envelope(input: &[u8]) {
+    if let Ok(syslog::Envelope { stamp, name, message, .. }) = syslog::envelope(input) {
+        lies_in(name, input);
+        lies_in(message, input);
+        assert_eq!(syslog::stamp(input), Stamped::At(stamp));
+        assert!(!name.contains(&b' '), "a tag is one word");
+        assert!(name.as_ptr_range().end <= message.as_ptr(), "the tag stands before the message");
+    }
+}
+
+thread_local! {
+    static CLOCKS: RefCell<Vec<Clock>> = RefCell::new(
+        ["UTC", "Europe/Madrid", "Australia/Lord_Howe", "America/New_York"]
+            .map(|zone| Clock::new(NOW, Zone::local(Some(zone))))
+            .into(),
+    );
+}
+
+type Take = for<'a> fn(&mut Walk<'a>) -> Option<Stamp<'a>>;
+
+pub(crate) fn stamp(input: &[u8]) {
+    let takes: [Take; 3] =
+        [|walk| Stamp::of_syslog(walk), |walk| Stamp::of_exim(walk), |walk| Stamp::of_php(walk)];
+    for take in takes {
+        let mut walk = Walk::new(input);
+        match take(&mut walk) {
+            Some(stamp) => {
+                assert!(walk.rest().len() < input.len() && input.ends_with(walk.rest()));
+                told(&stamp);
+            }
+            None => assert_eq!(walk.rest(), input, "what is no stamp is not taken"),
+        }
+    }
+}
+
+pub(crate) fn now(input: &[u8]) {
+    if let Some(stamp) = Stamp::of_argument(input) {
+        assert!(input.iter().all(|&b| (b' '..=b'z').contains(&b)));
+        told(&stamp);
+    }
+}
+
+/// What the clocks make of a stamp.
+fn told(stamp: &Stamp<'_>) {
+    CLOCKS.with_borrow_mut(|clocks| {
+        for clock in clocks {
+            clock.next_file();
+            let known = clock.knows(stamp);
+            let reading = clock.read(stamp);
+            assert_eq!(known, reading.is_some());
+            let Some(reading) = reading else {
+                assert!(may_be_unknown(stamp), "a date in a known zone");
+                continue;
+            };
+            match *stamp {
+                Stamp::Unix(instant) => assert_eq!(reading.instant, instant),
+                Stamp::Civil { minute, second, zone } => {
+                    let at = reading.instant;
+                    let Some(year) = minute.year else {
+                        assert!(reading.ahead || at <= NOW + AHEAD, "a year that is to come");
+                        continue;
+                    };
+                    let local = civil(&minute, year) + i64::from(second);
+                    let east = local - at;
+                    match zone {
+                        StampZone::Offset(offset) => assert_eq!(east, i64::from(offset)),
+                        _ => assert!(east.abs() <= 26 * 3600, "{east} seconds east"),
+                    }
+                    assert_eq!(reading.ahead, at > NOW + AHEAD);
+                }
+            }
+        }
+    });
+}
+
+/// Seconds of a wall clock since 1970, by counting days (the algorithm of Howard Hinnant).
+fn civil(minute: &Minute, year: u16) -> i64 {
+    let (month, day) = (i64::from(minute.month), i64::from(minute.day));
+    let year = i64::from(year) - i64::from(month <= 2);
+    let of_era = year.rem_euclid(400);
+    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    let days = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
+    let days = year.div_euclid(400) * 146_097 + days - 719_468;
+    days * 86_400 + i64::from(minute.hour) * 3600 + i64::from(minute.minute) * 60
+}
+
+/// A day that its month does not have, a zone by name, or a 29 February.
+fn may_be_unknown(stamp: &Stamp<'_>) -> bool {
+    let Stamp::Civil { minute, zone, .. } = stamp else { return false };
+    minute.day > 28 || matches!(zone, StampZone::Name(_) | StampZone::Abbreviation(_))
+}

@@ -1,0 +1,255 @@
+//! Claims about reading: lines do not depend on how bytes come, counts not on how lines are found.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+
+use spamcore::clock::Clock;
+use spamcore::count::Counter;
+use spamcore::limits::Limits;
+use spamcore::lines::{LONGEST, Lines, split, trimmed};
+use spamcore::network::Webmail;
+use spamcore::parse::exim::Exim;
+use spamcore::parse::php::Php;
+use spamcore::parse::php_legacy::PhpLegacy;
+use spamcore::parse::postfix::Postfix;
+use spamcore::parse::{Hit, Kind, Parser, Stamped, unescaped};
+use spamcore::source::Reader;
+use spamcore::source::journal::Entries;
+use spamcore::tally::{Detail, Tally};
+use spamcore::window::Window;
+use spamcore::zone::Zone;
+
+use crate::choices::Choices;
+use crate::parsing::NOW;
+
+/// Gives bytes in pieces of these sizes, over and over.
+struct Pieces<'a> {
+    rest: &'a [u8],
+    sizes: [usize; 3],
+    number: usize,
+}
+
+impl<'a> Pieces<'a> {
+    fn new(rest: &'a [u8], choices: &mut Choices<'_>) -> Self {
+        const SIZES: [usize; 8] = [1, 2, 7, 100, 4096, LONGEST, LONGEST + 1, 1 << 20];
+        // Single bytes of a large input take long.
+        let from = if rest.len() > 4096 { 3 } else { 0 };
+        let sizes = [(); 3].map(|()| SIZES[from + choices.below(SIZES.len() - from)]);
+        Self { rest, sizes, number: 0 }
+    }
+}
+
+impl Read for Pieces<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.number += 1;
+        let size = self.sizes[self.number % 3].min(into.len()).min(self.rest.len());
+        into[..size].copy_from_slice(&self.rest[..size]);
+        self.rest = &self.rest[size..];
+        Ok(size)
+    }
+}
+
+/// Lines, the simple way, and how many were too long.
+fn simple(text: &[u8]) -> (Vec<&[u8]>, u64) {
+    let mut lines: Vec<&[u8]> = text.split(|&b| b == b'\n').collect();
+    if lines.last().is_some_and(|last| last.is_empty()) {
+        lines.pop();
+    }
+    let mut overlong = 0;
+    lines.retain_mut(|line| {
+        while let Some(rest) = line.strip_prefix(b"\0") {
+            *line = rest;
+        }
+        let fits = line.len() <= LONGEST;
+        overlong += u64::from(!fits);
+        fits
+    });
+    (lines, overlong)
+}
+
+/// Input with some of its bytes made into long runs: `\x01` to `\x08`.
+fn stretched(input: &[u8]) -> Vec<u8> {
+    let mut text = Vec::new();
+    for &b in input {
+        let (byte, count) = match b {
+            1 => (0, LONGEST),
+            2 => (0, 700),
+            3 => (b'x', LONGEST - 1),
+            4 => (b'x', LONGEST),
+            5 => (b'y', LONGEST + 1),
+            6 => (b'z', 5 * LONGEST),
+            7 => (b'\n', 2000),
+            8 => (b'x', 1000),
+            b => (b, 1),
+        };
+        text.resize(text.len() + count, byte);
+        if text.len() > 2 << 20 {
+            break;
+        }
+    }
+    text
+}
+
+pub(crate) fn lines(input: &[u8]) {
+    let mut choices = Choices::new(input);
+    let hold_last = choices.byte().is_multiple_of(2);
+    let text = stretched(choices.rest());
+    let (mut want, overlong) = simple(&text);
+    let ends = text.is_empty() || text.ends_with(b"\n");
+    let mut lines = Lines::new(Pieces::new(&text, &mut choices), hold_last);
+    let mut got: Vec<Vec<u8>> = Vec::new();
+    while let Some(run) = lines.next_run().expect("no errors here") {
+        got.extend(split(run).filter_map(trimmed).map(<[u8]>::to_vec));
+    }
+    if hold_last && !ends {
+        let last = text.rsplit(|&b| b == b'\n').next().unwrap_or_default();
+        let last = &last[last.iter().position(|&b| b != 0).unwrap_or(last.len())..];
+        // One that is too long is told whether or not it is still being written.
+        if last.len() <= LONGEST {
+            want.pop();
+        }
+    }
+    // Bytes that are nothing but NULs are no line.
+    let kept = |line: &&[u8]| !line.is_empty();
+    let want: Vec<&[u8]> = want.into_iter().filter(kept).collect();
+    let got: Vec<&[u8]> = got.iter().map(Vec::as_slice).filter(kept).collect();
+    assert!(got == want, "{} lines, and there are {}", got.len(), want.len());
+    assert_eq!(lines.overlong(), overlong);
+}
+
+type Counts = BTreeMap<(Kind, Vec<u8>), (u64, Vec<u8>)>;
+
+/// The simple way from lines to counts: every line is read, in order.
+fn counted(parser: &impl Parser, text: &[u8], window: Window, zone: &Zone, elder: bool) -> Counts {
+    let mut clock = Clock::new(window.now, zone.clone());
+    let mut counts = Counts::new();
+    for line in simple(text).0 {
+        let spamcore::parse::Line { stamp, hit } = parser.line(line);
+        let inside = match stamp {
+            Stamped::At(stamp) => clock
+                .read(&stamp)
+                .is_some_and(|reading| !reading.ahead && window.holds(reading.instant)),
+            Stamped::Bare => !elder,
+            Stamped::Unreadable => false,
+        };
+        let (event, sender, times) = match hit.and_then(|hit| hit.read(parser)) {
+            Some(Hit::Counts(event, times)) => (event, event.sender.to_vec(), times),
+            Some(Hit::Escaped(event, times)) => (event, unescaped(event.sender), times),
+            _ => continue,
+        };
+        let names = [
+            Some((event.kind, sender)),
+            event.authenticated.map(|id| (Kind::Authenticated, id.to_vec())),
+        ];
+        for (kind, name) in names.into_iter().flatten().filter(|_| inside) {
+            let count = counts.entry((kind, name)).or_insert((0, line.to_vec()));
+            count.0 += times;
+        }
+    }
+    counts
+}
+
+fn read<P: Parser>(
+    counter: &mut Counter<'_, P>,
+    text: &[u8],
+    choices: &mut Choices<'_>,
+    elder: bool,
+) {
+    let mut pieces = PiecesOwned(text.to_vec(), Pieces::new(text, choices).sizes, 0, 0);
+    let mut lines = Lines::new(Reader::Stream(&mut pieces), false);
+    assert!(counter.read(&mut lines, elder).error.is_none());
+}
+
+/// [`Pieces`] that can be sent to another thread for good.
+struct PiecesOwned(Vec<u8>, [usize; 3], usize, usize);
+
+impl Read for PiecesOwned {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let Self(text, sizes, number, at) = self;
+        *number += 1;
+        let size = sizes[*number % 3].min(into.len()).min(text.len() - *at);
+        into[..size].copy_from_slice(&text[*at..*at + size]);
+        *at += size;
+        Ok(size)
+    }
+}
+
+fn all(tally: &Tally) -> Counts {
+    let senders = tally.senders().filter(|(_, _, seen)| seen.messages > 0);
+    senders
+        .map(|(kind, name, seen)| ((kind, name.to_vec()), (seen.messages, seen.line.to_vec())))
+        .collect()
+}
+
+fn same<P: Parser>(parser: &P, input: &[u8]) {
+    let mut choices = Choices::new(input);
+    let elder = choices.byte().is_multiple_of(4);
+    // An hour that repeats lies near the second of these: then every line is read.
+    let (zone, now) = match choices.below(3) {
+        0 => ("UTC", NOW),
+        1 => ("Europe/Madrid", 1_792_897_200),
+        _ => ("Europe/Madrid", NOW),
+    };
+    let zone = Zone::local(Some(zone));
+    let window = Window::until_now(now - [600, 3600, 86_400][choices.below(3)], now);
+    let cut = choices.below(1 << 12);
+    let text = choices.rest();
+    let want = counted(parser, text, window, &zone, elder);
+    let tally = || {
+        let detail = Detail { line: true, activity: true };
+        Tally::new(window, Limits::new(10, false), Webmail::default(), detail)
+    };
+    let mut whole = Counter::new(parser, tally(), &zone);
+    whole.begin_file();
+    read(&mut whole, text, &mut choices, elder);
+    assert_eq!(all(&whole.tally), want, "a big run is not line by line");
+
+    // In two parts, cut behind a newline.
+    let newlines = text.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
+    let places: Vec<usize> = newlines.collect();
+    if places.is_empty() {
+        return;
+    }
+    let (before, after) = text.split_at(places[cut % places.len()]);
+    let mut first = Counter::new(parser, tally(), &zone);
+    first.begin_file();
+    let Some(mut second) = first.for_later_part(before) else { return };
+    read(&mut first, before, &mut choices, elder);
+    read(&mut second, after, &mut choices, elder);
+    first.absorb(second);
+    assert_eq!(all(&first.tally), want, "two parts are not the whole");
+}
+
+pub(crate) fn count(input: &[u8]) {
+    let (&which, input) = input.split_last().unwrap_or((&0, &[]));
+    match which % 4 {
+        0 => same(&Postfix, input),
+        1 => same(&Exim { authenticated: true }, input),
+        2 => same(&Php, input),
+        _ => same(&PhpLegacy, input),
+    }
+}
+
+/// Entries in the export format: any bytes end, and a message that was written is read.
+pub(crate) fn journal(input: &[u8]) {
+    let mut entries = Entries::new(input);
+    let mut left = input.len() + 1;
+    while let Ok(Some(entry)) = entries.next_entry() {
+        left -= 1;
+        assert!(entry.message.len() <= LONGEST + 64 && entry.host.len() <= LONGEST + 64);
+        let line = entry.line(&Zone::utc());
+        assert!(line.ends_with(&entry.message));
+    }
+    assert!(left > 0, "more entries than bytes");
+
+    let mut text = b"__REALTIME_TIMESTAMP=1795456680000000\nMESSAGE\n".to_vec();
+    text.extend_from_slice(&(input.len() as u64).to_le_bytes());
+    text.extend_from_slice(input);
+    text.extend_from_slice(b"\n_UID=5\n\nMESSAGE=next\n\n");
+    let mut entries = Entries::new(&text[..]);
+    let first = entries.next_entry().expect("whole").expect("an entry");
+    assert_eq!((&first.message[..], &first.uid[..]), (input, &b"5"[..]));
+    let next = entries.next_entry().expect("whole").expect("an entry");
+    assert_eq!(next.message, b"next");
+    assert_eq!(entries.next_entry().expect("whole"), None);
+}
