@@ -113,6 +113,61 @@ inside_root() { # REPOSITORY ROOT HOSTNAME COMMAND…
     echo "$host" >etc/hostname
     : >etc/resolv.conf
     read -r -a environment <<<"${ROOT_ENVIRONMENT-}"
+    # A whole root, where the machine's own lets it: in one that was only changed to, systemd confines nothing.
+    if pivot_root . mnt 2>/dev/null; then
+        cd /
+        chroot . umount -l /mnt
+    fi
     exec chroot . env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
         "${environment[@]}" "$@"
+}
+
+root_boot() { # ROOT HOSTNAME COMMAND…: boots the root's systemd where root_run runs a command, and runs COMMAND as
+    # a service of it; gives its output and status, and all is over. Status 125: no systemd could be booted.
+    local root=$1 host=$2 group status
+    shift 2
+    status=$(mktemp)
+    # systemd wants a group of its own for its processes.
+    group=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/spam-check-$BASHPID
+    if mkdir "$group"; then
+        (
+            echo $BASHPID >"$group/cgroup.procs"
+            ROOT_ENVIRONMENT="${ROOT_ENVIRONMENT-} container=spam-check" root_run "$root" "$host" \
+                bash -c "$(declare -f inside_boot); inside_boot \"\$@\"" bash "$@" 3>&1 4>"$status"
+        ) || true
+        # What systemd made in it is empty, as soon as the kernel has reaped all.
+        local try
+        for ((try = 0; try < 100; try++)); do
+            find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && break
+            sleep 0.1
+        done
+    fi
+    set -- "$(<"$status")"
+    rm "$status"
+    return "${1:-125}"
+}
+
+inside_boot() { # COMMAND…; file 3 takes its output, file 4 its status
+    mount -t sysfs none /sys
+    printf '%q ' "$@" >/run/command
+    cat >/etc/systemd/system/inside.service <<'S'
+[Service]
+Type=oneshot
+StandardOutput=file:/run/output
+StandardError=inherit
+ExecStart=/bin/bash /run/command
+S
+    # The first process becomes systemd. Another, which it inherits, waits for it, and ends all.
+    (
+        until systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; do
+            ((SECONDS < 60)) || exit
+            sleep 0.1
+        done
+        systemctl start inside.service
+        cat /run/output >&3
+        systemctl show --property=ExecMainStatus --value inside.service >&4
+        systemctl --force --force poweroff
+    ) >/run/boot.log 2>&1 &
+    exec 3>&- 4>&- >/dev/null 2>&1
+    exec unshare --cgroup bash -c 'mount -t cgroup2 none /sys/fs/cgroup && exec /lib/systemd/systemd --log-target=null'
 }

@@ -131,6 +131,10 @@ pub(super) fn on_a_host(test: &str, body: fn(&Host)) {
     }
     assert_eq!(run.status, Some(0), "{}\n{}", run.text(), run.err);
     assert!(run.text().contains("1 passed"), "the test has another name: {}", run.text());
+    run.err
+        .lines()
+        .filter(|line| line.starts_with("figure: "))
+        .for_each(|line| eprintln!("{line}"));
 }
 
 pub(super) fn read(path: impl AsRef<Path>) -> String {
@@ -273,6 +277,18 @@ impl Host {
     pub(super) fn passwd(&self, script: &str) {
         let real = self.text("passwd.real");
         Self::script(self.path("passwd"), &format!("#!/bin/sh\nreal={real}\n{script}\n"));
+    }
+
+    /// Nothing has happened yet.
+    pub(super) fn afresh(&self) {
+        let _ = fs::remove_dir_all("/var/lib/spam-check");
+        let _ = fs::remove_file(self.path("mails"));
+        let _ = fs::remove_file(self.path("calls"));
+        for left in ["/etc/shadow.lock", "/etc/passwd.lock", "/etc/shadow+"] {
+            let _ = fs::remove_file(left);
+        }
+        fs::write("/etc/shadow", &self.shadow).expect("/etc is ours");
+        self.told();
     }
 
     pub(super) fn as_passwd_is(&self) {

@@ -3,6 +3,7 @@
 //! `sendmail` that keeps what it gets. All of it lies in a mount and network namespace, in which each test
 //! runs itself once more. That takes root; where it cannot be had, the test says so and nothing is tried.
 
+mod disturbed;
 mod host;
 
 use std::fs;
@@ -272,32 +273,6 @@ fn what_was_locked_is_listed_and_enabled() {
             assert!(run.err.contains(wrong), "{run:?}");
         }
         host.has_locked(&["carol"]);
-    });
-}
-
-#[test]
-fn twenty_runs_at_once_make_one_lock_and_one_notice() {
-    on_a_host("twenty_runs_at_once_make_one_lock_and_one_notice", |host| {
-        let log = host.log(botnet(host.before(), b"alice"));
-        let start = |_| {
-            let mut command = host.command(&["-m", "90", "-d", "5,5", "-l", &log]);
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
-        };
-        let runs: Vec<_> = (0..20).map(start).collect();
-        let mut disabled = 0;
-        for run in runs {
-            let run = Run::from(run.wait_with_output().expect("it ends"));
-            assert_eq!((run.status, &*run.err), (Some(0), ""));
-            if run.text().contains(" [DISABLED]") {
-                disabled += 1;
-            } else {
-                says(&run, "alice", " [ALREADY DISABLED]");
-            }
-        }
-        assert_eq!(disabled, 1);
-        host.has_locked(&["alice"]);
-        assert_eq!(host.calls(), ["-l -- alice"]);
-        assert_eq!(host.notices().len(), 1);
     });
 }
 

@@ -2,9 +2,12 @@
 //!
 //! START and END are Unix seconds; lines are spread evenly between them, with the stamps that rsyslog,
 //! Exim and PHP write today. FORMAT is `postfix` (a busy server: about one line in ten is an accepted
-//! login), `exim`, `php`, `php53` (without stamps), `wrapper`, or `names` (logins of ever new names, and
-//! one in a thousand of a spammer's). The last line on stderr says how many lines count, and how many of
-//! them are of the busiest sender.
+//! login), `exim`, `php`, `php53` (without stamps), `wrapper`, or a log of logins and nothing else: `logins`
+//! (in peace: 500 senders of a few addresses each), `names` (ever new names, and one in a thousand of a
+//! spammer's), `collide` (new names that hashes of old take for the same), `addresses` and `nets` (a sender
+//! from ever new addresses, or networks), `many` (a hundred such senders), `long` and `long-nets` (names, or
+//! networks, of 60 KiB), `repeated` (each line `message repeated 1000000 times`). The last line on stderr
+//! says how many messages count, and how many of them are of the busiest sender.
 
 use std::io::{self, BufWriter, Write};
 
@@ -78,15 +81,8 @@ impl Log {
                 );
                 text
             }
-            "names" => {
-                let name =
-                    if n.is_multiple_of(1000) { "spammer".into() } else { format!("n{n:x}") };
-                self.counted += 1;
-                self.busiest += u64::from(name == "spammer");
-                format!(
-                    "{iso} mail postfix/smtpd[4010]: {q:X}: client=unknown[203.0.113.{a}], sasl_method=PLAIN, sasl_username={name}\n"
-                )
-            }
+            "logins" | "names" | "collide" | "addresses" | "nets" | "many" | "long"
+            | "long-nets" | "repeated" => self.login(format, n, &iso),
             "exim" => {
                 let user = self.sender(300);
                 let stamp = format!("{date} {time}");
@@ -122,6 +118,57 @@ impl Log {
             }
         }
     }
+}
+
+impl Log {
+    /// A login of a log of logins.
+    fn login(&mut self, format: &str, n: u64, iso: &str) -> String {
+        // New numbers come in no order.
+        let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bd1_e995;
+        let [.., b, c, d, e] = mixed.to_be_bytes();
+        let address = format!("{}.{c}.{d}.{e}", 11 + b % 100);
+        let user = self.next(500);
+        let (client, name) = match format {
+            "logins" => (
+                format!("h{}.isp{}.example[198.51.{}.{}]", user % 250, n % 4, user % 250, n % 4),
+                format!("user{user}@example.org"),
+            ),
+            "names" => (format!("unknown[{address}]"), format!("n{n:x}")),
+            "collide" => ("unknown[203.0.113.7]".into(), colliding(n)),
+            "addresses" => (format!("unknown[{address}]"), "spammer".into()),
+            "nets" => (format!("h1.n{mixed:x}q.example[{address}]"), "spammer".into()),
+            "many" => (format!("h1.n{mixed:x}q.example[{address}]"), format!("spammer{}", n % 100)),
+            "long" => ("unknown[203.0.113.7]".into(), format!("{}{n}", "x".repeat(60 << 10))),
+            "long-nets" => (
+                format!("h1.{}{mixed:x}q.example[{address}]", "x".repeat(60 << 10)),
+                "spammer".into(),
+            ),
+            _ => ("unknown[203.0.113.7]".into(), format!("user{user}")),
+        };
+        let name = if n.is_multiple_of(1000) { "spammer".to_owned() } else { name };
+        let message = format!(
+            "{:X}: client={client}, sasl_method=PLAIN, sasl_username={name}",
+            0x3F00_0000 + n
+        );
+        let times = if format == "repeated" { 1_000_000 } else { 1 };
+        self.counted += times;
+        self.busiest += if name == "spammer" { times } else { 0 };
+        if format == "repeated" {
+            return format!(
+                "{iso} mail postfix/smtpd[4010]: message repeated {times} times: [ {message}]\n"
+            );
+        }
+        format!("{iso} mail postfix/smtpd[4010]: {message}\n")
+    }
+}
+
+/// A name of a family that a hash of old takes for one name: in turn `Aa` for `BB` (times 31), `Ez` for
+/// `FY` (times 33), and names that differ in 16 bytes that a hash of words multiplies away: only in the
+/// highest bits of a word.
+fn colliding(n: u64) -> String {
+    let pairs = [["Aa", "BB"], ["Ez", "FY"], ["aaaaaaaa", "aaaaaaaA"]];
+    let pair = pairs[usize::try_from(n % 3).unwrap_or(0)];
+    (0..24).map(|bit| pair[usize::try_from(n / 3 >> bit & 1).unwrap_or(0)]).collect()
 }
 
 const MONTHS: [&str; 12] =

@@ -9,9 +9,42 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The time that most tests look at.
 pub const NOW: &str = "2026-11-23 17:58:00";
+
+/// How often something is tried: the number in a variable of the environment, else a few times. Who
+/// proves something sets it.
+pub fn times(variable: &str, few: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(few)
+}
+
+/// Figures that are never the same twice, for moments.
+#[derive(Debug)]
+pub struct Chance(u64);
+
+impl Chance {
+    /// Begins with the clock.
+    pub fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(now.as_nanos().try_into().unwrap_or(1) | 1)
+    }
+
+    /// A duration from nothing to `longest` (xorshift).
+    pub fn below(&mut self, longest: Duration) -> Duration {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        longest * u32::try_from(self.0 >> 40).unwrap_or(0) / (1 << 24)
+    }
+}
+
+impl Default for Chance {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 /// The built program of that name, of the same profile as the tests.
 pub fn program(name: &str) -> PathBuf {

@@ -25,6 +25,9 @@ const LINES: usize = 10;
 /// How many networks and addresses a dossier has.
 const LISTED: usize = 1000;
 
+/// What a member of a set costs, about.
+const MEMBER: usize = 48;
+
 /// A set that is exact up to [`MOST`] members.
 #[derive(Clone, Debug)]
 pub struct Few<T> {
@@ -39,16 +42,21 @@ impl<T> Default for Few<T> {
 }
 
 impl<T: Eq + std::hash::Hash> Few<T> {
-    fn insert(&mut self, member: T) {
+    /// Adds a member, and says whether it is kept and new.
+    fn insert(&mut self, member: T) -> bool {
         if self.members.len() < MOST {
-            self.members.insert(member);
-        } else if !self.more {
+            return self.members.insert(member);
+        }
+        if !self.more {
             self.more = !self.members.contains(&member);
         }
+        false
     }
 
     fn absorb(&mut self, more: Self) {
-        more.members.into_iter().for_each(|member| self.insert(member));
+        for member in more.members {
+            self.insert(member);
+        }
         self.more |= more.more;
     }
 
@@ -112,26 +120,35 @@ impl Origins {
         self.webmail = self.webmail.saturating_add(more.webmail);
     }
 
-    /// Adds a client, and says whether it is a webmail host.
-    pub(crate) fn add(&mut self, client: Client<'_>, times: u64, webmail: &Webmail) -> bool {
+    /// Adds a client, and says whether it is a webmail host, and about how many bytes are kept of it that
+    /// were not before.
+    pub(crate) fn add(
+        &mut self,
+        client: Client<'_>,
+        times: u64,
+        webmail: &Webmail,
+    ) -> (bool, usize) {
         let ip = std::str::from_utf8(client.address).ok().and_then(|text| text.parse().ok());
         let address = match ip {
             Some(ip) => Address::Ip(ip),
             None => Address::Text(client.address.into()),
         };
         let net = network::of_name(client.name);
-        if !self.nets.members.contains(net) {
-            self.nets.insert(net.into());
+        let mut bytes = 0;
+        if !self.nets.members.contains(net) && self.nets.insert(net.into()) {
+            bytes += net.len() + MEMBER;
         }
-        if client.name == b"unknown" {
-            self.unknowns.insert(address.clone());
+        if client.name == b"unknown" && self.unknowns.insert(address.clone()) {
+            bytes += MEMBER;
         }
-        self.ips.insert(address);
+        if self.ips.insert(address) {
+            bytes += MEMBER;
+        }
         let is_webmail = ip.is_some_and(|ip| webmail.holds(ip));
         if is_webmail {
             self.add_webmail(times);
         }
-        is_webmail
+        (is_webmail, bytes)
     }
 
     pub(crate) fn add_webmail(&mut self, times: u64) {

@@ -5,7 +5,8 @@
 //! # Memory
 //!
 //! A sender costs its name, its first line and a hundred bytes or so, and who invents names can make
-//! any number of senders. So the tally keeps everything only while that takes less than a budget.
+//! any number of senders; so can who sends from ever new addresses, with what is kept of these. So the tally
+//! keeps everything only while that takes less than a budget.
 //! Beyond it, it forgets what it kept and counts by a hash of the name into a table of fixed size:
 //! each place holds the messages of all names that fall on it, so no name has more messages than its
 //! place says. The logs are then read a second time, and only names whose place reaches their limit
@@ -31,6 +32,9 @@ use crate::window::Window;
 
 /// How many bytes of names and lines are kept before counting goes by hash.
 const BUDGET: usize = 6 << 20;
+
+/// How many bytes of networks and addresses are kept before counting goes by hash.
+const ORIGINS: usize = 10 << 20;
 
 /// How many bytes are kept, at most, of logs that cannot be read twice.
 const STREAM_BUDGET: usize = 1 << 30;
@@ -85,6 +89,8 @@ pub struct Tally {
     known: Known,
     mode: Mode,
     used: usize,
+    /// The bytes of networks and addresses that are kept.
+    origins: usize,
     names: usize,
     hasher: RandomState,
 }
@@ -116,6 +122,7 @@ impl Tally {
             known: Known::default(),
             mode: Mode::Everything { again: true },
             used: 0,
+            origins: 0,
             names: 0,
             hasher: RandomState::default(),
         }
@@ -159,6 +166,8 @@ impl Tally {
                 places.iter_mut().zip(more).for_each(|(n, &more)| *n = n.saturating_add(more));
             }
         }
+        self.origins += later.origins;
+        self.keeps_origins();
         let mut more: Vec<_> = later.seen.into_iter().map(Some).collect();
         for (kind, senders) in Kind::ALL.into_iter().zip(later.senders) {
             for (name, place) in senders {
@@ -185,12 +194,21 @@ impl Tally {
         }
         if let (Some(sender), Some(client)) = (sender, event.client) {
             let origins = self.seen[sender].origins.get_or_insert_default();
-            let webmail = origins.add(client, times, &self.webmail);
+            let (webmail, bytes) = origins.add(client, times, &self.webmail);
             if let Some(dossier) = &mut self.seen[sender].dossier {
                 dossier.add(client, times, line);
             } else if let Some(text) = client.text {
                 self.known.put(text, Of { sender, webmail });
             }
+            self.origins += bytes;
+            self.keeps_origins();
+        }
+    }
+
+    /// Goes over to counting by place where networks and addresses are too many to be kept.
+    fn keeps_origins(&mut self) {
+        if self.origins > ORIGINS && matches!(self.mode, Mode::Everything { again: true }) {
+            self.count_by_place();
         }
     }
 
@@ -327,6 +345,7 @@ impl Tally {
         }
         self.senders = Default::default();
         self.seen = Vec::new();
+        self.origins = 0;
         self.known.clear();
         self.mode = Mode::Places(places);
     }
@@ -344,6 +363,7 @@ fn add_to(places: &mut [u8], place: usize, times: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::Client;
 
     fn tally(again: bool) -> Tally {
         let window = Window::until(0, 3600);
@@ -379,6 +399,38 @@ mod tests {
         assert_eq!((kind, name, seen.messages), (Kind::Script, &b"/spammer"[..], 120));
         assert_eq!(&*seen.line, b"line 0");
         assert_eq!(seen.span, Some((7, 7)));
+    }
+
+    #[test]
+    fn too_many_addresses_are_read_twice_and_the_count_is_exact() {
+        let mut tally = tally(true);
+        let send = |tally: &mut Tally, sender: u32, n: u32| {
+            let (name, address) = (format!("user{sender}"), format!("10.{n}.{}.7", sender % 250));
+            let client = Client { name: b"unknown", address: address.as_bytes(), text: None };
+            let event = Event {
+                kind: Kind::Authenticated,
+                sender: name.as_bytes(),
+                authenticated: None,
+                client: Some(client),
+            };
+            tally.add(&event, 1, Some(5), b"a line");
+        };
+        let fill = |tally: &mut Tally| {
+            for n in 0..80 {
+                (0..2000).for_each(|sender| send(tally, sender, n));
+            }
+            (0..20).for_each(|n| send(tally, 7, 100 + n));
+        };
+        fill(&mut tally);
+        assert!(tally.seen.is_empty() && tally.wants_second_pass());
+        fill(&mut tally);
+        assert!(!tally.wants_second_pass());
+        let kept: Vec<_> = tally.senders().collect();
+        assert_eq!(kept.len(), 1, "only who is near the limit is kept");
+        let (_, name, seen) = kept[0];
+        assert_eq!((name, seen.messages), (&b"user7"[..], 100));
+        let origins = seen.origins();
+        assert_eq!((origins.ips().known, origins.unknowns().known), (100, 100));
     }
 
     #[test]

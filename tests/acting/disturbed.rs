@@ -1,0 +1,191 @@
+//! Locks that are disturbed: by other runs, by signals, by limits. `SPAM_CHECK_ROUNDS` and
+//! `SPAM_CHECK_SIGNALS` say how often each is tried; a few times by default. What was tried is told on
+//! standard error, in lines that begin with `figure: `.
+
+#![expect(clippy::print_stderr, reason = "figures are told")]
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tests::{Chance, Run, times};
+
+use crate::host::*;
+
+#[test]
+fn twenty_runs_at_once_make_one_lock_and_one_notice() {
+    on_a_host("disturbed::twenty_runs_at_once_make_one_lock_and_one_notice", |host| {
+        let rounds = times("SPAM_CHECK_ROUNDS", 1);
+        let log = host.log(botnet(host.before(), b"alice"));
+        let start = |_| {
+            let mut command = host.command(&["-m", "90", "-d", "5,5", "-l", &log]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+        };
+        for round in 0..rounds {
+            host.afresh();
+            let runs: Vec<_> = (0..20).map(start).collect();
+            let mut disabled = 0;
+            for run in runs {
+                let run = Run::from(run.wait_with_output().expect("it ends"));
+                assert_eq!((run.status, &*run.err), (Some(0), ""), "round {round}");
+                if run.text().contains(" [DISABLED]") {
+                    disabled += 1;
+                } else {
+                    says(&run, "alice", " [ALREADY DISABLED]");
+                }
+            }
+            assert_eq!(disabled, 1, "round {round}");
+            host.has_locked(&["alice"]);
+            assert_eq!(host.calls(), ["-l -- alice"], "round {round}");
+            assert_eq!(host.notices().len(), 1, "round {round}");
+        }
+        eprintln!("figure: {rounds} times 20 runs at once: one lock and one notice each");
+    });
+}
+
+/// A run that holds an output open as long as any program that it started lives.
+fn start(host: &Host, log: &str) -> Child {
+    Command::new("sh")
+        .args(["-c", "exec 9>&1 \"$0\" \"$@\""])
+        .arg(&host.program)
+        .args(["-p", "1hour", "-m", "90", "-d", "5,5", "-l", log])
+        .env_clear()
+        .env("TZ", "UTC")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("sh starts")
+}
+
+#[test]
+fn a_lock_that_is_signalled_is_whole_and_finished_by_the_next() {
+    on_a_host("disturbed::a_lock_that_is_signalled_is_whole_and_finished_by_the_next", |host| {
+        let rounds = times("SPAM_CHECK_SIGNALS", 30);
+        let signals = [Signal::TERM, Signal::INT, Signal::KILL, Signal::HUP, Signal::PIPE];
+        let locked = host.shadow.replace("\nalice:$", "\nalice:!$");
+        let log = host.log(botnet(host.before(), b"alice"));
+        let undisturbed = || {
+            host.afresh();
+            let began = Instant::now();
+            let whole = start(host, &log).wait_with_output().expect("it ends");
+            assert_eq!(whole.status.code(), Some(0));
+            began.elapsed()
+        };
+        let longest = (0..5).map(|_| undisturbed()).min().expect("five");
+        let mut chance = Chance::new();
+        // Not begun, locked and no more, all done.
+        let mut ends = [0; 3];
+        for round in 0..rounds {
+            host.afresh();
+            let signal = signals[usize::try_from(round).unwrap_or(0) % signals.len()];
+            let run = start(host, &log);
+            let moment = chance.below(longest);
+            std::thread::sleep(moment);
+            let number = i32::try_from(run.id()).ok().and_then(Pid::from_raw).expect("a number");
+            // It may have ended by itself: it is not waited for yet, so the number is its own.
+            let _ = kill_process(number, signal);
+            let ended = run.wait_with_output().expect("it ends");
+            let run = Run::from(ended.clone());
+            let what = format!("round {round}, {signal:?} after {moment:?}: {run:?}");
+            assert!(!run.err.contains("panic"), "{what}");
+            let by = ended.status.signal();
+            assert!(run.status == Some(0) || by == Some(signal.as_raw()) || by.is_none(), "{what}");
+            let shadow = read("/etc/shadow");
+            assert!(shadow == host.shadow || shadow == locked, "{what}: {shadow}");
+            let told = host.told();
+            let said = told.iter().any(|line| line.contains(": disabling alice ("));
+            assert!(said || shadow == host.shadow, "{what}: syslog was not told before");
+            let notices = host.notices().len();
+            ends[if notices > 0 { 2 } else { usize::from(shadow == locked) }] += 1;
+            // The next run, which nobody disturbs. What a killed passwd(1) left is its own to mend.
+            for left in ["/etc/shadow.lock", "/etc/passwd.lock"] {
+                let _ = fs::remove_file(left);
+            }
+            let next = host.check(&[]);
+            assert_eq!((next.status, &*next.err), (Some(0), ""), "{what}");
+            host.has_locked(&["alice"]);
+            let list = host.run(&["--list-disabled"]).text();
+            assert_eq!(list.lines().count(), 1, "{what}: {list}");
+            assert!(list.contains("  local  120 messages"), "{what}: {list}");
+            let mails = host.notices().len();
+            assert!((1..=2).contains(&mails) && mails - notices <= 1, "{what}: {mails} notices");
+            let third = host.check(&[]);
+            says(&third, "alice", " [ALREADY DISABLED]");
+            assert_eq!((third.status, host.notices().len()), (Some(0), mails), "{what}");
+        }
+        eprintln!(
+            "figure: {rounds} locks signalled: {} not begun, {} locked and no more, {} all done; 0 half, all finished by the next run",
+            ends[0], ends[1], ends[2]
+        );
+    });
+}
+
+#[test]
+fn no_room_for_the_state_is_told_and_no_lock_is_lost() {
+    on_a_host("disturbed::no_room_for_the_state_is_told_and_no_lock_is_lost", |host| {
+        let mount = |options: &str, path: &str| {
+            let mut mount = Command::new("mount");
+            let made = mount.args(["-t", "tmpfs", "-o", options, "none", path]).status();
+            assert!(made.expect("mount runs").success());
+        };
+        host.log(botnet(host.before(), b"alice"));
+        fs::create_dir("/var/lib/spam-check").expect("/var/lib is ours");
+        // Two pages and three files: the folder itself, and the two lock files that are empty.
+        mount("mode=700,size=8k,nr_inodes=8", "/var/lib/spam-check");
+        fs::write("/var/lib/spam-check/full", vec![b'x'; 8192]).expect("there is room for it");
+        let run = host.check(&[]);
+        assert_eq!(run.status, Some(1), "{run:?}");
+        assert!(run.err.contains("No space left on device"), "{run:?}");
+        assert!(!run.err.contains("panic"), "{run:?}");
+        assert!(!Path::new("/var/lib/spam-check/state.json").exists());
+        host.has_locked(&["alice"]);
+        assert_eq!(host.notices().len(), 1, "{run:?}");
+        // With room again, the lock is found and known.
+        fs::remove_file("/var/lib/spam-check/full").expect("it is ours");
+        let run = host.check(&[]);
+        assert_eq!(run.status, Some(0), "{run:?}");
+        says(&run, "alice", " [ALREADY DISABLED]");
+        host.has_locked(&["alice"]);
+        assert_eq!(host.calls(), ["-l -- alice"]);
+        eprintln!("figure: no room for the state: told, status 1, the lock stands");
+    });
+}
+
+#[test]
+fn few_files_and_none_that_may_grow_leave_all_whole() {
+    on_a_host("disturbed::few_files_and_none_that_may_grow_leave_all_whole", |host| {
+        let log = host.log(botnet(host.before(), b"alice"));
+        let locked = host.shadow.replace("\nalice:$", "\nalice:!$");
+        let run = |limit: &str| -> Run {
+            let mut command = Command::new("prlimit");
+            command.arg(limit).arg(&host.program).args(["-m", "90", "-d", "5,5", "-l", &log]);
+            command.env_clear().env("TZ", "UTC").stdin(Stdio::null());
+            command.output().expect("prlimit runs").into()
+        };
+        let mut tried = 0;
+        let limits = (3..24).map(|n| format!("--nofile={n}"));
+        let limits = limits.chain([0, 1, 100].map(|n| format!("--fsize={n}")));
+        for limit in limits.chain([8, 16, 64].map(|n| format!("--as={}", n << 20))) {
+            host.afresh();
+            let disturbed = run(&limit);
+            assert!(!disturbed.err.contains("panic"), "{limit}: {disturbed:?}");
+            let shadow = read("/etc/shadow");
+            assert!(shadow == host.shadow || shadow == locked, "{limit}: {disturbed:?}");
+            // It says so when it did not do it, and does not when it did.
+            let done = disturbed.text().contains(" [DISABLED]");
+            assert!(!done || shadow == locked, "{limit}: {disturbed:?}");
+            assert!(disturbed.status != Some(0) || done, "{limit}: {disturbed:?}");
+            let next = host.check(&[]);
+            assert_eq!(next.status, Some(0), "{limit}: {disturbed:?}, then {next:?}");
+            host.has_locked(&["alice"]);
+            assert!((1..=2).contains(&host.notices().len()), "{limit}: {disturbed:?}");
+            tried += 1;
+        }
+        assert!(run("--as=67108864").text().contains(" [ALREADY DISABLED]"), "64 MiB are enough");
+        eprintln!("figure: {tried} limits of files and memory: all whole, the next run finishes");
+    });
+}
