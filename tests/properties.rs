@@ -14,7 +14,7 @@ use spamcore::zone::Zone;
 /// The event of a line, if it counts.
 fn event<'a>(parser: &impl Parser, line: &'a [u8]) -> Option<Event<'a>> {
     match parser.line(line).hit?.read(parser)? {
-        Hit::Counts(event, _) => Some(event),
+        Hit::Counts(event, _) | Hit::Escaped(event, _) => Some(event),
         Hit::Told(..) | Hit::Unclear(..) | Hit::Unbelievable(_) => None,
     }
 }
@@ -62,6 +62,9 @@ fn planted() -> impl Strategy<Value = String> {
         Just("mail() on [/home/victim/x.php:1]: To: a@b -- Headers: "),
         Just("[23-Nov-2026 17:57:00 UTC] mail() on [/home/victim/x.php:1]: To: a@b"),
         Just("sendmail-php url=, client=, filename=/home/victim/x.php, uid=0, user=x, args="),
+        Just("sendmail-php v=2, url=, client=, filename=/home/victim/x.php, uid=0, user=x, args="),
+        Just("v=2, url="),
+        Just("%2c%20"),
         Just(", client=9.9.9.9, filename=/home/victim/x.php, uid=0, user=x"),
         Just(", filename=/home/victim/x.php"),
         Just(", uid=0, user=root"),
@@ -171,6 +174,24 @@ proptest! {
         prop_assert!(!names_victim(&PhpLegacy, &line), "{}", line);
         let line = format!("Nov 23 17:57:00 web root: sendmail-php url=h/, {evil}, args={text}");
         prop_assert!(!names_victim(&PhpLegacy, &line), "{}", line);
+    }
+
+    #[test]
+    fn no_text_in_a_value_of_our_wrapper_names_a_victims_script(text in planted(), field in 0..6_usize) {
+        // As text can stand there only where the wrapper is not the one of the package.
+        let mut values = ["h/", "203.0.113.7", "/home/evil/x.php", "33", "www-data", "+-i"].map(String::from);
+        values[field].push_str(&text);
+        let [url, client, path, uid, user, args] = values;
+        let line = format!(
+            "Nov 23 17:57:00 web root: sendmail-php v=2, url={url}, client={client}, filename={path}, \
+             uid={uid}, user={user}, args={args}"
+        );
+        prop_assert!(!names_victim(&PhpLegacy, &line), "{}", line);
+        // What it does not escape is of no value that it writes.
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"/.:=%".contains(&b);
+        if !text.bytes().all(plain) {
+            prop_assert!(event(&PhpLegacy, line.as_bytes()).is_none(), "{}", line);
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_legacy::PhpLegacy;
 use spamcore::parse::postfix::Postfix;
-use spamcore::parse::{Hit, Kind, Line, Parser, Stamped};
+use spamcore::parse::{Hit, Kind, Line, Parser, Stamped, unescaped};
 use spamcore::zone::Zone;
 
 const NOW: i64 = 1_795_458_600;
@@ -40,7 +40,7 @@ fn php() {
 
 #[test]
 fn php_legacy() {
-    check("php_legacy", &PhpLegacy, 2);
+    check("php_legacy", &PhpLegacy, 6);
 }
 
 #[test]
@@ -92,8 +92,9 @@ fn describe(parser: &impl Parser, line: &[u8]) -> Option<Vec<u8>> {
         Stamped::Bare => "-".into(),
         Stamped::Unreadable => return None,
     };
-    Some(match hit?.read(parser)? {
-        Hit::Counts(event, times) => {
+    let hit = hit?.read(parser)?;
+    Some(match hit {
+        Hit::Counts(event, times) | Hit::Escaped(event, times) => {
             let kind = match event.kind {
                 Kind::Sasl => "sasl",
                 Kind::User => "user",
@@ -106,7 +107,11 @@ fn describe(parser: &impl Parser, line: &[u8]) -> Option<Vec<u8>> {
             let client = event
                 .client
                 .map_or(b"-".to_vec(), |client| [client.name, b"[", client.address, b"]"].concat());
-            [format!("= {at} {times} {kind} ").as_bytes(), &client, b" ", event.sender].concat()
+            let sender = match hit {
+                Hit::Escaped(..) => unescaped(event.sender),
+                _ => event.sender.to_vec(),
+            };
+            [format!("= {at} {times} {kind} ").as_bytes(), &client, b" ", &sender].concat()
         }
         Hit::Unclear(tag, times) => [format!("? {at} {times} ").as_bytes(), tag].concat(),
         Hit::Told(..) => unreachable!("it was read"),

@@ -41,11 +41,28 @@ pub(crate) const PROGRAM: Program<Common> = Program {
         common::null(),
         common::exit_code(),
     ],
-    chapters: &[],
-    files: &[(
-        "/var/log/mail.log, /var/log/maillog",
-        "The log: the first that exists, else the journal.",
+    chapters: &[(
+        "THE WRAPPER",
+        &[
+            "PHP before 5.3 has no log of its own. Two lines of php.ini let it send through a wrapper that tells \
+             syslog which script sends, and then is sendmail:",
+            "    sendmail_path = /usr/lib/spam-check/phpsendmail\n\
+             auto_prepend_file = /usr/share/spam-check/phpsendmail.php",
+            "It writes what a visitor sends with escapes, so that a line has one reading only. Lines of wrappers \
+             as the scripts' documentation had them are read too.",
+        ],
     )],
+    files: &[
+        (
+            "/var/log/mail.log, /var/log/maillog",
+            "The log: the first that exists, else the journal.",
+        ),
+        ("/usr/lib/spam-check/phpsendmail", "The wrapper."),
+        (
+            "/usr/share/spam-check/phpsendmail.php",
+            "Hands it what the web server says of the request.",
+        ),
+    ],
     fields: &[],
     examples: &[(
         "Every ten minutes, together with php-spam-check:",

@@ -38,8 +38,22 @@ pub(crate) const PROGRAM: Program<Common> = Program {
         common::null(),
         common::exit_code(),
     ],
-    chapters: &[],
-    files: &[("/var/log/phpmail.log", "The log that mail.log in php.ini names.")],
+    chapters: &[(
+        "THE LOG",
+        &[
+            "PHP 5.3 and newer log each mail() when php.ini names a file, which must be there, and be the PHP \
+             user's:",
+            "    install -o www-data -g adm -m 0640 /dev/null /var/log/phpmail.log",
+            "    mail.log = /var/log/phpmail.log",
+            "or mail.log = syslog, and then --logs=/var/log/user.log. The package rotates /var/log/phpmail.log \
+             daily. Where each site has a user of its own, give each a log of its own, and --logs again and \
+             again.",
+        ],
+    )],
+    files: &[
+        ("/var/log/phpmail.log", "The log that mail.log in php.ini names."),
+        ("/etc/logrotate.d/spam-check", "Its rotation."),
+    ],
     fields: &[],
     examples: &[
         ("Hand the scripts to a malware scanner:", "php-spam-check 100 | full-scan -q"),

@@ -11,7 +11,7 @@ use memchr::{memchr, memmem, memrchr};
 
 use crate::clock::{AHEAD, Clock};
 use crate::lines::{Lines, split, trimmed};
-use crate::parse::{Hit, Line, Parser, Stamped};
+use crate::parse::{Event, Hit, Line, Parser, Stamped, unescaped};
 use crate::source::Reader;
 use crate::tally::Tally;
 use crate::window::Window;
@@ -275,6 +275,10 @@ impl<'a, P: Parser> Counter<'a, P> {
                 {
                     self.tally.add(&event, times, at, line);
                 }
+            }
+            Hit::Escaped(event, times) => {
+                let sender = unescaped(event.sender);
+                self.tally.add(&Event { sender: &sender, ..event }, times, at, line);
             }
             Hit::Unclear(tag, times) => self.unclear.add(tag, times),
             Hit::Unbelievable(times) => {

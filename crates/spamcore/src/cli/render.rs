@@ -161,8 +161,8 @@ impl<A> Program<A> {
             &mut page,
             &[
                 &format!("{}, logrotate(8), journalctl(1)", others.join(", ")),
-                "In /usr/share/doc/spam-check: upgrading.md, for those who come from the scripts; locking.md; \
-                 php.md.",
+                "In /usr/share/doc/spam-check/docs: upgrading.md, for those who come from the scripts; \
+                 locking.md; php.md.",
             ],
         );
         page

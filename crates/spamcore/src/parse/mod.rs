@@ -104,6 +104,8 @@ pub enum Hit<'a> {
     /// It counts this many times if [`Parser::told`] can read this text, which alone says of whom. Such
     /// text comes again and again, and need not be read each time.
     Told(&'a [u8], u64),
+    /// It counts this many times, and the sender is written with [escapes](unescaped).
+    Escaped(Event<'a>, u64),
     /// It is of the format, but what it says has two readings: it counts for nobody. The tag that it
     /// came with.
     Unclear(&'a [u8], u64),
@@ -195,9 +197,37 @@ impl Hit<'_> {
     /// How many messages it is worth, once it is [read](Self::read).
     pub fn times(&self) -> u64 {
         match *self {
-            Self::Counts(_, times) | Self::Told(_, times) | Self::Unclear(_, times) => times,
+            Self::Counts(_, times)
+            | Self::Told(_, times)
+            | Self::Escaped(_, times)
+            | Self::Unclear(_, times) => times,
             Self::Unbelievable(_) => 1,
         }
+    }
+}
+
+/// The bytes that are written with escapes: `%hh` is the byte of that number, all else is itself.
+pub fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&first, behind)) = rest.split_first() {
+        let byte = if first == b'%' { escape(behind) } else { None };
+        bytes.push(byte.unwrap_or(first));
+        rest = if byte.is_some() { &behind[2..] } else { behind };
+    }
+    bytes
+}
+
+/// The byte of the two lower-case hexadecimal digits that the text begins with.
+fn escape(text: &[u8]) -> Option<u8> {
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        _ => None,
+    };
+    match *text {
+        [high, low, ..] => Some(digit(high)? << 4 | digit(low)?),
+        _ => None,
     }
 }
 

@@ -1,16 +1,26 @@
 //! The sendmail wrapper of old PHP: one message handed to sendmail.
 //!
 //! ```text
+//! sendmail-php v=2, url=URL, client=ADDRESS, filename=PATH, uid=N, user=NAME, args=+ARG+ARG…
 //! sendmail-php url=URL, client=ADDRESS, filename=PATH, uid=N, user=NAME, args=…
 //! ```
 //!
-//! URL is what a visitor asked for, and may hold the whole of the rest; `args` is the caller's. So the
+//! The first form is that of our own wrapper, `packaging/php/phpsendmail`. Every byte of a value is written
+//! either as itself or as `%hh`, as [`is_plain`] says, and in no other way, so that the line has one reading
+//! and a path one spelling. A `*` stands where the wrapper has cut a value. What departs from this grammar by
+//! a byte is unclear. No visitor can make a line of the other form out of it, or the reverse: the form is said
+//! before the first value.
+//!
+//! The second form is that of the wrappers that sites wrote after the old documentation, with nothing
+//! escaped. URL is what a visitor asked for, and may hold the whole of the rest; `args` is the caller's. So the
 //! url ends at the `, client=` that the next `, filename=` follows, the client is of the letters of an
 //! address, the path ends at the first `, uid=DIGITS, user=`, and `args` is not read. A line that holds a second
 //! whole group has two readings and is unclear, as is one that ends before its path does (a url can be
 //! made so long that the log cuts the line): it counts for nobody, but it is counted as unclear.
 
-use super::{Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, is_address_byte, syslog_line};
+use super::{
+    Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, escape, is_address_byte, syslog_line,
+};
 use crate::walk::Walk;
 
 /// The parser of the wrapper's lines.
@@ -22,8 +32,10 @@ pub struct PhpLegacy;
 pub enum Message<'a> {
     /// This script sent a mail, as this user id.
     Sent {
-        /// The script's path; it may be empty (a command line).
+        /// The script's path as logged; it may be empty (a command line).
         path: &'a [u8],
+        /// The path holds [escapes](super::unescaped).
+        escaped: bool,
         /// The digits after `uid=`.
         uid: &'a [u8],
     },
@@ -33,7 +45,7 @@ pub enum Message<'a> {
 
 impl Parser for PhpLegacy {
     fn needle(&self) -> &'static [u8] {
-        b"sendmail-php url="
+        MARK
     }
 
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
@@ -43,7 +55,10 @@ impl Parser for PhpLegacy {
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
         match read(message)? {
             Message::Sent { path: b"", .. } => None,
-            Message::Sent { path, .. } => Some(counted(script(path), times)),
+            Message::Sent { path, escaped, .. } => Some(match counted(script(path), times) {
+                Hit::Counts(event, times) if escaped => Hit::Escaped(event, times),
+                hit => hit,
+            }),
             Message::Unclear if times > MOST_REPEATS => Some(Hit::Unbelievable(times)),
             Message::Unclear => Some(Hit::Unclear(name, times)),
         }
@@ -62,13 +77,64 @@ pub(super) fn script(path: &[u8]) -> Event<'_> {
     Event { kind: Kind::Script, sender: path, authenticated: None, client: None }
 }
 
+/// What every message of a wrapper begins with.
+const MARK: &[u8] = b"sendmail-php ";
+
 /// Reads a message; none when it is not of the wrapper.
 pub fn read(message: &[u8]) -> Option<Message<'_>> {
     let mut walk = Walk::new(message);
-    if !walk.take(b"sendmail-php url=") {
+    if !walk.take(MARK) {
         return None;
     }
-    Some(group(walk.rest()).unwrap_or(Message::Unclear))
+    let sent = if walk.take(b"url=") {
+        group(walk.rest())
+    } else if walk.take(b"v=") {
+        // A form of a later wrapper is unclear here too.
+        escaped_group(walk)
+    } else {
+        return None;
+    };
+    Some(sent.unwrap_or(Message::Unclear))
+}
+
+/// Whether our wrapper writes the byte as itself.
+#[inline]
+fn is_plain(b: u8) -> bool {
+    const TABLE: [bool; 256] = of_each_byte!(|b| b.is_ascii_alphanumeric()
+        || matches!(b, b'/' | b'.' | b'_' | b'-' | b'~' | b':' | b'?' | b'&' | b'=' | b'@'));
+    TABLE[usize::from(b)]
+}
+
+/// The fields as our wrapper writes them.
+fn escaped_group(mut walk: Walk<'_>) -> Option<Message<'_>> {
+    let mut field = |name: &[u8]| {
+        let value = walk.take(name).then(|| value(&mut walk))??;
+        Some((value, walk.take(b"*")))
+    };
+    field(b"2, url=")?;
+    field(b", client=")?;
+    let (path, path_cut) = field(b", filename=")?;
+    let (uid, uid_cut) = field(b", uid=")?;
+    field(b", user=")?;
+    let number = !uid.is_empty() && uid.iter().all(u8::is_ascii_digit);
+    if path_cut || uid_cut || !number || !walk.take(b", args=") {
+        return None;
+    }
+    while walk.take(b"+") {
+        value(&mut walk)?;
+    }
+    walk.take(b"*");
+    let escaped = memchr::memchr(b'%', path).is_some();
+    walk.is_done().then_some(Message::Sent { path, escaped, uid })
+}
+
+/// Takes a value as our wrapper writes it. None where a byte that is written as itself, or that no value
+/// can hold, is escaped.
+fn value<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
+    let value = walk.take_while(|b| is_plain(b) || b == b'%');
+    let escapes = memchr::memchr_iter(b'%', value);
+    let mut escaped = escapes.map(|at| escape(&value[at + 1..]));
+    escaped.all(|byte| byte.is_some_and(|b| b != 0 && !is_plain(b))).then_some(value)
 }
 
 const CLIENT: &[u8] = b", client=";
@@ -94,7 +160,11 @@ fn group(text: &[u8]) -> Option<Message<'_>> {
     if heads.next().is_some_and(|(_, second)| owner(second).is_some()) {
         return Some(Message::Unclear);
     }
-    client.iter().all(|&b| is_address_byte(b)).then_some(Message::Sent { path, uid })
+    client.iter().all(|&b| is_address_byte(b)).then_some(Message::Sent {
+        path,
+        escaped: false,
+        uid,
+    })
 }
 
 /// What stands before the first `, uid=DIGITS, user=`, and the digits.
@@ -109,10 +179,14 @@ fn owner(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::unescaped;
     use super::*;
 
     fn show(rest: &str) -> String {
-        match read(format!("sendmail-php url={rest}").as_bytes()) {
+        match read(format!("sendmail-php {rest}").as_bytes()) {
+            Some(Message::Sent { path, escaped: true, .. }) => {
+                unescaped(path).escape_ascii().to_string()
+            }
             Some(Message::Sent { path, .. }) => String::from_utf8_lossy(path).into_owned(),
             Some(Message::Unclear) => "unclear".into(),
             None => "-".into(),
@@ -133,7 +207,7 @@ mod tests {
                 "/a",
             ),
         ] {
-            assert_eq!(show(rest), want, "{rest}");
+            assert_eq!(show(&format!("url={rest}")), want, "{rest}");
         }
     }
 
@@ -149,8 +223,73 @@ mod tests {
             "h/cut",
             "h, client=8.8.8.8, filename=/a/cu",
         ] {
-            assert_eq!(show(rest), "unclear", "{rest}");
+            assert_eq!(show(&format!("url={rest}")), "unclear", "{rest}");
         }
         assert_eq!(read(b"x sendmail-php url="), None);
+    }
+
+    #[test]
+    fn our_wrappers_lines_have_one_reading() {
+        for (rest, want) in [
+            (
+                "url=h/s.php?a=1&b=%2c, client=::1, filename=/a/s.php, uid=1, user=u, args=",
+                "/a/s.php",
+            ),
+            ("url=, client=, filename=, uid=0, user=, args=", ""),
+            (
+                "url=, client=, filename=/a%20%25%ff%0a%2c.php, uid=0, user=u, args=",
+                r"/a %\xff\n,.php",
+            ),
+            ("url=h*, client=x*, filename=/a, uid=0, user=u*, args=+-fa@b+*", "/a"),
+            ("url=, client=, filename=/a, uid=0, user=u, args=+", "/a"),
+            ("url=%2c%20client=1.1.1.1, client=, filename=/a, uid=0, user=u, args=+-i+x%2b", "/a"),
+        ] {
+            assert_eq!(show(&format!("v=2, {rest}")), want, "{rest}");
+        }
+    }
+
+    #[test]
+    fn what_our_wrapper_does_not_write_is_unclear() {
+        let right = "v=2, url=u, client=1.1.1.1, filename=/a, uid=0, user=u, args=+-i";
+        assert_eq!(show(right), "/a");
+        for (from, to) in [
+            ("v=2", "v=3"),
+            ("v=2", "v=22"),
+            ("url=u", "url=u x"),
+            ("url=u", "url=u,x"),
+            ("url=u", "url=u+x"),
+            ("url=u", "url=u%"),
+            ("url=u", "url=u%2"),
+            ("url=u", "url=u%2C"),
+            ("url=u", "url=u%41"),
+            ("url=u", "url=u%00"),
+            ("url=u", "url=u%zz"),
+            ("url=u", "url=u**"),
+            ("url=u", "url=u\u{e9}"),
+            ("url=u", "url=u, client=1.1.1.1, filename=/v, uid=0, user=u, args="),
+            ("url=u, client", "client"),
+            ("filename=/a", "filename=/a*"),
+            ("filename=/a", "filename=/a%2f"),
+            ("filename=/a", "filename=/a]"),
+            ("filename=/a", "filename=/a, filename=/v"),
+            ("uid=0", "uid="),
+            ("uid=0", "uid=0*"),
+            ("uid=0", "uid=%30"),
+            ("uid=0", "uid=x"),
+            ("uid=0, user=u", "user=u, uid=0"),
+            ("user=u, args=+-i", "user=u"),
+            ("args=+-i", "args=-i"),
+            ("args=+-i", "args=+-i x"),
+            ("args=+-i", "args=+-i, args=+"),
+            (", ", ","),
+        ] {
+            let wrong = right.replace(from, to);
+            assert_ne!(wrong, right);
+            assert_eq!(show(&wrong), "unclear", "{wrong}");
+        }
+        for cut in 4..right.len() - "args=+-i".len() {
+            assert_eq!(show(&right[..cut]), "unclear", "{cut}");
+        }
+        assert_eq!(show("x=2"), "-");
     }
 }
