@@ -1,6 +1,7 @@
 //! Logs that are written, rotated and compressed while they are read: every line counts exactly once.
 //!
-//! `SPAM_CHECK_SCANS` says how many scans each way of rotating gets; a few by default.
+//! `SPAM_CHECK_SCANS` says how many scans each way of rotating gets; a few by default. The tests of the module
+//! `logrotate` are ignored unless asked for: `tests/rotation-logrotate` installs what they take.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -11,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use tests::{Folder, accepted, program};
 
-/// What a scan counted for the one sender that there is.
-fn scan(log: &Path) -> u64 {
+/// What a scan counted for the one sender that there is, and its exit status and standard error.
+fn look(log: &Path) -> (u64, Option<i32>, String) {
     let output = Command::new(program("postfix-spam-check"))
         .args(["-m", "1", "--now", "2026-11-23 17:58:00", "--overrides=/dev/null", "-l"])
         .arg(log)
@@ -20,45 +21,98 @@ fn scan(log: &Path) -> u64 {
         .env("TZ", "UTC")
         .output()
         .expect("the program starts");
-    let err = String::from_utf8_lossy(&output.stderr);
-    assert_eq!((output.status.code(), &*err), (Some(0), ""));
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let count = text.lines().find_map(|line| line.split_once(" (")).map(|(count, _)| count);
-    count.map_or(0, |count| count.parse().expect("a count"))
+    (count.map_or(0, |count| count.parse().expect("a count")), output.status.code(), err)
+}
+
+/// What a scan counted that had nothing to complain of.
+fn scan(log: &Path) -> Option<u64> {
+    let (count, status, err) = look(log);
+    assert_eq!((status, &*err), (Some(0), ""));
+    Some(count)
+}
+
+/// How many scans each way of rotating gets.
+fn number_of_scans() -> u32 {
+    std::env::var("SPAM_CHECK_SCANS").ok().and_then(|n| n.parse().ok()).unwrap_or(60)
 }
 
 /// Scans a log that a writer appends to and `rotate` rotates, with the number of the rotation.
 fn scans(rotate: impl Fn(&Path, u32) + Sync) {
-    let scans = std::env::var("SPAM_CHECK_SCANS").ok().and_then(|n| n.parse().ok()).unwrap_or(60);
+    scans_by(scan, Meanwhile::Waits, rotate);
+}
+
+/// What the writer does during a rotation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Meanwhile {
+    /// It waits.
+    Waits,
+    /// It goes on into the file that it has open, as `rsyslogd` does until it is told.
+    Writes,
+}
+
+/// The same, by another way to scan, which gives no count where it is told that there is no true one.
+fn scans_by(
+    scan: impl Fn(&Path) -> Option<u64>,
+    meanwhile: Meanwhile,
+    rotate: impl Fn(&Path, u32) + Sync,
+) {
+    // A log anew now and then: with hundreds of elders a scan is slow.
+    let mut left = number_of_scans();
+    while left > 0 {
+        let scans = left.min(100);
+        scans_of_one_log(scans, &scan, meanwhile, &rotate);
+        left -= scans;
+    }
+}
+
+/// So many scans of one log.
+fn scans_of_one_log(
+    scans: u32,
+    scan: impl Fn(&Path) -> Option<u64>,
+    meanwhile: Meanwhile,
+    rotate: impl Fn(&Path, u32) + Sync,
+) {
     let folder = Folder::new();
     let log = PathBuf::from(folder.file("mail.log", ""));
     let (written, done) = (AtomicU64::new(0), AtomicBool::new(false));
+    let (log, rotate, written, done) = (&log, &rotate, &written, &done);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut rotations = 0;
-            let mut file = append(&log);
+        scope.spawn(move || {
+            let (mut rotations, mut number) = (0, 0);
+            let mut file = append(log);
+            let mut write = |file: &mut File| {
+                let line = accepted("17:50:00", "bob").replace("3F1A2B", &format!("{number:08}"));
+                file.write_all(line.as_bytes()).expect("a temporary file");
+                written.fetch_add(1, Ordering::Release);
+                number += 1;
+            };
             while !done.load(Ordering::Acquire) {
-                for number in 0..200 {
-                    let line = accepted("17:50:00", "bob")
-                        .replace("3F1A2B", &format!("{rotations:05}{number}"));
-                    file.write_all(line.as_bytes()).expect("a temporary file");
-                    written.fetch_add(1, Ordering::Release);
+                for _ in 0..200 {
+                    write(&mut file);
                 }
                 rotations += 1;
-                rotate(&log, rotations);
-                file = append(&log);
+                let rotation = scope.spawn(move || rotate(log, rotations));
+                while meanwhile == Meanwhile::Writes && !rotation.is_finished() {
+                    write(&mut file);
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                rotation.join().expect("the log is rotated");
+                file = append(log);
             }
         });
         // A scan that fails must not leave the writer writing.
-        let _stop = Stop(&done);
+        let _stop = Stop(done);
         let begin = Instant::now();
         for number in 0..scans {
             let least = written.load(Ordering::Acquire);
-            let counted = scan(&log);
+            let counted = scan(log);
             let most = written.load(Ordering::Acquire) + 1;
             assert!(
-                (least..=most).contains(&counted),
-                "scan {number}: {counted} of {least} to {most} lines, after {:?}",
+                counted.is_none_or(|counted| (least..=most).contains(&counted)),
+                "scan {number}: {counted:?} of {least} to {most} lines, after {:?}",
                 begin.elapsed()
             );
         }
@@ -170,5 +224,100 @@ fn a_log_that_is_truncated_or_removed_under_a_scan_is_told_or_was_read_whole() {
             Some(1) => assert!(told.iter().any(|told| err.contains(told)), "{round}: {err}"),
             other => panic!("{round}: {other:?}: {err}"),
         }
+    }
+}
+
+/// Real logrotate(8).
+mod logrotate {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    /// Rotates by force, as the options say; each rotation is a day after the last, as names with a date in
+    /// them need it.
+    fn logrotate(log: &Path, day: u32, options: &str) {
+        let folder = log.parent().expect("a folder");
+        let config = folder.join("logrotate.conf");
+        let text = format!("{} {{\nrotate 5000\n{options}\n}}\n", log.display());
+        fs::write(&config, text).expect("a temporary file");
+        let output = Command::new("faketime")
+            .args(["-f", &format!("+{day}d"), "logrotate", "-f", "-s"])
+            .args([&folder.join("state"), &config])
+            .output();
+        let output = output.expect("logrotate and faketime are there");
+        let err = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && err.is_empty(), "{err}");
+        assert_eq!(fs::metadata(log).expect("a new log").len(), 0, "rotation {day} did nothing");
+        pause(day);
+    }
+
+    /// Every line once, whoever writes meanwhile.
+    fn each_line_once(options: &str) {
+        scans(|log, day| logrotate(log, day, options));
+    }
+
+    #[test]
+    #[ignore = "takes logrotate: tests/rotation-logrotate"]
+    fn create() {
+        each_line_once("create");
+    }
+
+    #[test]
+    #[ignore = "takes logrotate: tests/rotation-logrotate"]
+    fn create_while_the_writer_goes_on() {
+        scans_by(scan, Meanwhile::Writes, |log, day| logrotate(log, day, "create"));
+    }
+
+    #[test]
+    #[ignore = "takes logrotate: tests/rotation-logrotate"]
+    fn dateext() {
+        each_line_once("create\ndateext");
+    }
+
+    #[test]
+    #[ignore = "takes logrotate: tests/rotation-logrotate"]
+    fn compress() {
+        each_line_once("create\ncompress");
+    }
+
+    #[test]
+    #[ignore = "takes logrotate: tests/rotation-logrotate"]
+    fn compress_dateext() {
+        each_line_once("create\ncompress\ndateext");
+    }
+
+    #[test]
+    #[ignore = "takes logrotate: tests/rotation-logrotate"]
+    fn delaycompress_while_the_writer_goes_on() {
+        let options = "create\ncompress\ndelaycompress";
+        scans_by(scan, Meanwhile::Writes, |log, day| logrotate(log, day, options));
+    }
+
+    #[test]
+    #[ignore = "takes logrotate: tests/rotation-logrotate"]
+    fn delaycompress_dateext_while_the_writer_goes_on() {
+        let options = "create\ncompress\ndelaycompress\ndateext";
+        scans_by(scan, Meanwhile::Writes, |log, day| logrotate(log, day, options));
+    }
+
+    /// A log that is truncated while it is read cannot be counted; that is told, and the next run counts.
+    #[test]
+    #[ignore = "takes logrotate: tests/rotation-logrotate"]
+    fn copytruncate_is_exact_or_told() {
+        let told = AtomicU32::new(0);
+        let exact_or_told = |log: &Path| {
+            let (count, status, err) = look(log);
+            match (status, &*err) {
+                (Some(0), "") => Some(count),
+                (Some(1), err) if err.contains("shrank while") || err.contains("written anew") => {
+                    told.fetch_add(1, Ordering::Relaxed);
+                    None
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        scans_by(exact_or_told, Meanwhile::Waits, |log, day| logrotate(log, day, "copytruncate"));
+        let (told, scans) = (told.into_inner(), number_of_scans());
+        println!("copytruncate: {told} of {scans} scans met a log that shrank, and said so");
+        assert!(told <= scans / 10, "{told} of {scans} scans had no count");
     }
 }
