@@ -342,11 +342,13 @@ pub(super) const SEEN: &str = "WHAT WAS SEEN";
 /// The journal's lines that only Postfix can have written.
 const JOURNAL: &str = "journalctl -q -u postfix.service -u 'postfix@*' --since '2 days ago'";
 
-/// The command that shows the log. A path that would need quoting is left to the reader.
+/// The command that shows the log and its last elder, in which the mail may stand since a moment ago. (Where there
+/// is no `LOG.1`, gzip takes `LOG.1.gz`.) No elder ones: Postfix uses short queue numbers again. A path that would
+/// need quoting is left to the reader.
 fn source(log: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
     if log.starts_with('/') && log.bytes().all(plain) && log.len() <= NAME {
-        format!("cat {log}")
+        format!("zcat -f {log} {log}.1")
     } else if log == "journal" {
         JOURNAL.into()
     } else {
@@ -445,6 +447,10 @@ mod tests {
         let scratch = tempfile::tempdir().expect("a folder");
         let path = scratch.path().join("mail.log");
         std::fs::write(&path, log).expect("the folder is ours");
+        // Rotated a moment ago, with the mail that the notice is about.
+        let line = log.lines().next().expect("the first");
+        let elder = scratch.path().join("mail.log.1");
+        std::fs::write(&elder, line.replace("3F1A2B", "5E1DE2")).expect("the folder is ours");
         let path = path.to_str().expect("a plain path");
         let incident = Incident { log: path, ..incident(&dotted, What::Disabled) };
         let body = body(&incident);
@@ -454,7 +460,7 @@ mod tests {
             .stderr(Stdio::inherit())
             .output()
             .expect("there is a shell");
-        assert_eq!(String::from_utf8_lossy(&shell.stdout), "3F1A2B\n4Zc1xyBQrvz1\n");
+        assert_eq!(String::from_utf8_lossy(&shell.stdout), "3F1A2B\n4Zc1xyBQrvz1\n5E1DE2\n");
     }
 
     #[test]
