@@ -7,6 +7,7 @@
 # shellcheck source=scripts/need.bash
 . scripts/need.bash
 
+runs=9
 end=1795456680 # 2026-11-23 17:58:00 UTC
 day=86400
 then=2026-11-23T17:58:00Z

@@ -5,7 +5,7 @@
 //! login), `exim`, `php`, `php53` (without stamps), `wrapper`, or a log of logins and nothing else: `logins`
 //! (in peace: 500 senders of a few addresses each), `names` (ever new names, and one in a thousand of a
 //! spammer's), `collide` (new names that hashes of old take for the same), `addresses` and `nets` (a sender
-//! from ever new addresses, or networks), `many` (a hundred such senders), `long` and `long-nets` (names, or
+//! from ever new addresses, or networks), `many` (a hundred such senders), `few-each` (nine thousand of them), `long` and `long-nets` (names, or
 //! networks, of 60 KiB), `repeated` (each line `message repeated 1000000 times`). The last line on stderr
 //! says how many messages count, and how many of them are of the busiest sender.
 
@@ -81,8 +81,8 @@ impl Log {
                 );
                 text
             }
-            "logins" | "names" | "collide" | "addresses" | "nets" | "many" | "long"
-            | "long-nets" | "repeated" => self.login(format, n, &iso),
+            "logins" | "names" | "collide" | "addresses" | "nets" | "many" | "few-each"
+            | "long" | "long-nets" | "repeated" => self.login(format, n, &iso),
             "exim" => {
                 let user = self.sender(300);
                 let stamp = format!("{date} {time}");
@@ -127,6 +127,9 @@ impl Log {
         let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bd1_e995;
         let [.., b, c, d, e] = mixed.to_be_bytes();
         let address = format!("{}.{c}.{d}.{e}", 11 + b % 100);
+        // A network's name ends behind its last digit.
+        let net: String =
+            (2..8).map(|nth| char::from(mixed.to_be_bytes()[nth % 8] % 26 + b'a')).collect();
         let user = self.next(500);
         let (client, name) = match format {
             "logins" => (
@@ -136,16 +139,18 @@ impl Log {
             "names" => (format!("unknown[{address}]"), format!("n{n:x}")),
             "collide" => ("unknown[203.0.113.7]".into(), colliding(n)),
             "addresses" => (format!("unknown[{address}]"), "spammer".into()),
-            "nets" => (format!("h1.n{mixed:x}q.example[{address}]"), "spammer".into()),
-            "many" => (format!("h1.n{mixed:x}q.example[{address}]"), format!("spammer{}", n % 100)),
+            "nets" => (format!("h1.{net}.example[{address}]"), "spammer".into()),
+            "many" => (format!("h1.{net}.example[{address}]"), format!("spammer{}", n % 100)),
+            "few-each" => (format!("h1.{net}.example[{address}]"), format!("n{:x}", n % 9000)),
             "long" => ("unknown[203.0.113.7]".into(), format!("{}{n}", "x".repeat(60 << 10))),
-            "long-nets" => (
-                format!("h1.{}{mixed:x}q.example[{address}]", "x".repeat(60 << 10)),
-                "spammer".into(),
-            ),
+            "long-nets" => {
+                (format!("h1.{}{net}.example[{address}]", "x".repeat(60 << 10)), "spammer".into())
+            }
             _ => ("unknown[203.0.113.7]".into(), format!("user{user}")),
         };
-        let name = if n.is_multiple_of(1000) { "spammer".to_owned() } else { name };
+        // Long lines are few.
+        let seldom = if format == "long" { 10 } else { 1000 };
+        let name = if n.is_multiple_of(seldom) { "spammer".to_owned() } else { name };
         let message = format!(
             "{:X}: client={client}, sasl_method=PLAIN, sasl_username={name}",
             0x3F00_0000 + n

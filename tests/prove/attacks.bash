@@ -20,7 +20,7 @@ run="postfix-spam-check -p 1day $now --overrides=/dev/null"
 attacks() {
     local format
     echo "ever new names|names-$names|$run -l|logins-$names"
-    for format in collide addresses nets many long long-nets repeated; do
+    for format in collide addresses nets many few-each long long-nets repeated; do
         echo "$(what_is $format)|$format-$size|$run -l|logins-$size"
     done
     echo "colliding names through a pipe|collide-$size|$run -l - <|logins-$size"
@@ -38,6 +38,7 @@ what_is() { # FORMAT
         addresses) echo "a sender whose every address is new" ;;
         nets) echo "a sender whose every network is new" ;;
         many) echo "a hundred such senders" ;;
+        few-each) echo "nine thousand such senders" ;;
         long) echo "names of 60 KiB, each new" ;;
         long-nets) echo "networks of 60 KiB, each new" ;;
         repeated) echo "each line a million times" ;;

@@ -22,6 +22,8 @@ often() { # SHORT LONG: how often something is tried in this run
     if [[ $LONG ]]; then echo "$2"; else echo "$1"; fi
 }
 
+figures=()
+
 # Runs tests of the project, prints their figures, and leaves these in the array `figures`. A test that
 # fails, or tells none, refutes the claim: one that was left out has proved nothing.
 figures_of() { # WANTED CARGO-TEST-ARGUMENT…: so many figures
@@ -35,4 +37,15 @@ figures_of() { # WANTED CARGO-TEST-ARGUMENT…: so many figures
     mapfile -t figures < <(sed -n 's/^.*figure: //p' "$log")
     printf '    %s\n' "${figures[@]}"
     [[ ${#figures[@]} == "$wanted" ]] || refuted "${#figures[@]} figures" "$wanted"
+}
+
+# A command of the project that proves by itself: what it prints are its figures, its last line is the
+# verdict's, its status says whether the claim holds.
+command_proves() { # WANTED COMMAND…
+    local wanted=$1 log=$ROOT/target/prove/$CLAIM.out status=0
+    shift
+    "$@" >"$log" 2>&1 || status=$?
+    sed 's/^/    /' "$log" | tail -n 100
+    [[ $status == 0 ]] || refuted "$(tail -n 1 "$log")" "$wanted"
+    proved "$(tail -n 1 "$log")"
 }
