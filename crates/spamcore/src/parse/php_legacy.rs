@@ -6,10 +6,10 @@
 //! ```
 //!
 //! The first form is that of our own wrapper, `packaging/php/phpsendmail`. Every byte of a value is written
-//! either as itself or as `%hh`, as [`is_plain`] says, and in no other way, so that the line has one reading
-//! and a path one spelling. A `*` stands where the wrapper has cut a value. What departs from this grammar by
-//! a byte is unclear. No visitor can make a line of the other form out of it, or the reverse: the form is said
-//! before the first value.
+//! either as itself or as `%hh`, and in no other way, so that the line has one reading and a path one
+//! spelling. A `*` stands where the wrapper has cut a value. What departs from this grammar by a byte is
+//! unclear. No visitor can make a line of the other form out of it, or the reverse: the form is said before
+//! the first value.
 //!
 //! The second form is that of the wrappers that sites wrote after the old documentation, with nothing
 //! escaped. URL is what a visitor asked for, and may hold the whole of the rest; `args` is the caller's. So the
