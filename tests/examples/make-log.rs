@@ -125,8 +125,8 @@ impl Log {
     fn login(&mut self, format: &str, n: u64, iso: &str) -> String {
         // New numbers come in no order.
         let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bd1_e995;
-        let [.., b, c, d, e] = mixed.to_be_bytes();
-        let address = format!("{}.{c}.{d}.{e}", 11 + b % 100);
+        let [.., first, second, third, fourth] = mixed.to_be_bytes();
+        let address = format!("{}.{second}.{third}.{fourth}", 11 + first % 100);
         // A network's name ends behind its last digit.
         let net: String =
             (2..8).map(|nth| char::from(mixed.to_be_bytes()[nth % 8] % 26 + b'a')).collect();
@@ -173,7 +173,7 @@ impl Log {
 fn colliding(n: u64) -> String {
     let pairs = [["Aa", "BB"], ["Ez", "FY"], ["aaaaaaaa", "aaaaaaaA"]];
     let pair = pairs[usize::try_from(n % 3).unwrap_or(0)];
-    (0..24).map(|bit| pair[usize::try_from(n / 3 >> bit & 1).unwrap_or(0)]).collect()
+    (0..24).map(|bit| pair[usize::try_from(((n / 3) >> bit) & 1).unwrap_or(0)]).collect()
 }
 
 const MONTHS: [&str; 12] =
