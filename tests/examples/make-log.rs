@@ -5,7 +5,7 @@
 //! login), `exim`, `php`, `php53` (without stamps), `wrapper`, or a log of logins and nothing else: `logins`
 //! (in peace: 500 senders of a few addresses each), `names` (ever new names, and one in a thousand of a
 //! spammer's), `collide` (new names that hashes of old take for the same), `addresses` and `nets` (a sender
-//! from ever new addresses, or networks), `many` (a hundred such senders), `few-each` (nine thousand of them), `long` and `long-nets` (names, or
+//! from ever new addresses, or networks), `many` (a hundred such senders), `few-each` (ever more, of 80 messages each), `long` and `long-nets` (names, or
 //! networks, of 60 KiB), `repeated` (each line `message repeated 1000000 times`). The last line on stderr
 //! says how many messages count, and how many of them are of the busiest sender.
 
@@ -141,7 +141,10 @@ impl Log {
             "addresses" => (format!("unknown[{address}]"), "spammer".into()),
             "nets" => (format!("h1.{net}.example[{address}]"), "spammer".into()),
             "many" => (format!("h1.{net}.example[{address}]"), format!("spammer{}", n % 100)),
-            "few-each" => (format!("h1.{net}.example[{address}]"), format!("n{:x}", n % 9000)),
+            "few-each" => (
+                format!("h1.{net}.example[{address}]"),
+                format!("n{:x}", n / 720_000 * 9000 + n % 9000),
+            ),
             "long" => ("unknown[203.0.113.7]".into(), format!("{}{n}", "x".repeat(60 << 10))),
             "long-nets" => {
                 (format!("h1.{}{net}.example[{address}]", "x".repeat(60 << 10)), "spammer".into())

@@ -25,6 +25,9 @@ const LINES: usize = 10;
 /// How many networks and addresses a dossier has.
 const LISTED: usize = 1000;
 
+/// No name of a host is longer (RFC 1035, 2.3.4). Of what is, its end is kept.
+const LONGEST: usize = 255;
+
 /// What a member of a set costs, about.
 const MEMBER: usize = 48;
 
@@ -131,9 +134,9 @@ impl Origins {
         let ip = std::str::from_utf8(client.address).ok().and_then(|text| text.parse().ok());
         let address = match ip {
             Some(ip) => Address::Ip(ip),
-            None => Address::Text(client.address.into()),
+            None => Address::Text(end_of(client.address).into()),
         };
-        let net = network::of_name(client.name);
+        let net = end_of(network::of_name(client.name));
         let mut bytes = 0;
         if !self.nets.members.contains(net) && self.nets.insert(net.into()) {
             bytes += net.len() + MEMBER;
@@ -211,8 +214,8 @@ impl Dossier {
         if self.lines.len() < LINES {
             self.lines.push(line.into());
         }
-        add_times(&mut self.networks, network::of_name(client.name), times);
-        add_times(&mut self.addresses, client.address, times);
+        add_times(&mut self.networks, end_of(network::of_name(client.name)), times);
+        add_times(&mut self.addresses, end_of(client.address), times);
     }
 
     fn absorb(&mut self, later: Self) {
@@ -226,6 +229,10 @@ impl Dossier {
             }
         }
     }
+}
+
+fn end_of(name: &[u8]) -> &[u8] {
+    &name[name.len().saturating_sub(LONGEST)..]
 }
 
 fn add_times(counts: &mut HashMap<Box<[u8]>, u64, RandomState>, key: &[u8], times: u64) {
@@ -289,5 +296,21 @@ mod tests {
         assert!(!set.more());
         set.insert(MOST);
         assert_eq!(Count::of(&set).to_string(), "100000+");
+    }
+
+    #[test]
+    fn of_a_name_that_no_host_has_the_end_is_kept() {
+        let long = [&b"x".repeat(60_000)[..], b".example"].concat();
+        let client = Client { name: &long, address: &long, text: None };
+        let mut origins = Origins::default();
+        let (_, bytes) = origins.add(client, 1, &Webmail::default());
+        assert_eq!(bytes, LONGEST + 2 * MEMBER);
+        let kept: Vec<usize> = origins.nets.members.iter().map(|net| net.len()).collect();
+        assert_eq!(kept, [LONGEST]);
+        let mut dossier = Dossier::default();
+        dossier.add(client, 1, b"a line");
+        assert!(
+            dossier.networks.keys().chain(dossier.addresses.keys()).all(|k| k.len() == LONGEST)
+        );
     }
 }
