@@ -86,13 +86,12 @@ proptest! {
     }
 
     #[test]
-    fn no_text_of_a_stranger_names_a_victim(text in planted()) {
+    fn no_text_of_a_stranger_names_a_victim(text in planted(), stamp in any::<prop::sample::Index>()) {
         for place in planted::PLACES {
-            for stamp in planted::stamps(place.log, "17:57:00") {
-                for line in place.with(&stamp, &text).split('\n') {
-                    let hit = of_victim(place.log, line);
-                    prop_assert!(hit.is_none(), "{:?} in {}: {}", hit, place.line, line);
-                }
+            let stamps = planted::stamps(place.log, "17:57:00");
+            for line in place.with(&stamps[stamp.index(stamps.len())], &text).split('\n') {
+                let hit = of_victim(place.log, line);
+                prop_assert!(hit.is_none(), "{:?} in {}: {}", hit, place.line, line);
             }
         }
     }
@@ -113,6 +112,15 @@ proptest! {
         if !text.bytes().all(plain) {
             prop_assert!(event(&PhpLegacy, line.as_bytes()).is_none(), "{}", line);
         }
+    }
+
+    #[test]
+    fn a_planted_line_alone_counts_for_a_victim(at in any::<prop::sample::Index>()) {
+        let lines = planted::whole("17:57:00");
+        let line = at.get(&lines);
+        let logs = [planted::Log::Syslog, planted::Log::Exim, planted::Log::Php];
+        let hit = logs.iter().find_map(|log| of_victim(*log, line));
+        prop_assert!(hit.is_some(), "it is none of any format: {}", line);
     }
 
     #[test]
