@@ -343,12 +343,12 @@ pub(super) const SEEN: &str = "WHAT WAS SEEN";
 const JOURNAL: &str = "journalctl -q -u postfix.service -u 'postfix@*' --since '2 days ago'";
 
 /// The command that shows the log and its last elder, in which the mail may stand since a moment ago. (Where there
-/// is no `LOG.1`, gzip takes `LOG.1.gz`.) No elder ones: Postfix uses short queue numbers again. A path that would
+/// is no `LOG.1`, gzip takes `LOG.1.gz`, or says that there is none.) No elder ones: Postfix uses short queue numbers again. A path that would
 /// need quoting is left to the reader.
 fn source(log: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
     if log.starts_with('/') && log.bytes().all(plain) && log.len() <= NAME {
-        format!("zcat -f {log} {log}.1")
+        format!("zcat -f {log}.1 {log} 2>/dev/null")
     } else if log == "journal" {
         JOURNAL.into()
     } else {
@@ -460,7 +460,7 @@ mod tests {
             .stderr(Stdio::inherit())
             .output()
             .expect("there is a shell");
-        assert_eq!(String::from_utf8_lossy(&shell.stdout), "3F1A2B\n4Zc1xyBQrvz1\n5E1DE2\n");
+        assert_eq!(String::from_utf8_lossy(&shell.stdout), "5E1DE2\n3F1A2B\n4Zc1xyBQrvz1\n");
     }
 
     #[test]
