@@ -125,11 +125,10 @@ impl Log {
     fn login(&mut self, format: &str, n: u64, iso: &str) -> String {
         // New numbers come in no order.
         let mixed = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5bd1_e995;
-        let [.., first, second, third, fourth] = mixed.to_be_bytes();
-        let address = format!("{}.{second}.{third}.{fourth}", 11 + first % 100);
+        let bytes = mixed.to_be_bytes();
+        let address = format!("{}.{}.{}.{}", 11 + bytes[4] % 100, bytes[5], bytes[6], bytes[7]);
         // A network's name ends behind its last digit.
-        let net: String =
-            (2..8).map(|nth| char::from(mixed.to_be_bytes()[nth % 8] % 26 + b'a')).collect();
+        let net: String = (2..8).map(|nth| char::from(bytes[nth] % 26 + b'a')).collect();
         let user = self.next(500);
         let (client, name) = match format {
             "logins" => (

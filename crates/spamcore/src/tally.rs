@@ -34,7 +34,7 @@ use crate::window::Window;
 const BUDGET: usize = 6 << 20;
 
 /// How many bytes of networks and addresses are kept before counting goes by hash.
-const ORIGINS: usize = 10 << 20;
+const ORIGINS: usize = 6 << 20;
 
 /// How many bytes are kept, at most, of logs that cannot be read twice.
 const STREAM_BUDGET: usize = 1 << 30;

@@ -450,7 +450,8 @@ mod tests {
         // Rotated a moment ago, with the mail that the notice is about.
         let line = log.lines().next().expect("the first");
         let elder = scratch.path().join("mail.log.1");
-        std::fs::write(&elder, line.replace("3F1A2B", "5E1DE2")).expect("the folder is ours");
+        std::fs::write(&elder, line.replace("3F1A2B", "5E1DE2") + "\n")
+            .expect("the folder is ours");
         let path = path.to_str().expect("a plain path");
         let incident = Incident { log: path, ..incident(&dotted, What::Disabled) };
         let body = body(&incident);
@@ -460,7 +461,7 @@ mod tests {
             .stderr(Stdio::inherit())
             .output()
             .expect("there is a shell");
-        assert_eq!(String::from_utf8_lossy(&shell.stdout), "5E1DE2\n3F1A2B\n4Zc1xyBQrvz1\n");
+        assert_eq!(String::from_utf8_lossy(&shell.stdout), "3F1A2B\n4Zc1xyBQrvz1\n5E1DE2\n");
     }
 
     #[test]
