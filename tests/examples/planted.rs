@@ -179,6 +179,7 @@ fn write(folder: &Folder, lines: u64, seed: u64) -> (Counts, u64) {
                     Log::Exim => 1,
                     Log::Syslog if place.line.contains("smtpd[") => 0,
                     Log::Syslog if place.line.contains(" exim[") => 1,
+                    Log::Syslog if place.line.contains("sendmail-php") => 3,
                     Log::Php | Log::Syslog => 2,
                 };
                 *counts[program].entry(sender).or_default() += 1;

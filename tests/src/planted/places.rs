@@ -305,9 +305,9 @@ pub const PLACES: &[Place] = &[
         received,
     ),
     counts(
-        "/home/evil/x.php",
+        "/home/evil/new.php",
         syslog(
-            "web root: sendmail-php v=2, url=h/{}, client={}, filename=/home/evil/x.php, uid=33, user=www-data, args=+{}",
+            "web root: sendmail-php v=2, url=h/{}, client={}, filename=/home/evil/new.php, uid=33, user=www-data, args=+{}",
             percent,
         ),
     ),
