@@ -89,11 +89,12 @@ pub fn quoted(text: &str) -> String {
     octal(&text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The sendmail wrapper of the package: what is not plain is `%` and two hexadecimal digits.
+/// The sendmail wrapper of the package: what is not plain is `%` and two hexadecimal digits. No variable of an
+/// environment holds a NUL.
 pub fn percent(text: &str) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._~:?&=@-".contains(b);
     let write = |b: u8| if plain(&b) { char::from(b).into() } else { format!("%{b:02x}") };
-    text.bytes().map(write).collect()
+    text.bytes().filter(|b| *b != 0).map(write).collect()
 }
 
 /// PHP: line ends and other controls of `To` and `Subject` are blanks.
