@@ -71,7 +71,8 @@ inside_install() { # FOLDER PACKAGE…
 root_run() { # ROOT HOSTNAME COMMAND…: runs a command in a copy of the root that is thrown away
     # The repository is there at /spam-check, read-only. COMMAND's environment has PATH, HOME, and the
     # words NAME=VALUE of ROOT_ENVIRONMENT.
-    unshare --mount --net --uts --ipc --pid --fork --kill-child \
+    # It ends with the shell that runs it, also where that is killed.
+    setpriv --pdeathsig KILL unshare --mount --net --uts --ipc --pid --fork --kill-child \
         bash -c "$(declare -f inside_root); inside_root \"\$@\"" bash "$REPOSITORY" "$@"
 }
 
@@ -129,6 +130,8 @@ root_boot() { # ROOT HOSTNAME COMMAND…: boots the root's systemd where root_ru
     status=$(mktemp)
     # systemd wants a group of its own for its processes.
     group=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/spam-check-$BASHPID
+    # Of earlier runs that were killed; those that still run are not empty.
+    find "${group%/*}" -path "${group%/*}/spam-check-*" -depth -type d -exec rmdir {} + 2>/dev/null || true
     if mkdir "$group"; then
         (
             echo $BASHPID >"$group/cgroup.procs"
