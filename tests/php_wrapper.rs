@@ -28,20 +28,9 @@ const PREPEND: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/php/php
 /// The folder, where a test runs itself once more inside.
 const INSIDE: &str = "PHP_WRAPPER_INSIDE";
 
-/// What a namespace is made into a host by. `$W` is an empty folder; the arguments are run at the end.
-const HOST: &str = r#"
-mount -t tmpfs -o mode=777 none "$W" || exit 99
-set -e
-mkdir "$W/upper" "$W/work" "$W/dev"
-mount -t overlay overlay -o "lowerdir=/usr/sbin,upperdir=$W/upper,workdir=$W/work" /usr/sbin 2>/dev/null || {
-    cp -a /usr/sbin "$W/sbin"; mount --bind "$W/sbin" /usr/sbin
-}
-mount -t tmpfs -o mode=755 none "$W/dev"
-for device in null zero full random urandom; do
-    : >"$W/dev/$device"; mount --bind "/dev/$device" "$W/dev/$device"
-done
-ln -s /proc/self/fd "$W/dev/fd"
-mount --rbind "$W/dev" /dev
+/// What [`tests::HOST`] is furnished with; the arguments are run at the end.
+const FURNITURE: &str = r#"
+chmod 777 "$W"
 cat >/usr/sbin/sendmail <<S
 #!/usr/bin/perl
 open my \$kept, '>', "$W/kept" or die; binmode \$_ for \$kept, *STDIN; undef \$/;
@@ -86,7 +75,7 @@ fn on_a_host(test: &str, body: fn(&Host)) {
     }
     let folder = Folder::new();
     let output = Command::new("unshare")
-        .args(["--mount", "bash", "-c", HOST, "host"])
+        .args(["--mount", "bash", "-c", &[tests::HOST, FURNITURE].concat(), "host"])
         .arg(std::env::current_exe().expect("this test"))
         .args(["--exact", "--nocapture", test])
         .env("W", folder.path(""))

@@ -24,21 +24,11 @@ pub(super) const POSTFIX: &str = "postfix-spam-check";
 const INSIDE: &str = "ACTING_INSIDE";
 const PROGRAM: &str = "ACTING_PROGRAM";
 
-/// What a namespace is made into a host by. `$W` is an empty folder; the arguments are run at the end.
-const HOST: &str = r#"
-mount -t tmpfs -o mode=755 none "$W" && mount -t tmpfs -o mode=755 none /var/lib || exit 99
-set -e
+/// What [`tests::HOST`] is furnished with; the arguments are run at the end.
+const FURNITURE: &str = r#"
+mount -t tmpfs -o mode=755 none /var/lib
 cp -a /etc "$W/etc"; mount --bind "$W/etc" /etc
-mkdir "$W/upper" "$W/work" "$W/dev" "$W/log"
-mount -t overlay overlay -o "lowerdir=/usr/sbin,upperdir=$W/upper,workdir=$W/work" /usr/sbin 2>/dev/null || {
-    cp -a /usr/sbin "$W/sbin"; mount --bind "$W/sbin" /usr/sbin
-}
-mount -t tmpfs -o mode=755 none "$W/dev"
-for device in null zero full random urandom; do
-    : >"$W/dev/$device"; mount --bind "/dev/$device" "$W/dev/$device"
-done
-ln -s /proc/self/fd "$W/dev/fd"
-mount --rbind "$W/dev" /dev
+mkdir "$W/log"
 cat >/usr/sbin/sendmail <<S
 #!/bin/sh
 { echo "TO \$*"; cat; } >>$W/mails
@@ -114,7 +104,7 @@ pub(super) fn on_a_host(test: &str, body: fn(&Host)) {
     let folder = Folder::new();
     let own = std::env::current_exe().expect("this test");
     let output = Command::new("unshare")
-        .args(["--mount", "--net", "bash", "-c", HOST, "host"])
+        .args(["--mount", "--net", "bash", "-c", &[tests::HOST, FURNITURE].concat(), "host"])
         .arg(own)
         .args(["--exact", "--nocapture", test])
         .env("W", folder.path(""))

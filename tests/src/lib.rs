@@ -161,6 +161,23 @@ impl Drop for Folder {
     }
 }
 
+/// What a mount namespace is made into a host of a test's own by, in bash: `$W`, an empty folder, is one in
+/// memory then, and `/usr/sbin` and `/dev` can be changed. Where that cannot be had it ends with status 99.
+pub const HOST: &str = r#"
+mount -t tmpfs -o mode=755 none "$W" || exit 99
+set -e
+mkdir "$W/upper" "$W/work" "$W/dev"
+mount -t overlay overlay -o "lowerdir=/usr/sbin,upperdir=$W/upper,workdir=$W/work" /usr/sbin 2>/dev/null || {
+    cp -a /usr/sbin "$W/sbin"; mount --bind "$W/sbin" /usr/sbin
+}
+mount -t tmpfs -o mode=755 none "$W/dev"
+for device in null zero full random urandom; do
+    : >"$W/dev/$device"; mount --bind "/dev/$device" "$W/dev/$device"
+done
+ln -s /proc/self/fd "$W/dev/fd"
+mount --rbind "$W/dev" /dev
+"#;
+
 /// An accept line of Postfix at a time of the day that most tests look at.
 pub fn accepted(time: &str, user: &str) -> String {
     format!(

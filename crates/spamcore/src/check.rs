@@ -133,7 +133,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             }
         }
         if logs.journal {
-            sources.extend(logs.origin.map(|origin| Source::Journal { origin, asked: true }));
+            sources.extend(logs.origin.map(|origin| Source::Journal { origin, why: Why::Asked }));
         }
         if sources.is_empty() && logs.named.is_empty() {
             sources.extend(self.open_default(logs));
@@ -142,17 +142,16 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
     }
 
     fn open_default(&mut self, logs: &Logs) -> Option<Source> {
-        let journal = logs.origin.map(|origin| Source::Journal { origin, asked: false });
         let Some(path) = logs.default.iter().map(Path::new).find(|path| source::is_there(path))
         else {
-            if journal.is_some() {
-                return journal;
-            }
-            let none = Error::NoLog(logs.default.join(", "));
-            self.tell(Weight::Blind, none.to_string());
-            return None;
+            let none = Error::NoLog(logs.default.join(", ")).to_string();
+            let Some(origin) = logs.origin else {
+                self.tell(Weight::Blind, none);
+                return None;
+            };
+            return Some(Source::Journal { origin, why: Why::NoLog(none) });
         };
-        if journal.is_some()
+        if let Some(origin) = logs.origin
             && let Some(hours) = self.stands_still(path)
         {
             let path = path.display();
@@ -160,7 +159,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
                 "{path}: not written for {hours} hours while the journal goes on: reading the journal"
             );
             self.tell(Weight::Note, text);
-            return journal;
+            return Some(Source::Journal { origin, why: Why::StandsStill });
         }
         self.open_log(path, true)
     }
@@ -202,7 +201,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
                         self.read_file(file);
                     }
                 }
-                Source::Journal { origin, asked } => self.read_journal(*origin, *asked, host),
+                Source::Journal { origin, why } => self.read_journal(*origin, why, host),
             }
         }
     }
@@ -258,7 +257,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
         ends
     }
 
-    fn read_journal(&mut self, origin: Origin, asked: bool, host: &Host) {
+    fn read_journal(&mut self, origin: Origin, why: &Why, host: &Host) {
         let passwd = std::fs::read_to_string(&host.passwd).unwrap_or_default();
         let postfix = journal::uid_of_postfix(&passwd);
         self.counter.begin_file();
@@ -278,8 +277,12 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             failed.map_or(Ok(()), Err)
         });
         if let Err(error) = result {
-            let weight = if asked { Weight::Failure } else { Weight::Blind };
-            self.tell(weight, format!("the journal cannot be read: {}", chain(&error)));
+            let text = format!("the journal cannot be read: {}", chain(&error));
+            match why {
+                Why::Asked => self.tell(Weight::Failure, text),
+                Why::NoLog(none) => self.tell(Weight::Blind, format!("{none}, and {text}")),
+                Why::StandsStill => self.tell(Weight::Blind, text),
+            }
         }
         self.tell_overlong("journal", overlong);
         self.tell_facts("journal");
@@ -380,7 +383,17 @@ fn number(count: u64, what: &str) -> String {
 
 enum Source {
     Log(Log),
-    Journal { origin: Origin, asked: bool },
+    Journal { origin: Origin, why: Why },
+}
+
+/// Why the journal is read.
+enum Why {
+    /// It was asked for.
+    Asked,
+    /// There is no log, as this says.
+    NoLog(String),
+    /// The log has not been written for long.
+    StandsStill,
 }
 
 impl Source {
