@@ -26,6 +26,8 @@ root_made() { # SUITE [NAME PACKAGE…]: makes target/roots/SUITE, or target/roo
         rm -rf "$root" "$root.made"
         if [[ $name == "$suite" ]]; then
             need debootstrap debootstrap
+            need ip iproute2
+            need hostname hostname
             retry root_bootstrap "$suite" "$root"
         else
             root_made "$suite" >/dev/null
