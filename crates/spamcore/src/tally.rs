@@ -425,10 +425,11 @@ mod tests {
         assert!(tally.seen.is_empty() && tally.wants_second_pass());
         fill(&mut tally);
         assert!(!tally.wants_second_pass());
-        let kept: Vec<_> = tally.senders().collect();
-        assert_eq!(kept.len(), 1, "only who is near the limit is kept");
-        let (_, name, seen) = kept[0];
-        assert_eq!((name, seen.messages), (&b"user7"[..], 100));
+        // Who is near the limit is kept, and who shares a place with others by the chance of hashing.
+        assert!(tally.senders().count() < 200);
+        let kept = tally.senders().find(|(_, name, _)| name == b"user7");
+        let (_, _, seen) = kept.expect("it is near the limit");
+        assert_eq!(seen.messages, 100);
         let origins = seen.origins();
         assert_eq!((origins.ips().known, origins.unknowns().known), (100, 100));
     }
