@@ -3,6 +3,7 @@
 //! `sendmail` that keeps what it gets. All of it lies in a mount and network namespace, in which each test
 //! runs itself once more. That takes root; where it cannot be had, the test says so and nothing is tried.
 
+mod died;
 mod disturbed;
 mod host;
 
@@ -459,117 +460,5 @@ fn commands_of_the_administrator_lock_and_enable() {
         );
         assert_eq!((run.status, host.calls().len()), (Some(1), 3), "{run:?}");
         host.has_locked(&[]);
-    });
-}
-
-/// Run after run in which something dies; the last is not disturbed.
-#[test]
-fn a_run_that_died_is_finished_by_the_next() {
-    on_a_host("a_run_that_died_is_finished_by_the_next", |host| {
-        let whole = || {
-            host.has_locked(&["alice"]);
-            let list = host.run(&["--list-disabled"]).text();
-            assert!(list.lines().count() == 1 && list.contains("  local  120 messages"), "{list}");
-            assert_eq!(host.notices().len(), 1);
-        };
-        let afresh = || {
-            let _ = fs::remove_dir_all("/var/lib/spam-check");
-            let _ = fs::remove_file(host.path("mails"));
-            fs::write("/etc/shadow", &host.shadow).expect("/etc is ours");
-            host.as_passwd_is();
-        };
-        for (script, end) in [
-            ("$real \"$@\" >&2; kill -9 $PPID", " [ALREADY DISABLED]"),
-            ("kill -9 $PPID", " [DISABLED]"),
-            ("$real \"$@\"; exit 1", " [ALREADY DISABLED]"),
-            ("$real \"$@\"; kill -9 $$", " [ALREADY DISABLED]"),
-            ("exit 1", " [DISABLED]"),
-        ] {
-            afresh();
-            host.passwd(script);
-            host.log(botnet(host.before(), b"alice"));
-            let died = host.check(&[]);
-            match died.status {
-                Some(0) => says(&died, "alice", " [DISABLED]"),
-                Some(_) => says(&died, "alice", " [NOT DISABLED: passwd failed]"),
-                None => assert_eq!(died.text(), ""),
-            }
-            host.as_passwd_is();
-            let run = host.check(&[]);
-            says(&run, "alice", end);
-            assert_eq!(run.status, Some(0), "{script}: {run:?}");
-            whole();
-            says(&host.check(&[]), "alice", " [ALREADY DISABLED]");
-            whole();
-        }
-        // The same where the sender is in no log any more: the lock is known, its notice goes out.
-        afresh();
-        host.passwd("$real \"$@\"; kill -9 $PPID");
-        host.log(botnet(host.before(), b"alice"));
-        assert_eq!(host.check(&[]).status, None);
-        host.as_passwd_is();
-        host.log("");
-        assert_eq!(host.check(&[]).status, Some(0));
-        whole();
-        // A lock that was not made is not made without evidence.
-        afresh();
-        host.passwd("kill -9 $PPID");
-        host.log(botnet(host.before(), b"alice"));
-        assert_eq!(host.check(&[]).status, None);
-        host.as_passwd_is();
-        host.log("");
-        assert_eq!(host.check(&[]).status, Some(0));
-        host.has_locked(&[]);
-        assert_eq!(host.run(&["--list-disabled"]).text(), "");
-        // Killed while the notice goes out.
-        afresh();
-        let sendmail = fs::read_to_string("/usr/sbin/sendmail").expect("a fake");
-        Host::script("/usr/sbin/sendmail", "#!/bin/sh\nkill -9 $PPID\n");
-        host.log(botnet(host.before(), b"alice"));
-        assert_eq!(host.check(&[]).status, None);
-        assert!(host.run(&["--list-disabled"]).text().contains("alice  a notice waits"));
-        Host::script("/usr/sbin/sendmail", &sendmail);
-        host.log("");
-        assert_eq!(host.check(&[]).status, Some(0));
-        whole();
-    });
-}
-
-#[test]
-fn an_entry_that_was_never_compiled_is_taken_back() {
-    on_a_host("an_entry_that_was_never_compiled_is_taken_back", |host| {
-        let dies = POSTMAP.replace("cp ", "kill -9 $PPID; exit 1; cp ");
-        Host::script("/usr/sbin/postmap", &dies);
-        let table = host.text("table");
-        let option = &format!("--sasl-access=hash:{table}")[..];
-        host.log(botnet(host.before(), b"alice"));
-        assert_eq!(host.check(&[option]).status, None);
-        assert!(read(&table).starts_with("alice REJECT"));
-        Host::script("/usr/sbin/postmap", POSTMAP);
-        host.log("");
-        assert_eq!(host.check(&[option]).status, Some(0));
-        assert_eq!((read(&table), host.notices().len()), (String::new(), 0));
-        assert_eq!(host.run(&["--list-disabled"]).text(), "");
-    });
-}
-
-#[test]
-fn a_notice_that_cannot_be_sent_waits() {
-    on_a_host("a_notice_that_cannot_be_sent_waits", |host| {
-        let sendmail = fs::read_to_string("/usr/sbin/sendmail").expect("a fake");
-        Host::script("/usr/sbin/sendmail", "#!/bin/sh\nexit 75\n");
-        host.log(botnet(host.before(), b"alice"));
-        let run = host.check(&[]);
-        says(&run, "alice", " [DISABLED]");
-        assert_eq!(run.status, Some(1));
-        assert!(run.err.contains("it waits"), "{run:?}");
-        host.has_locked(&["alice"]);
-        Host::script("/usr/sbin/sendmail", &sendmail);
-        // Even where nobody is reported any more.
-        host.log("");
-        assert_eq!(host.check(&[]).status, Some(0));
-        assert_eq!(host.notices().len(), 1);
-        assert_eq!(host.check(&[]).status, Some(0));
-        assert_eq!(host.notices().len(), 1);
     });
 }
