@@ -314,6 +314,58 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_the_last_day_are_those_that_show_it() {
+        for (before, want) in [
+            ("Nov 22 17:58:00", "2025-11-24T09:00:00Z"), // a day old
+            ("Nov 22 17:58:01", "2025-11-24T09:00:00Z ahead"),
+            ("2026-11-23T18:58:00Z", "2025-11-24T09:00:00Z ahead"),
+            ("2026-11-23T18:58:01Z", "2025-11-24T09:00:00Z"), // itself ahead
+        ] {
+            let mut clock = clock("2026-11-23 17:58:00", "UTC");
+            read(&mut clock, before);
+            assert_eq!(read(&mut clock, "Nov 24 09:00:00").as_deref(), Some(want), "{before}");
+            clock.next_file();
+            let text = read(&mut clock, "Nov 24 09:00:00");
+            assert_eq!(text.as_deref(), Some("2025-11-24T09:00:00Z"), "another file");
+        }
+    }
+
+    #[test]
+    fn only_a_line_that_was_sent_back_without_others_is_doubtful() {
+        let mut clock = clock("2026-11-23 12:00:00", "UTC");
+        for (stamp, want) in [
+            ("Nov 24 09:00:00", true),
+            ("May 25 00:00:00", false), // as near as that of the next year
+            ("May 24 23:59:00", true),
+            ("Nov 23 11:00:00", false),
+            ("Nov 24 09:00:00", false), // it is ahead
+        ] {
+            let stamp = Stamp::of_syslog(&mut Walk::new(stamp.as_bytes())).expect("a stamp");
+            let reading = clock.read(&stamp).expect("a date");
+            assert_eq!(reading.doubtful, want, "{stamp:?}");
+        }
+    }
+
+    #[test]
+    fn a_minute_is_remembered_with_its_zone() {
+        let mut clock = clock("2026-11-23 17:58:00", "Europe/Madrid");
+        for (stamp, want) in [
+            ("2026-11-23T17:00:10+01:00", "2026-11-23T16:00:10Z"),
+            ("2026-11-23T17:00:20+01:00", "2026-11-23T16:00:20Z"),
+            ("2026-11-23T17:01:30+01:00", "2026-11-23T16:01:30Z"),
+            ("2026-11-23T17:01:40+02:00", "2026-11-23T15:01:40Z"),
+            ("2026-11-23T17:01:50", "2026-11-23T16:01:50Z"),
+            ("[23-Nov-2026 17:01:05 Europe/Athens", "2026-11-23T15:01:05Z"),
+            ("[23-Nov-2026 17:01:06 Europe/Athens", "2026-11-23T15:01:06Z"),
+            ("[23-Nov-2026 17:01:07 Europe/Madrid", "2026-11-23T16:01:07Z"),
+            ("[23-Nov-2026 17:01:08 UTC", "2026-11-23T17:01:08Z"),
+            ("2026-11-23T17:01:09", "2026-11-23T16:01:09Z"),
+        ] {
+            assert_eq!(read(&mut clock, stamp).as_deref(), Some(want), "{stamp}");
+        }
+    }
+
+    #[test]
     fn zones_and_skipped_hours() {
         check(
             "2026-11-23 18:58:00",
@@ -344,11 +396,11 @@ mod tests {
         clock.next_file();
         for (stamp, want) in [
             ("Oct 25 01:59:00", "2026-10-24T23:59:00Z"),
-            ("Oct 25 02:10:00", "2026-10-25T00:10:00Z"),
+            ("Oct 25 02:10:30", "2026-10-25T00:10:30Z"),
             ("Oct 25 02:50:00", "2026-10-25T00:50:00Z"),
             ("Oct 25 02:25:00", "2026-10-25T00:25:00Z"), // 25 minutes late
             ("Oct 25 02:55:00", "2026-10-25T00:55:00Z"),
-            ("Oct 25 02:05:00", "2026-10-25T01:05:00Z"), // the clocks went back
+            ("Oct 25 02:05:30", "2026-10-25T01:05:30Z"), // the clocks went back
             ("Oct 25 02:30:00", "2026-10-25T01:30:00Z"),
             ("Oct 25 02:55:00", "2026-10-25T01:55:00Z"),
             ("Oct 25 03:05:00", "2026-10-25T02:05:00Z"),
@@ -360,6 +412,28 @@ mod tests {
             read(&mut clock, "[25-Oct-2026 02:30:00 Europe/Paris").as_deref(),
             Some("2026-10-25T01:30:00Z")
         );
+        // A line of another file is none before.
+        assert_eq!(read(&mut clock, "Oct 25 01:59:00").as_deref(), Some("2026-10-24T23:59:00Z"));
+        clock.next_file();
+        assert_eq!(read(&mut clock, "Oct 25 02:10:00").as_deref(), Some("2026-10-25T01:10:00Z"));
+    }
+
+    #[test]
+    fn a_file_is_sure_from_a_line_of_one_meaning_on() {
+        let mut clock = clock("2026-10-25 04:00:00", "Europe/Madrid");
+        for stamp in ["2026-10-25T01:59:00", "1782979878 m", "2026-10-25T02:10:00+02:00"] {
+            assert!(!clock.is_sure(), "{stamp}");
+            read(&mut clock, "Oct 25 02:10:00");
+            assert!(!clock.is_sure(), "it happens twice");
+            for _ in 0..2 {
+                read(&mut clock, stamp);
+                assert!(clock.is_sure(), "{stamp}");
+            }
+            clock.next_file();
+        }
+        // The minute is remembered, and makes the next file sure at once.
+        read(&mut clock, "2026-10-25T02:10:30+02:00");
+        assert!(clock.is_sure());
     }
 
     #[test]
@@ -367,6 +441,8 @@ mod tests {
         let mut clock = clock("2026-04-05 02:30:00", "Australia/Lord_Howe");
         let stamp = Stamp::of_syslog(&mut Walk::new(b"Apr  5 01:45:00 m")).expect("a stamp");
         assert!(clock.knows(&stamp));
+        let none = Stamp::of_syslog(&mut Walk::new(b"Feb 30 01:45:00 m")).expect("a stamp");
+        assert!(!clock.knows(&none));
         let text = read(&mut clock, "Apr  5 01:45:00");
         assert_eq!(text.as_deref(), Some("2026-04-04T15:15:00Z"), "the later of the two");
     }
@@ -376,5 +452,7 @@ mod tests {
         let zone = Zone::local(Some("Europe/Madrid"));
         let mut clock = Clock::new(1_792_888_200, zone); // the first 02:30 of that night
         assert_eq!(read(&mut clock, "Oct 25 02:20:00").as_deref(), Some("2026-10-25T00:20:00Z"));
+        let mut clock = Clock::new(1_792_891_800, Zone::local(Some("Europe/Madrid"))); // the second
+        assert_eq!(read(&mut clock, "Oct 25 02:30:00").as_deref(), Some("2026-10-25T01:30:00Z"));
     }
 }

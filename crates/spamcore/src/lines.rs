@@ -252,6 +252,34 @@ mod tests {
         }
     }
 
+    /// Interrupted before each piece, as by a signal; broken at the end.
+    struct Disturbed(Vec<io::Result<&'static [u8]>>);
+
+    impl Read for Disturbed {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let piece = self.0.pop().unwrap_or(Ok(b""))?;
+            into[..piece.len()].copy_from_slice(piece);
+            Ok(piece.len())
+        }
+    }
+
+    #[test]
+    fn a_signal_disturbs_nothing_and_an_error_is_told() {
+        let error = |kind: io::ErrorKind| Err(io::Error::from(kind));
+        let pieces = vec![
+            error(io::ErrorKind::BrokenPipe),
+            Ok(&b"b\nc\n"[..]),
+            error(io::ErrorKind::Interrupted),
+            Ok(b"a\n"),
+            error(io::ErrorKind::Interrupted),
+        ];
+        let mut lines = Lines::new(Disturbed(pieces), false);
+        let mut run = || lines.next_run().map(|run| run.map(<[u8]>::to_vec));
+        assert_eq!(run().expect("a run"), Some(b"a\n".to_vec()));
+        assert_eq!(run().expect("a run"), Some(b"b\nc\n".to_vec()));
+        assert_eq!(run().expect_err("it is told").kind(), io::ErrorKind::BrokenPipe);
+    }
+
     #[test]
     fn endless_input_takes_no_more_memory() {
         let mut lines = Lines::new(io::repeat(b'x').take(64 << 20), false);

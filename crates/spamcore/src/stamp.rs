@@ -465,8 +465,20 @@ mod tests {
             ("1795456675 host", "@1795456675| host"),
             ("Nov 30 23:59:60 x", "-----11-30 23:59:59 local| x"),
             ("Jul  2 09:31:10", "-----07-02 09:31:10 local|"),
+            // What stands behind is no offset.
+            ("2026-11-23T18:09:57 +0100 vm", "2026-11-23 18:09:57 local| +0100 vm"),
+            ("2026-11-23 18:09:57 Z vm", "2026-11-23 18:09:57 local| Z vm"),
         ] {
             assert_eq!(syslog(text), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_month() {
+        const NAMES: &str = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec";
+        for (number, name) in (1..).zip(NAMES.split(' ')) {
+            let want = format!("-----{number:02}-02 09:31:10 local| web");
+            assert_eq!(syslog(&format!("{name}  2 09:31:10 web")), want);
         }
     }
 
@@ -512,8 +524,11 @@ mod tests {
             "jul  2 09:31:10 web",
             "Jul  2 09:31:10x web",
             "2026-13-23T18:09:57Z vm",
+            "2026/11/23T18:09:57Z vm",
+            "2026-11-23T18.09.57Z vm",
             "2026-11-23T18:09:57+24:00 vm",
             "2026-11-23T18:09:57+01:60 vm",
+            "2026-11-23T18:09:57+01: vm",
             "2026-11-23T18:09:57. vm",
             "2026-11-23t18:09:57Z vm",
             "12345678 host",

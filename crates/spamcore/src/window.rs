@@ -322,7 +322,10 @@ mod tests {
             ("0s 0d", Nothing),
             ("1parsec", Unit("parsec".into())),
             ("+1hour", Unit("+1hour".into())),
+            ("parsec", Unit("parsec".into())),
             ("last", Unit(String::new())),
+            ("-last week", Unit("last".into())),
+            ("-yesterday", Unit("yesterday".into())),
             ("--1hour", Unit("-1hour".into())),
             ("1hour;reboot", Unit(";reboot".into())),
             ("2 3hours", Number("2 3hours".into())),
@@ -335,6 +338,15 @@ mod tests {
         ] {
             assert_eq!(back(text), Err(want), "{text}");
         }
+    }
+
+    #[test]
+    fn the_calendar_begins_with_the_year_1() {
+        let begin = |seconds: i64| {
+            Period::of_seconds(&seconds.to_string()).and_then(|p| p.before(NOON, &Zone::utc()))
+        };
+        assert_eq!(begin(NOON - FIRST), Ok(FIRST));
+        assert_eq!(begin(NOON - FIRST + 1), Err(PeriodError::TooFar));
     }
 
     #[test]
@@ -352,6 +364,10 @@ mod tests {
         }
         assert_eq!(Period::of_seconds("3600").map(|p| p.to_string()), Ok("3600 seconds".into()));
         assert_eq!(Period::of_seconds("0"), Err(PeriodError::Nothing));
+        assert_eq!(Period::of_seconds("-1"), Err(PeriodError::Number("-1".into())));
+        assert_eq!(Period::of_minutes(10).map(|p| p.to_string()), Ok("10 minutes".into()));
+        assert_eq!(Period::of_minutes(0), Err(PeriodError::Nothing));
+        assert_eq!(Period::parse(" 1Hour").as_ref().map(Period::typed), Ok(" 1Hour"));
     }
 
     #[test]

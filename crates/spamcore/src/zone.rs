@@ -179,6 +179,8 @@ mod tests {
         assert_eq!(zone.instants(1_792_895_400), Instants::Two(1_792_888_200, 1_792_891_800));
         assert!(zone.repeats_between(1_792_800_000, 1_792_900_000));
         assert!(!zone.repeats_between(1_774_700_000, 1_774_800_000), "the clocks go forward");
+        assert!(zone.repeats_between(1_767_265_200, 1_798_801_200), "2026, from winter to winter");
+        assert_eq!(zone.instants(1_795_435_200), Instants::One(1_795_431_600), "any day");
     }
 
     #[test]
@@ -187,6 +189,10 @@ mod tests {
             "",
             "/etc/localtime",
             "../../etc/localtime",
+            // It is there, and a zone.
+            "../../../etc/localtime",
+            "/../../../etc/localtime",
+            &format!("Europe{}Madrid", "/".repeat(65 - 12)),
             "Europe",
             "Europe/Nowhere",
             "a b",
@@ -196,6 +202,8 @@ mod tests {
             assert!(Zone::named(name.as_bytes()).is_none(), "{name}");
         }
         assert_eq!(Zone::named(b"eUROPE/mADRID").expect("tzdata").offset_at(0), 3600);
+        let longest = format!("Europe{}Madrid", "/".repeat(64 - 12));
+        assert!(Zone::named(longest.as_bytes()).is_some());
         assert!(Zone::named(b"utc").is_some());
         assert_eq!(Zone::named(b"Etc/GMT+5").expect("tzdata").offset_at(0), -18_000);
     }
@@ -212,5 +220,9 @@ mod tests {
         assert_eq!(madrid.offset_called(b"CEST", 1_782_979_878), Some(7200));
         assert_eq!(madrid.offset_called(b"CET", 1_782_979_878), Some(3600));
         assert_eq!(madrid.offset_called(b"EST", 1_782_979_878), None);
+        // Istanbul gave up its summer time in September 2016; names since then are numbers.
+        let istanbul = Zone::local(Some("Europe/Istanbul"));
+        assert_eq!(istanbul.offset_called(b"EEST", 1_483_228_800), Some(10_800), "half a year ago");
+        assert_eq!(istanbul.offset_called(b"+03", 1_467_331_200), Some(10_800), "in half a year");
     }
 }

@@ -167,6 +167,8 @@ mod tests {
             ("[nonsense] mail() on [/v/x.php:1]: To: z", "unreadable"),
             ("[23-Nov-2026 18:04:25 UTC] mail() on [/v/x.php:x]: To: z", "at"),
             ("mail() on [/v/x.php]: To: z", "bare"),
+            ("mail() on [/v/x.php:]: To: z", "bare"),
+            ("mail() of [/v/x.php:1]: To: z", "unreadable"),
         ] {
             assert_eq!(show(line), want, "{line}");
         }

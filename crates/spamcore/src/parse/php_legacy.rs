@@ -200,6 +200,8 @@ mod tests {
             (", client=, filename=, uid=1007, user=w, args=", ""),
             ("h, client=2001:db8::1, filename=/a, b/c.php, uid=1, user=u", "/a, b/c.php"),
             ("h, client=1.1.1.1, filename=/a, uid=x, uid=1, user=u", "/a, uid=x"),
+            ("h, client=1.1.1.1, filename=/a, uid=7x, uid=1, user=u", "/a, uid=7x"),
+            ("h, client=1.1.1.1, filename=/a, uid=, user=, uid=1, user=u", "/a, uid=, user="),
             ("?a=,client=1.1.1.1,filename=/v,, client=8.8.8.8, filename=/a, uid=1, user=u", "/a"),
             ("?a=, client=zzz, client=8.8.8.8, filename=/a, uid=1, user=u", "/a"),
             (
@@ -208,6 +210,24 @@ mod tests {
             ),
         ] {
             assert_eq!(show(&format!("url={rest}")), want, "{rest}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_believed_is_told() {
+        let line = |rest, times| {
+            let message = format!("sendmail-php url=h, client=8.8.8.8, filename={rest}");
+            format!("{:?}", PhpLegacy.message(b"www", message.as_bytes(), times))
+        };
+        let sent = "/a, uid=1, user=u";
+        for (rest, times, want) in [
+            (sent, MOST_REPEATS, "Some(Counts("),
+            (sent, MOST_REPEATS + 1, "Some(Unbelievable(1000001))"),
+            ("/cut", MOST_REPEATS, "Some(Unclear("),
+            ("/cut", MOST_REPEATS + 1, "Some(Unbelievable(1000001))"),
+            (", uid=1, user=u", 1, "None"),
+        ] {
+            assert!(line(rest, times).starts_with(want), "{rest}: {}", line(rest, times));
         }
     }
 

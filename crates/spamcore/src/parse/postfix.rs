@@ -150,6 +150,8 @@ mod tests {
                 "3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=b, c, orig_client=x[y]",
                 "a[1.2.3.4] b, c",
             ),
+            ("00FF9: client=a[1.2.3.4], sasl_method=P, sasl_username=b", "a[1.2.3.4] b"),
+            ("bcdfZYXW01: client=a[1.2.3.4], sasl_method=P, sasl_username=b", "a[1.2.3.4] b"),
             (
                 "3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=a, sasl_method=P, sasl_username=v",
                 "a[1.2.3.4] a, sasl_method=P, sasl_username=v",
@@ -167,6 +169,9 @@ mod tests {
             "error: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
             "3F1A: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
             "3f1a2b: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
+            "bcdfZYXW0: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
+            "bcdfZYXW0a: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
+            "3F1A2G: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
             "x 3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",
             "3F1A2B: client=a[1.2.3.4], sasl_username=bob",
             "3F1A2B: client=a[1.2.3.4]:x, sasl_method=P, sasl_username=bob",
