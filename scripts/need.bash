@@ -24,3 +24,7 @@ need() { # COMMAND PACKAGE…: installs the packages where the command is missin
     fi
     DEBIAN_FRONTEND=noninteractive retry apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
+
+tool() { # CRATE: installs a program from its crate where it is missing
+    command -v "$1" >/dev/null || retry cargo install --locked --quiet "$1"
+}

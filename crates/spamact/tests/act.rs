@@ -391,6 +391,37 @@ fn a_dry_run_decides_the_same_and_touches_nothing() {
 }
 
 #[test]
+fn a_dry_run_counts_as_many_locks_as_a_real_one() {
+    let mut host = Host::new();
+    host.max_locks = 2;
+    for (now, names) in (NOW..).zip([&["a", "b"][..], &["c", "d"], &["e", "f"], &["g"]]) {
+        host.set(now);
+        host.run(
+            &names.iter().flat_map(|name| stolen(name, NOW - 60)).collect::<Vec<_>>(),
+            &[],
+            false,
+        );
+    }
+    assert_eq!(host.read("done").lines().count(), 7);
+    let log = [stolen("h", NOW - 60), stolen("i", NOW - 60)].concat();
+    let full = Action::NotDisabled("more than 8 in 24 hours: the log may be forged".into());
+    assert_eq!(host.run(&log, &[], true).actions, [Action::WouldDisable, full]);
+}
+
+#[test]
+fn a_dry_run_looks_at_the_accounts_of_this_host() {
+    let host = Host::local();
+    let log = [stolen("alice", NOW - 60), stolen("alice@example.org", NOW - 60)].concat();
+    let would = [Action::WouldDisable, Action::AlreadyDisabled];
+    assert_eq!(host.run(&log, &[], true).actions, would);
+    let alice = stolen("alice", NOW - 60);
+    host.write("shadow", "alice:!$6$x:1::::::\n");
+    assert_eq!(host.run(&alice, &[], true).actions, [Action::AlreadyDisabled]);
+    host.write("shadow", "bob:$6$x:1::::::\n");
+    assert_eq!(host.run(&alice, &[], true).actions, not_disabled("no such account"));
+}
+
+#[test]
 fn a_lock_that_fails_is_not_called_one_and_the_others_go_on() {
     let host = Host::new();
     host.script("lock", "[ \"$1\" != alice ] || { echo 'no such luck' >&2; exit 3; }");

@@ -101,8 +101,16 @@ mod tests {
             None => false,
         });
         assert!((SLOTS / 2..=SLOTS).contains(&found.count()));
-        assert_eq!(known.get(b""), None);
         known.clear();
-        assert_eq!(known.get(b"39999"), None);
+        assert!(all.keys().all(|text| known.get(text.as_bytes()).is_none()));
+    }
+
+    #[test]
+    fn no_text_is_unknown() {
+        let mut known = Known::default();
+        known.put(b"", Of::default());
+        assert_eq!(known.get(b""), None);
+        known.put(b"a text", Of::default());
+        assert_eq!(known.get(b""), None);
     }
 }
