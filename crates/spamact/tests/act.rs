@@ -345,17 +345,44 @@ fn no_more_than_allowed_are_locked_and_the_worst_first() {
         "SPAMMER DETECTED AT mail.example.org [USER c AND 2 MORE NOT DISABLED: TOO MANY AT ONCE]";
     assert!(subjects.iter().any(|subject| subject == one), "{subjects:?}");
     // Two more each run, and eight a day: then nobody, until a day has passed.
+    let full = Action::NotDisabled("more than 8 in 24 hours: the log may be forged".into());
     for (name, locks) in [("f", 4), ("h", 6), ("j", 8), ("l", 8)] {
         host.set(host.now() + 60);
         let other = char::from(name.as_bytes()[0] + 1).to_string();
         let log = [stolen(name, NOW - 60), stolen(&other, NOW - 60)].concat();
         let run = host.run(&log, &[], false);
         assert_eq!(host.read("done").lines().count(), locks, "{name}");
-        let full = Action::NotDisabled("more than 8 in 24 hours: the log may be forged".into());
         assert_eq!(run.actions[0] == full, name == "l", "{run:?}");
     }
-    host.set(NOW + 86_400 + 60);
-    assert_eq!(host.run(&stolen("n", NOW), &[], false).actions, [Action::Disabled]);
+    for (day, action) in [(86_399, full), (86_400, Action::Disabled)] {
+        host.set(NOW + day);
+        assert_eq!(host.run(&stolen("n", NOW), &[], false).actions, [action]);
+    }
+}
+
+#[test]
+fn the_worst_are_locked_first_where_nothing_can_be_read_again() {
+    let mut host = Host::new();
+    host.max_locks = 1;
+    let log = [stolen("a", NOW - 60), stolen("b", NOW - 60), stolen("b", NOW - 30)].concat();
+    let run = host.run_with(&log, |_, _: &[Wanted]| None, false);
+    let too_many = Action::NotDisabled("more than 1 at once: the log may be forged".into());
+    assert_eq!(run.actions, [too_many, Action::Disabled]);
+}
+
+#[test]
+fn without_a_place_for_the_state_nobody_is_locked() {
+    let host = Host::new();
+    host.write("state", "no folder");
+    let log = [stolen("alice", NOW - 60), stolen("root", NOW - 60)].concat();
+    for dry in [false, true] {
+        let run = host.run(&log, &[], dry);
+        let [Action::NotDisabled(alice), Action::NotDisabled(root)] = &run.actions[..] else {
+            panic!("{run:?}")
+        };
+        assert_ne!(alice, root);
+        assert_eq!((run.failures.len(), host.read("done")), (1, String::new()), "{run:?}");
+    }
 }
 
 #[test]

@@ -301,7 +301,7 @@ mod tests {
     fn lock(way: &str, at: i64) -> Lock {
         let undo = vec![format!("undo {way}")];
         let (period, log) = ("1hour".into(), "/var/log/mail.log".into());
-        Lock { way: way.into(), undo, at, counts: Counts::default(), period, log, pending: true }
+        Lock { way: way.into(), undo, at, counts: Counts::default(), period, log, pending: false }
     }
 
     /// A lock that was made and told.
@@ -436,7 +436,7 @@ mod tests {
         add_lock(&mut state, &name("locked"), lock("local", 0));
         state.wait(&name("waits"), Kind::StillSending, text());
         state.see_locked(&name("recent"), 1);
-        state.tidy(KEPT + 1);
+        state.tidy(400 * 86_400 + 1);
         let names: Vec<_> = state.accounts().map(|(name, _)| name).collect();
         assert_eq!(names, ["locked", "recent", "waits"]);
     }
