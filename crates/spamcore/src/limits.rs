@@ -124,6 +124,41 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_read_whole_or_refused() {
+        use std::fs::{self, Permissions};
+        use std::os::unix::fs::PermissionsExt;
+
+        let name = format!("spamcore-limits-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let ours = rustix::process::geteuid().is_root();
+        for (size, mode, root, want) in [
+            (0, 0o600, false, Ok(0)),
+            (7, 0o666, false, Ok(7)),
+            (7, 0o644, true, if ours { Ok(7) } else { Err("others than root") }),
+            (7, 0o664, true, Err("others than root")),
+            (7, 0o646, true, Err("others than root")),
+            (LONGEST, 0o600, false, Ok(LONGEST)),
+            (LONGEST + 1, 0o600, false, Err("16 MiB")),
+        ] {
+            let file = File::create(&path).expect("a file");
+            file.set_len(size).expect("its size");
+            file.set_permissions(Permissions::from_mode(mode)).expect("its mode");
+            let read = read_file(&path, root).map(|text| text.len() as u64);
+            let read = read.map_err(|error| crate::error::chain(&error));
+            match (&read, want) {
+                (Ok(read), Ok(size)) => assert_eq!(*read, size),
+                (Err(error), Err(why)) => assert!(error.contains(why), "{error}"),
+                _ => panic!("{size} {mode:o} {root}: {read:?}"),
+            }
+        }
+        fs::remove_file(&path).expect("it is there");
+        assert_eq!(read_file(Path::new("/dev/null"), true).expect("it is empty"), b"");
+        for other in ["/dev/zero", "/dev", path.to_str().expect("text")] {
+            assert!(read_file(Path::new(other), false).is_err(), "{other}");
+        }
+    }
+
+    #[test]
     fn at_least_or_more_than() {
         assert!(Limits::new(3, false).reached(b"a", 3));
         assert!(!Limits::new(3, true).reached(b"a", 3));

@@ -299,6 +299,95 @@ mod tests {
     }
 
     #[test]
+    fn a_set_takes_in_another_and_that_it_had_more() {
+        let set = |members: std::ops::Range<usize>| {
+            let mut set = Few::default();
+            members.for_each(|member| drop(set.insert(member)));
+            set
+        };
+        let mut few = set(0..0);
+        assert!(few.is_empty());
+        few.absorb(set(0..3));
+        few.absorb(set(2..5));
+        assert_eq!((few.len(), few.more(), few.is_empty()), (5, false, false));
+        for (one, other) in [(0..1, 0..MOST + 1), (0..MOST, 0..MOST + 1), (0..MOST + 1, 0..1)] {
+            let mut sum = set(one);
+            sum.absorb(set(other));
+            assert_eq!((sum.len(), sum.more()), (MOST, true));
+        }
+    }
+
+    /// What is seen of a sender in messages: the time, the client and how often.
+    fn seen(messages: &[(i64, &str, &str, u64)]) -> Seen {
+        let mut seen = Seen {
+            messages: 0,
+            line: b"a line"[..].into(),
+            span: None,
+            activity: Some(Box::default()),
+            origins: None,
+            dossier: Some(Box::default()),
+        };
+        let mut webmail = Webmail::default();
+        webmail.add("192.0.2.0/24").expect("a network");
+        for &(at, name, address, times) in messages {
+            let client = Client { name: name.as_bytes(), address: address.as_bytes(), text: None };
+            seen.add(times, Some(at), &Window::until(0, 1600));
+            seen.origins.get_or_insert_default().add(client, times, &webmail);
+            let line = format!("{at} {name}");
+            seen.dossier.as_mut().expect("one").add(client, times, line.as_bytes());
+        }
+        seen
+    }
+
+    #[test]
+    fn parts_of_a_log_add_up_to_the_whole() {
+        let mut messages = vec![
+            (50, "a.example.org", "192.0.2.1", 2),
+            (900, "unknown", "203.0.113.7", 1),
+            (20, "unknown", "unknown", 1),
+        ];
+        messages.extend((0..12).map(|n| (1000 + n, "dsl7.example.com", "198.51.100.7", 3)));
+        messages.push((1500, "a.example.org", "192.0.2.1", 5));
+        let whole = seen(&messages);
+        let origins = whole.origins();
+        let counts = [origins.nets(), origins.unknowns(), origins.ips()].map(|count| count.known);
+        assert_eq!((counts, origins.webmail()), ([3, 2, 4], 7));
+        let dossier = whole.dossier.as_ref().expect("one");
+        assert_eq!(dossier.lines.len(), LINES);
+        assert_eq!(dossier.networks[&b"example.com"[..]], 36);
+        assert_eq!(dossier.addresses[&b"192.0.2.1"[..]], 7);
+        for at in 0..=messages.len() {
+            let mut sum = seen(&messages[..at]);
+            sum.absorb(seen(&messages[at..]));
+            assert_eq!((sum.messages, sum.span), (45, Some((20, 1500))), "{at}");
+            assert_eq!(sum.activity, whole.activity);
+            let from = sum.origins();
+            assert_eq!(
+                [from.nets(), from.unknowns(), from.ips()],
+                [origins.nets(), origins.unknowns(), origins.ips()]
+            );
+            assert_eq!(from.webmail(), origins.webmail());
+            let told = sum.dossier.as_ref().expect("one");
+            assert_eq!(told.lines, dossier.lines);
+            assert_eq!(told.networks, dossier.networks);
+            assert_eq!(told.addresses, dossier.addresses);
+        }
+    }
+
+    #[test]
+    fn a_dossier_lists_a_thousand_addresses() {
+        let mut dossier = Dossier::default();
+        for n in 0..LISTED + 50 {
+            let address = n.to_string();
+            let client = Client { name: b"unknown", address: address.as_bytes(), text: None };
+            dossier.add(client, 1, b"a line");
+            dossier.add(client, 1, b"a line");
+        }
+        assert_eq!(dossier.addresses.len(), LISTED);
+        assert!(dossier.addresses.values().all(|times| *times == 2));
+    }
+
+    #[test]
     fn of_a_name_that_no_host_has_the_end_is_kept() {
         let long = [&b"x".repeat(60_000)[..], b".example"].concat();
         let client = Client { name: &long, address: &long, text: None };

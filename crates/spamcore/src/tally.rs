@@ -387,6 +387,24 @@ mod tests {
     }
 
     #[test]
+    fn only_lines_that_are_new_are_evidence() {
+        let senders = [(b"a".to_vec(), Some(100)), (b"b".to_vec(), None)].into_iter().collect();
+        let only = Only { senders, until: 200 };
+        for (sender, at, want) in [
+            (b"a", Some(100), false),
+            (b"a", Some(101), true),
+            (b"a", Some(200), true),
+            (b"a", Some(201), false),
+            (b"a", None, false),
+            (b"b", Some(-1), true),
+            (b"b", Some(201), false),
+            (b"c", Some(150), false),
+        ] {
+            assert_eq!(only.wants(sender, at), want, "{sender:?} {at:?}");
+        }
+    }
+
+    #[test]
     fn too_many_names_are_read_twice_and_the_count_is_exact() {
         let mut tally = tally(true);
         fill(&mut tally, 120_000);
