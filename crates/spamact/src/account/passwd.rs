@@ -104,5 +104,8 @@ mod tests {
             (b"last", Some(1001)),
         ];
         assert_eq!(entries(text).collect::<Vec<_>>(), want);
+        assert_eq!(name_of_uid(text, 1001).as_deref(), Some("last"));
+        assert_eq!(name_of_uid(text, 0).as_deref(), Some("root"));
+        assert_eq!(name_of_uid(text, 5), None);
     }
 }

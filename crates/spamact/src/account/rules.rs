@@ -195,6 +195,7 @@ mod tests {
         assert_eq!(rules().account(b"boss ", Place::Local), Err(Refusal::NotAName));
         assert!(Exempt::of(b"a b\n").has(b"A b"));
         assert!(Exempt::of(b"carl#x").has(b"carl#x"));
+        assert!(Exempt::of(b"carol #x").has(b"carol"));
         assert!(!Exempt::of(b"#carol\n\n").has(b"carol") && !Exempt::of(b"\n\n").has(b""));
     }
 

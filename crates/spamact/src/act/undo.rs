@@ -160,3 +160,40 @@ fn locks_of(state: &State, account: &AccountName) -> Vec<(AccountName, Lock)> {
     }
     locks
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notice::Text;
+
+    #[test]
+    fn only_in_tables_all_spellings_are_one_account() {
+        let name = |name: &str| AccountName::check(name.as_bytes()).expect("a name");
+        let mut state = State::default();
+        for (account, way) in [
+            ("alice", "local"),
+            ("Alice", "local"),
+            ("Alice", "sasl-access:hash:/a"),
+            ("bob", "sasl-access:hash:/a"),
+            ("bob", "local"),
+        ] {
+            let lock = Lock {
+                way: way.into(),
+                undo: Vec::new(),
+                at: 0,
+                counts: crate::state::Counts::default(),
+                period: String::new(),
+                log: String::new(),
+                pending: false,
+            };
+            let notice = Text { subject: String::new(), body: String::new() };
+            state.begin_lock(&name(account), lock, notice);
+        }
+        let mut locks: Vec<_> = locks_of(&state, &name("alice"))
+            .into_iter()
+            .map(|(account, lock)| format!("{account} {}", lock.way))
+            .collect();
+        locks.sort_unstable();
+        assert_eq!(locks, ["Alice sasl-access:hash:/a", "alice local"]);
+    }
+}
