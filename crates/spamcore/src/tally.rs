@@ -452,6 +452,52 @@ mod tests {
         assert_eq!((origins.ips().known, origins.unknowns().known), (100, 100));
     }
 
+    /// A log that is read in three parts at once, each of them of these names.
+    fn fill_in_parts(tally: &mut Tally, names: u32) {
+        let mut later = [(); 2].map(|()| tally.sibling().expect("it can be read in parts"));
+        fill(tally, names);
+        for part in &mut later {
+            fill(part, names);
+        }
+        for part in later {
+            tally.absorb(part);
+        }
+    }
+
+    #[test]
+    fn parts_of_a_log_add_up_to_the_whole() {
+        let mut few = tally(true);
+        fill_in_parts(&mut few, 1000);
+        assert!(!few.wants_second_pass());
+        assert_eq!(few.senders().count(), 1001);
+        assert!(few.senders().all(|(_, _, seen)| seen.messages == 3));
+        let mut many = tally(true);
+        fill_in_parts(&mut many, 40_000);
+        assert!(many.wants_second_pass());
+        fill_in_parts(&mut many, 40_000);
+        assert!(!many.wants_second_pass());
+        let kept: Vec<_> = many.senders().map(|(_, name, seen)| (name, seen.messages)).collect();
+        assert_eq!(kept, [(&b"/spammer"[..], 120)]);
+        assert!(tally(false).sibling().is_none(), "a stream has no parts");
+    }
+
+    #[test]
+    fn of_who_is_asked_for_there_is_a_dossier() {
+        let senders = [(b"/spammer".to_vec(), Some(6))].into_iter().collect();
+        let only = Only { senders, until: 3600 };
+        let window = Window::until(0, 3600);
+        let mut tally = Tally::of(only, window, Limits::new(90, false), Webmail::default());
+        fill(&mut tally, 2000);
+        let mut sibling = tally.sibling().expect("it can be read in parts");
+        fill(&mut sibling, 1000);
+        tally.absorb(sibling);
+        let kept: Vec<_> = tally
+            .senders()
+            .map(|(_, name, seen)| (name, seen.messages, seen.dossier.is_some()))
+            .collect();
+        assert_eq!(kept, [(&b"/spammer"[..], 3, true)]);
+    }
+
     #[test]
     fn a_few_names_are_read_once() {
         let mut tally = tally(true);
