@@ -479,6 +479,16 @@ mod tests {
         let kept: Vec<_> = many.senders().map(|(_, name, seen)| (name, seen.messages)).collect();
         assert_eq!(kept, [(&b"/spammer"[..], 120)]);
         assert!(tally(false).sibling().is_none(), "a stream has no parts");
+        let client = Client { name: b"unknown", address: b"192.0.2.1", text: None };
+        let event = Event { client: Some(client), ..script(b"bob") };
+        let mut sum = tally(true);
+        let mut part = sum.sibling().expect("it can be read in parts");
+        sum.add(&event, 1, Some(5), b"");
+        part.add(&event, 1, Some(5), b"");
+        let (one, other) = (sum.origins, part.origins);
+        assert!(one > 0 && one == other);
+        sum.absorb(part);
+        assert_eq!(sum.origins, one + other);
     }
 
     #[test]
