@@ -318,3 +318,164 @@ fn instant(parser: &impl Parser, clock: &mut Clock, line: &[u8]) -> Option<i64> 
         Stamped::Bare | Stamped::Unreadable => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::Limits;
+    use crate::network::Webmail;
+    use crate::parse::{php::Php, php_legacy::PhpLegacy};
+    use crate::tally::Detail;
+
+    const NOW: i64 = 1_795_456_680; // 2026-11-23 17:58:00 UTC
+
+    fn counter<P: Parser>(parser: &P) -> Counter<'_, P> {
+        let window = Window::until_now(NOW - 3600, NOW);
+        let detail = Detail { line: true, activity: false };
+        let mut tally = Tally::new(window, Limits::new(2, false), Webmail::default(), detail);
+        tally.reads_again(true);
+        Counter::new(parser, tally, &Zone::utc())
+    }
+
+    fn read<P: Parser>(counter: &mut Counter<'_, P>, text: &str) {
+        let needle = memmem::Finder::new(counter.parser.needle());
+        counter.read_run(text.as_bytes(), &needle, false);
+    }
+
+    /// All that was counted and learned.
+    fn told<P: Parser>(counter: &Counter<'_, P>) -> Vec<String> {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut told: Vec<_> = counter
+            .tally
+            .senders()
+            .map(|(_, name, seen)| format!("{} {} {:?}", text(name), seen.messages, seen.span))
+            .collect();
+        told.sort_unstable();
+        let Facts { readable, ahead, unread, unbelievable, .. } = counter.facts;
+        told.push(format!("{readable} {ahead} ahead {unread} unread {unbelievable:?}"));
+        let Unclear { total, tags } = &counter.unclear;
+        told.push(format!("{total} unclear"));
+        told.extend(tags.iter().map(|(tag, times)| format!("{} {times}", text(tag))));
+        told
+    }
+
+    const SENT: &str = "sendmail-php url=h, client=8.8.8.8, filename=/a, uid=1, user=u";
+
+    /// Lines of all kinds.
+    fn log() -> Vec<String> {
+        let repeated = |times: u64| format!("message repeated {times} times: [ {SENT}]");
+        vec![
+            format!("Nov 23 16:57:59 web www: {SENT}\n"), // before the period
+            format!("Nov 23 17:00:00 web www: {SENT}\n"),
+            "Nov 23 17:00:01 web cron: something else\n".into(),
+            format!("Nov 23 17:00:02 web www: {}\n", repeated(2)),
+            format!("2026-11-23T19:30:00Z web www: {}\n", repeated(3)),
+            format!("Feb 30 17:00:00 web www: {}\n", repeated(4)),
+            "Nov 23 17:00:04 web shop: sendmail-php url=h/cut\n".into(),
+            format!("Nov 23 17:00:05 web www: {}\n", repeated(1_000_002)),
+            format!("2026-11-23T19:31:00Z web www: {}\n", repeated(2_000_000)),
+            format!("Nov 23 17:00:06 web www: {}\n", SENT.replace("/a", "/b")),
+            "Nov 23 17:00:07 web shop: sendmail-php url=h/cut\n".into(),
+            "Nov 23 17:00:07 web blog: sendmail-php url=h/cut\n".into(),
+            format!("Nov 23 17:00:08 web www: {}\n", repeated(1_000_001)),
+            format!("2026-11-23T19:30:00Z web www: {SENT}\n"),
+            format!("Feb 30 17:00:00 web www: {SENT}\n"),
+            format!("Nov 23 17:00:09 web www: {SENT}\n"),
+        ]
+    }
+
+    #[test]
+    fn parts_of_a_log_add_up_to_the_whole() {
+        let lines = log();
+        let mut whole = counter(&PhpLegacy);
+        read(&mut whole, &lines.concat());
+        let want = [
+            format!("/a 4 Some(({}, {}))", NOW - 58 * 60, NOW - 58 * 60 + 9),
+            format!("/b 1 Some(({0}, {0}))", NOW - 58 * 60 + 6),
+            "true 5 ahead 5 unread (2, 1000002)".into(),
+            "3 unclear".into(),
+            "blog 1".into(),
+            "shop 2".into(),
+        ];
+        assert_eq!(told(&whole), want);
+        for at in 1..=lines.len() {
+            let (before, after) = (lines[..at].concat(), lines[at..].concat());
+            let mut counter = counter(&PhpLegacy);
+            let later = counter.for_later_part(before.as_bytes());
+            let mut later = later.expect("the lines before tell the time");
+            read(&mut counter, &before);
+            read(&mut later, &after);
+            counter.absorb(later);
+            assert_eq!(told(&counter), want, "{at}");
+        }
+        assert!(counter(&PhpLegacy).for_later_part(b"no stamp\n").is_none());
+    }
+
+    #[test]
+    fn a_log_that_cannot_be_read_is_known_and_another_file_begins_anew() {
+        let mut counter = counter(&PhpLegacy);
+        read(&mut counter, "what is\nthis?\n\n");
+        assert_eq!((counter.facts.readable, counter.facts.lines), (false, 2));
+        let mut later = counter.for_later_part(b"Nov 23 17:00:00 web x: y\n").expect("a time");
+        read(&mut later, "no stamp here\n");
+        assert_eq!((later.facts.readable, later.facts.lines), (false, 1));
+        counter.absorb(later);
+        assert_eq!((counter.facts.readable, counter.facts.lines), (false, 3));
+        read(&mut counter, "Nov 23 17:00:00 web x: y\nmore\n");
+        assert_eq!((counter.facts.readable, counter.facts.lines), (true, 4));
+        counter.begin_file();
+        assert_eq!((counter.facts.readable, counter.facts.lines), (false, 0));
+    }
+
+    #[test]
+    fn messages_of_the_journal_come_with_their_time() {
+        let mut counter = counter(&PhpLegacy);
+        for at in [NOW - 3600, NOW - 3599, NOW, NOW + AHEAD, NOW + AHEAD + 1, NOW + 9999] {
+            counter.message(b"www", SENT.as_bytes(), at, || b"a line".to_vec());
+        }
+        counter.message(b"www", b"something else", NOW, || b"a line".to_vec());
+        let want = [
+            &format!("/a 3 Some(({}, {}))", NOW - 3599, NOW + AHEAD)[..],
+            "true 2 ahead 0 unread (0, 0)",
+            "0 unclear",
+        ];
+        assert_eq!(told(&counter), want);
+    }
+
+    #[test]
+    fn where_hours_repeat_the_order_of_lines_matters() {
+        assert_eq!(counter(&PhpLegacy).unsure(), 0);
+        assert_eq!(counter(&Php).unsure(), 7200, "it may name any zone");
+        let night = 1_792_888_200; // of 25 October 2026
+        for (days, unsure) in [(-3, 0), (-1, 7200), (1, 7200), (3, 0)] {
+            let now = night + days * 86_400;
+            let detail = Detail { line: false, activity: false };
+            let window = Window::until_now(now - 3600, now);
+            let tally = Tally::new(window, Limits::new(2, false), Webmail::default(), detail);
+            let zone = Zone::local(Some("Europe/Madrid"));
+            assert_eq!(Counter::new(&PhpLegacy, tally, &zone).unsure(), unsure, "{days}");
+        }
+    }
+
+    #[test]
+    fn the_instant_of_a_line_is_asked_of_another_clock() {
+        let counter = counter(&PhpLegacy);
+        let mut clock = Clock::new(NOW, Zone::local(Some("Europe/Madrid")));
+        let mut instant = |line: &[u8]| counter.instant(&mut clock, line);
+        assert_eq!(instant(b"Nov 23 17:00:00 web x: y"), Some(NOW - 58 * 60 - 3600));
+        assert_eq!(instant(b"no stamp"), None);
+    }
+
+    #[test]
+    fn of_many_tags_the_first_are_kept() {
+        let mut unclear = Unclear::default();
+        for round in 0..2 {
+            for tag in 0..TAGS + 5 {
+                unclear.add(format!("tag{tag}").as_bytes(), 2);
+            }
+            assert_eq!(unclear.tags.len(), TAGS, "{round}");
+        }
+        assert_eq!(unclear.total, 2 * 2 * (TAGS as u64 + 5));
+        assert!(unclear.tags.values().all(|times| *times == 4));
+    }
+}
