@@ -447,7 +447,7 @@ mod tests {
         assert_eq!(counter(&PhpLegacy).unsure(), 0);
         assert_eq!(counter(&Php).unsure(), 7200, "it may name any zone");
         let night = 1_792_888_200; // of 25 October 2026
-        for (days, unsure) in [(-3, 0), (-1, 7200), (1, 7200), (3, 0)] {
+        for (days, unsure) in [(-3, 0), (-2, 7200), (0, 7200), (2, 7200), (3, 0)] {
             let now = night + days * 86_400;
             let detail = Detail { line: false, activity: false };
             let window = Window::until_now(now - 3600, now);
