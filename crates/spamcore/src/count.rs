@@ -412,6 +412,35 @@ mod tests {
     }
 
     #[test]
+    fn names_are_counted_without_their_escapes() {
+        let mut counter = counter(&PhpLegacy);
+        let line = "Nov 23 17:00:00 web www: sendmail-php v=2, url=, client=, filename=/a%20%2c, uid=1, user=u, args=\n";
+        read(&mut counter, line);
+        assert_eq!(counter.tally.senders().map(|(_, name, _)| name).collect::<Vec<_>>(), [b"/a ,"]);
+    }
+
+    #[test]
+    fn before_a_line_that_may_be_ahead_the_last_stamp_is_looked_for() {
+        let ahead = format!("Nov 24 09:00:00 web www: {SENT}\n");
+        for (lines, found) in [(0, 1), (1, 1), (LOOK_BACK - 1, 1), (LOOK_BACK, 0)] {
+            let mut counter = counter(&PhpLegacy);
+            let before = "Nov 23 17:00:00 web cron: x\n".to_owned() + &"no stamp\n".repeat(lines);
+            read(&mut counter, &(before + &ahead));
+            assert_eq!(
+                (counter.facts.ahead, counter.tally.senders().count()),
+                (found, 0),
+                "{lines}"
+            );
+        }
+        // Nothing before it: a line of last year.
+        for before in ["", "\n", "no stamp\n"] {
+            let mut counter = counter(&PhpLegacy);
+            read(&mut counter, &(before.to_owned() + &ahead));
+            assert_eq!(counter.facts.ahead, 0);
+        }
+    }
+
+    #[test]
     fn a_log_that_cannot_be_read_is_known_and_another_file_begins_anew() {
         let mut counter = counter(&PhpLegacy);
         read(&mut counter, "what is\nthis?\n\n");
