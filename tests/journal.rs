@@ -153,18 +153,21 @@ fn without_arguments_and_without_logs_all_go_on_and_say_so() {
 
 #[test]
 fn a_default_log_that_nobody_writes_is_left_for_the_journal() {
-    let line = format!(
-        "echo 'Nov 21 10:00:00 mx postfix/smtpd[1]: hello' >/var/log/mail.log; touch -d '3 days ago' /var/log/mail.log\n\
-         {} -m 1 -p 5years",
-        program("postfix-spam-check").display()
-    );
     // The entries are newer than the log when they are of today.
     let now =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
     let postfix = [("_UID", "4106"), ("_PID", "7")];
     let entries = entry(now.as_secs() - 5, "postfix/smtpd", ACCEPTED, &postfix);
-    let Some((text, status)) = with_journal(Some(&entries), &line) else { return };
-    assert_eq!(status, Some(0), "{text}");
-    assert!(text.contains("not written for 72 hours while the journal goes on"), "{text}");
-    assert!(text.contains("sasl_username=bob"), "{text}");
+    for (hours, is_left) in [(72, true), (25, true), (23, false)] {
+        let line = format!(
+            "echo 'Nov 21 10:00:00 mx postfix/smtpd[1]: hello' >/var/log/mail.log; touch -d '{hours} hours ago' /var/log/mail.log\n\
+             {} -m 1 -p 5years",
+            program("postfix-spam-check").display()
+        );
+        let Some((text, status)) = with_journal(Some(&entries), &line) else { return };
+        assert_eq!(status, Some(0), "{text}");
+        let told = format!("not written for {hours} hours while the journal goes on");
+        assert_eq!(text.contains(&told), is_left, "{text}");
+        assert_eq!(text.contains("sasl_username=bob"), is_left, "{text}");
+    }
 }
