@@ -561,6 +561,13 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
     assert_eq!(host.read("shadow"), "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
     let spared = "no new evidence since it was last seen locked";
     assert_eq!(host.run(&log, &[], false).actions, not_disabled(spared));
+    // A state that is damaged is told, and stops nobody.
+    host.write("state/state.json", "no state");
+    host.write("shadow", "alice:$6$x:1::::::\nbob:!$6$x:1::::::\n");
+    let undone = enable(&host);
+    assert_eq!((undone.ways.len(), undone.failures.len(), undone.told.len()), (1, 0, 1));
+    assert!(undone.told[0].contains("damaged"), "{undone:?}");
+    assert_eq!(enable(&host).told.len(), 0, "it is told once");
 }
 
 #[test]
