@@ -119,6 +119,19 @@ fn only_what_journald_vouches_for_counts() {
 }
 
 #[test]
+fn entries_that_are_too_long_are_skipped_and_told() {
+    let postfix = [("_UID", "4106"), ("_PID", "7")];
+    let at = 1_795_456_600;
+    let long = entry(at, "postfix/smtpd", &b"x".repeat(100_000), &postfix);
+    let entries = [long.clone(), entry(at + 1, "postfix/smtpd", ACCEPTED, &postfix), long].concat();
+    let line = format!("{} --journal -m 0 --now '{NOW}'", program("postfix-spam-check").display());
+    let Some((text, status)) = with_journal(Some(&entries), &line) else { return };
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("journal: skipped: 2 lines longer than 65536 bytes\n"), "{text}");
+    assert!(text.contains("1 (1 nets/1 unknowns/1 IPs/0 webmail) -- "), "{text}");
+}
+
+#[test]
 fn a_journal_that_is_not_there_is_told() {
     let postfix = program("postfix-spam-check");
     let run = |args: &str| with_journal(None, &format!("{} {args}", postfix.display()));

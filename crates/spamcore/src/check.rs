@@ -417,3 +417,6 @@ impl Source {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
