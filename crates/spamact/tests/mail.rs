@@ -58,7 +58,7 @@ impl Drop for Folder {
     }
 }
 
-const PATIENCE: Patience = Patience { step: STEP, all: Duration::from_secs(40) };
+const PATIENCE: Patience = Patience { step: STEP, all: Duration::from_secs(40), stuck: STEP };
 
 /// The way to a sink as to another host.
 fn elsewhere(at: SocketAddr, login: Option<&Login>, ca_files: &[PathBuf]) -> Mailer {
@@ -144,7 +144,7 @@ fn every_step_can_fail_in_every_way_and_says_which() {
                     let (at, _seen) = Sink { bad: Some((step, deed)), ..Sink::default() }.listen();
                     let mut mailer = elsewhere(at, None, &[]);
                     if deed == Deed::Stall {
-                        mailer.patience = Patience { step: QUICK, all: STEP * 6 };
+                        mailer.patience = Patience { step: QUICK, all: STEP * 6, ..PATIENCE };
                     }
                     let begun = Instant::now();
                     let (at, cause) = why(mailer.send(&to(), MESSAGE));
@@ -172,7 +172,7 @@ fn an_answer_that_never_ends_is_cut_off() {
                 let (at, _seen) =
                     Sink { bad: Some((step, Deed::Trickle)), ..Sink::default() }.listen();
                 let mut mailer = elsewhere(at, None, &[]);
-                mailer.patience = Patience { step: STEP * 20, all: QUICK * 2 };
+                mailer.patience = Patience { step: STEP * 20, all: QUICK * 2, ..PATIENCE };
                 assert!(matches!(why(mailer.send(&to(), MESSAGE)), (_, SmtpFailure::TimedOut)));
             });
         }

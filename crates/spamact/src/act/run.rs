@@ -4,7 +4,7 @@
 //! of it: whenever a run is killed, the next one finds out how far it came, and goes on from there.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use spamcore::check::{Message, Weight};
 use spamcore::error::chain;
@@ -18,9 +18,6 @@ use crate::lock::{Standing, Way};
 use crate::notice::{Head, Incident, Text, What};
 use crate::once::Once;
 use crate::state::{Counts, Kind, Lock, State};
-
-/// After a notice that took so long, the others would take as long: they wait for the next run.
-const STUCK: Duration = Duration::from_secs(10);
 
 /// Why an account is not locked for whose maps of NIS `make` fails.
 const UNFINISHED: &str = "a lock that was begun cannot be finished";
@@ -325,7 +322,8 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
                 }
             }
             Err(error) => {
-                stuck |= begun.elapsed() > STUCK;
+                let mailer = actor.mailer.as_ref();
+                stuck |= mailer.is_ok_and(|mailer| begun.elapsed() > mailer.patience.stuck);
                 let why = error.map_or_else(String::new, |error| format!(": {}", chain(&error)));
                 let to = &actor.to;
                 let text = format!("{account}: no notice could be sent to {to}, it waits{why}");

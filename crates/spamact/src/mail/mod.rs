@@ -38,11 +38,14 @@ pub struct Patience {
     pub step: Duration,
     /// All of a way out.
     pub all: Duration,
+    /// After a notice that failed and took longer than this, others would take as long: they are not tried.
+    pub stuck: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { step: Duration::from_secs(30), all: Duration::from_secs(90) }
+        let seconds = Duration::from_secs;
+        Self { step: seconds(30), all: seconds(90), stuck: seconds(10) }
     }
 }
 
@@ -103,8 +106,7 @@ pub struct Mailer {
     pub route: Route,
     /// The name of this host, for EHLO.
     pub host: String,
-    /// How long one may take. A caller with several to send does well to give up after the first that
-    /// failed: the others would wait as long.
+    /// How long one may take, and several.
     pub patience: Patience,
 }
 

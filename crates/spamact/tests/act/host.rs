@@ -2,6 +2,7 @@
 //! evidence by the rules of the man page.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -33,6 +34,10 @@ pub(super) struct Host {
     pub(super) verify_journal: bool,
     pub(super) max_locks: usize,
     pub(super) local: bool,
+    /// What the command has locked can be unlocked by another.
+    pub(super) undone: bool,
+    /// Where the mail server listens.
+    pub(super) smtp: SocketAddr,
     _one: MutexGuard<'static, ()>,
 }
 
@@ -53,6 +58,9 @@ impl Host {
             verify_journal: false,
             max_locks: 5,
             local: false,
+            undone: true,
+            // The discard port: nobody listens.
+            smtp: ([127, 0, 0, 1], 9).into(),
             _one: one,
         };
         host.script("lock", "echo \"lock $*\" >>done");
@@ -110,18 +118,18 @@ impl Host {
             return Way::Local(self.actor(&now).local);
         }
         let path = |name| self.path().join(name).display().to_string();
-        Way::Command(
-            Command::new(&path("lock"), Some(&path("unlock")), false).expect("absolute paths"),
-        )
+        let unlock = self.undone.then(|| path("unlock"));
+        let command = Command::new(&path("lock"), unlock.as_deref(), false);
+        Way::Command(command.expect("absolute paths"))
     }
 
     pub(super) fn actor<'a>(&self, clock: &'a dyn Fn() -> OffsetDateTime) -> Actor<'a> {
-        let route = Route::Here {
-            // The discard port: nobody listens.
-            smtp: ([127, 0, 0, 1], 9).into(),
-            sendmail: self.path().join("sendmail"),
+        let route = Route::Here { smtp: self.smtp, sendmail: self.path().join("sendmail") };
+        let patience = Patience {
+            step: Duration::from_secs(5),
+            all: Duration::from_secs(10),
+            stuck: Duration::from_secs(1),
         };
-        let patience = Patience { step: Duration::from_secs(5), all: Duration::from_secs(10) };
         let host = "mail.example.org".to_owned();
         Actor {
             rules: Rules {
@@ -179,15 +187,7 @@ impl Host {
         let mut names: Vec<&str> = log.iter().map(|(name, _)| *name).collect();
         names.sort_unstable();
         names.dedup();
-        let suspects: Vec<Suspect> = names
-            .iter()
-            .map(|name| Suspect {
-                sender: name.as_bytes().to_vec(),
-                report_line: b"3 -- line".to_vec(),
-                counts: count(log, name, None, i64::MAX).counts,
-                last: log.iter().filter(|(n, _)| n == name).map(|(_, at)| *at).max().unwrap_or(0),
-            })
-            .collect();
+        let suspects: Vec<Suspect> = names.iter().map(|name| suspect(name, log)).collect();
         let mut messages = Vec::new();
         let actions = if dry {
             actor.dry_run(&suspects, &mut look, &mut messages)
@@ -215,6 +215,16 @@ pub(super) fn count(log: &[(&str, i64)], name: &str, after: Option<i64>, until: 
         enough: messages >= ENOUGH,
         lines: vec![b"a line".to_vec()],
         ..Evidence::default()
+    }
+}
+
+/// What the lines of a log make of an account.
+pub(super) fn suspect(name: &str, log: &[(&str, i64)]) -> Suspect {
+    Suspect {
+        sender: name.as_bytes().to_vec(),
+        report_line: b"3 -- line".to_vec(),
+        counts: count(log, name, None, i64::MAX).counts,
+        last: log.iter().filter(|(n, _)| *n == name).map(|(_, at)| *at).max().unwrap_or(0),
     }
 }
 

@@ -2,10 +2,13 @@
 //! records or fails, and lines whose evidence is computed here by the rules of the man page.
 
 mod host;
+mod notices;
+
+use std::os::unix::net::UnixDatagram;
 
 use spamact::account::AccountName;
 use spamact::act::undo::{Undo, list};
-use spamact::act::{Suspect, Wanted};
+use spamact::act::{Actor, Wanted};
 use spamact::notice::Text;
 use spamact::state::{Counts, Lock};
 use spamcore::verdict::Action;
@@ -30,22 +33,6 @@ fn a_stolen_account_is_locked_once_and_told_once() {
     let listed = list(&host.state(), &utc, &|_, _| false);
     assert!(listed.starts_with("alice  2026-11-24 "), "{listed}");
     assert!(listed.contains("  4 messages, 4 nets, 4 unknowns, 4 IPs in 1 hour of"), "{listed}");
-}
-
-#[test]
-fn who_sends_on_is_told_once_a_day() {
-    let host = Host::new();
-    host.run(&stolen("alice", NOW - 600), &[], false);
-    for (hours, subjects) in [(1, 2), (2, 2), (26, 3)] {
-        host.set(NOW + hours * 3600);
-        let run = host.run(&stolen("alice", NOW + hours * 3600 - 60), &[], false);
-        assert_eq!(run.actions, [Action::StillSending]);
-        assert_eq!(run.failures, ["alice: disabled before, and still sending"]);
-        let all = host.subjects();
-        assert_eq!(all.len(), subjects, "after {hours} hours");
-        assert!(all[1].ends_with("[USER alice DISABLED, STILL SENDING]"), "{all:?}");
-    }
-    assert_eq!(host.read("done"), "lock alice\n");
 }
 
 #[test]
@@ -233,6 +220,24 @@ fn a_dry_run_looks_at_the_accounts_of_this_host() {
 }
 
 #[test]
+fn only_root_must_be_able_to_read_the_state_for_a_dry_run() {
+    let host = Host::new();
+    host.write("file", "");
+    let clock = || OffsetDateTime::from_unix_timestamp(NOW).expect("in range");
+    let log = stolen("alice", NOW - 60);
+    for root in [false, true] {
+        // What lies behind a file can be read by nobody.
+        let folder = host.path().join("file/state");
+        let actor = Actor { root, folder, ..host.actor(&clock) };
+        let mut look = |_, _: &[Wanted]| Some(vec![count(&log, "alice", None, NOW)]);
+        let mut messages = Vec::new();
+        let actions = actor.dry_run(&[suspect("alice", &log)], &mut look, &mut messages);
+        assert_eq!(actions == [Action::WouldDisable], !root, "{actions:?}");
+        assert_eq!(failures(messages).len(), usize::from(root));
+    }
+}
+
+#[test]
 fn a_lock_that_fails_is_not_called_one_and_the_others_go_on() {
     let host = Host::new();
     host.script("lock", "[ \"$1\" != alice ] || { echo 'no such luck' >&2; exit 3; }");
@@ -246,21 +251,50 @@ fn a_lock_that_fails_is_not_called_one_and_the_others_go_on() {
 }
 
 #[test]
-fn a_notice_that_cannot_be_sent_waits_for_the_next_run() {
+fn syslog_is_told_before_and_after() {
     let host = Host::new();
-    host.script("sendmail", "exit 75");
+    host.script("lock", "[ \"$1\" != bob ] || exit 3");
+    let syslog = UnixDatagram::bind(host.path().join("no-syslog")).expect("the folder is ours");
     let log = [stolen("alice", NOW - 60), stolen("bob", NOW - 60)].concat();
     let run = host.run(&log, &[], false);
-    assert_eq!(run.actions, [Action::Disabled, Action::Disabled]);
-    assert_eq!(run.failures.len(), 2, "{:?}", run.failures);
-    let waits = "alice: no notice could be sent to root, it waits: ";
-    assert!(run.failures[0].starts_with(waits), "{:?}", run.failures);
-    host.script("sendmail", "cat >>mails; echo >>mails");
-    // Also where nobody is suspect any more.
-    let run = host.run(&[], &[], false);
-    assert_eq!((run.failures.len(), host.subjects().len()), (0, 2));
-    host.run(&log, &[], false);
-    assert_eq!(host.subjects().len(), 2);
+    assert_eq!(run.actions, [Action::Disabled, Action::NotDisabled("lock failed".into())]);
+    syslog.set_nonblocking(true).expect("a socket");
+    let mut line = [0; 1024];
+    let told: Vec<String> =
+        std::iter::from_fn(|| syslog.recv(&mut line).ok().map(|n| line[..n].into()))
+            .map(|line: Vec<u8>| String::from_utf8(line).expect("text"))
+            .collect();
+    let counts =
+        "4 messages from 4 networks, 4 unknown hosts, 4 addresses in 1 hour, by /var/log/mail.log";
+    let wanted = [
+        ("disabling ", "alice"),
+        ("disabled ", "alice"),
+        ("disabling ", "bob"),
+        ("not disabled, lock failed: ", "bob"),
+    ];
+    assert_eq!(told.len(), wanted.len(), "{told:?}");
+    for (line, (what, name)) in told.iter().zip(wanted) {
+        assert!(line.contains(&format!(": {what}{name} (command:")), "{line}");
+        assert!(line.ends_with(counts), "{line}");
+    }
+}
+
+#[test]
+fn of_a_lock_that_failed_it_is_remembered_what_may_be_left() {
+    let alice = AccountName::check(b"alice").expect("a name");
+    // Nothing was done: nothing is left to be finished.
+    let host = Host::local();
+    host.script("passwd", "exit 3");
+    let log = stolen("alice", NOW - 60);
+    assert_eq!(host.run(&log, &[], false).actions, not_disabled("passwd failed"));
+    assert_eq!(host.state().pending("local"), []);
+    drop(host);
+    // It cannot be seen what was done: the next run looks again.
+    let host = Host::local();
+    host.script("passwd", "mv shadow elsewhere; mkdir shadow; exit 3");
+    let run = host.run(&log, &[], false);
+    assert!(matches!(run.actions[..], [Action::NotDisabled(_)]), "{run:?}");
+    assert_eq!(host.state().pending("local"), [alice]);
 }
 
 #[test]
@@ -355,24 +389,26 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
 }
 
 #[test]
-fn what_only_concerns_notices_keeps_nobody_from_being_locked() {
-    let host = Host::new();
-    let clock = || OffsetDateTime::from_unix_timestamp(NOW).expect("in range");
-    let mut actor = host.actor(&clock);
-    actor.mailer = Err("/etc/smtp: refused: others can read it".into());
-    let log = stolen("alice", NOW - 60);
-    let suspect = Suspect {
-        sender: b"alice".to_vec(),
-        report_line: b"4 -- line".to_vec(),
-        counts: Counts::default(),
-        last: NOW,
+fn a_lock_that_cannot_be_undone_is_kept_and_one_that_is_left_to_a_person_is_not() {
+    let mut host = Host::new();
+    host.run(&stolen("alice", NOW - 600), &[], false);
+    let enable = |host: &Host| {
+        let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
+        let (folder, audit) = (host.path().join("state"), host.actor(&clock).audit);
+        let undo = Undo { folder: &folder, root: false, names: &[], audit: &audit, clock: &clock };
+        let alice = AccountName::check(b"alice").expect("a name");
+        let undone = undo.enable(&alice, &host.way()).expect("the state is ours");
+        let listed = list(&host.state(), &|_| None, &|_, _| false).lines().count();
+        (undone.ways.len(), undone.failures.len(), listed)
     };
-    let mut look = |_, _: &[Wanted]| Some(vec![count(&log, "alice", None, NOW)]);
-    let mut messages = Vec::new();
-    let actions = actor.act(&host.way(), &[suspect], &mut look, &mut messages);
-    assert_eq!(actions, [Action::Disabled]);
-    let failures = failures(messages);
-    assert!(failures[0].ends_with("it waits: /etc/smtp: refused: others can read it"));
+    host.script("unlock", "exit 3");
+    assert_eq!(enable(&host), (0, 1, 1));
+    host.script("unlock", "exit 0");
+    assert_eq!(enable(&host), (1, 0, 0));
+    host.undone = false;
+    host.set(NOW + 120);
+    host.run(&stolen("alice", NOW + 90), &[], false);
+    assert_eq!(enable(&host), (0, 1, 0), "what is left to do by hand is told");
 }
 
 #[test]
@@ -381,12 +417,7 @@ fn twenty_runs_at_once_make_one_lock_and_one_notice() {
     host.script("lock", "sleep 0.1; echo \"lock $*\" >>done");
     let log = stolen("alice", NOW - 60);
     let clock = || OffsetDateTime::from_unix_timestamp(NOW).expect("in range");
-    let suspect = Suspect {
-        sender: b"alice".to_vec(),
-        report_line: b"4 -- line".to_vec(),
-        counts: Counts::default(),
-        last: NOW - 57,
-    };
+    let suspect = suspect("alice", &log);
     // Each acts for itself, as a process would.
     let actions: Vec<Action> = std::thread::scope(|scope| {
         let run = || {
