@@ -76,6 +76,7 @@ fn entries() -> Vec<u8> {
     let unit = [("_UID", "0"), ("_PID", "8"), ("_SYSTEMD_UNIT", "postfix@-.service")];
     let user =
         [("_UID", "1000"), ("_PID", "9"), ("_SYSTEMD_UNIT", "session-1.scope"), ("_COMM", "smtpd")];
+    let forwarded = [("_UID", "1000"), ("_PID", "9"), ("_SYSTEMD_UNIT", "postfix@-.service")];
     let web = [("_UID", "33"), ("_PID", "10"), ("_SYSTEMD_UNIT", "apache2.service")];
     let wrapper = |path: &str, uid: u32| {
         format!("sendmail-php url=h, client=8.8.8.8, filename={path}, uid={uid}, user=u, args=")
@@ -89,6 +90,7 @@ fn entries() -> Vec<u8> {
         entry(at, "postfix/smtpd", ACCEPTED, &postfix),
         entry(at + 1, "mx-in/submission/smtpd", ACCEPTED, &unit),
         entry(at + 2, "postfix/smtpd", ACCEPTED, &user), // planted
+        entry(at + 2, "postfix/smtpd", ACCEPTED, &forwarded), // planted by a command in ~/.forward
         entry(at + 3, "postfix/smtpd", &[b"x\n", ACCEPTED].concat(), &postfix),
         entry(at + 4, "www-data", wrapper("/srv/a.php", 33).as_bytes(), &web),
         entry(at + 5, "www-data", wrapper("/srv/victim.php", 0).as_bytes(), &web), // planted

@@ -22,8 +22,9 @@ pub const PROGRAM: Program<Common> = Program {
          through syslog, and prints the paths of the scripts that sent at least MAX_MAILS in MINUTES, \
          one a line, for a scanner to read.",
         "The minutes are stretched by a fifth, rounded down to a minute (10 to 12), so that two runs of \
-         cron overlap. A line whose address can be read in two ways counts for nobody; once there are \
-         MAX_MAILS of them, their number is told and the exit status is 1.",
+         cron overlap. A line whose address can be read in two ways counts for nobody, nor does one of an \
+         older wrapper that the log may have cut (900 bytes and more); once there are MAX_MAILS of them, \
+         their number is told and the exit status is 1.",
     ],
     arguments: &[
         Argument { name: "MINUTES", help: "How far back. Default: 10.", set: set_minutes },

@@ -23,7 +23,8 @@ pub const PROGRAM: Program<Common> = Program {
          to read.",
         "Lines that PHP has stamped count while they are less than 24 hours old, in the zone that they \
          name; lines without a stamp (PHP 5.3) count as long as they stand in the log, which is meant to \
-         be rotated daily. Code that a script evaluates is that script.",
+         be rotated daily. Code that a script evaluates is that script. Once there are MAX_DAILY_MAILS lines \
+         whose stamp cannot be read, their number is told and the exit status is 1.",
     ],
     arguments: &[Argument {
         name: "MAX_DAILY_MAILS",

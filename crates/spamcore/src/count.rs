@@ -10,7 +10,7 @@ use std::io;
 use memchr::{memchr, memmem, memrchr};
 
 use crate::clock::{AHEAD, Clock};
-use crate::lines::{Lines, split, trimmed};
+use crate::lines::{Lines, head, split, trimmed};
 use crate::parse::{Event, Hit, Line, Parser, Stamped, unescaped};
 use crate::source::Reader;
 use crate::tally::Tally;
@@ -73,9 +73,9 @@ pub struct Unclear {
 /// How the reading of a file, or of a part of it, ended.
 #[derive(Debug)]
 pub struct End {
-    /// How many bytes of whole lines were read, unpacked.
+    /// How many bytes of lines were read, unpacked.
     pub bytes: u64,
-    /// How many lines were too long.
+    /// How many lines were too long to be read.
     pub overlong: u64,
     /// Where the file ended before the length that it had, and that length.
     pub shrunk: Option<(u64, u64)>,
@@ -160,7 +160,8 @@ impl<'a, P: Parser> Counter<'a, P> {
                 Err(error) => break Some(error),
             }
         };
-        End { bytes, overlong: lines.overlong(), shrunk: lines.input().shrunk(), error }
+        let overlong = if self.parser.reads_heads() { 0 } else { lines.overlong() };
+        End { bytes, overlong, shrunk: lines.input().shrunk(), error }
     }
 
     /// Counts a message whose sender and time are known without a line's envelope. `line` makes the
@@ -181,8 +182,11 @@ impl<'a, P: Parser> Counter<'a, P> {
 
     fn read_run(&mut self, run: &[u8], needle: &memmem::Finder<'_>, elder: bool) {
         if self.ordered {
-            for line in split(run).filter_map(trimmed) {
-                self.count(line, elder, None);
+            for line in split(run) {
+                let line = if self.parser.reads_heads() { Some(head(line)) } else { trimmed(line) };
+                if let Some(line) = line {
+                    self.count(line, elder, None);
+                }
             }
             return;
         }

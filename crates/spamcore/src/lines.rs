@@ -2,7 +2,7 @@
 //!
 //! [`Lines`] hands out as many whole lines at a time as its buffer holds, so that a search over them
 //! runs at the speed of memory. What it will not do: map a file, allocate per line, or grow. A line
-//! longer than [`LONGEST`] is left out and counted, whatever its length; NUL bytes before a line (the
+//! longer than [`LONGEST`] is counted, whatever its length, and no more than its begin handed out; NUL bytes before a line (the
 //! hole that `copytruncate` leaves in a file which its writer goes on filling) are dropped.
 
 use std::io::{self, Read};
@@ -63,7 +63,8 @@ impl<R: Read> Lines<R> {
     }
 
     /// The next run of whole lines, each with its newline but perhaps the last one of the input; none
-    /// at the end. Lines that are too long may stand in it: [`trimmed`] tells them.
+    /// at the end. Lines that are too long may stand in it, or the begin of one may be a run of its own, too
+    /// long as well: [`trimmed`] tells them.
     ///
     /// After an error, what was read before it has been handed out.
     pub fn next_run(&mut self) -> io::Result<Option<&[u8]>> {
@@ -112,19 +113,15 @@ impl<R: Read> Lines<R> {
                 self.overlong += count_overlong(&self.buffer[run.clone()]);
                 return Ok(Some(&self.buffer[run]));
             }
-            self.drop_endless();
-        }
-    }
-
-    /// Makes room where no newline is in sight: drops leading NULs, and a line that is too long.
-    fn drop_endless(&mut self) {
-        let line = &self.buffer[self.given..self.filled];
-        let nuls = leading_nuls(line);
-        self.given += nuls;
-        if self.filled - self.given > LONGEST {
-            self.overlong += 1;
-            self.skipping = true;
-            self.given = self.filled;
+            // No newline is in sight.
+            self.given += leading_nuls(&self.buffer[self.given..self.filled]);
+            if self.filled - self.given > LONGEST {
+                self.overlong += 1;
+                self.skipping = true;
+                let run = self.given..self.filled;
+                self.given = run.end;
+                return Ok(Some(&self.buffer[run]));
+            }
         }
     }
 
@@ -141,6 +138,12 @@ impl<R: Read> Lines<R> {
 pub fn trimmed(line: &[u8]) -> Option<&[u8]> {
     let line = &line[leading_nuls(line)..];
     (line.len() <= LONGEST).then_some(line)
+}
+
+/// The begin of a line without the NULs before it, [`LONGEST`] bytes at most.
+pub fn head(line: &[u8]) -> &[u8] {
+    let line = &line[leading_nuls(line)..];
+    &line[..line.len().min(LONGEST)]
 }
 
 /// The lines of a run, without their newlines.
@@ -281,9 +284,21 @@ mod tests {
     }
 
     #[test]
+    fn the_begin_of_a_line_stands_behind_nuls() {
+        assert_eq!(head(b"\0\0abc"), b"abc");
+        let long = [&b"\0"[..], &b"y".repeat(LONGEST + 1)].concat();
+        assert_eq!(head(&long), [b'y'; LONGEST]);
+        assert!(head(b"\0\0").is_empty());
+    }
+
+    #[test]
     fn endless_input_takes_no_more_memory() {
         let mut lines = Lines::new(io::repeat(b'x').take(64 << 20), false);
-        assert_eq!(lines.next_run().expect("no errors here"), None);
+        let begin = lines.next_run().expect("no errors here").map(<[u8]>::to_vec);
+        let begin = begin.expect("its begin");
+        assert!(trimmed(&begin).is_none());
+        assert_eq!(head(&begin), [b'x'; LONGEST]);
+        assert!(lines.next_run().expect("no errors here").is_none(), "and no more");
         assert_eq!(lines.overlong(), 1);
         assert!(lines.buffer.capacity() < 1 << 20);
         let mut lines = Lines::new(io::repeat(0).take(64 << 20), false);

@@ -18,6 +18,9 @@ use tz::timezone::TimeZoneSettings;
 
 const DIRECTORIES: [&str; 2] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo"];
 
+/// How long a name may be, in bytes: that of a path.
+const LONGEST_NAME: usize = 4096;
+
 /// A zone file is some kilobytes long; what is larger is none.
 const LARGEST_FILE: u64 = 1 << 20;
 
@@ -58,11 +61,18 @@ impl Zone {
 
     /// The zone that a log line names, such as `Europe/Madrid`; none when it is not known here.
     ///
-    /// PHP takes a name in any case and logs it as it was given, so the case does not matter.
+    /// PHP takes a name in any case, and with empty parts and `.` in its path, and logs it as it was given: so
+    /// they do not matter.
     pub fn named(name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok()?;
+        if name.starts_with('/') || name.len() > LONGEST_NAME {
+            return None;
+        }
+        let parts: Vec<_> =
+            name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+        let name = &parts.join("/");
         let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'/');
-        if name.is_empty() || name.len() > 64 || name.starts_with('/') || !name.bytes().all(fine) {
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(fine) {
             return None;
         }
         const UTC: [&str; 7] = ["UTC", "GMT", "Z", "Etc/UTC", "Etc/GMT", "Universal", "Zulu"];
@@ -192,7 +202,10 @@ mod tests {
             // It is there, and a zone.
             "../../../etc/localtime",
             "/../../../etc/localtime",
-            &format!("Europe{}Madrid", "/".repeat(65 - 12)),
+            &format!("Europe{}Madrid", "/".repeat(LONGEST_NAME - 11)),
+            "Europe/../Europe/Madrid",
+            &"x".repeat(65),
+            "./.",
             "Europe",
             "Europe/Nowhere",
             "a b",
@@ -202,8 +215,11 @@ mod tests {
             assert!(Zone::named(name.as_bytes()).is_none(), "{name}");
         }
         assert_eq!(Zone::named(b"eUROPE/mADRID").expect("tzdata").offset_at(0), 3600);
-        let longest = format!("Europe{}Madrid", "/".repeat(64 - 12));
-        assert!(Zone::named(longest.as_bytes()).is_some());
+        // As PHP takes them.
+        let longest = format!("Europe{}Madrid", "/".repeat(LONGEST_NAME - 12));
+        for name in ["./Europe/Madrid", "Europe/./Madrid", "Europe//./madrid", &longest] {
+            assert_eq!(Zone::named(name.as_bytes()).expect("tzdata").offset_at(0), 3600, "{name}");
+        }
         assert!(Zone::named(b"utc").is_some());
         assert_eq!(Zone::named(b"Etc/GMT+5").expect("tzdata").offset_at(0), -18_000);
     }

@@ -113,9 +113,15 @@ fn what_is_not_counted_is_told() {
     assert_eq!(told_of(hour(), &ahead), [(text.into(), Weight::Note)]);
     assert_eq!(told_of(Window::until(NOW - 3600, NOW), &ahead), [], "looking back");
 
-    let unread = line("Nov 23 17:00:00", SENT) + &line("Feb 30 17:00:00", SENT).repeat(2);
-    let text = "not counted: 2 messages with a stamp that is no date or in an unknown zone";
-    assert_eq!(told_of(hour(), &unread), [(text.into(), Weight::Note)]);
+    // As many as the limit of unclear lines could be a sender.
+    for (times, messages, weight) in
+        [(1, "1 message", Weight::Note), (2, "2 messages", Weight::Failure)]
+    {
+        let unread = line("Nov 23 17:00:00", SENT) + &line("Feb 30 17:00:00", SENT).repeat(times);
+        let text =
+            format!("not counted: {messages} with a stamp that is no date or in an unknown zone");
+        assert_eq!(told_of(hour(), &unread), [(text, weight)]);
+    }
 
     let repeats = |times: u64| format!("message repeated {times} times: [ {SENT}]");
     let many = line("Nov 23 17:00:00", &repeats(1_000_002));
@@ -125,6 +131,25 @@ fn what_is_not_counted_is_told() {
     let long = line("Nov 23 17:00:00", &"x".repeat(LONGEST));
     let text = format!("skipped: 1 line longer than {LONGEST} bytes");
     assert_eq!(told_of(hour(), &(line("Nov 23 17:00:00", SENT) + &long)), [(text, Weight::Note)]);
+}
+
+#[test]
+fn of_a_long_line_of_php_the_begin_is_enough() {
+    let folder = Folder::new();
+    let mail = |bytes| {
+        format!(
+            "[23-Nov-2026 17:30:00 UTC] mail() on [/a.php:3]: To: {}\n",
+            "a@b,".repeat(bytes / 4)
+        )
+    };
+    // Longer than a line may be, and than what is read at once.
+    let text = mail(100_000) + &mail(8) + &mail(400_000) + &mail(LONGEST) + &mail(800_000);
+    let path = folder.file("mail.log", text, NOW);
+    let mut host = host(std::io::empty());
+    let logs = Logs { named: vec![path], default: &[], journal: false, origin: None };
+    let checked = Check::new(&Php, tally(hour()), &host, None).run(&logs, &mut host);
+    assert_eq!(checked.messages, []);
+    assert_eq!(checked.tally.senders().map(|(.., seen)| seen.messages).sum::<u64>(), 5);
 }
 
 #[test]

@@ -159,6 +159,11 @@ pub trait Parser {
         None
     }
 
+    /// Whether the begin of a line that is too long says all there is to know: it is read then.
+    fn reads_heads(&self) -> bool {
+        false
+    }
+
     /// Whether every line is to be read, because nearly every one counts or their order matters.
     fn wants_all(&self) -> bool {
         false

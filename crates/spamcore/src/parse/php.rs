@@ -50,6 +50,11 @@ impl Parser for Php {
         mail(walk.rest(), times)
     }
 
+    // The script stands before the headers, whose lists of recipients can be as long as a caller wants.
+    fn reads_heads(&self) -> bool {
+        true
+    }
+
     // Nearly every line counts, and each may name a zone whose hours repeat at another time.
     fn wants_all(&self) -> bool {
         true

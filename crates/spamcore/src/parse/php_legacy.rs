@@ -15,8 +15,9 @@
 //! escaped. URL is what a visitor asked for, and may hold the whole of the rest; `args` is the caller's. So the
 //! url ends at the `, client=` that the next `, filename=` follows, the client is of the letters of an
 //! address, the path ends at the first `, uid=DIGITS, user=`, and `args` is not read. A line that holds a second
-//! whole group has two readings and is unclear, as is one that ends before its path does (a url can be
-//! made so long that the log cuts the line): it counts for nobody, but it is counted as unclear.
+//! whole group has two readings and is unclear, as is one that ends before its path does. A url can be made so
+//! long that the log cuts the line behind a group of the visitor's, so that the true one is not there: from
+//! [`CUT`] bytes on a line is unclear, too. It counts for nobody, but it is counted as unclear.
 
 use super::{
     Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, escape, is_address_byte, syslog_line,
@@ -87,7 +88,7 @@ pub fn read(message: &[u8]) -> Option<Message<'_>> {
         return None;
     }
     let sent = if walk.take(b"url=") {
-        group(walk.rest())
+        if message.len() < CUT { group(walk.rest()) } else { None }
     } else if walk.take(b"v=") {
         // A form of a later wrapper is unclear here too.
         escaped_group(walk)
@@ -136,6 +137,10 @@ fn value<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
     let mut escaped = escapes.map(|at| escape(&value[at + 1..]));
     escaped.all(|byte| byte.is_some_and(|b| b != 0 && !is_plain(b))).then_some(value)
 }
+
+/// The least length at which a message may have been cut: `logger(1)` cuts at 1024 bytes, syslog servers that keep
+/// to RFC 3164 at as many with the stamp, the host and the tag.
+const CUT: usize = 900;
 
 const CLIENT: &[u8] = b", client=";
 const FILENAME: &[u8] = b", filename=";
@@ -191,6 +196,17 @@ mod tests {
             Some(Message::Unclear) => "unclear".into(),
             None => "-".into(),
         }
+    }
+
+    #[test]
+    fn what_a_log_may_have_cut_is_unclear() {
+        // The true group was cut away behind the padding.
+        let forged = "/?x, client=1.1.1.1, filename=/home/victim/x.php, uid=1, user=v, args=";
+        let message = |length: usize| format!("{forged:A<length$}");
+        let longest = CUT - MARK.len() - "url=".len() - 1;
+        assert_eq!(show(&format!("url={}", message(longest))), "/home/victim/x.php");
+        assert_eq!(show(&format!("url={}", message(longest + 1))), "unclear");
+        assert_eq!(show(&format!("url={}", message(1000))), "unclear");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::{Report, Style};
+use super::{Report, Style, is_hidden};
 use crate::parse::Kind;
 use crate::verdict::{Action, Finding};
 use crate::zone::Zone;
@@ -54,10 +54,25 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     for finding in findings {
-        serde_json::to_writer(&mut *out, &object(report, finding))?;
-        out.write_all(b"\n")?;
+        writeln!(out, "{}", tame(&serde_json::to_string(&object(report, finding))?))?;
     }
     Ok(())
+}
+
+/// JSON in which what a terminal may act on is escaped, too. It stands only inside strings.
+fn tame(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
@@ -118,4 +133,17 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{b:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_acts_on_is_escaped() {
+        let text = "a\u{9b}31m\u{7f}\u{202e}\u{e0041}é\t\"\\日";
+        let json = tame(&serde_json::to_string(text).expect("text"));
+        assert_eq!(json, r#""a\u009b31m\u007f\u202e\udb40\udc41é\t\"\\日""#);
+        assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), text);
+    }
 }

@@ -124,6 +124,24 @@ pub fn shown(text: &[u8]) -> String {
     String::from_utf8_lossy(&escaped(text)).into_owned()
 }
 
+/// Whether a terminal may act on a character, or it changes what stands around it without being seen itself:
+/// controls, and what sets the direction of writing or has no width.
+fn is_hidden(c: char) -> bool {
+    c.is_control() && c != '\t'
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
 fn push_escape(shown: &mut Vec<u8>, b: u8) {
     let mut text = String::with_capacity(4);
     // Writing to a String cannot fail.

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Report, Style, shown};
+use super::{Report, Style, is_hidden, shown};
 use crate::parse::Kind;
 use crate::seen::PARTS;
 use crate::verdict::Finding;
@@ -28,17 +28,14 @@ pub(super) fn write(
     writeln!(out, "{bold}{} {what}{plural}, {from} to {to}{plain}\n", findings.len())?;
 
     let rows = rows(report, findings);
-    let columns = rows.first().map_or(0, |(cells, _)| cells.len());
-    let width = |column: usize| {
-        let cells = rows.iter().map(|(cells, _)| cells[column].width());
-        cells.max().unwrap_or(0)
-    };
+    let columns = rows.first().map_or(0, |row| row.cells.len());
+    let width = |column: usize| rows.iter().map(|row| row.cells[column].width()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     // All columns but the last stand in full; the last has what is left of the line.
     let taken: usize = widths.iter().take(columns - 1).map(|width| width + 2).sum();
     let left = WIDTH.saturating_sub(taken).max(16);
-    for (number, (cells, beyond)) in rows.iter().enumerate() {
-        let (on, off) = match (number, beyond) {
+    for (number, Row { cells, note, spread }) in rows.iter().enumerate() {
+        let (on, off) = match (number, spread) {
             (0, _) => (bold, plain),
             (_, true) => (red, plain),
             _ => ("", ""),
@@ -47,7 +44,9 @@ pub(super) fn write(
         for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
             let fill = " ".repeat(width - cell.width());
             if column + 1 == columns {
-                write!(out, "{}", fitted(cell, left, report.style == Style::Names))?;
+                // A name is cut, what was done to it is not.
+                let left = left.saturating_sub(note.width()).max(12);
+                write!(out, "{}{note}", fitted(cell, left, report.style == Style::Names))?;
             } else if column + 2 == columns {
                 write!(out, "{cell}{fill}  ")?;
             } else {
@@ -59,8 +58,16 @@ pub(super) fn write(
     Ok(())
 }
 
-/// The heading row and a row a finding, worst first; whether it is beyond the limits of an account.
-fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<(Vec<String>, bool)> {
+struct Row {
+    cells: Vec<String>,
+    /// What was done about it; it stands behind the last cell.
+    note: String,
+    /// It is beyond the limits of an account.
+    spread: bool,
+}
+
+/// The heading row and a row a finding, worst first.
+fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<Row> {
     let origins = report.style == Style::Origins;
     let mut heading = vec!["MSGS", "LIMIT"];
     if origins {
@@ -71,7 +78,8 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<(Vec<String>, bool
     }
     heading.push("ACTIVITY");
     heading.push(if report.style == Style::Names { "SCRIPT" } else { "SENDER" });
-    let mut rows = vec![(heading.into_iter().map(String::from).collect(), false)];
+    let cells = heading.into_iter().map(String::from).collect();
+    let mut rows = vec![Row { cells, note: String::new(), spread: false }];
     let mut worst: Vec<_> = findings.iter().collect();
     worst.sort_by_key(|finding| std::cmp::Reverse(finding.seen.messages));
     for finding in worst {
@@ -91,8 +99,8 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<(Vec<String>, bool
             let note = action.note();
             format!(" [{}]", note.split(':').next().unwrap_or_default())
         });
-        cells.push(format!("{}{note}", in_a_cell(finding.sender)));
-        rows.push((cells, finding.spread));
+        cells.push(in_a_cell(finding.sender));
+        rows.push(Row { cells, note, spread: finding.spread });
     }
     rows
 }
@@ -123,18 +131,18 @@ fn sparkline(activity: &[u64; PARTS]) -> String {
     activity.iter().map(bar).collect()
 }
 
-/// A name that keeps to its cell: TAB and what changes the direction of writing are shown too.
+/// A name that keeps to its cell: TAB and what is hidden are shown too, and a blank before a bracket, so that
+/// no name looks as if something had been done to it.
 fn in_a_cell(name: &[u8]) -> String {
     let mut text = String::new();
     for c in shown(name).chars() {
         match c {
             '\t' => text.push_str("\\x09"),
-            '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2066}'..='\u{2069}'
-            | '\u{feff}' => {
-                text.extend(c.escape_unicode());
+            '[' if text.ends_with(' ') => {
+                text.pop();
+                text.push_str("\\x20[");
             }
+            c if is_hidden(c) => text.extend(c.escape_unicode()),
             c => text.push(c),
         }
     }
@@ -179,6 +187,12 @@ mod tests {
         activity[15] = 4;
         assert_eq!(sparkline(&activity), format!("▁█{}▄", " ".repeat(13)));
         assert_eq!(sparkline(&[0; PARTS]), " ".repeat(PARTS));
+    }
+
+    #[test]
+    fn no_name_looks_as_if_it_had_been_dealt_with() {
+        assert_eq!(in_a_cell(b"bob [DISABLED]"), "bob\\x20[DISABLED]");
+        assert_eq!(in_a_cell("a\u{61c}\u{e0001}b".as_bytes()), "a\\u{61c}\\u{e0001}b");
     }
 
     #[test]

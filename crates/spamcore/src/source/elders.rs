@@ -1,6 +1,6 @@
 //! A log and its rotated elders, as `logrotate` and `newsyslog` name them.
 //!
-//! `LOG.1`, `LOG-YYYYMMDD` (with a time too), each perhaps compressed. The newest is opened first and
+//! `LOG.1`, `LOG-YYYYMMDD` (with a time too), `LOG-YYYY-MM-DD`, each perhaps compressed. The newest is opened first and
 //! all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
 //! it has (by device and inode). When names and files have changed while they were opened, everything
 //! is opened anew. An elder that begins as the log does and was written just now may be a copy
@@ -311,8 +311,13 @@ fn age(suffix: &[u8]) -> Option<(Age, bool)> {
             Age::Number(std::str::from_utf8(name).ok()?.parse().ok()?)
         }
         b'-' | b'.' => {
-            let date = name.get(..8).filter(|date| digits(date))?;
-            let rest = &name[date.len()..];
+            let is_date = |at: usize, b: &u8| {
+                if at == 4 || at == 7 { *b == b'-' } else { b.is_ascii_digit() }
+            };
+            let rest = match name.len() {
+                10 if name.iter().enumerate().all(|(at, b)| is_date(at, b)) => &[][..],
+                _ => digits(name.get(..8)?).then(|| &name[8..])?,
+            };
             let fine = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b'.');
             rest.iter().all(fine).then(|| Age::Date(Reverse(name.to_vec())))?
         }
@@ -376,6 +381,10 @@ mod tests {
             (".12.gz", true),
             ("-20261123", true),
             ("-20261123.gz", true),
+            ("-2026-11-23", true),
+            ("-2026-11-23.gz", true),
+            ("-2026-11-23-1", false),
+            ("-2026-11-2x", false),
             ("-20261123-1795456675.zst", true),
             (".20261123", true),
             ("", false),

@@ -48,7 +48,7 @@ pub struct Entry {
     pub unit: Vec<u8>,
     /// What it says.
     pub message: Vec<u8>,
-    /// What it says is longer than a line may be, and was left out.
+    /// What it says is longer than a line may be: only its begin is here.
     pub overlong: bool,
 }
 
@@ -169,9 +169,11 @@ impl Entry {
         line
     }
 
-    /// Whether fields that only journald sets say that it is Postfix's.
+    /// Whether fields that only journald sets say that it is Postfix's: its user wrote it, or root did in
+    /// its unit. The unit alone says nothing: what Postfix delivers to a command (`~/.forward`, mailing lists)
+    /// runs in it too, as the recipient.
     pub fn is_of_postfix(&self, uid: Option<u32>) -> bool {
-        is_postfix_unit(&self.unit)
+        (is_postfix_unit(&self.unit) && self.uid == b"0")
             || uid.is_some_and(|uid| self.uid == uid.to_string().into_bytes())
     }
 }
@@ -229,8 +231,12 @@ impl<R: BufRead> Entries<R> {
                     (name, self.binary()?)
                 }
             };
-            entry.overlong |= self.overlong && name == b"MESSAGE";
-            entry.set(&name, value);
+            if !self.overlong {
+                entry.set(&name, value);
+            } else if name == b"MESSAGE" {
+                entry.overlong = true;
+                entry.set(&name, value);
+            }
         }
     }
 
@@ -245,27 +251,23 @@ impl<R: BufRead> Entries<R> {
             return Ok(true);
         }
         if self.field.len() as u64 == most {
-            // Too long to be of use: keep its name, forget its value.
             self.overlong = true;
-            self.field.truncate(self.field.iter().position(|&b| b == b'=').map_or(1, |at| at + 1));
+            self.field.truncate(LONGEST);
             skip_line(&mut self.input)?;
             return Ok(true);
         }
         Ok(false)
     }
 
-    /// Reads a value of a given length, and the newline behind it.
+    /// Reads a value of a given length, bounded, and the newline behind it.
     fn binary(&mut self) -> io::Result<Vec<u8>> {
         let mut length = [0; 8];
         self.input.read_exact(&mut length)?;
         let length = u64::from_le_bytes(length);
-        let mut value = Vec::new();
-        if length <= LONGEST as u64 {
-            self.input.by_ref().take(length).read_to_end(&mut value)?;
-        } else {
-            self.overlong = true;
-            io::copy(&mut self.input.by_ref().take(length), &mut io::sink())?;
-        }
+        let (mut value, most) = (Vec::new(), length.min(LONGEST as u64));
+        self.overlong = length > most;
+        self.input.by_ref().take(most).read_to_end(&mut value)?;
+        io::copy(&mut self.input.by_ref().take(length - most), &mut io::sink())?;
         let mut newline = [0; 1];
         self.input.read_exact(&mut newline)?;
         Ok(value)
@@ -316,7 +318,12 @@ mod tests {
         text.extend_from_slice(b"MESSAGE\n");
         text.extend_from_slice(&7_u64.to_le_bytes());
         text.extend_from_slice(b"a\nb\n\nc=\nSYSLOG_IDENTIFIER=php\n\n");
-        text.extend_from_slice(b"MESSAGE=second = one\n_SYSTEMD_UNIT=postfix@-.service\n");
+        text.extend_from_slice(
+            b"MESSAGE=second = one\n_SYSTEMD_UNIT=postfix@-.service\n_UID=0\n\n",
+        );
+        text.extend_from_slice(
+            b"MESSAGE=of a command\n_SYSTEMD_UNIT=postfix@-.service\n_UID=1001\n",
+        );
         let mut entries = Entries::new(&text[..]);
         let first = entries.next_entry().expect("readable").expect("an entry");
         assert_eq!(first.message, b"a\nb\n\nc=");
@@ -328,11 +335,13 @@ mod tests {
         let second = entries.next_entry().expect("readable").expect("an entry");
         assert_eq!(second.message, b"second = one");
         assert!(second.is_of_postfix(None));
+        let third = entries.next_entry().expect("readable").expect("an entry");
+        assert!(!third.is_of_postfix(None) && !third.is_of_postfix(Some(106)));
         assert_eq!(entries.next_entry().expect("readable"), None);
     }
 
     #[test]
-    fn long_fields_are_left_out_and_the_rest_is_read() {
+    fn long_fields_are_left_out_but_the_begin_of_a_message() {
         let mut text = b"MESSAGE=".to_vec();
         text.extend_from_slice(&vec![b'x'; 200_000]);
         text.extend_from_slice(b"\n_UID=5\nSYSLOG_IDENTIFIER\n");
@@ -341,8 +350,15 @@ mod tests {
         text.extend_from_slice(b"\n_PID=7\n\n");
         let entry = Entries::new(&text[..]).next_entry().expect("readable").expect("an entry");
         assert_eq!((&entry.uid[..], &entry.pid[..]), (&b"5"[..], &b"7"[..]));
-        assert!(entry.message.is_empty() && entry.identifier.is_empty());
-        assert!(entry.overlong, "its message was left out");
+        assert!(entry.overlong && entry.identifier.is_empty());
+        assert_eq!(entry.message, b"x".repeat(LONGEST - b"MESSAGE=".len()));
+        let mut text = b"MESSAGE\n".to_vec();
+        text.extend_from_slice(&(LONGEST as u64 + 1).to_le_bytes());
+        text.extend_from_slice(&vec![b'z'; LONGEST + 1]);
+        text.extend_from_slice(b"\n_PID=7\n\n");
+        let entry = Entries::new(&text[..]).next_entry().expect("readable").expect("an entry");
+        assert_eq!((&entry.message[..], &entry.pid[..]), (&[b'z'; LONGEST][..], &b"7"[..]));
+        assert!(entry.overlong);
         let entry = Entries::new(&b"MESSAGE=x\n_PID=7\n\n"[..]).next_entry().expect("readable");
         assert!(!entry.expect("an entry").overlong);
         let cut = Entries::new(&b"MESSAGE\n\x05\0\0\0"[..]).next_entry();
