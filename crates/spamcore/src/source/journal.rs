@@ -357,7 +357,7 @@ mod tests {
         text.extend_from_slice(&vec![b'z'; LONGEST + 1]);
         text.extend_from_slice(b"\n_PID=7\n\n");
         let entry = Entries::new(&text[..]).next_entry().expect("readable").expect("an entry");
-        assert_eq!((&entry.message[..], &entry.pid[..]), (&[b'z'; LONGEST][..], &b"7"[..]));
+        assert_eq!((&entry.message[..], &entry.pid[..]), (&b"z".repeat(LONGEST)[..], &b"7"[..]));
         assert!(entry.overlong);
         let entry = Entries::new(&b"MESSAGE=x\n_PID=7\n\n"[..]).next_entry().expect("readable");
         assert!(!entry.expect("an entry").overlong);
