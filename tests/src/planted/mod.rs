@@ -66,6 +66,18 @@ pub fn received(text: &str) -> String {
     escaped(text, '#')
 }
 
+/// logger(1) with a long address: it cuts the message at 1024 bytes, of which [`CUT`] are the field's.
+pub fn cut(text: &str) -> String {
+    let mut text = received(text) + &"A".repeat(CUT);
+    while text.len() > CUT {
+        text.pop();
+    }
+    text
+}
+
+/// What `sendmail-php url=h/` leaves of 1024 bytes.
+const CUT: usize = 1024 - 19;
+
 /// Exim `string_printing()`, and sshd through `vis(3)`: controls are `\` and three octal digits (Exim
 /// has names for some).
 pub fn octal(text: &str) -> String {

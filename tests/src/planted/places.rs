@@ -1,8 +1,8 @@
 //! Every field of a log line that a stranger can write, software by software.
 
 use super::{
-    Log, Place, blanked, folded, hostname, indented, neutered, octal, percent, printable, quoted,
-    raw, received,
+    Log, Place, blanked, cut, folded, hostname, indented, neutered, octal, percent, printable,
+    quoted, raw, received,
 };
 
 const fn syslog(line: &'static str, writes: fn(&str) -> String) -> Place {
@@ -304,6 +304,7 @@ pub const PLACES: &[Place] = &[
         "web root: sendmail-php url=h/, client=203.0.113.7, filename=/home/evil/x.php, uid=33, user=www-data, args={}",
         received,
     ),
+    syslog("web root: sendmail-php url=h/{}", cut),
     counts(
         "/home/evil/new.php",
         syslog(
