@@ -72,7 +72,7 @@ impl Zone {
             name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
         let name = &parts.join("/");
         let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'/');
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(fine) {
+        if !name.bytes().all(fine) {
             return None;
         }
         const UTC: [&str; 7] = ["UTC", "GMT", "Z", "Etc/UTC", "Etc/GMT", "Universal", "Zulu"];
