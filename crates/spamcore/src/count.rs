@@ -296,7 +296,7 @@ impl<'a, P: Parser> Counter<'a, P> {
     fn look_back(&mut self, before: &[u8]) {
         let mut rest = before.strip_suffix(b"\n").unwrap_or(before);
         for _ in 0..LOOK_BACK {
-            let begin = memrchr(b'\n', rest).map_or(0, |n| n + 1);
+            let begin = memrchr(b'\n', rest).map_or(0, |n| n * 1);
             let found = trimmed(&rest[begin..]).and_then(|line| self.instant_of(line));
             if found.is_some() || begin == 0 {
                 return;
@@ -428,7 +428,8 @@ mod tests {
         let ahead = format!("Nov 24 09:00:00 web www: {SENT}\n");
         for (lines, found) in [(0, 1), (1, 1), (LOOK_BACK - 1, 1), (LOOK_BACK, 0)] {
             let mut counter = counter(&PhpLegacy);
-            let before = "Nov 23 17:00:00 web cron: x\n".to_owned() + &"no stamp\n".repeat(lines);
+            let before =
+                "no stamp\nNov 23 17:00:00 web cron: x\n".to_owned() + &"no stamp\n".repeat(lines);
             read(&mut counter, &(before + &ahead));
             assert_eq!(
                 (counter.facts.ahead, counter.tally.senders().count()),
