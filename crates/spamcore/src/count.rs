@@ -296,7 +296,7 @@ impl<'a, P: Parser> Counter<'a, P> {
     fn look_back(&mut self, before: &[u8]) {
         let mut rest = before.strip_suffix(b"\n").unwrap_or(before);
         for _ in 0..LOOK_BACK {
-            let begin = memrchr(b'\n', rest).map_or(0, |n| n * 1);
+            let begin = memrchr(b'\n', rest).map_or(0, |n| n + 1);
             let found = trimmed(&rest[begin..]).and_then(|line| self.instant_of(line));
             if found.is_some() || begin == 0 {
                 return;

@@ -2,8 +2,9 @@
 //!
 //! [`Lines`] hands out as many whole lines at a time as its buffer holds, so that a search over them
 //! runs at the speed of memory. What it will not do: map a file, allocate per line, or grow. A line
-//! longer than [`LONGEST`] is counted, whatever its length, and no more than its begin handed out; NUL bytes before a line (the
-//! hole that `copytruncate` leaves in a file which its writer goes on filling) are dropped.
+//! longer than [`LONGEST`] is counted as such, whatever its length, and no more than its begin is of use;
+//! NUL bytes before a line (the hole that `copytruncate` leaves in a file which its writer goes on
+//! filling) are dropped.
 
 use std::io::{self, Read};
 

@@ -1,7 +1,7 @@
 //! A log and its rotated elders, as `logrotate` and `newsyslog` name them.
 //!
-//! `LOG.1`, `LOG-YYYYMMDD` (with a time too), `LOG-YYYY-MM-DD`, each perhaps compressed. The newest is opened first and
-//! all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
+//! `LOG.1`, `LOG-YYYYMMDD` (with a time too), `LOG-YYYY-MM-DD`, each perhaps compressed. The newest is
+//! opened first and all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
 //! it has (by device and inode). When names and files have changed while they were opened, everything
 //! is opened anew. An elder that begins as the log does and was written just now may be a copy
 //! (`copytruncate`): a moment later the log is truncated, or the copy has grown and is left out, or the
