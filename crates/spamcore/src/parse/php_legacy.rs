@@ -17,7 +17,7 @@
 //! address, the path ends at the first `, uid=DIGITS, user=`, and `args` is not read. A line that holds a second
 //! whole group has two readings and is unclear, as is one that ends before its path does. A url can be made so
 //! long that the log cuts the line behind a group of the visitor's, so that the true one is not there: from
-//! [`CUT`] bytes on a line is unclear, too. It counts for nobody, but it is counted as unclear.
+//! 900 bytes on a line is unclear, too. It counts for nobody, but it is counted as unclear.
 
 use super::{
     Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, escape, is_address_byte, syslog_line,
