@@ -66,7 +66,7 @@ pub fn received(text: &str) -> String {
     escaped(text, '#')
 }
 
-/// logger(1) with a long address: it cuts the message at 1024 bytes, of which [`CUT`] are the field's.
+/// logger(1) with a long address: it cuts the message at 1024 bytes, of which `CUT` are the field's.
 pub fn cut(text: &str) -> String {
     let mut text = received(text) + &"A".repeat(CUT);
     while text.len() > CUT {
