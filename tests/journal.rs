@@ -121,6 +121,25 @@ fn only_what_journald_vouches_for_counts() {
 }
 
 #[test]
+fn without_a_user_of_postfix_it_is_told_that_nobody_counts() {
+    let postfix = program("postfix-spam-check");
+    let run = |args: &str| {
+        let line = format!(
+            "umount /etc/passwd; mount --bind /dev/null /etc/passwd; {} {args} -m 1 --now '{NOW}'",
+            postfix.display()
+        );
+        with_journal(Some(&entries()), &line)
+    };
+    let told = "journal: /etc/passwd has no user postfix, whose lines are those that count\n";
+    let told = format!("postfix-spam-check: {told}");
+    let Some((text, status)) = run("--journal") else { return };
+    // What root wrote in the unit of Postfix counts all the same.
+    assert!(text.ends_with(&told) && text.contains("\n1 (1 nets"), "{text}");
+    assert_eq!(status, Some(0), "{text}");
+    assert_eq!(run("-e --journal").and_then(|(_, status)| status), Some(3));
+}
+
+#[test]
 fn entries_that_are_too_long_are_skipped_and_told() {
     let postfix = [("_UID", "4106"), ("_PID", "7")];
     let at = 1_795_456_600;
