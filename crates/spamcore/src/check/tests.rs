@@ -90,6 +90,15 @@ fn told_of(window: Window, text: &str) -> Vec<(String, Weight)> {
     texts(&checked).into_iter().map(|(text, weight)| (text.replace(&name, ""), weight)).collect()
 }
 
+/// How many mails PHP's log tells of in the last hour, with nothing to be told besides.
+fn mails_of_php(path: PathBuf) -> u64 {
+    let mut host = host(std::io::empty());
+    let logs = Logs { named: vec![path], default: &[], journal: false, origin: None };
+    let checked = Check::new(&Php, tally(hour()), &host, None).run(&logs, &mut host);
+    assert_eq!(checked.messages, []);
+    checked.tally.senders().map(|(.., seen)| seen.messages).sum()
+}
+
 fn line(stamp: &str, text: &str) -> String {
     format!("{stamp} web www: {text}\n")
 }
@@ -145,11 +154,7 @@ fn of_a_long_line_of_php_the_begin_is_enough() {
     // Longer than a line may be, and than what is read at once.
     let text = mail(100_000) + &mail(8) + &mail(400_000) + &mail(LONGEST) + &mail(800_000);
     let path = folder.file("mail.log", text, NOW);
-    let mut host = host(std::io::empty());
-    let logs = Logs { named: vec![path], default: &[], journal: false, origin: None };
-    let checked = Check::new(&Php, tally(hour()), &host, None).run(&logs, &mut host);
-    assert_eq!(checked.messages, []);
-    assert_eq!(checked.tally.senders().map(|(.., seen)| seen.messages).sum::<u64>(), 5);
+    assert_eq!(mails_of_php(path), 5);
 }
 
 #[test]
@@ -211,11 +216,7 @@ fn where_hours_may_repeat_elders_are_opened_from_further_back() {
     };
     let path = folder.file("mail.log", sent("UTC", "17:30:00"), NOW);
     folder.file("mail.log.1", sent("UTC", "17:20:00"), NOW - 2 * 3600);
-    let mut host = host(std::io::empty());
-    let logs = Logs { named: vec![path], default: &[], journal: false, origin: None };
-    let checked = Check::new(&Php, tally(hour()), &host, None).run(&logs, &mut host);
-    assert_eq!(checked.messages, []);
-    assert_eq!(checked.tally.senders().map(|(.., seen)| seen.messages).sum::<u64>(), 2);
+    assert_eq!(mails_of_php(path), 2);
 }
 
 #[test]
