@@ -123,13 +123,13 @@ fn only_what_journald_vouches_for_counts() {
 #[test]
 fn without_a_user_of_postfix_it_is_told_that_nobody_counts() {
     let postfix = program("postfix-spam-check");
-    let run = |args: &str| {
-        let line = format!(
+    let line = |args: &str| {
+        format!(
             "umount /etc/passwd; mount --bind /dev/null /etc/passwd; {} {args} -m 1 --now '{NOW}'",
             postfix.display()
-        );
-        with_journal(Some(&entries()), &line)
+        )
     };
+    let run = |args: &str| with_journal(Some(&entries()), &line(args));
     let told = "journal: /etc/passwd has no user postfix, whose lines are those that count\n";
     let told = format!("postfix-spam-check: {told}");
     let Some((text, status)) = run("--journal") else { return };
@@ -137,6 +137,9 @@ fn without_a_user_of_postfix_it_is_told_that_nobody_counts() {
     assert!(text.ends_with(&told) && text.contains("\n1 (1 nets"), "{text}");
     assert_eq!(status, Some(0), "{text}");
     assert_eq!(run("-e --journal").and_then(|(_, status)| status), Some(3));
+    let (text, _) = with_journal(None, &line("")).expect("as before");
+    assert!(text.contains("there is no journal"), "{text}");
+    assert!(!text.contains("no user postfix"), "nothing was read whose lines could count: {text}");
 }
 
 #[test]

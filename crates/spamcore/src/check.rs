@@ -260,12 +260,6 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
     fn read_journal(&mut self, origin: Origin, why: &Why, host: &Host) {
         let passwd = std::fs::read_to_string(&host.passwd).unwrap_or_default();
         let postfix = journal::uid_of_postfix(&passwd);
-        if origin == Origin::Postfix && postfix.is_none() {
-            let path = host.passwd.display();
-            let text =
-                format!("journal: {path} has no user postfix, whose lines are those that count");
-            self.tell(Weight::Blind, text);
-        }
         self.counter.begin_file();
         let mut overlong = 0;
         let result = Journal::open(origin, self.window.start, postfix).and_then(|mut journal| {
@@ -292,6 +286,11 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
                 Why::NoLog(none) => self.tell(Weight::Blind, format!("{none}, and {text}")),
                 Why::StandsStill => self.tell(Weight::Blind, text),
             }
+        } else if origin == Origin::Postfix && postfix.is_none() {
+            let path = host.passwd.display();
+            let text =
+                format!("journal: {path} has no user postfix, whose lines are those that count");
+            self.tell(Weight::Blind, text);
         }
         self.tell_overlong("journal", overlong);
         self.tell_facts("journal");
