@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Installs what a script needs and this machine lacks; for scripts that source this file.
+# Installs or builds what a script needs and this machine lacks; for scripts that source this file.
 
 retry() { # COMMAND…: for what fetches something
     local try
@@ -23,6 +23,10 @@ need() { # COMMAND PACKAGE…: installs the packages where the command is missin
         updated=1
     fi
     DEBIAN_FRONTEND=noninteractive retry apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+proof_tools() { # the project's own, in target/proof and target/proof/examples: all at once, they share what is compiled
+    cargo build --profile proof --locked --quiet --workspace --bins --examples
 }
 
 tool() { # CRATE: installs a program from its crate where it is missing

@@ -5,7 +5,7 @@
 . /spam-check/tests/checks.bash
 
 PROGRAMS=/spam-check/target/release
-export SMTP=$PROGRAMS/examples/smtp
+export SMTP=/spam-check/target/proof/examples/smtp
 
 # The programs under all their names, as the package has them.
 cp $PROGRAMS/{postfix,exim,php,php-legacy}-spam-check /usr/bin

@@ -10,8 +10,8 @@
 need /usr/bin/time time
 need gzip gzip
 cargo build --release --locked --quiet
-cargo build --release --locked --quiet -p tests --example make-log
-PATH=$ROOT/target/release:$ROOT/target/release/examples:$PATH
+proof_tools
+PATH=$ROOT/target/release:$ROOT/target/proof/examples:$PATH
 cd "$SHARED" || exit
 
 size=$(often 48 256)        # MiB of most logs

@@ -53,11 +53,11 @@ pub fn program(name: &str) -> PathBuf {
         let test = std::env::current_exe().expect("a test is a program");
         let folder = test.parent().and_then(Path::parent).expect("target/PROFILE/deps").to_owned();
         let mut build = Command::new(env!("CARGO"));
-        build.args(["build", "--quiet", "--workspace", "--bins", "--locked"]);
+        build.args(["build", "--quiet", "--workspace", "--bins", "--locked", "--profile"]);
         build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-        if folder.ends_with("release") {
-            build.arg("--release");
-        }
+        // A profile's folder bears its name, but for that of `dev`.
+        let profile = folder.file_name().expect("a profile");
+        build.arg(if profile == "debug" { "dev".as_ref() } else { profile });
         assert!(build.status().expect("cargo runs").success(), "the programs build");
         folder
     });

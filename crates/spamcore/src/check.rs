@@ -197,8 +197,10 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
         for source in sources {
             match source {
                 Source::Log(log) => {
+                    let mut same_log = false;
                     for file in &mut log.files {
-                        self.read_file(file);
+                        self.read_file(file, same_log);
+                        same_log = true;
                     }
                 }
                 Source::Journal { origin, why } => self.read_journal(*origin, why, host),
@@ -206,10 +208,10 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
         }
     }
 
-    fn read_file(&mut self, file: &mut LogFile) {
+    fn read_file(&mut self, file: &mut LogFile, same_log: bool) {
         let (path, elder) = (file.path.clone(), file.elder);
         let path = path.display();
-        self.counter.begin_file();
+        self.counter.begin_file(same_log);
         for end in self.read_parts(file.parts(), elder) {
             if let Some(error) = end.error {
                 let bytes = end.bytes;
@@ -260,7 +262,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
     fn read_journal(&mut self, origin: Origin, why: &Why, host: &Host) {
         let passwd = std::fs::read_to_string(&host.passwd).unwrap_or_default();
         let postfix = journal::uid_of_postfix(&passwd);
-        self.counter.begin_file();
+        self.counter.begin_file(false);
         let mut overlong = 0;
         let result = Journal::open(origin, self.window.start, postfix).and_then(|mut journal| {
             let failed = loop {

@@ -40,7 +40,7 @@ pub struct Reading {
     /// It lies more than an hour ahead of now; or it has no year, stands after lines of the last day,
     /// and only the year rule has sent it back: the clock that wrote it was ahead.
     pub ahead: bool,
-    /// The year rule has sent it back, and no line of the last day was read before it in its file.
+    /// The year rule has sent it back, and no line of the last day was read before it in its log.
     pub doubtful: bool,
 }
 
@@ -88,10 +88,11 @@ impl Clock {
         }
     }
 
-    /// Forgets the line before: another file begins.
-    pub fn next_file(&mut self) {
+    /// Forgets the line before: another file begins. Behind the elders of a log, that lines of the last day
+    /// were read is not forgotten.
+    pub fn next_file(&mut self, same_log: bool) {
         self.previous = None;
-        self.recent = false;
+        self.recent &= same_log;
         self.sure = false;
     }
 
@@ -324,9 +325,11 @@ mod tests {
             let mut clock = clock("2026-11-23 17:58:00", "UTC");
             read(&mut clock, before);
             assert_eq!(read(&mut clock, "Nov 24 09:00:00").as_deref(), Some(want), "{before}");
-            clock.next_file();
+            clock.next_file(true);
+            assert_eq!(read(&mut clock, "Nov 24 09:00:00").as_deref(), Some(want), "its log");
+            clock.next_file(false);
             let text = read(&mut clock, "Nov 24 09:00:00");
-            assert_eq!(text.as_deref(), Some("2025-11-24T09:00:00Z"), "another file");
+            assert_eq!(text.as_deref(), Some("2025-11-24T09:00:00Z"), "another log");
         }
     }
 
@@ -393,7 +396,7 @@ mod tests {
         let mut clock = clock("2026-10-25 04:00:00", "Europe/Madrid");
         // Without a line before: the latest that is not in the future.
         assert_eq!(read(&mut clock, "Oct 25 02:10:00").as_deref(), Some("2026-10-25T01:10:00Z"));
-        clock.next_file();
+        clock.next_file(false);
         for (stamp, want) in [
             ("Oct 25 01:59:00", "2026-10-24T23:59:00Z"),
             ("Oct 25 02:10:30", "2026-10-25T00:10:30Z"),
@@ -407,14 +410,14 @@ mod tests {
         ] {
             assert_eq!(read(&mut clock, stamp).as_deref(), Some(want), "{stamp}");
         }
-        clock.next_file();
+        clock.next_file(false);
         assert_eq!(
             read(&mut clock, "[25-Oct-2026 02:30:00 Europe/Paris").as_deref(),
             Some("2026-10-25T01:30:00Z")
         );
         // A line of another file is none before.
         assert_eq!(read(&mut clock, "Oct 25 01:59:00").as_deref(), Some("2026-10-24T23:59:00Z"));
-        clock.next_file();
+        clock.next_file(false);
         assert_eq!(read(&mut clock, "Oct 25 02:10:00").as_deref(), Some("2026-10-25T01:10:00Z"));
     }
 
@@ -429,7 +432,7 @@ mod tests {
                 read(&mut clock, stamp);
                 assert!(clock.is_sure(), "{stamp}");
             }
-            clock.next_file();
+            clock.next_file(false);
         }
         // The minute is remembered, and makes the next file sure at once.
         read(&mut clock, "2026-10-25T02:10:30+02:00");

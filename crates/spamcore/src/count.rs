@@ -9,7 +9,7 @@ use std::io;
 
 use memchr::{memchr, memmem, memrchr};
 
-use crate::clock::{AHEAD, Clock};
+use crate::clock::{AHEAD, Clock, Reading};
 use crate::lines::{Lines, head, split, trimmed};
 use crate::parse::{Event, Hit, Line, Parser, Stamped, unescaped};
 use crate::source::Reader;
@@ -22,9 +22,6 @@ const NEAR: i64 = 2 * 86_400;
 
 /// An hour that repeats makes stamps uncertain by this much. Seconds.
 const UNSURE: i64 = 2 * 3600;
-
-/// How many lines are looked back over for the stamp before a doubtful one.
-const LOOK_BACK: usize = 64;
 
 /// How many different tags of unclear lines are kept.
 const TAGS: usize = 8;
@@ -107,10 +104,11 @@ impl<'a, P: Parser> Counter<'a, P> {
     /// read as if all before it had been read.
     pub fn for_later_part(&self, before: &[u8]) -> Option<Self> {
         let mut later = Self::new(self.parser, self.tally.sibling()?, &self.zone);
+        let mut doubtful = false;
         for line in split(before).filter_map(trimmed) {
-            later.instant_of(line);
+            doubtful = later.reading_of(line).map_or(doubtful, |reading| reading.doubtful);
         }
-        later.clock.is_sure().then_some(later)
+        (later.clock.is_sure() && !doubtful).then_some(later)
     }
 
     /// Adds what a later part counted.
@@ -135,15 +133,15 @@ impl<'a, P: Parser> Counter<'a, P> {
         if self.ordered { UNSURE } else { 0 }
     }
 
-    /// Begins another file.
-    pub fn begin_file(&mut self) {
-        self.clock.next_file();
+    /// Begins another file, which may be of the same log as the one before.
+    pub fn begin_file(&mut self, same_log: bool) {
+        self.clock.next_file(same_log);
         self.facts = Facts::default();
     }
 
     /// The instant of a line by another clock, where it has one.
     pub fn instant(&self, clock: &mut Clock, line: &[u8]) -> Option<i64> {
-        instant(self.parser, clock, line)
+        reading(self.parser, clock, line).map(|reading| reading.instant)
     }
 
     /// Counts lines to their end. Those of an elder count only with a stamp.
@@ -176,8 +174,8 @@ impl<'a, P: Parser> Counter<'a, P> {
         }
     }
 
-    fn instant_of(&mut self, line: &[u8]) -> Option<i64> {
-        instant(self.parser, &mut self.clock, line)
+    fn reading_of(&mut self, line: &[u8]) -> Option<Reading> {
+        reading(self.parser, &mut self.clock, line)
     }
 
     fn read_run(&mut self, run: &[u8], needle: &memmem::Finder<'_>, elder: bool) {
@@ -200,16 +198,20 @@ impl<'a, P: Parser> Counter<'a, P> {
                 }
             }
         }
-        let mut from = 0;
+        let (mut from, mut shown) = (0, 0);
         while let Some(at) = needle.find(&run[from..]) {
             let at = from + at;
             let begin = memrchr(b'\n', &run[from..at]).map_or(from, |n| from + n + 1);
             let end = memchr(b'\n', &run[at..]).map_or(run.len(), |n| at + n);
-            if let Some(line) = trimmed(&run[begin..end]) {
-                self.count(line, elder, Some(&run[..begin]));
+            if let Some(line) = trimmed(&run[begin..end])
+                && self.count(line, elder, Some(&run[shown..begin]))
+            {
+                shown = begin;
             }
             from = (end + 1).min(run.len());
         }
+        // The next run's lines stand behind these.
+        self.look_back(&run[shown..]);
     }
 
     /// Notes whether a line shows that stamps can be read here.
@@ -226,43 +228,46 @@ impl<'a, P: Parser> Counter<'a, P> {
     }
 
     /// Counts a line, if it is one that counts. `before` is what stands before it in the file, where
-    /// the clock has not been shown every line.
-    fn count(&mut self, line: &[u8], elder: bool, before: Option<&[u8]>) {
+    /// the clock has not been shown every line; whether it was looked at now.
+    fn count(&mut self, line: &[u8], elder: bool, before: Option<&[u8]>) -> bool {
         let Line { stamp, hit } = self.parser.line(line);
         if !self.facts.readable {
             self.look(line, &stamp, hit.is_some());
         }
         if hit.is_none() && before.is_some() {
-            return;
+            return false;
         }
+        let mut looked = false;
         let at = match stamp {
             Stamped::At(stamp) => {
                 let Some(mut reading) = self.clock.read(&stamp) else {
                     self.facts.unread += self.times(hit);
-                    return;
+                    return looked;
                 };
                 if reading.doubtful
                     && let Some(before) = before
                 {
                     self.look_back(before);
+                    looked = true;
                     reading = self.clock.read(&stamp).unwrap_or(reading);
                 }
                 if reading.ahead {
                     self.facts.ahead += self.times(hit);
-                    return;
+                    return looked;
                 }
                 if !self.window.holds(reading.instant) {
-                    return;
+                    return looked;
                 }
                 Some(reading.instant)
             }
-            Stamped::Bare if elder => return,
+            Stamped::Bare if elder => return looked,
             Stamped::Bare => None,
-            Stamped::Unreadable => return,
+            Stamped::Unreadable => return looked,
         };
         if let Some(hit) = hit {
             self.add(hit, at, line);
         }
+        looked
     }
 
     /// How many messages a hit is worth that is not counted.
@@ -292,13 +297,13 @@ impl<'a, P: Parser> Counter<'a, P> {
         }
     }
 
-    /// Shows the clock the nearest stamped line before a doubtful one.
+    /// Shows the clock lines back to the nearest whose stamp leaves no doubt of its year.
     fn look_back(&mut self, before: &[u8]) {
         let mut rest = before.strip_suffix(b"\n").unwrap_or(before);
-        for _ in 0..LOOK_BACK {
+        loop {
             let begin = memrchr(b'\n', rest).map_or(0, |n| n + 1);
-            let found = trimmed(&rest[begin..]).and_then(|line| self.instant_of(line));
-            if found.is_some() || begin == 0 {
+            let found = trimmed(&rest[begin..]).and_then(|line| self.reading_of(line));
+            if found.is_some_and(|reading| !reading.doubtful && !reading.ahead) || begin == 0 {
                 return;
             }
             rest = &rest[..begin - 1];
@@ -315,10 +320,10 @@ impl Unclear {
     }
 }
 
-/// The instant of a line, where it has one.
-fn instant(parser: &impl Parser, clock: &mut Clock, line: &[u8]) -> Option<i64> {
+/// When a line was written, where it says so.
+fn reading(parser: &impl Parser, clock: &mut Clock, line: &[u8]) -> Option<Reading> {
     match parser.stamp(line) {
-        Stamped::At(stamp) => clock.read(&stamp).map(|reading| reading.instant),
+        Stamped::At(stamp) => clock.read(&stamp),
         Stamped::Bare | Stamped::Unreadable => None,
     }
 }
@@ -424,24 +429,40 @@ mod tests {
     }
 
     #[test]
-    fn before_a_line_that_may_be_ahead_the_last_stamp_is_looked_for() {
+    fn before_a_line_that_may_be_ahead_one_of_the_last_day_is_looked_for() {
         let ahead = format!("Nov 24 09:00:00 web www: {SENT}\n");
-        for (lines, found) in [(0, 1), (1, 1), (LOOK_BACK - 1, 1), (LOOK_BACK, 0)] {
-            let mut counter = counter(&PhpLegacy);
-            let before =
-                "no stamp\nNov 23 17:00:00 web cron: x\n".to_owned() + &"no stamp\n".repeat(lines);
-            read(&mut counter, &(before + &ahead));
-            assert_eq!(
-                (counter.facts.ahead, counter.tally.senders().count()),
-                (found, 0),
-                "{lines}"
-            );
-        }
-        // Nothing before it: a line of last year.
-        for before in ["", "\n", "no stamp\n"] {
-            let mut counter = counter(&PhpLegacy);
-            read(&mut counter, &(before.to_owned() + &ahead));
-            assert_eq!(counter.facts.ahead, 0);
+        let no_stamp = |lines| "no stamp\n".repeat(lines);
+        let today = || "Nov 23 17:00:00 web cron: x\n".to_owned();
+        for (before, found) in [
+            (today(), 1),
+            (today() + &no_stamp(100), 1),
+            (today() + "Nov 24 09:00:00 web cron: x\n" + &no_stamp(100), 1),
+            (today() + &ahead.repeat(200), 201),
+            // Nothing before it, or nothing that was written lately: a line of last year.
+            (String::new(), 0),
+            ("\n".into(), 0),
+            (no_stamp(1), 0),
+            ("Nov 24 08:00:00 web cron: x\n".into(), 0),
+            (today() + "Sep  3 08:00:00 web cron: x\n", 0),
+        ] {
+            let mut whole = counter(&PhpLegacy);
+            read(&mut whole, &(before.clone() + &ahead));
+            let told = |counter: &Counter<'_, PhpLegacy>| {
+                (counter.facts.ahead, counter.tally.senders().count())
+            };
+            assert_eq!(told(&whole), (found, 0), "{before}");
+            // What stands in another run of lines is known all the same; in another file of the log, too.
+            for another_file in [false, true] {
+                let mut parts = counter(&PhpLegacy);
+                read(&mut parts, &before);
+                let before = parts.facts.ahead;
+                if another_file {
+                    parts.begin_file(true);
+                    parts.facts.ahead = before;
+                }
+                read(&mut parts, &ahead);
+                assert_eq!(told(&parts), (found, 0), "{before}");
+            }
         }
     }
 
@@ -457,7 +478,7 @@ mod tests {
         assert_eq!((counter.facts.readable, counter.facts.lines), (false, 3));
         read(&mut counter, "Nov 23 17:00:00 web x: y\nmore\n");
         assert_eq!((counter.facts.readable, counter.facts.lines), (true, 4));
-        counter.begin_file();
+        counter.begin_file(false);
         assert_eq!((counter.facts.readable, counter.facts.lines), (false, 0));
     }
 

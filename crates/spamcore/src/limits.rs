@@ -11,6 +11,11 @@ use crate::error::Error;
 /// No file of limits is longer.
 const LONGEST: u64 = 16 << 20;
 
+/// A text without the mark of UTF-8 that some editors write at its begin.
+pub fn without_mark(text: &[u8]) -> &[u8] {
+    text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
+}
+
 /// Limits on the number of messages.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
@@ -44,6 +49,7 @@ impl Limits {
     /// Returns the numbers of the lines that are wrong; they are skipped.
     pub fn add(&mut self, text: &[u8]) -> Vec<usize> {
         let mut wrong = Vec::new();
+        let text = without_mark(text);
         for (number, line) in text.split(|&b| b == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {

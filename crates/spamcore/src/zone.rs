@@ -50,10 +50,13 @@ impl Zone {
 
     /// The local zone: what `TZ` says, else `/etc/localtime`, else UTC.
     ///
-    /// As in the C library, a `TZ` that is empty or that nothing can be made of means UTC.
+    /// As in the C library, a `TZ` that is empty or that nothing can be made of means UTC, and one that names a
+    /// summer time without its rules has those of the United States.
     pub fn local(tz: Option<&str>) -> Self {
         let rules = match tz {
-            Some(text) => settings().parse_posix_tz(text),
+            Some(text) => settings()
+                .parse_posix_tz(text)
+                .or_else(|_| settings().parse_posix_tz(&format!("{text},M3.2.0,M11.1.0"))),
             None => settings().parse_posix_tz("localtime"),
         };
         rules.map_or_else(|_| Self::utc(), |rules| Self { rules })

@@ -210,7 +210,7 @@ fn alone(check: &mut Check, table: &Table) {
     for (minute, (local, _)) in table.shown.iter().enumerate() {
         let instant = table.begin + 60 * minute as i64;
         let text = write(Form::Exim, *local, 0, instant, check.name, "");
-        clock.next_file();
+        clock.next_file(false);
         let got = read(&mut clock, Form::Exim, &text).map(|got| got.instant);
         check.same(got, meant(table, *local, 0, None, end), || text.clone());
         if let Meaning::Twice(first, again) = table.meaning(*local) {

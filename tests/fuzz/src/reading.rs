@@ -211,7 +211,7 @@ fn same<P: Parser>(parser: &P, input: &[u8]) {
         Tally::new(window, Limits::new(10, false), Webmail::default(), detail)
     };
     let mut whole = Counter::new(parser, tally(), &zone);
-    whole.begin_file();
+    whole.begin_file(false);
     read(&mut whole, text, &mut choices, elder);
     assert_eq!(all(&whole.tally), want, "a big run is not line by line");
 
@@ -223,7 +223,7 @@ fn same<P: Parser>(parser: &P, input: &[u8]) {
     }
     let (before, after) = text.split_at(places[cut % places.len()]);
     let mut first = Counter::new(parser, tally(), &zone);
-    first.begin_file();
+    first.begin_file(false);
     let Some(mut second) = first.for_later_part(before) else { return };
     read(&mut first, before, &mut choices, elder);
     read(&mut second, after, &mut choices, elder);

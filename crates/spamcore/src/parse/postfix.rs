@@ -8,11 +8,13 @@
 //!    [", sasl_sender=" S] [", orig_queue_id=" ID] [", orig_client=" …]
 //! ```
 //!
-//! The tag is `<syslog_name>/smtpd`, whatever an administrator has made of `syslog_name`. U is what
+//! The tag is `<syslog_name>/smtpd`, whatever an administrator has made of `syslog_name`; forwarded by
+//! rsyslog, its end may be missing. U is what
 //! the authentication server returned: anything but control characters may stand in it, so it ends at
 //! the first of the three fields that can follow, or at the end of the line. All else that holds
 //! `sasl_username=` (failed logins, rejects, headers that cleanup quotes) begins with something else.
 
+use super::syslog::FORWARDED;
 use super::{Client, Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, syslog_line};
 use crate::walk::{Walk, positions};
 
@@ -32,7 +34,7 @@ impl Parser for Postfix {
 
     #[inline]
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
-        if !name.ends_with(b"/smtpd") {
+        if !(name.ends_with(b"/smtpd") || is_cut(name)) {
             return None;
         }
         let text = behind_queue_id(message)?;
@@ -45,6 +47,11 @@ impl Parser for Postfix {
     fn told<'a>(&self, text: &'a [u8]) -> Option<Event<'a>> {
         accepted(text)
     }
+}
+
+/// Whether a name was cut in `/smtpd`. No other program of Postfix begins a message as smtpd does.
+fn is_cut(name: &[u8]) -> bool {
+    name.len() == FORWARDED && (2..6).any(|kept| name.ends_with(&b"/smtpd"[..kept]))
 }
 
 /// What smtpd logs of a client, behind the queue id.

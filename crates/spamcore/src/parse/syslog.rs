@@ -2,9 +2,12 @@
 //!
 //! The tag is the word after the host; a word right after the stamp that ends in `:` or holds `[` is
 //! the tag itself (a line without host), so that a message can never pose as a tag. `name[pid]:`,
-//! `name:`, and without the colon, as some templates write it. Before the stamp a priority may stand
-//! (`<22>`), or the head of RFC 5424 (`<22>1 stamp host name pid msgid structured-data message`,
-//! rsyslog's `RSYSLOG_SyslogProtocol23Format`).
+//! `name:`, and without the colon, as some templates write it; rsyslog's templates for forwarding cut
+//! the tag after 32 bytes (`%syslogtag:1:32%`), which may be in the process id. Before the stamp a
+//! priority may stand (`<22>`), or the head of RFC 5424 (`<22>1 stamp host name pid msgid
+//! structured-data message`, rsyslog's `RSYSLOG_SyslogProtocol23Format`); before the tag, as the
+//! syslogd of BusyBox writes it, facility and severity (`mail.info`). The mark of UTF-8 that
+//! syslog-ng writes before a message is not part of it.
 //!
 //! `message repeated N times: [ … ]` (rsyslog, `$RepeatedMsgReduction`) is the message in its
 //! brackets, N times.
@@ -12,6 +15,39 @@
 use super::Stamped;
 use crate::stamp::Stamp;
 use crate::walk::Walk;
+
+/// What rsyslog forwards of a tag, in bytes.
+pub const FORWARDED: usize = 32;
+
+/// Facilities and severities as BusyBox names them (`sysklogd/syslogd.c`, from `syslog.h`).
+const FACILITIES: [&[u8]; 22] = [
+    b"auth",
+    b"authpriv",
+    b"cron",
+    b"daemon",
+    b"ftp",
+    b"kern",
+    b"local0",
+    b"local1",
+    b"local2",
+    b"local3",
+    b"local4",
+    b"local5",
+    b"local6",
+    b"local7",
+    b"lpr",
+    b"mail",
+    b"mark",
+    b"news",
+    b"security",
+    b"syslog",
+    b"user",
+    b"uucp",
+];
+const SEVERITIES: [&[u8]; 11] = [
+    b"alert", b"crit", b"debug", b"emerg", b"err", b"error", b"info", b"notice", b"panic", b"warn",
+    b"warning",
+];
 
 /// A line of a syslog file, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +75,7 @@ pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Stamped<'_>> {
     let Some((name, message)) = parts else {
         return Err(Stamped::At(stamp));
     };
+    let message = message.strip_prefix("\u{feff}".as_bytes()).unwrap_or(message);
     let (message, times) = repeated(message).unwrap_or((message, 1));
     Ok(Envelope { stamp, name, message, times })
 }
@@ -59,7 +96,7 @@ fn behind_priority(line: &[u8]) -> (Walk<'_>, bool) {
     (Walk::new(line), false)
 }
 
-/// ` host tag: message`, with or without the host.
+/// ` host tag: message`, with or without the host, or with facility and severity behind it.
 #[inline]
 fn bsd(mut walk: Walk<'_>) -> Option<(&[u8], &[u8])> {
     if !walk.take(b" ") {
@@ -71,6 +108,12 @@ fn bsd(mut walk: Walk<'_>) -> Option<(&[u8], &[u8])> {
             return None;
         }
         tag = Tag::take(&mut walk)?;
+        if tag.is_priority() {
+            if !walk.take(b" ") {
+                return None;
+            }
+            tag = Tag::take(&mut walk)?;
+        }
     }
     // A message may be empty, but the blank before it stands.
     walk.take(b" ").then_some((tag.name(), walk.rest()))
@@ -99,9 +142,25 @@ impl<'a> Tag<'a> {
     fn name(&self) -> &'a [u8] {
         let text = self.text.strip_suffix(b":").unwrap_or(self.text);
         match self.bracket {
-            Some(at) if text.ends_with(b"]") => &text[..at],
+            Some(at) if text.ends_with(b"]") || self.is_cut_behind(at) => &text[..at],
             _ => text,
         }
+    }
+
+    /// Whether the tag was cut in the process id that begins at an offset.
+    fn is_cut_behind(&self, bracket: usize) -> bool {
+        self.text.len() == FORWARDED && self.text[bracket + 1..].iter().all(u8::is_ascii_digit)
+    }
+
+    /// Whether the word is a facility and a severity.
+    #[inline]
+    fn is_priority(&self) -> bool {
+        // What is a tag nearly always ends so.
+        !self.text.ends_with(b":")
+            && self.text.iter().position(|b| *b == b'.').is_some_and(|dot| {
+                FACILITIES.contains(&&self.text[..dot])
+                    && SEVERITIES.contains(&&self.text[dot + 1..])
+            })
     }
 }
 
@@ -194,6 +253,42 @@ mod tests {
             ("Nov 23 18:09:53 root: postfix/smtpd[1]: x", "root|postfix/smtpd[1]: x|1"),
             ("Nov 23 18:09:53 mx1 postfix/smtpd[58176] x: y", "postfix/smtpd|x: y|1"),
             ("Nov 23 18:09:53 2001:db8::1 php: x", "php|x|1"),
+            ("Nov 23 18:09:53 mx1 mail.info postfix/smtpd[7202]: x: y", "postfix/smtpd|x: y|1"),
+            ("Nov 23 18:09:53 mx1 local7.warn php: x", "php|x|1"),
+            ("Nov 23 18:09:53 mail.info postfix/smtpd[7202]: x", "postfix/smtpd|x|1"),
+            ("Nov 23 18:09:53 mx1 mail.info: php: x", "mail.info|php: x|1"),
+            ("Nov 23 18:09:53 mx1 mail.infos php: x", "mail.infos|php: x|1"),
+            ("Nov 23 18:09:53 mx1 male.info php: x", "male.info|php: x|1"),
+            ("Nov 23 18:09:53 mx1 mail.info mail.info php: x", "mail.info|php: x|1"),
+            ("Nov 23 18:09:53 mx1 mail.info", "-"),
+            ("Nov 23 18:09:53 mx1 mail.info php:", "-"),
+            // Cut after 32 bytes, in the process id, behind it, and before it.
+            (
+                "Nov 23 18:09:53 mx1 postfix/submission/smtpd[1234567 x: y",
+                "postfix/submission/smtpd|x: y|1",
+            ),
+            (
+                "Nov 23 18:09:53 mx1 postfix-a/submission/smtpd[12345 x",
+                "postfix-a/submission/smtpd|x|1",
+            ),
+            (
+                "Nov 23 18:09:53 mx1 postfix-abcde/submissions/smtpd[ x",
+                "postfix-abcde/submissions/smtpd|x|1",
+            ),
+            (
+                "Nov 23 18:09:53 mx1 postfix/submission/smtpd[123456] x",
+                "postfix/submission/smtpd|x|1",
+            ),
+            (
+                "Nov 23 18:09:53 mx1 postfix/submission/smtpd[123456 x",
+                "postfix/submission/smtpd[123456|x|1",
+            ),
+            (
+                "Nov 23 18:09:53 mx1 postfix/submission/smtpd[12345x7 x",
+                "postfix/submission/smtpd[12345x7|x|1",
+            ),
+            ("Nov 23 18:09:53 mx1 php: \u{feff}x", "php|x|1"),
+            ("<22>1 2026-11-23T18:09:57Z vm exim 12 - - \u{feff}x", "exim|x|1"),
             ("Nov 23 18:09:53 mx1 php:  x", "php| x|1"),
             ("<22>Nov 23 18:08:50 exim[5006]: x", "exim|x|1"),
             ("<22>1 2026-11-23T18:09:57+00:00 vm php - - -  x", "php|x|1"),

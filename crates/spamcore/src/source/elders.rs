@@ -1,7 +1,8 @@
 //! A log and its rotated elders, as `logrotate` and `newsyslog` name them.
 //!
-//! `LOG.1`, `LOG-YYYYMMDD` (with a time too), `LOG-YYYY-MM-DD`, each perhaps compressed. The newest is
-//! opened first and all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
+//! `LOG.1`, `LOG-YYYYMMDD` or `LOG-YYYY-MM-DD` (with a time too), `LOG-SECONDS`, each perhaps compressed;
+//! of `mail.log` also `mail.1.log` and so on (logrotate's `extension`). They stand beside the log, or beside
+//! what it is a symbolic link to. The newest is opened first and all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
 //! it has (by device and inode). When names and files have changed while they were opened, everything
 //! is opened anew. An elder that begins as the log does and was written just now may be a copy
 //! (`copytruncate`): a moment later the log is truncated, or the copy has grown and is left out, or the
@@ -254,21 +255,40 @@ impl Attempt {
     }
 }
 
-/// The elders of a log in its folder, newest first, each once: plain where it is there both ways.
+/// The elders of a log, newest first: those beside what it is a link to, else those beside itself.
 fn elders_of(path: &Path) -> io::Result<Vec<PathBuf>> {
+    // A link may lead nowhere while what it leads to is rotated.
+    let end = std::fs::canonicalize(path)
+        .or_else(|_| std::fs::read_link(path).map(|end| folder_of(path).join(end)));
+    if path.is_symlink()
+        && let Ok(end) = end
+        && let Ok(elders @ [_, ..]) = elders_beside(&end).as_deref()
+    {
+        return Ok(elders.to_vec());
+    }
+    elders_beside(path)
+}
+
+/// The elders of a log in its folder, newest first, each once: plain where it is there both ways.
+fn elders_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
     let Some(log) = path.file_name() else { return Ok(Vec::new()) };
-    let log = log.as_encoded_bytes();
     let folder = folder_of(path);
     let mut found: Vec<(Age, bool, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let name = entry?.file_name();
-        let Some(suffix) = name.as_encoded_bytes().strip_prefix(log) else { continue };
-        if let Some((age, packed)) = age(suffix) {
+        if let Some((age, packed)) = age_of(name.as_encoded_bytes(), log.as_encoded_bytes()) {
             found.push((age, packed, folder.join(&name)));
         }
     }
     found.sort();
-    found.dedup_by(|(later, _, _), (kept, _, _)| later == kept);
+    found.dedup_by(|(later, _, other), (kept, _, path)| {
+        let same = later == kept;
+        // One was left there when logrotate was told to compress otherwise. Compressing takes no day.
+        if same && written(other) > written(path).map(|at| at + LATELY) {
+            std::mem::swap(other, path);
+        }
+        same
+    });
     let mut numbered: Vec<_> = Vec::new();
     let mut dated: Vec<_> = Vec::new();
     for (age, _, path) in found {
@@ -278,12 +298,14 @@ fn elders_of(path: &Path) -> io::Result<Vec<PathBuf>> {
         }
     }
     // Both kinds stand side by side after a change of logrotate's dateext: the one in use is newer.
-    let written = |paths: &[PathBuf]| {
-        paths.first().and_then(|path| std::fs::metadata(path).ok()?.modified().ok())
-    };
+    let newest = |paths: &[PathBuf]| paths.first().and_then(|path| written(path));
     let (first, second) =
-        if written(&dated) >= written(&numbered) { (dated, numbered) } else { (numbered, dated) };
+        if newest(&dated) >= newest(&numbered) { (dated, numbered) } else { (numbered, dated) };
     Ok(first.into_iter().chain(second).collect())
+}
+
+fn written(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).ok()?.modified().ok()
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -300,37 +322,70 @@ enum Age {
     Date(Reverse<Vec<u8>>),
 }
 
-/// What a suffix says, and whether it says that the file is compressed.
-fn age(suffix: &[u8]) -> Option<(Age, bool)> {
+/// What a file's name says if it is an elder of a log of that name, and whether it says that the file is
+/// compressed.
+fn age_of(name: &[u8], log: &[u8]) -> Option<(Age, bool)> {
     const PACKED: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
-    let plain = PACKED.iter().find_map(|packed| suffix.strip_suffix(*packed));
-    let (&mark, name) = plain.unwrap_or(suffix).split_first()?;
-    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    let age = match mark {
-        b'.' if digits(name) && name.len() <= 6 => {
-            Age::Number(std::str::from_utf8(name).ok()?.parse().ok()?)
-        }
-        b'-' | b'.' => {
-            let is_date = |at: usize, b: &u8| {
-                if at == 4 || at == 7 { *b == b'-' } else { b.is_ascii_digit() }
-            };
-            let rest = match name.len() {
-                10 if name.iter().enumerate().all(|(at, b)| is_date(at, b)) => &[][..],
-                _ => digits(name.get(..8)?).then(|| &name[8..])?,
-            };
-            let fine = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b'.');
-            rest.iter().all(fine).then(|| Age::Date(Reverse(name.to_vec())))?
-        }
-        _ => return None,
+    let plain = PACKED.iter().find_map(|packed| name.strip_suffix(*packed));
+    let name = plain.unwrap_or(name);
+    let behind = || age(name.strip_prefix(log)?);
+    let before_extension = || {
+        let dot = log.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0)?;
+        age(name.strip_prefix(&log[..dot])?.strip_suffix(&log[dot..])?)
     };
-    Some((age, plain.is_some()))
+    Some((behind().or_else(before_extension)?, plain.is_some()))
 }
 
-/// Whether a path is named like an elder itself, so that it has none.
+/// What a suffix says.
+fn age(suffix: &[u8]) -> Option<Age> {
+    let (&mark, name) = suffix.split_first()?;
+    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    match mark {
+        b'.' if digits(name) && name.len() <= 6 => {
+            Some(Age::Number(std::str::from_utf8(name).ok()?.parse().ok()?))
+        }
+        b'-' | b'.' => {
+            let dashed = |(at, b): (usize, &u8)| {
+                if at == 4 || at == 7 { *b == b'-' } else { b.is_ascii_digit() }
+            };
+            let (date, rest) = match name.split_at_checked(10) {
+                Some((date, rest)) if date.iter().enumerate().all(dashed) => {
+                    (date.iter().copied().filter(|b| *b != b'-').collect(), rest)
+                }
+                Some((seconds, rest)) if digits(seconds) && seconds < EPOCH => {
+                    (date_of(seconds)?, rest)
+                }
+                _ => (name.get(..8).filter(|date| digits(date))?.to_vec(), &name[8..]),
+            };
+            let fine = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b'.');
+            rest.iter().all(fine).then(|| Age::Date(Reverse([&date, rest].concat())))
+        }
+        _ => None,
+    }
+}
+
+/// Of ten digits, less than this are seconds since 1970 (logrotate's `%s`), until 2032; what is not less is
+/// a date of this century and an hour.
+const EPOCH: &[u8] = b"1970010100";
+
+/// `YYYYMMDDhhmmss` of seconds since 1970.
+fn date_of(seconds: &[u8]) -> Option<Vec<u8>> {
+    let seconds = std::str::from_utf8(seconds).ok()?.parse().ok()?;
+    let at = time::OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+    let ((year, month, day), (hour, minute, second)) =
+        (at.date().to_calendar_date(), at.time().as_hms());
+    let month = u8::from(month);
+    Some(format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}").into_bytes())
+}
+
+/// Whether a path is named like an elder itself, so that it has none. The address of a host is no such name.
 fn is_elder_name(path: &Path) -> bool {
     let Some(name) = path.file_name() else { return false };
+    if name.to_str().is_some_and(|name| name.parse::<std::net::IpAddr>().is_ok()) {
+        return false;
+    }
     let name = name.as_encoded_bytes();
-    (1..name.len()).any(|at| age(&name[at..]).is_some())
+    (1..name.len()).any(|at| age_of(&name[at..], b"").is_some())
 }
 
 /// The newest stamp at the end of a plain file; none when none can be read there.
@@ -376,42 +431,109 @@ mod tests {
 
     #[test]
     fn names_of_elders() {
-        for (suffix, want) in [
-            (".1", true),
-            (".12.gz", true),
-            ("-20261123", true),
-            ("-20261123.gz", true),
-            ("-2026-11-23", true),
-            ("-2026-11-23.gz", true),
-            ("-2026-11-23-1", false),
-            ("-2026-11-2x", false),
-            ("-20261123-1795456675.zst", true),
-            (".20261123", true),
-            ("", false),
-            (".gz", false),
-            (".old", false),
-            ("-2026", false),
-            (".1.bak", false),
-            ("er.1", false),
+        for (name, want) in [
+            ("mail.log.1", true),
+            ("mail.log.12.gz", true),
+            ("mail.log-20261123", true),
+            ("mail.log-20261123.gz", true),
+            ("mail.log-2026-11-23", true),
+            ("mail.log-2026-11-23.gz", true),
+            ("mail.log-2026-11-23-17.gz", true),
+            ("mail.log-2026-11-2x", false),
+            ("mail.log-2026-11-23x", false),
+            ("mail.log-20261123-1795456675.zst", true),
+            ("mail.log.20261123", true),
+            ("mail.log-1795456675", true),
+            ("mail-20261123.log", true),
+            ("mail-20261123.log.gz", true),
+            ("mail.1.log", true),
+            ("mail.log", false),
+            ("mail.log.gz", false),
+            ("mail.log.old", false),
+            ("mail.old.log", false),
+            ("mail.log-2026", false),
+            ("mail.log.1.bak", false),
+            ("mail.logger.1", false),
+            ("mail-1.log", false),
         ] {
-            assert_eq!(age(suffix.as_bytes()).is_some(), want, "{suffix}");
+            assert_eq!(age_of(name.as_bytes(), b"mail.log").is_some(), want, "{name}");
         }
+        assert!(age_of(b"-20261123.htaccess", b".htaccess").is_none(), "that is no extension");
         assert!(is_elder_name(Path::new("/var/log/mail.log.1")));
         assert!(is_elder_name(Path::new("mail.log-20261123.gz")));
         assert!(!is_elder_name(Path::new("/var/log/mail.log")));
         assert!(!is_elder_name(Path::new("/var/log/host-1/mail.log")));
+        assert!(!is_elder_name(Path::new("/var/log/hosts/192.0.2.5")));
+    }
+
+    fn folder(of: &str, names: &[&str]) -> PathBuf {
+        let folder =
+            std::env::temp_dir().join(format!("spamcore-elders-{of}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        for name in names {
+            std::fs::write(folder.join(name), "x").expect("a temporary file");
+        }
+        folder
+    }
+
+    fn names(path: &Path) -> Vec<String> {
+        let names = elders_of(path).expect("readable");
+        names.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
     }
 
     #[test]
     fn the_newest_elder_comes_first() {
-        let folder = std::env::temp_dir().join(format!("spamcore-elders-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a temporary folder");
-        for name in ["log", "log.1", "log.10.gz", "log.2", "log.2.gz", "log.x", "log.3.xz"] {
-            std::fs::write(folder.join(name), "x").expect("a temporary file");
-        }
-        let names = elders_of(&folder.join("log")).expect("readable");
-        let names: Vec<_> = names.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-        assert_eq!(names, ["log.1", "log.2", "log.3.xz", "log.10.gz"]);
-        std::fs::remove_dir_all(&folder).expect("it was just made");
+        let numbered = ["log", "log.1", "log.10.gz", "log.2", "log.2.gz", "log.x", "log.3.xz"];
+        let at = folder("numbers", &numbered);
+        assert_eq!(names(&at.join("log")), ["log.1", "log.2", "log.3.xz", "log.10.gz"]);
+        std::fs::remove_dir_all(&at).expect("it was just made");
+
+        let dated = [
+            "log-20261122",
+            "log-1795456675",
+            "log-2026-11-24-01",
+            "log-2026112318",
+            "log-20261123",
+        ];
+        let at = folder("dates", &dated);
+        let want = [
+            "log-2026-11-24-01",
+            "log-2026112318",
+            "log-1795456675",
+            "log-20261123",
+            "log-20261122",
+        ];
+        assert_eq!(names(&at.join("log")), want);
+        std::fs::remove_dir_all(&at).expect("it was just made");
+    }
+
+    #[test]
+    fn of_two_that_were_compressed_otherwise_the_one_in_use_is_taken() {
+        let at = folder("stale", &["log", "log.1", "log.1.gz", "log.2.gz", "log.2.xz"]);
+        let aged = |name: &str, days: u32| {
+            let written = SystemTime::now() - LATELY * days;
+            let file = std::fs::File::open(at.join(name)).expect("it was just made");
+            file.set_modified(written).expect("it is ours");
+        };
+        aged("log.1", 1);
+        assert_eq!(names(&at.join("log")), ["log.1", "log.2.gz"], "it is being compressed");
+        aged("log.1", 2);
+        aged("log.2.gz", 30);
+        assert_eq!(names(&at.join("log")), ["log.1.gz", "log.2.xz"]);
+        std::fs::remove_dir_all(&at).expect("it was just made");
+    }
+
+    #[test]
+    fn elders_stand_beside_the_end_of_a_link() {
+        let at = folder("linked", &["real.log", "real.log.1"]);
+        let link = at.join("log");
+        std::os::unix::fs::symlink("real.log", &link).expect("a link");
+        assert_eq!(names(&link), ["real.log.1"]);
+        std::fs::remove_file(at.join("real.log")).expect("it is rotated");
+        assert_eq!(names(&link), ["real.log.1"]);
+        std::fs::remove_file(at.join("real.log.1")).expect("it was just made");
+        std::fs::write(at.join("log.1"), "x").expect("a temporary file");
+        assert_eq!(names(&link), ["log.1"], "it was a plain log before");
+        std::fs::remove_dir_all(&at).expect("it was just made");
     }
 }
