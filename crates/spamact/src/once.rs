@@ -3,9 +3,11 @@
 //! Takes the folder of the state; gives a guard, or [`Error::AnotherRun`] when another run held the lock for
 //! as long as it was waited for. The lock is the kernel's (`flock`) on a file that is never deleted, so
 //! that it is gone with the process, however that ends, and two runs can never lock two files of one
-//! name. It says nothing about runs on other hosts.
+//! name. Where the file cannot be written, because the disk is read-only or full, the lock is on the file as
+//! it is, or on the folder. It says nothing about runs on other hosts.
 
 use std::fs::{File, OpenOptions};
+use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -52,15 +54,30 @@ impl Once {
         let failed = |source| Error::Write { path: path.clone(), source };
         let nofollow = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits())
             .expect("flags of open(2) are an int");
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(nofollow)
-            .open(&path)
-            .map_err(failed)?;
+        let open = |path: &Path, writes: bool| {
+            OpenOptions::new()
+                .read(true)
+                .write(writes)
+                .create(writes)
+                .truncate(false)
+                .mode(0o600)
+                .custom_flags(nofollow)
+                .open(path)
+        };
+        let file = match open(&path, true) {
+            Err(error)
+                if matches!(error.kind(), ReadOnlyFilesystem | StorageFull | QuotaExceeded) =>
+            {
+                match open(&path, false) {
+                    // The right to send is not as dear: others must be able to act meanwhile.
+                    Err(_) if name == NAME => open(folder, false),
+                    other => other,
+                }
+                .map_err(|_| error)
+            }
+            other => other,
+        };
+        let file = file.map_err(failed)?;
         let begun = Instant::now();
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {

@@ -117,8 +117,10 @@ mod tests {
         let text = b"# a comment\nalice 500\nspaced user\t 7\n\n  bob  010 \nalice 600\r\n\
                      wrong\nalso wrong x\nneg -5\nbig 99999999999999999999\n\xff\xfe 3\na # b 4\n";
         assert_eq!(limits.add(text), vec![7, 8, 9, 10]);
+        assert!(limits.add("\u{feff}marked 8\n".as_bytes()).is_empty());
         for (name, want) in [
             (&b"alice"[..], 600),
+            (b"marked", 8),
             (b"spaced user", 7),
             (b"bob", 10),
             (b"\xff\xfe", 3),

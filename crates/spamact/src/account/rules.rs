@@ -10,6 +10,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
+use spamcore::limits::without_mark;
 
 use super::passwd::{Uids, entries};
 use super::{AccountName, Refusal};
@@ -44,7 +45,7 @@ pub struct Exempt(HashSet<Vec<u8>>);
 impl Exempt {
     /// A name a line; `#` begins a comment, at the start of a line or after a blank.
     pub fn of(text: &[u8]) -> Self {
-        let names = text.split(|&b| b == b'\n').map(|line| {
+        let names = without_mark(text).split(|&b| b == b'\n').map(|line| {
             let comment = (0..line.len())
                 .find(|&at| line[at] == b'#' && (at == 0 || line[at - 1].is_ascii_whitespace()));
             line[..comment.unwrap_or(line.len())].trim_ascii().to_ascii_lowercase()
@@ -196,6 +197,7 @@ mod tests {
         assert!(Exempt::of(b"a b\n").has(b"A b"));
         assert!(Exempt::of(b"carl#x").has(b"carl#x"));
         assert!(Exempt::of(b"carol #x").has(b"carol"));
+        assert!(Exempt::of("\u{feff}carol\r\n".as_bytes()).has(b"carol"));
         assert!(!Exempt::of(b"#carol\n\n").has(b"carol") && !Exempt::of(b"\n\n").has(b""));
     }
 

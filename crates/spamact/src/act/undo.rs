@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use spamcore::error::chain;
 use spamcore::report::shown;
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -89,9 +90,14 @@ impl Undo<'_> {
     /// Undoes all locks of an account that the state knows of, and forgets those. `otherwise` is the way
     /// that is tried where it knows of none.
     pub fn enable(&self, account: &AccountName, otherwise: &Way) -> Result<Undone, Error> {
-        let _once = Once::wait(self.folder, self.root, WAIT)?;
+        let once = Once::wait(self.folder, self.root, WAIT);
+        if let Err(error @ Error::AnotherRun) = once {
+            return Err(error);
+        }
         let (mut state, damaged) = State::load(self.folder, self.root, self.now())?;
         let mut undone = Undone { told: damaged.into_iter().collect(), ..Undone::default() };
+        // A disk that is full or read-only keeps nobody locked.
+        undone.told.extend(once.as_ref().err().map(|error| chain(error)));
         let locks = locks_of(&state, account);
         if locks.is_empty() {
             // Locked by hand, or before a state was lost.
@@ -115,7 +121,7 @@ impl Undo<'_> {
             match way.and_then(|way| self.undo(&name, &way)) {
                 Ok(()) => undone.ways.push(lock.way.clone()),
                 Err(error) => {
-                    let (why, by_hand) = (spamcore::error::chain(&error), lock.undo.join("; "));
+                    let (why, by_hand) = (chain(&error), lock.undo.join("; "));
                     undone.failures.push(format!("{why}; by hand: {by_hand}"));
                     if !matches!(error, Error::ByHand { .. }) {
                         continue;
@@ -127,7 +133,9 @@ impl Undo<'_> {
                 state.forget(&name, self.now());
             }
         }
-        state.save(self.folder, self.root)?;
+        if let Err(error) = state.save(self.folder, self.root) {
+            undone.told.push(format!("what was locked is remembered as before: {}", chain(&error)));
+        }
         Ok(undone)
     }
 

@@ -101,7 +101,8 @@ impl SaslAccess {
         format!("{}:{}", self.kind, self.file.display())
     }
 
-    pub(super) fn standing(&self, name: &AccountName) -> Result<Standing, Error> {
+    /// Asks the table.
+    fn ask(&self, name: &AccountName) -> Result<Standing, Error> {
         let postmap = &self.postfix.postmap;
         let args = ["-q", name.as_ref(), &self.table()];
         let out = run(postmap, &args, None, self.postfix.limit)?;
@@ -118,6 +119,21 @@ impl SaslAccess {
             return Ok(Standing::Open);
         }
         Err(Error::Failed { program: postmap.clone(), how: out.how() })
+    }
+
+    /// How an account stands. A table that cannot be asked is compiled anew, once: `postmap` writes it in
+    /// place, and may have been killed meanwhile.
+    pub(super) fn standing(&self, name: &AccountName) -> Result<Standing, Error> {
+        let asked = self.ask(name);
+        let mended = || {
+            files::trusted_place(&self.file, self.root).is_ok()
+                && self.file.exists()
+                && self.make().is_ok()
+        };
+        match asked {
+            Err(Error::Failed { .. }) if mended() => self.ask(name),
+            asked => asked,
+        }
     }
 
     pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
@@ -163,15 +179,19 @@ impl SaslAccess {
 
     /// Compiles the table, and asks it.
     fn compile(&self, name: &AccountName, want: Standing) -> Result<(), Error> {
-        let postmap = &self.postfix.postmap;
-        run(postmap, &[self.table()], None, self.postfix.limit)?.success(postmap)?;
+        self.make()?;
         settled(self.standing(name)?, want, name, || self.table())
+    }
+
+    fn make(&self) -> Result<(), Error> {
+        let postmap = &self.postfix.postmap;
+        run(postmap, &[self.table()], None, self.postfix.limit)?.success(postmap).map(drop)
     }
 
     pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
         let login = in_pattern(name);
         vec![
-            format!("sed -i '/^{login} {ACTION}$/Id' {}", typed(&self.file)),
+            format!("sed -i --follow-symlinks '/^{login} {ACTION}$/Id' {}", typed(&self.file)),
             format!("postmap {}", typed(Path::new(&self.table()))),
         ]
     }

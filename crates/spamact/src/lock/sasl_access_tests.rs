@@ -102,6 +102,29 @@ fn an_entry_of_a_run_that_was_killed_is_compiled() {
 }
 
 #[test]
+fn a_table_of_which_postmap_wrote_a_part_is_compiled_anew() {
+    let broken = format!(
+        "if [ \"$1\" = -q ] && [ -e $here/table.db ] && [ ! -s $here/table.db ]; then\n\
+         echo 'postmap: fatal: open database table.db: Invalid argument' >&2; exit 1; fi\n{POSTMAP}"
+    );
+    let fakes = Fakes::new();
+    let access = access(&fakes, &broken);
+    let text = "alice REJECT account disabled: sending spam\nbob OK\n";
+    fakes.write("table", text);
+    fakes.write("table.db", "");
+    assert_eq!(access.standing(&name("alice")).expect("it stands"), Standing::Locked);
+    fakes.write("table.db", "");
+    access.lock(&name("carol")).expect("it locks");
+    fakes.write("table.db", "");
+    access.unlock(&name("carol")).expect("it unlocks");
+    assert_eq!((fakes.read("table"), fakes.read("table.db")), (text.into(), text.into()));
+    // What cannot be mended is told as it is.
+    std::fs::remove_file(fakes.path("table")).expect("it is ours");
+    fakes.write("table.db", "");
+    assert_eq!(access.standing(&name("bob")).expect_err("broken").reason(), "postmap failed");
+}
+
+#[test]
 fn a_login_that_is_refused_by_others_is_locked() {
     let fakes = Fakes::new();
     let access = access(&fakes, POSTMAP);

@@ -339,8 +339,9 @@ fn pattern(name: &str) -> String {
 /// The heading of what strangers wrote; nothing of theirs stands before it.
 pub(super) const SEEN: &str = "WHAT WAS SEEN";
 
-/// The journal's lines that only Postfix can have written.
-const JOURNAL: &str = "journalctl -q -u postfix.service -u 'postfix@*' --since '2 days ago'";
+/// The journal's lines that only Postfix can have written. Its unit alone does not say so: commands in
+/// `~/.forward` run in it, too.
+const JOURNAL: &str = "journalctl -q _UID=\"$(id -u postfix)\" --since '2 days ago'";
 
 /// The command that shows the log and its last elder, in which the mail may stand since a moment ago. (Where there
 /// is no `LOG.1`, gzip takes `LOG.1.gz`, or says that there is none.) No elder ones: Postfix uses short queue numbers again. A path that would

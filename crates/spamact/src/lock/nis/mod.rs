@@ -206,7 +206,11 @@ impl Nis {
 
     pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
         let shadow = typed(&self.files.join("shadow"));
-        let edit = format!(r"sed -i 's/^{}:\*/{name}:/' {shadow}", in_pattern(name));
+        // Where nothing stands behind the mark, an account without it would need no password.
+        let edit = format!(
+            r"sed -i --follow-symlinks 's/^{}:\*\([^:]\)/{name}:\1/' {shadow}",
+            in_pattern(name)
+        );
         let make = format!("make -C {}", typed(&self.maps));
         if self.master.here {
             return vec![edit, make];

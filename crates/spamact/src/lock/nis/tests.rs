@@ -457,7 +457,7 @@ fn the_commands_by_hand_undo_it() {
     assert_eq!(
         far.by_hand(&name("bob")),
         [
-            r#"ssh -p 2222 root@nis "sed -i 's/^bob:\*/bob:/' /var/yp/ypfiles/shadow && make -C /var/yp""#
+            r#"ssh -p 2222 root@nis "sed -i --follow-symlinks 's/^bob:\*\([^:]\)/bob:\1/' /var/yp/ypfiles/shadow && make -C /var/yp""#
         ]
     );
 }
