@@ -21,6 +21,7 @@ use spamcore::verdict::{Action, Finding};
 use spamcore::zone::Zone;
 use time::OffsetDateTime;
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 /// The options of acting.
@@ -304,16 +305,20 @@ fn look(
     let only = Only { senders: wanted.iter().cloned().collect(), until: now };
     let Checked { tally, messages, .. } = again.look(only, journal);
     told.extend(messages);
+    // There may be very many.
+    let seen: HashMap<_, _> = tally.senders().map(|(_, name, seen)| (name, seen)).collect();
     let judged = again.judge(&tally);
+    let spread = judged.iter().filter(|finding| finding.spread).map(|finding| finding.sender);
+    let spread: HashSet<_> = spread.collect();
     let evidence = |(sender, _): &Wanted| {
-        let seen = tally.senders().find(|(_, name, _)| name == sender).map(|(_, _, seen)| seen)?;
+        let seen = seen.get(&sender[..])?;
         let dossier = seen.dossier.as_deref().cloned().unwrap_or_default();
-        let listed = |counts: std::collections::HashMap<Box<[u8]>, u64, _>| {
+        let listed = |counts: HashMap<Box<[u8]>, u64, _>| {
             counts.into_iter().map(|(key, count)| (key.into_vec(), count)).collect()
         };
         Some(Evidence {
             counts: counts(seen),
-            enough: judged.iter().any(|finding| finding.sender == sender && finding.spread),
+            enough: spread.contains(&sender[..]),
             lines: dossier.lines.into_iter().map(<[u8]>::into_vec).collect(),
             networks: listed(dossier.networks),
             addresses: listed(dossier.addresses),

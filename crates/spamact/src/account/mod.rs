@@ -42,6 +42,9 @@ pub enum Refusal {
     /// No entry of that very name where the account would be locked.
     #[error("no such account")]
     NoAccount,
+    /// Its password is not in `/etc/shadow`, where it would be locked.
+    #[error("its password does not stand in the shadow file")]
+    NotShadowed,
     /// Its uid is not one of people.
     #[error("a system account")]
     System,

@@ -62,6 +62,14 @@ pub(crate) fn entries(passwd: &[u8]) -> impl Iterator<Item = (&[u8], Option<u32>
     })
 }
 
+/// Whether the password of an entry stands in the shadow file: its field is an `x`.
+pub(crate) fn is_shadowed(passwd: &[u8], name: &[u8]) -> bool {
+    passwd.split(|&b| b == b'\n').any(|line| {
+        let mut fields = line.split(|&b| b == b':');
+        fields.next() == Some(name) && fields.next() == Some(b"x")
+    })
+}
+
 /// The first name of a uid.
 pub(crate) fn name_of_uid(passwd: &[u8], uid: u32) -> Option<String> {
     let (name, _) = entries(passwd).find(|(_, entry)| *entry == Some(uid))?;

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use regex_lite::Regex;
 use spamcore::limits::without_mark;
 
-use super::passwd::{Uids, entries};
+use super::passwd::{Uids, entries, is_shadowed};
 use super::{AccountName, Refusal};
 
 /// Names that useradd(8) and passwd(1) take, and a bit more: domains are part of some.
@@ -119,6 +119,9 @@ impl Rules {
                 if !entries(&self.passwd).any(|(entry, _)| entry == name.as_bytes()) {
                     return Err(Refusal::NoAccount);
                 }
+                if !is_shadowed(&self.passwd, name.as_bytes()) {
+                    return Err(Refusal::NotShadowed);
+                }
                 Ok(account)
             }
             Place::Nis if !is_nis_name(&account) => Err(Refusal::NotAName),
@@ -157,7 +160,8 @@ mod tests {
             passwd: b"root:x:0:0::/root:/bin/sh\nwww-data:x:33:33::/:/bin/false\n\
                       alice:x:1000:1000::/home/alice:/bin/sh\nodd:x:y:1::/:\n\
                       two:x:1002:1::/:\ntwo:x:2:1::/:\nnobody:x:65534:65534::/:\n\
-                      Bob:x:1001:1001::/:\nvic@example.org:x:1003:1::/:\nadmin:x:1004:1::/:"
+                      Bob:x:1001:1001::/:\nvic@example.org:x:1003:1::/:\nadmin:x:1004:1::/:\n\
+                      here:$6$x:1005:1::/:\nnone::1006:1::/:"
                 .to_vec(),
             uids: Uids::default(),
             exempt: Exempt::of(b"# who\nBoss\n  vip@Example.org  # pays\n#carol\n\ncarl#x\n"),
@@ -211,6 +215,8 @@ mod tests {
             ("bob", Err(Refusal::NoAccount)),
             ("Alice", Err(Refusal::NoAccount)),
             ("alice@elsewhere.org", Err(Refusal::NoAccount)),
+            ("here", Err(Refusal::NotShadowed)),
+            ("none", Err(Refusal::NotShadowed)),
             ("alic", Err(Refusal::NoAccount)),
             ("al.ce", Err(Refusal::NoAccount)),
             // The realm wins over an account of that name.
@@ -243,7 +249,11 @@ mod tests {
     #[test]
     fn a_rule_is_no_failure() {
         assert!(Refusal::Exempt.is_rule() && Refusal::System.is_rule());
-        assert!(!Refusal::NoAccount.is_rule() && !Refusal::NotAName.is_rule());
+        assert!(
+            !Refusal::NotShadowed.is_rule()
+                && !Refusal::NoAccount.is_rule()
+                && !Refusal::NotAName.is_rule()
+        );
     }
 
     proptest! {

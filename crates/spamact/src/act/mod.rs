@@ -7,7 +7,8 @@
 //! 2. The state says when it was last seen locked, and the logs are read once more: only lines after that
 //!    and up to now are evidence, and they alone must be beyond all limits.
 //! 3. With `--verify-journal`, the trusted lines of the journal alone must be, too.
-//! 4. The worst are locked first, no more than [`Actor::max_locks`] a run and four times that a day.
+//! 4. The worst are locked first, no more than [`Actor::max_locks`] a run and four times that a day; of
+//!    more than a thousand only the worst are looked at.
 //! 5. What is to be done is written to the state, done, checked, and told to syslog, each lock by itself.
 //! 6. Notices go out; those that cannot wait in the state for the next run. Others may act meanwhile.
 //!
@@ -124,6 +125,8 @@ struct Case {
     evidence: Option<Evidence>,
     /// Whether the journal confirms it, where it must.
     confirmed: bool,
+    /// There are lines of it after it was last seen locked.
+    sends: bool,
 }
 
 /// What a case comes to, before anything is done.
@@ -139,9 +142,8 @@ enum Finding {
 
 impl Case {
     fn judge(&self, standing: Standing) -> Finding {
-        let sends = self.evidence.as_ref().is_some_and(|evidence| evidence.counts.messages > 0);
         match (standing, &self.evidence) {
-            (Standing::Locked, _) => Finding::Locked { sends: sends && self.seen_locked.is_some() },
+            (Standing::Locked, _) => Finding::Locked { sends: self.sends },
             (_, None) => Finding::Spared("a pipe cannot be read again to tell new lines from old"),
             (_, Some(evidence)) if evidence.enough => Finding::Stolen,
             _ if self.seen_locked.is_some() => {
@@ -187,6 +189,10 @@ impl Actor<'_> {
         let mut run = Run::new(self, way, state, messages);
         run.finish_what_was_begun();
         let (cases, mut actions) = self.cases(suspects, &run.state, look);
+        let left_out = actions.iter().flatten().filter(|action| **action == left_out()).count();
+        if left_out > 0 {
+            run.fail(format!("{left_out} accounts: not disabled: {LEFT_OUT}"));
+        }
         for case in cases {
             actions[case.number] = Some(run.deal_with(&case, &suspects[case.number]));
         }
@@ -253,9 +259,13 @@ impl Actor<'_> {
         for (number, suspect) in suspects.iter().enumerate() {
             match self.rules.account(&suspect.sender, self.place) {
                 Ok(account) => {
-                    let seen_locked = state.seen_locked(&account);
-                    let (evidence, confirmed) = (None, !self.verify_journal);
-                    cases.push(Case { number, account, seen_locked, evidence, confirmed });
+                    // Postfix looks logins up in lower case.
+                    let seen_locked = match self.place {
+                        Place::Table => state.seen_locked_in_any_case(&account),
+                        _ => state.seen_locked(&account),
+                    };
+                    let (evidence, confirmed, sends) = (None, !self.verify_journal, false);
+                    cases.push(Case { number, account, seen_locked, evidence, confirmed, sends });
                     actions.push(None);
                 }
                 Err(refusal) => actions.push(Some(Action::NotDisabled(refusal.to_string()))),
@@ -267,12 +277,18 @@ impl Actor<'_> {
         let wanted: Vec<Wanted> =
             cases.iter().map(|c| (suspects[c.number].sender.clone(), c.seen_locked)).collect();
         match look(Lines::Log, &wanted) {
-            Some(all) => cases.iter_mut().zip(all).for_each(|(c, e)| c.evidence = Some(e)),
+            Some(all) => {
+                for (case, evidence) in cases.iter_mut().zip(all) {
+                    case.sends = case.seen_locked.is_some() && evidence.counts.messages > 0;
+                    case.evidence = Some(evidence);
+                }
+            }
             // What was read once is enough where all of it is evidence.
             None => {
                 let now = self.now();
                 for case in &mut cases {
                     let Suspect { counts, last, .. } = suspects[case.number];
+                    case.sends = case.seen_locked.is_some_and(|seen| last > seen && last <= now);
                     if case.seen_locked.is_none() && last <= now {
                         case.evidence =
                             Some(Evidence { counts, enough: true, ..Evidence::default() });
@@ -287,14 +303,21 @@ impl Actor<'_> {
             cases.iter_mut().zip(seen).for_each(|(case, seen)| case.confirmed = seen.enough);
         }
         let messages = |case: &Case| case.evidence.as_ref().map_or(0, |e| e.counts.messages);
-        cases.sort_by_key(|case| (Reverse(messages(case)), case.number));
+        cases.sort_by_key(|case| (!case.confirmed, Reverse(messages(case)), case.number));
+        for case in cases.drain(LOOKED_AT.min(cases.len())..) {
+            actions[case.number] = Some(left_out());
+        }
         (cases, actions)
     }
 
-    /// Why one more lock would be too many, after so many tries in this run and so many locks in the last
-    /// 24 hours.
+    /// How many accounts are locked in 24 hours at most.
+    fn locks_of_a_day(&self) -> usize {
+        self.max_locks.saturating_mul(4)
+    }
+
+    /// Why one more lock would be too many, after so many in this run and in the last 24 hours.
     fn too_many(&self, this_run: usize, today: usize) -> Option<String> {
-        let day = self.max_locks.saturating_mul(4);
+        let day = self.locks_of_a_day();
         let (limit, when) = if this_run >= self.max_locks {
             (self.max_locks, "at once")
         } else if today >= day {
@@ -340,6 +363,17 @@ impl Actor<'_> {
     fn local(&self, at: i64) -> Option<OffsetDateTime> {
         OffsetDateTime::from_unix_timestamp(at).ok()?.checked_to_offset((self.clock)().offset())
     }
+}
+
+/// How many accounts are looked at in a run, the worst: that takes a program for each, or another host, and a
+/// local user can write any number of names into a log.
+const LOOKED_AT: usize = 1000;
+
+/// Why an account is not locked that was not looked at.
+const LEFT_OUT: &str = "more than 1000 are beyond the limits: the log may be forged";
+
+fn left_out() -> Action {
+    Action::NotDisabled(LEFT_OUT.into())
 }
 
 /// Why an account is not locked that the journal does not confirm.

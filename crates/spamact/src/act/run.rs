@@ -22,14 +22,19 @@ use crate::state::{Counts, Kind, Lock, State};
 /// Why an account is not locked for whose maps of NIS `make` fails.
 const UNFINISHED: &str = "a lock that was begun cannot be finished";
 
+/// Of accounts that were too many, so many are remembered as told, the worst: anybody can invent names.
+const REMEMBERED: usize = 100;
+
 pub(super) struct Run<'a> {
     actor: &'a Actor<'a>,
     way: &'a Way,
     kind: String,
     pub(super) state: State,
     messages: &'a mut Vec<Message>,
-    /// How many accounts this run has tried to lock.
-    tries: usize,
+    /// How many locks this run has made, or begun and could not undo.
+    locks: usize,
+    /// How many it tried in vain.
+    failed: usize,
     /// What was done to accounts: they may have several spellings.
     dealt: HashMap<AccountName, Action>,
     /// Those that were not locked because there were too many, with what was seen of them.
@@ -44,7 +49,7 @@ impl<'a> Run<'a> {
         messages: &'a mut Vec<Message>,
     ) -> Self {
         let (kind, dealt, beyond) = (way.kind(), HashMap::new(), Vec::new());
-        Self { actor, way, kind, state, messages, tries: 0, dealt, beyond }
+        Self { actor, way, kind, state, messages, locks: 0, failed: 0, dealt, beyond }
     }
 
     /// Finds out what became of the locks that an earlier run began.
@@ -73,12 +78,24 @@ impl<'a> Run<'a> {
                         self.kind
                     ));
                 }
-                Ok(false) => self.state.abandon_lock(&account, &self.kind),
+                Ok(false) => self.give_up(&account),
                 Err(error) => {
                     let why = chain(&error);
                     self.fail(format!("{account}: {UNFINISHED}: {why}"));
                 }
             }
+        }
+    }
+
+    /// A lock that was begun is not there. Where the shadow file was written since, it may have been, and an
+    /// administrator has undone it: only what came after it is evidence then.
+    fn give_up(&mut self, account: &AccountName) {
+        let begun = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
+        self.state.abandon_lock(account, &self.kind);
+        if let (Some(begun), Way::Local(local)) = (begun, self.way)
+            && local.is_written_after(begun)
+        {
+            self.state.see_locked(account, begun);
         }
     }
 
@@ -126,10 +143,13 @@ impl<'a> Run<'a> {
             Finding::Stolen if !case.confirmed => self.spare(account, UNCONFIRMED.into()),
             Finding::Stolen => {
                 let today = self.state.recent_locks(self.actor.now());
-                if let Some(why) = self.actor.too_many(self.tries, today) {
+                if let Some(why) = self.actor.too_many(self.locks, today) {
                     let evidence = case.evidence.clone().unwrap_or_default();
                     self.beyond.push((case.number, account.clone(), evidence));
                     return self.spare(account, why);
+                }
+                if self.failed >= self.actor.locks_of_a_day() {
+                    return self.spare(account, format!("{} locks failed before", self.failed));
                 }
                 self.lock(case, suspect)
             }
@@ -146,7 +166,9 @@ impl<'a> Run<'a> {
         self.fail(format!("{account}: disabled before, and still sending"));
         let kind = Kind::StillSending;
         if self.state.due(account, kind, now) && !self.state.is_waiting(account, kind) {
-            let evidence = case.evidence.clone().unwrap_or_default();
+            let evidence = case.evidence.clone();
+            let evidence = evidence
+                .unwrap_or_else(|| Evidence { counts: suspect.counts, ..Evidence::default() });
             let since = since.and_then(|since| self.actor.local(since));
             let text = self.text(account, suspect, &evidence, What::StillSending { since });
             self.state.wait(account, kind, text);
@@ -166,7 +188,6 @@ impl<'a> Run<'a> {
             self.kind
         );
         let text = self.text(account, suspect, &evidence, What::Disabled);
-        self.tries += 1;
         let lock = Lock {
             way: self.kind.clone(),
             undo: self.way.by_hand(account),
@@ -182,13 +203,18 @@ impl<'a> Run<'a> {
         let locked = self.way.lock(account);
         let action = match locked {
             Ok(()) => {
+                self.locks += 1;
                 self.state.finish_lock(account, &self.kind, self.actor.now());
                 self.audit(&format!("disabled {what}"));
                 Action::Disabled
             }
             Err(error) => {
-                if self.is_undone(account) {
+                if !self.is_undone(account) {
+                    self.locks += 1;
+                } else {
                     self.state.abandon_lock(account, &self.kind);
+                    // What is somebody else's entry in a table was not tried.
+                    self.failed += usize::from(!matches!(error, Error::Entry { .. }));
                 }
                 self.audit(&format!("not disabled, {}: {what}", error.reason()));
                 self.refuse(account, &error)
@@ -230,13 +256,13 @@ impl<'a> Run<'a> {
         let due = |account: &AccountName| {
             self.state.due(account, kind, now) && !self.state.is_waiting(account, kind)
         };
-        if !beyond.iter().any(|(_, account, _)| due(account)) {
+        if !beyond.iter().take(REMEMBERED).any(|(_, account, _)| due(account)) {
             return;
         }
         let others: Vec<_> = others.iter().map(|(_, account, _)| account.clone()).collect();
         let what = What::NotDisabled { limit: self.actor.max_locks, others: &others };
         let text = self.text(worst, &suspects[*number], evidence, what);
-        for other in &others {
+        for other in others.iter().take(REMEMBERED) {
             self.state.told(other, kind, now);
         }
         self.state.wait(worst, kind, text);
@@ -284,7 +310,7 @@ impl<'a> Run<'a> {
         saved.is_ok()
     }
 
-    fn fail(&mut self, text: String) {
+    pub(super) fn fail(&mut self, text: String) {
         tell(self.messages, failure(text));
     }
 }

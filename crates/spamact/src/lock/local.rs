@@ -4,6 +4,7 @@
 //! after. An account that is locked already, by whatever mark, is left as it is. What passwd(1) does not
 //! reach (keys of SSH, sessions that are open, caches of other programs) stays.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -39,6 +40,11 @@ impl Local {
 
     pub(super) fn standing(&self, name: &AccountName) -> Result<Standing, Error> {
         standing(&self.shadow, name)
+    }
+
+    /// Whether the shadow file was written after an instant, in Unix seconds.
+    pub(crate) fn is_written_after(&self, at: i64) -> bool {
+        std::fs::metadata(&self.shadow).is_ok_and(|about| about.mtime() > at)
     }
 
     pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {

@@ -12,7 +12,8 @@
 //! account could not be locked again, nor a notice sent, before the wrong clock's hour.
 //!
 //! It is bounded: what is neither locked nor waits to be told is dropped after [`KEPT`], or earlier
-//! where there are more than [`ENTRIES`]. The names in it are checked ones.
+//! where there are more than [`ENTRIES`]; names that were never seen locked, which anybody can invent, go
+//! first, and after a day. The names in it are checked ones.
 
 mod file;
 
@@ -141,6 +142,12 @@ impl State {
     /// When the account was last seen locked: only lines stamped after that are evidence.
     pub fn seen_locked(&self, name: &AccountName) -> Option<i64> {
         self.record(name)?.seen_locked
+    }
+
+    /// The same where all spellings of a name are one account.
+    pub fn seen_locked_in_any_case(&self, name: &AccountName) -> Option<i64> {
+        let same = |(known, _): &(&String, &Record)| known.eq_ignore_ascii_case(name.as_ref());
+        self.accounts.iter().filter(same).filter_map(|(_, record)| record.seen_locked).max()
     }
 
     /// The account is locked now, whoever did it.
@@ -280,13 +287,18 @@ impl State {
         self.changed |= ahead;
 
         self.recent.retain(|at| now.saturating_sub(*at) < DAY);
-        let mut times: Vec<i64> =
-            self.accounts.values().filter(|record| record.idle()).map(Record::newest).collect();
-        times.sort_unstable_by(|a, b| b.cmp(a));
-        let oldest =
-            times.get(ENTRIES).map_or(i64::MIN, |first_to_go| first_to_go.saturating_add(1));
-        let oldest = oldest.max(now.saturating_sub(KEPT));
-        self.accounts.retain(|_, record| !record.idle() || record.newest() >= oldest);
+        // After a day a notice is due again: that one went out needs not be known any more.
+        let kept = |record: &Record| if record.seen_locked.is_some() { KEPT } else { DAY - 1 };
+        self.accounts.retain(|_, record| {
+            !record.idle() || now.saturating_sub(record.newest()) <= kept(record)
+        });
+        let worth = |record: &Record| (record.seen_locked.is_some(), record.newest());
+        let mut idle: Vec<_> =
+            self.accounts.values().filter(|record| record.idle()).map(worth).collect();
+        idle.sort_unstable_by(|a, b| b.cmp(a));
+        if let Some(first_to_go) = idle.get(ENTRIES) {
+            self.accounts.retain(|_, record| !record.idle() || worth(record) > *first_to_go);
+        }
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct Host {
     pub(super) verify_journal: bool,
     pub(super) max_locks: usize,
     pub(super) local: bool,
+    /// Logins are looked up as in a table of Postfix.
+    pub(super) table: bool,
     /// What the command has locked can be unlocked by another.
     pub(super) undone: bool,
     /// Where the mail server listens.
@@ -58,6 +60,7 @@ impl Host {
             verify_journal: false,
             max_locks: 5,
             local: false,
+            table: false,
             undone: true,
             // The discard port: nobody listens.
             smtp: ([127, 0, 0, 1], 9).into(),
@@ -82,6 +85,13 @@ impl Host {
 
     pub(super) fn write(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).expect("the folder is ours");
+    }
+
+    /// When the shadow file was last written.
+    pub(super) fn written(&self, at: i64) {
+        let at = std::time::UNIX_EPOCH + Duration::from_secs(at.cast_unsigned());
+        let file = fs::File::open(self.path().join("shadow")).expect("it is there");
+        file.set_modified(at).expect("it is ours");
     }
 
     pub(super) fn now(&self) -> i64 {
@@ -145,7 +155,11 @@ impl Host {
                 shadow: self.path().join("shadow"),
                 ..Local::default()
             },
-            place: if self.local { Place::Local } else { Place::Command },
+            place: match self {
+                Self { local: true, .. } => Place::Local,
+                Self { table: true, .. } => Place::Table,
+                _ => Place::Command,
+            },
             verify_journal: self.verify_journal,
             max_locks: self.max_locks,
             folder: self.path().join("state"),

@@ -4,6 +4,7 @@
 mod host;
 mod notices;
 
+use std::fs;
 use std::os::unix::net::UnixDatagram;
 
 use spamact::account::AccountName;
@@ -338,10 +339,117 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
     // Killed before it: it is as if nothing had been begun.
     let host = Host::local();
     lock_as(&host);
+    host.written(NOW);
     assert_eq!(host.run(&[], &[], false), Run { actions: vec![], failures: vec![] });
     assert_eq!((host.subjects().len(), host.state().recent_locks(NOW)), (0, 0));
     assert_eq!(host.run(&stolen("alice", NOW - 60), &[], false).actions, [Action::Disabled]);
     assert_eq!(host.subjects().len(), 1);
+    drop(host);
+    // Killed after it, and unlocked by hand before the next run: that is not overruled.
+    let host = Host::local();
+    lock_as(&host);
+    host.written(NOW + 1);
+    host.set(NOW + 1200);
+    let spared = not_disabled("no new evidence since it was last seen locked");
+    assert_eq!(host.run(&stolen("alice", NOW - 60), &[], false).actions, spared);
+    assert_eq!(host.run(&stolen("alice", NOW + 60), &[], false).actions, [Action::Disabled]);
+}
+
+#[test]
+fn locks_that_fail_do_not_stand_in_for_those_that_are_made() {
+    let mut host = Host::new();
+    host.max_locks = 2;
+    host.script("lock", "case $1 in bad*) exit 3 ;; esac; echo \"lock $*\" >>done");
+    let bad: Vec<String> = (0..10).map(|n| format!("bad{n}")).collect();
+    let worse = |names: &[String], others: &[&'static str]| -> Vec<(String, i64)> {
+        let bad = names.iter().flat_map(|name| (0..5).map(move |n| (name.clone(), NOW - 60 + n)));
+        let others = others.iter().flat_map(|name| stolen(name, NOW - 60));
+        bad.chain(others.map(|(name, at)| (name.to_owned(), at))).collect()
+    };
+    for (fail, locked) in [(7, "lock real1\nlock real2\n"), (8, "")] {
+        host.write("done", "");
+        let log = worse(&bad[..fail], &["real1", "real2"]);
+        let log: Vec<(&str, i64)> = log.iter().map(|(name, at)| (&name[..], *at)).collect();
+        fs::remove_dir_all(host.path().join("state")).ok();
+        let run = host.run(&log, &[], false);
+        assert_eq!(host.read("done"), locked, "{fail}: {run:?}");
+    }
+    // Whose command fails again and again is told so, and nobody else waits for it.
+    let log = worse(&bad, &[]);
+    let log: Vec<(&str, i64)> = log.iter().map(|(name, at)| (&name[..], *at)).collect();
+    let run = host.run(&log, &[], false);
+    let last = Action::NotDisabled("8 locks failed before".into());
+    assert_eq!((&run.actions[7], &run.actions[8]), (&not_disabled("lock failed")[0], &last));
+}
+
+#[test]
+fn a_flood_of_names_is_not_followed_and_makes_nothing_forgotten() {
+    let mut host = Host::new();
+    let old = stolen("alice", NOW - 600);
+    assert_eq!(host.run(&old, &[], false).actions, [Action::Disabled]);
+    let name = AccountName::check(b"alice").expect("a name");
+    let mut state = host.state();
+    state.forget(&name, NOW);
+    state.save(&host.path().join("state"), false).expect("the folder is ours");
+    for round in 0..3_u8 {
+        host.set(NOW + 60 * (i64::from(round) + 1));
+        let names: Vec<String> =
+            (0..4500).map(|n| format!("{}{n}", char::from(b'f' + round))).collect();
+        let mut log = old.clone();
+        log.extend(names.iter().flat_map(|name| (0..5).map(move |n| (&name[..], NOW + n))));
+        let run = host.run(&log, &[], false);
+        let left_out = "more than 1000 are beyond the limits: the log may be forged";
+        let left_out = run.actions.iter().filter(|a| **a == not_disabled(left_out)[0]).count();
+        assert_eq!(left_out, log.len() / 5 + 1 - 1000, "{round}");
+        assert!(run.failures.contains(&format!(
+            "{left_out} accounts: not disabled: more than 1000 are beyond the limits: the log may be forged"
+        )));
+        assert!(host.state().accounts().count() < 150 * (usize::from(round) + 1));
+    }
+    assert_eq!(host.state().seen_locked(&name), Some(NOW));
+    // Those that the journal confirms are looked at first.
+    host.verify_journal = true;
+    host.max_locks = 100;
+    let names: Vec<String> = (0..1100).map(|n| format!("z{n}")).collect();
+    let mut log = stolen("honest", NOW);
+    log.extend(names.iter().flat_map(|name| (0..5).map(move |n| (&name[..], NOW + n))));
+    let run = host.run(&log, &stolen("honest", NOW), false);
+    assert_eq!(run.actions[0], Action::Disabled);
+}
+
+#[test]
+fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
+    let mut host = Host::new();
+    host.table = true;
+    let old = [stolen("Alice", NOW - 600), stolen("alice", NOW - 600)].concat();
+    host.run(&old, &[], false);
+    for spelling in [&b"Alice"[..], b"alice"] {
+        let name = AccountName::check(spelling).expect("a name");
+        let mut state = host.state();
+        state.drop_lock(&name, &host.way().kind());
+        state.save(&host.path().join("state"), false).expect("the folder is ours");
+    }
+    host.set(NOW + 1200);
+    let spared = not_disabled("no new evidence since it was last seen locked");
+    for name in ["ALICE", "alice"] {
+        let new = [("ALICE", NOW + 60), ("alice", NOW + 60)];
+        let log: Vec<_> = stolen(name, NOW - 600)
+            .into_iter()
+            .chain(new.into_iter().filter(|(n, _)| *n == name))
+            .collect();
+        assert_eq!(host.run(&log, &[], false).actions, spared, "{name}");
+    }
+}
+
+#[test]
+fn who_sends_on_is_told_from_a_pipe_too() {
+    let host = Host::local();
+    let pipe = |_, _: &[Wanted]| None;
+    assert_eq!(host.run_with(&stolen("alice", NOW - 60), pipe, false).actions, [Action::Disabled]);
+    host.set(NOW + 1200);
+    let run = host.run_with(&stolen("alice", NOW + 60), pipe, false);
+    assert_eq!((run.actions, run.failures.len()), (vec![Action::StillSending], 1));
+    assert!(host.read("mails").contains("4 messages in 1 hour from 4 networks"));
 }
 
 #[test]
