@@ -18,7 +18,7 @@
 //! rest of the line is of the grammar. `U=` is a local user only where no `H=` stands before it.
 //!
 //! Through syslog (`log.c write_syslog()`) the same line comes with or without its own stamp, as the
-//! message of `exim`, and a long one in pieces `[1/4]`, of which only the first has the id. The stamp
+//! message of a name that begins with `exim`, and a long one in pieces `[1/4]`, of which only the first has the id. The stamp
 //! that counts is then that of the syslog file.
 
 use super::syslog;
@@ -52,8 +52,9 @@ impl Parser for Exim {
     }
 
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
-        let event =
-            matches!(name, b"exim" | b"exim4").then(|| self.syslog_message(message)).flatten()?;
+        // The option `syslog_processname` makes it another.
+        let ours = name.starts_with(b"exim") && !name.contains(&b'[');
+        let event = ours.then(|| self.syslog_message(message)).flatten()?;
         Some(counted(event, times))
     }
 }
@@ -97,7 +98,7 @@ impl Exim {
             Some(Event { kind, sender, authenticated, client: None })
         } else if walk.take(b" U=") {
             let user = without_connection_id(walk.until(b" P=")?);
-            let authenticated = self.authenticated.then(|| local_id(walk, cut)).flatten();
+            let authenticated = self.authenticated.then(|| local_id(walk, cut).id()).flatten();
             Some(Event { kind: Kind::User, sender: user, authenticated, client: None })
         } else {
             None
@@ -207,27 +208,48 @@ fn without_connection_id(user: &[u8]) -> &[u8] {
     }
 }
 
-/// The authenticated id of a remote client, from behind `HOST` on: that behind the first ` P=` from which
-/// the line is of the grammar to its end.
+/// The authenticated id of a remote client, from behind `HOST` on.
 ///
-/// What stands before may be the answer of an ident server, which is the remote host's text and can hold
-/// a ` P=` too. Behind the fields of [`FREE_TEXT`] there is none of ours: a subject is never looked at.
+/// It stands behind the first ` P=`. Only where the answer of an ident server stands before that, which is
+/// the remote host's text and can hold a ` P=` too, it is the first from which the line is of the grammar
+/// to its end, with an id or without: a subject is never looked at.
 fn authenticated_id(walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
     let text = walk.rest();
-    let free = FREE_TEXT.iter().filter_map(|field| memchr::memmem::find(text, field)).min();
-    let ours = &text[..free.unwrap_or(text.len())];
-    memchr::memmem::find_iter(ours, b" P=").find_map(|at| {
-        let mut here = Walk::new(&text[at..]);
-        here.take(b" P=");
-        local_id(here, cut)
-    })
+    let mut all = positions(text, b" P=").map(|at| local_id(Walk::new(&text[at + 3..]), cut));
+    let first = all.next()?;
+    let before = &text[..memchr::memmem::find(text, b" P=")?];
+    if memchr::memmem::find(before, b" U=").is_none() {
+        return first.id();
+    }
+    std::iter::once(first).chain(all).find(|end| !matches!(end, End::Otherwise))?.id()
 }
 
-/// The fields that text of strangers follows, behind the size.
-const FREE_TEXT: [&[u8]; 5] = [b" id=", b" id*=", b" T=\"", b" from <", b" for "];
+/// How a line goes on behind ` P=`.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    /// By the grammar, with an authenticated id.
+    Authenticated(&'a [u8]),
+    /// By the grammar, without.
+    Plain,
+    /// Not by the grammar.
+    Otherwise,
+}
 
-/// The authenticated id, from behind ` P=` on.
-fn local_id(mut walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
+impl<'a> End<'a> {
+    fn id(self) -> Option<&'a [u8]> {
+        match self {
+            Self::Authenticated(id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
+/// What stands from behind ` P=` on.
+fn local_id(walk: Walk<'_>, cut: bool) -> End<'_> {
+    behind_protocol(walk, cut).unwrap_or(End::Otherwise)
+}
+
+fn behind_protocol(mut walk: Walk<'_>, cut: bool) -> Option<End<'_>> {
     walk.word()?;
     if walk.take(b" L") {
         walk.take_while(|b| matches!(b, b'*' | b'.' | b'-'));
@@ -241,22 +263,22 @@ fn local_id(mut walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
     if walk.take(b" DN=\"") {
         // GnuTLS writes a quote in a name as `\"`, OpenSSL as it is.
         let mut escaped = walk;
-        let id = take_quoted(&mut escaped).then(|| id_behind_certificate(escaped, cut)).flatten();
-        if id.is_some() {
-            return id;
+        let end = take_quoted(&mut escaped).then(|| behind_certificate(escaped, cut)).flatten();
+        if end.is_some() {
+            return end;
         }
         walk.until(b"\"")?;
     }
-    id_behind_certificate(walk, cut)
+    behind_certificate(walk, cut)
 }
 
-/// The authenticated id, from behind the name of the client's certificate on.
-fn id_behind_certificate(mut walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
+/// What stands from behind the name of the client's certificate on, if it is of the grammar.
+fn behind_certificate(mut walk: Walk<'_>, cut: bool) -> Option<End<'_>> {
     if walk.take(b" SNI=") {
         walk.word()?;
     }
     if !walk.take(b" A=") {
-        return None;
+        return is_tail(walk, cut).then_some(End::Plain);
     }
     walk.take_while(|b| b != b':' && b != b' ');
     if !walk.take(b":") {
@@ -265,7 +287,7 @@ fn id_behind_certificate(mut walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
     let text = walk.rest();
     memchr::memmem::find_iter(text, b" S=").find_map(|at| {
         let id = &text[..at];
-        is_tail(Walk::new(&text[at..]), cut).then_some(without_flags(id))
+        is_tail(Walk::new(&text[at..]), cut).then_some(End::Authenticated(without_flags(id)))
     })
 }
 
