@@ -209,12 +209,12 @@ impl<'a> Run<'a> {
                 Action::Disabled
             }
             Err(error) => {
-                if !self.is_undone(account) {
-                    self.locks += 1;
-                } else {
+                if self.is_undone(account) {
                     self.state.abandon_lock(account, &self.kind);
                     // What is somebody else's entry in a table was not tried.
                     self.failed += usize::from(!matches!(error, Error::Entry { .. }));
+                } else {
+                    self.locks += 1;
                 }
                 self.audit(&format!("not disabled, {}: {what}", error.reason()));
                 self.refuse(account, &error)
