@@ -33,9 +33,7 @@ pub(super) struct Host {
     pub(super) now: AtomicI64,
     pub(super) verify_journal: bool,
     pub(super) max_locks: usize,
-    pub(super) local: bool,
-    /// Logins are looked up as in a table of Postfix.
-    pub(super) table: bool,
+    pub(super) place: Place,
     /// What the command has locked can be unlocked by another.
     pub(super) undone: bool,
     /// Where the mail server listens.
@@ -59,8 +57,7 @@ impl Host {
             now: AtomicI64::new(NOW),
             verify_journal: false,
             max_locks: 5,
-            local: false,
-            table: false,
+            place: Place::Command,
             undone: true,
             // The discard port: nobody listens.
             smtp: ([127, 0, 0, 1], 9).into(),
@@ -74,7 +71,7 @@ impl Host {
 
     /// A host of local accounts: a shadow file, and a `passwd` that writes it.
     pub(super) fn local() -> Self {
-        let host = Self { local: true, ..Self::new() };
+        let host = Self { place: Place::Local, ..Self::new() };
         host.write("shadow", "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
         host.script(
             "passwd",
@@ -123,7 +120,7 @@ impl Host {
     }
 
     pub(super) fn way(&self) -> Way {
-        if self.local {
+        if self.place == Place::Local {
             let now = || OffsetDateTime::UNIX_EPOCH;
             return Way::Local(self.actor(&now).local);
         }
@@ -155,11 +152,7 @@ impl Host {
                 shadow: self.path().join("shadow"),
                 ..Local::default()
             },
-            place: match self {
-                Self { local: true, .. } => Place::Local,
-                Self { table: true, .. } => Place::Table,
-                _ => Place::Command,
-            },
+            place: self.place,
             verify_journal: self.verify_journal,
             max_locks: self.max_locks,
             folder: self.path().join("state"),

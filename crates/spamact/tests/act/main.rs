@@ -7,7 +7,7 @@ mod notices;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 
-use spamact::account::AccountName;
+use spamact::account::{AccountName, Place};
 use spamact::act::undo::{Undo, list};
 use spamact::act::{Actor, Wanted};
 use spamact::notice::Text;
@@ -420,7 +420,7 @@ fn a_flood_of_names_is_not_followed_and_makes_nothing_forgotten() {
 #[test]
 fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
     let mut host = Host::new();
-    host.table = true;
+    host.place = Place::Table;
     let old = [stolen("Alice", NOW - 600), stolen("alice", NOW - 600)].concat();
     host.run(&old, &[], false);
     for spelling in [&b"Alice"[..], b"alice"] {
