@@ -19,7 +19,7 @@ mod run;
 pub mod undo;
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -121,6 +121,8 @@ struct Case {
     account: AccountName,
     /// When the account was last seen locked.
     seen_locked: Option<i64>,
+    /// The state has a lock of it.
+    remembered: bool,
     /// None where the lines cannot be looked at again.
     evidence: Option<Evidence>,
     /// Whether the journal confirms it, where it must.
@@ -221,10 +223,9 @@ impl Actor<'_> {
         let (cases, mut actions) = self.cases(suspects, &state, look);
         let (mut locks, today) = (HashSet::new(), state.recent_locks(self.now()));
         for case in &cases {
-            let known = state.record(&case.account).is_some_and(|record| !record.locks.is_empty());
             let standing = match self.place {
                 Place::Local => Way::Local(self.local.clone()).standing(&case.account).ok(),
-                _ => known.then_some(Standing::Locked),
+                _ => case.remembered.then_some(Standing::Locked),
             };
             let action = match case.judge(standing.unwrap_or(Standing::Open)) {
                 _ if locks.contains(&case.account) => Action::AlreadyDisabled,
@@ -256,16 +257,25 @@ impl Actor<'_> {
         look: Look<'_>,
     ) -> (Vec<Case>, Vec<Option<Action>>) {
         let (mut cases, mut actions) = (Vec::new(), Vec::new());
+        // Postfix looks logins up in lower case.
+        let folded = if self.place == Place::Table { state.in_any_case() } else { HashMap::new() };
+        let known = |account: &AccountName| match self.place {
+            Place::Table => folded.get(&account.as_ref().to_ascii_lowercase()).copied(),
+            _ => state.record(account).map(|record| (record.seen_locked, !record.locks.is_empty())),
+        };
         for (number, suspect) in suspects.iter().enumerate() {
             match self.rules.account(&suspect.sender, self.place) {
                 Ok(account) => {
-                    // Postfix looks logins up in lower case.
-                    let seen_locked = match self.place {
-                        Place::Table => state.seen_locked_in_any_case(&account),
-                        _ => state.seen_locked(&account),
-                    };
-                    let (evidence, confirmed, sends) = (None, !self.verify_journal, false);
-                    cases.push(Case { number, account, seen_locked, evidence, confirmed, sends });
+                    let (seen_locked, remembered) = known(&account).unwrap_or_default();
+                    cases.push(Case {
+                        number,
+                        account,
+                        seen_locked,
+                        remembered,
+                        evidence: None,
+                        confirmed: !self.verify_journal,
+                        sends: false,
+                    });
                     actions.push(None);
                 }
                 Err(refusal) => actions.push(Some(Action::NotDisabled(refusal.to_string()))),

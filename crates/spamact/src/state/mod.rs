@@ -17,7 +17,7 @@
 
 mod file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -144,10 +144,16 @@ impl State {
         self.record(name)?.seen_locked
     }
 
-    /// The same where all spellings of a name are one account.
-    pub fn seen_locked_in_any_case(&self, name: &AccountName) -> Option<i64> {
-        let same = |(known, _): &(&String, &Record)| known.eq_ignore_ascii_case(name.as_ref());
-        self.accounts.iter().filter(same).filter_map(|(_, record)| record.seen_locked).max()
+    /// What is remembered where all spellings of a name are one account: when it was last seen locked, and
+    /// whether a lock holds, by the name in lower case.
+    pub fn in_any_case(&self) -> HashMap<String, (Option<i64>, bool)> {
+        let mut known: HashMap<_, (Option<i64>, bool)> = HashMap::new();
+        for (name, record) in &self.accounts {
+            let (seen_locked, locked) = known.entry(name.to_ascii_lowercase()).or_default();
+            *seen_locked = record.seen_locked.max(*seen_locked);
+            *locked |= !record.locks.is_empty();
+        }
+        known
     }
 
     /// The account is locked now, whoever did it.

@@ -423,6 +423,8 @@ fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
     host.place = Place::Table;
     let old = [stolen("Alice", NOW - 600), stolen("alice", NOW - 600)].concat();
     host.run(&old, &[], false);
+    let run = host.run(&stolen("ALICE", NOW - 600), &[], true);
+    assert_eq!(run.actions, [Action::AlreadyDisabled], "for a dry run, too");
     for spelling in [&b"Alice"[..], b"alice"] {
         let name = AccountName::check(spelling).expect("a name");
         let mut state = host.state();
