@@ -238,6 +238,7 @@ impl Acting {
             folder: &site.state,
             root: site.root,
             names: &names,
+            realms: &Realms::new(self.realms.clone()),
             audit: &site.audit(),
             clock: &|| local_now(zone),
         };

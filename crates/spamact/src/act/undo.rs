@@ -8,7 +8,7 @@ use spamcore::report::shown;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::account::AccountName;
+use crate::account::{AccountName, Realms};
 use crate::audit::Audit;
 use crate::error::Error;
 use crate::lock::{Standing, Way};
@@ -69,6 +69,8 @@ pub struct Undo<'a> {
     pub root: bool,
     /// The names and addresses of this host.
     pub names: &'a [String],
+    /// Whose logins are local accounts.
+    pub realms: &'a Realms,
     /// Who is told.
     pub audit: &'a Audit,
     /// The time on this host's clock, in its zone.
@@ -87,9 +89,9 @@ pub struct Undone {
 }
 
 impl Undo<'_> {
-    /// Undoes all locks of an account that the state knows of, and forgets those. `otherwise` is the way
-    /// that is tried where it knows of none.
-    pub fn enable(&self, account: &AccountName, otherwise: &Way) -> Result<Undone, Error> {
+    /// Undoes all locks that the state knows of, of a login or of the account that it is, and forgets those.
+    /// `otherwise` is the way that is tried where it knows of none.
+    pub fn enable(&self, login: &AccountName, otherwise: &Way) -> Result<Undone, Error> {
         let once = Once::wait(self.folder, self.root, WAIT);
         if let Err(error @ Error::AnotherRun) = once {
             return Err(error);
@@ -98,7 +100,14 @@ impl Undo<'_> {
         let mut undone = Undone { told: damaged.into_iter().collect(), ..Undone::default() };
         // A disk that is full or read-only keeps nobody locked.
         undone.told.extend(once.as_ref().err().map(|error| chain(error)));
-        let locks = locks_of(&state, account);
+        let mut account = login.clone();
+        let mut locks = locks_of(&state, &account);
+        if locks.is_empty() && !matches!(otherwise, Way::SaslAccess(_)) {
+            // What is no account's name without its realm is none.
+            account = self.realms.account(login).unwrap_or(account);
+            locks = locks_of(&state, &account);
+        }
+        let account = &account;
         if locks.is_empty() {
             // Locked by hand, or before a state was lost.
             match otherwise.standing(account)? {

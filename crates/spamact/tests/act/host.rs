@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use spamact::account::{Exempt, Place, Realms, Rules};
+use spamact::act::undo::Undo;
 use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted};
 use spamact::audit::Audit;
 use spamact::lock::{Command, Local, Way};
@@ -24,6 +25,8 @@ use time::OffsetDateTime;
 static SCRIPTS: Mutex<()> = Mutex::new(());
 
 pub(super) const NOW: i64 = 1_795_500_000;
+
+const REALM: &str = "example.org";
 
 /// So many lines of an account make it look stolen here.
 pub(super) const ENOUGH: usize = 3;
@@ -143,7 +146,7 @@ impl Host {
                 passwd: b"root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\n\
                           alice:x:1001:1::/:/bin/sh\nbob:x:1002:1::/:/bin/sh\n"
                     .to_vec(),
-                realms: Realms::new(["example.org".to_owned()]),
+                realms: Realms::new([REALM.to_owned()]),
                 exempt: Exempt::of(b"boss\n"),
                 ..Rules::default()
             },
@@ -207,6 +210,16 @@ impl Host {
     pub(super) fn state(&self) -> State {
         State::load(&self.path().join("state"), false, self.now()).expect("it is whole").0
     }
+}
+
+/// Undoes locks, for local accounts of one realm.
+pub(super) fn undo<'a>(
+    folder: &'a Path,
+    audit: &'a Audit,
+    clock: &'a dyn Fn() -> OffsetDateTime,
+) -> Undo<'a> {
+    static REALMS: LazyLock<Realms> = LazyLock::new(|| Realms::new([REALM.to_owned()]));
+    Undo { folder, root: false, names: &[], realms: &REALMS, audit, clock }
 }
 
 pub(super) fn failures(messages: Vec<Message>) -> Vec<String> {

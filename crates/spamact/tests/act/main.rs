@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 
 use spamact::account::{AccountName, Place};
-use spamact::act::undo::{Undo, list};
+use spamact::act::undo::list;
 use spamact::act::{Actor, Wanted};
 use spamact::notice::Text;
 use spamact::state::{Counts, Lock};
@@ -46,8 +46,7 @@ fn old_lines_do_not_lock_again_and_new_ones_do() {
     let now = host.now();
     let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
     let (folder, actor) = (host.path().join("state"), host.actor(&clock));
-    let undo =
-        Undo { folder: &folder, root: false, names: &[], audit: &actor.audit, clock: &clock };
+    let undo = undo(&folder, &actor.audit, &clock);
     let undone = undo.enable(&name, &host.way()).expect("it is undone");
     assert_eq!((undone.ways.len(), undone.failures), (1, vec![]));
     assert_eq!(host.read("done"), "lock alice\nunlock alice\n");
@@ -473,14 +472,15 @@ fn what_is_said_of_a_locked_account_does_not_need_a_second_reading() {
 fn enabling_says_what_it_did_and_holds_against_old_lines() {
     let host = Host::local();
     let log = stolen("bob", NOW - 600);
-    let bob = AccountName::check(b"bob").expect("a name");
-    let enable = |host: &Host| {
+    let enable_as = |host: &Host, name: &[u8]| {
         let now = host.now();
         let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
         let (folder, audit) = (host.path().join("state"), host.actor(&clock).audit);
-        let undo = Undo { folder: &folder, root: false, names: &[], audit: &audit, clock: &clock };
-        undo.enable(&bob, &host.way()).expect("the state is ours")
+        let undo = undo(&folder, &audit, &clock);
+        let name = AccountName::check(name).expect("a name");
+        undo.enable(&name, &host.way()).expect("the state is ours")
     };
+    let enable = |host: &Host| enable_as(host, b"bob");
     let undone = enable(&host);
     assert_eq!((undone.ways.len(), undone.failures.len()), (0, 1), "it was open: {undone:?}");
     // Locked by somebody, and enabled by us.
@@ -496,6 +496,31 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
     assert_eq!((undone.ways.len(), undone.failures.len(), undone.told.len()), (1, 0, 1));
     assert!(undone.told[0].contains("damaged"), "{undone:?}");
     assert_eq!(enable(&host).told.len(), 0, "it is told once");
+    // A login of the realm is the account.
+    host.write("shadow", "bob:!$6$x:1::::::\n");
+    assert_eq!(enable_as(&host, b"bob@Example.org").ways, ["local"]);
+    assert_eq!(host.read("shadow"), "bob:$6$x:1::::::\n");
+    drop(host);
+    let host = Host::new();
+    host.run(&stolen("bob@example.org", NOW - 60), &[], false);
+    assert_eq!(enable_as(&host, b"bob@Example.org").ways, [host.way().kind()]);
+    assert_eq!(host.read("done"), "lock bob\nunlock bob\n");
+}
+
+#[test]
+fn who_is_locked_can_be_enabled_where_the_state_cannot_be_written() {
+    let host = Host::new();
+    host.run(&stolen("bob", NOW - 60), &[], false);
+    let state = host.path().join("state");
+    // Its text is written beside first: something is in the way there.
+    fs::create_dir(state.join(".state.json.spam-check")).expect("the folder is ours");
+    let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
+    let audit = host.actor(&clock).audit;
+    let bob = AccountName::check(b"bob").expect("a name");
+    let undone = undo(&state, &audit, &clock).enable(&bob, &host.way()).expect("it is undone");
+    assert_eq!((undone.ways, undone.failures), (vec![host.way().kind()], vec![]));
+    assert!(undone.told[0].starts_with("what was locked is remembered as before: "));
+    assert_eq!(host.read("done"), "lock bob\nunlock bob\n");
 }
 
 #[test]
@@ -505,7 +530,7 @@ fn a_lock_that_cannot_be_undone_is_kept_and_one_that_is_left_to_a_person_is_not(
     let enable = |host: &Host| {
         let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
         let (folder, audit) = (host.path().join("state"), host.actor(&clock).audit);
-        let undo = Undo { folder: &folder, root: false, names: &[], audit: &audit, clock: &clock };
+        let undo = undo(&folder, &audit, &clock);
         let alice = AccountName::check(b"alice").expect("a name");
         let undone = undo.enable(&alice, &host.way()).expect("the state is ours");
         let listed = list(&host.state(), &|_| None, &|_, _| false).lines().count();
