@@ -87,13 +87,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A lock that was begun is not there. Where the shadow file was written since, it may have been, and an
-    /// administrator has undone it: only what came after it is evidence then.
+    /// A lock that was begun is not there. Where the shadow file was written after the state was, it may have
+    /// been, and an administrator has undone it: only what came after it is evidence then.
     fn give_up(&mut self, account: &AccountName) {
         let begun = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
         self.state.abandon_lock(account, &self.kind);
         if let (Some(begun), Way::Local(local)) = (begun, self.way)
-            && local.is_written_after(begun)
+            && local.written() > State::written(&self.actor.folder)
         {
             self.state.see_locked(account, begun);
         }

@@ -4,9 +4,8 @@
 //! after. An account that is locked already, by whatever mark, is left as it is. What passwd(1) does not
 //! reach (keys of SSH, sessions that are open, caches of other programs) stays.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{Standing, settled, shadow};
 use crate::account::AccountName;
@@ -42,9 +41,9 @@ impl Local {
         standing(&self.shadow, name)
     }
 
-    /// Whether the shadow file was written after an instant, in Unix seconds.
-    pub(crate) fn is_written_after(&self, at: i64) -> bool {
-        std::fs::metadata(&self.shadow).is_ok_and(|about| about.mtime() > at)
+    /// When the shadow file was last written.
+    pub(crate) fn written(&self) -> Option<SystemTime> {
+        std::fs::metadata(&self.shadow).ok()?.modified().ok()
     }
 
     pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {

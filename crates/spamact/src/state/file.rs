@@ -7,6 +7,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 use serde::Deserialize;
@@ -64,6 +65,11 @@ impl State {
             aside.display()
         );
         Ok((Self { changed: true, aside: Some(aside), ..empty }, Some(told)))
+    }
+
+    /// When the state was last written.
+    pub fn written(folder: &Path) -> Option<SystemTime> {
+        fs::metadata(folder.join(NAME)).ok()?.modified().ok()
     }
 
     /// Writes the state where it has changed. The folder is made where it is missing.

@@ -87,13 +87,6 @@ impl Host {
         fs::write(self.path().join(name), text).expect("the folder is ours");
     }
 
-    /// When the shadow file was last written.
-    pub(super) fn written(&self, at: i64) {
-        let at = std::time::UNIX_EPOCH + Duration::from_secs(at.cast_unsigned());
-        let file = fs::File::open(self.path().join("shadow")).expect("it is there");
-        file.set_modified(at).expect("it is ours");
-    }
-
     pub(super) fn now(&self) -> i64 {
         self.now.load(Ordering::Relaxed)
     }

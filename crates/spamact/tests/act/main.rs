@@ -6,6 +6,7 @@ mod notices;
 
 use std::fs;
 use std::os::unix::net::UnixDatagram;
+use std::time::{Duration, SystemTime};
 
 use spamact::account::{AccountName, Place};
 use spamact::act::undo::list;
@@ -338,7 +339,6 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
     // Killed before it: it is as if nothing had been begun.
     let host = Host::local();
     lock_as(&host);
-    host.written(NOW);
     assert_eq!(host.run(&[], &[], false), Run { actions: vec![], failures: vec![] });
     assert_eq!((host.subjects().len(), host.state().recent_locks(NOW)), (0, 0));
     assert_eq!(host.run(&stolen("alice", NOW - 60), &[], false).actions, [Action::Disabled]);
@@ -347,7 +347,9 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
     // Killed after it, and unlocked by hand before the next run: that is not overruled.
     let host = Host::local();
     lock_as(&host);
-    host.written(NOW + 1);
+    let shadow = fs::File::open(host.path().join("shadow")).expect("it is there");
+    let later = SystemTime::now() + Duration::from_secs(1);
+    shadow.set_modified(later).expect("it is ours");
     host.set(NOW + 1200);
     let spared = not_disabled("no new evidence since it was last seen locked");
     assert_eq!(host.run(&stolen("alice", NOW - 60), &[], false).actions, spared);
