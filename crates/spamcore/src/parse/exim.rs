@@ -98,7 +98,7 @@ impl Exim {
             Some(Event { kind, sender, authenticated, client: None })
         } else if walk.take(b" U=") {
             let user = without_connection_id(walk.until(b" P=")?);
-            let authenticated = self.authenticated.then(|| local_id(walk, cut).id()).flatten();
+            let authenticated = self.authenticated.then(|| local_id(walk, cut)).flatten();
             Some(Event { kind: Kind::User, sender: user, authenticated, client: None })
         } else {
             None
@@ -211,45 +211,55 @@ fn without_connection_id(user: &[u8]) -> &[u8] {
 /// The authenticated id of a remote client, from behind `HOST` on.
 ///
 /// It stands behind the first ` P=`. Only where the answer of an ident server stands before that, which is
-/// the remote host's text and can hold a ` P=` too, it is the first from which the line is of the grammar
-/// to its end, with an id or without: a subject is never looked at.
+/// the remote host's text and can hold a ` P=` too, may it be another: the first behind which a protocol's
+/// fields stand. So a subject is never looked at.
+///
+/// A HELO that goes on behind what looks like its end, or an ident answer, can hold all fields up to an id;
+/// the true ones are in that id then. Such a line has two readings, and none of them is taken.
 fn authenticated_id(walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
     let text = walk.rest();
-    let mut all = positions(text, b" P=").map(|at| local_id(Walk::new(&text[at + 3..]), cut));
-    let first = all.next()?;
-    let before = &text[..memchr::memmem::find(text, b" P=")?];
-    if memchr::memmem::find(before, b" U=").is_none() {
-        return first.id();
-    }
-    std::iter::once(first).chain(all).find(|end| !matches!(end, End::Otherwise))?.id()
-}
-
-/// How a line goes on behind ` P=`.
-#[derive(Clone, Copy)]
-enum End<'a> {
-    /// By the grammar, with an authenticated id.
-    Authenticated(&'a [u8]),
-    /// By the grammar, without.
-    Plain,
-    /// Not by the grammar.
-    Otherwise,
-}
-
-impl<'a> End<'a> {
-    fn id(self) -> Option<&'a [u8]> {
-        match self {
-            Self::Authenticated(id) => Some(id),
-            _ => None,
+    for at in positions(text, b" P=") {
+        let of_ident = memchr::memmem::find(&text[..at], b" U=").is_some();
+        let here = Walk::new(&text[at + 3..]);
+        match behind_protocol(here, cut) {
+            Some(End::Authenticated(id)) => {
+                let of_helo = memchr::memmem::find(id, b") [").is_some();
+                let mut inside = positions(id, b" P=").map(|at| Walk::new(&id[at + 3..]));
+                let two = (of_ident || of_helo) && inside.any(is_protocol);
+                return (!two).then_some(id);
+            }
+            None if of_ident && !is_protocol(here) => {}
+            _ => return None,
         }
     }
+    None
 }
 
-/// What stands from behind ` P=` on.
-fn local_id(walk: Walk<'_>, cut: bool) -> End<'_> {
-    behind_protocol(walk, cut).unwrap_or(End::Otherwise)
+/// Whether these are the fields of a protocol, from behind ` P=` on, up to an id, a size or the end.
+fn is_protocol(mut walk: Walk<'_>) -> bool {
+    const NEXT: [&[u8]; 4] = [b" DN=\"", b" SNI=", b" A=", b" S="];
+    take_protocol(&mut walk).is_some()
+        && (walk.is_done() || NEXT.iter().any(|next| walk.rest().starts_with(next)))
 }
 
-fn behind_protocol(mut walk: Walk<'_>, cut: bool) -> Option<End<'_>> {
+/// How a line of the grammar goes on behind ` P=`.
+enum End<'a> {
+    /// With an authenticated id.
+    Authenticated(&'a [u8]),
+    /// Without.
+    Plain,
+}
+
+/// The authenticated id of a local user, from behind ` P=` on.
+fn local_id(walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
+    match behind_protocol(walk, cut)? {
+        End::Authenticated(id) => Some(id),
+        End::Plain => None,
+    }
+}
+
+/// Takes the protocol, and what is plain of the fields behind it.
+fn take_protocol(walk: &mut Walk<'_>) -> Option<()> {
     walk.word()?;
     if walk.take(b" L") {
         walk.take_while(|b| matches!(b, b'*' | b'.' | b'-'));
@@ -260,6 +270,12 @@ fn behind_protocol(mut walk: Walk<'_>, cut: bool) -> Option<End<'_>> {
     if walk.take(b" CV=") {
         walk.word()?;
     }
+    Some(())
+}
+
+/// What stands from behind ` P=` on, if it is of the grammar.
+fn behind_protocol(mut walk: Walk<'_>, cut: bool) -> Option<End<'_>> {
+    take_protocol(&mut walk)?;
     if walk.take(b" DN=\"") {
         // GnuTLS writes a quote in a name as `\"`, OpenSSL as it is.
         let mut escaped = walk;

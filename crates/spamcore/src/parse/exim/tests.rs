@@ -150,7 +150,6 @@ fn authenticated_ids() {
         ("U=a for b P=esmtpa A=plain:bob S=2 id=x", "bob"),
         ("U=a id=b T=\" from < P=esmtpa A=plain:bob S=2 id=x", "bob"),
         ("U=a P=x for b P=esmtpa A=plain:bob S=2", "bob"),
-        ("U=a P=x S=1 P=esmtpsa X=TLS1.3 CV=no A=plain:bob S=2", "bob"),
         ("U=ident P=esmtpa A=plain:bob S=2 T=\"a P=b\"", "bob"),
         ("P=esmtpa A=plain:bob S=2 id=x", "bob"),
         ("P=esmtpa A=plain:bob S=2 id=a\\ b@c", "bob"),
@@ -163,8 +162,9 @@ fn authenticated_ids() {
         ("P=esmtpa A=plain:bob S=2 id=x T=\"y **** log string overflowed log buffer ****", "bob"),
         ("P=esmtpa A=plain:bob S=2 id=x \r", "bob"),
         ("P=esmtpa A=plain:v S=1 id= S=234 id=x", "v S=1 id="),
-        ("U=x P=esmtpa A=plain:v S=1 P=esmtp S=4", "v S=1 P=esmtp"),
-        ("U=x P=esmtpa A=plain:v S=1 for a@b P=esmtp S=4", "v S=1 for a@b P=esmtp"),
+        ("P=esmtpa A=plain:v S=1 P=esmtp S=4", "v S=1 P=esmtp"),
+        ("U=x P=esmtpa A=plain:v P=esmtp, x S=4", "v P=esmtp, x"),
+        ("U=x P=esmtpa A=plain:v) [1.1.1.1] S=4", "v) [1.1.1.1]"),
     ] {
         let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
         assert_eq!(show(&line), format!("Helo pc A={want} 1"), "{rest}");
@@ -179,6 +179,17 @@ fn authenticated_ids() {
         "P=esmtp S=4 id=x T=\"y P=esmtpa A=plain:victim S=1 id=z\"",
         "P=esmtp S=4 id=x for \"x P=esmtpa A=plain:victim S=1 id=z\"@d",
         "U=i P=esmtp S=4 id=x T=\"y P=esmtpa A=plain:victim S=1 id=z\"",
+        "P=esmtp S=4 DKIM=x P=esmtpa A=plain:victim S=1 for a@b.example id=z",
+        "P=esmtps CV=no DN=\" P=esmtpa A=plain:victim S=4\" SNI=x S=4",
+        "U=x P=esmtpa A=plain:v S=1 P=esmtp S=4",
+        "U=a P=x S=1 P=esmtpsa X=TLS1.3 CV=no A=plain:bob S=2",
+        "U=x P=esmtp S=4 DKIM=x P=esmtpa A=plain:victim S=1 for a@b.example id=z@x",
+        "U=x P=esmtpa A=plain:v S=1 for a@b P=esmtp S=4",
+        "U=x P=esmtpa A=plain:v S=1 P=esmtpsa L.- X=a CV=no SNI=x A=plain:bob S=4",
+        "U=x P=esmtpa A=plain:v S=1 P=esmtpsa DN=\"x\" A=plain:bob S=4",
+        // Behind a HELO `pc) [192.0.2.8] P=esmtpa A=plain:v S=1`.
+        "P=esmtpa A=plain:v S=1) [192.0.2.9] P=esmtp S=4",
+        "P=esmtpa A=plain:v S=1) [192.0.2.9] P=esmtpa A=plain:bob S=4",
     ] {
         let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
         assert_eq!(show(&line), "Helo pc 1", "{rest}");
