@@ -117,7 +117,7 @@ fn all_lines() -> Vec<Vec<u8>> {
     for place in PLACES {
         for stamp in stamps(place.log, "17:57:00") {
             let text = text(&whole, |below| random.below(below));
-            seeds.push(place.with(&stamp, &text).into_bytes());
+            seeds.push(place.with(&stamp, &text));
         }
     }
     seeds.extend(whole.into_iter().map(String::into_bytes));

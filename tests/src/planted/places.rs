@@ -1,24 +1,46 @@
 //! Every field of a log line that a stranger can write, software by software.
 
 use super::{
-    Log, Place, blanked, cut, folded, hostname, indented, neutered, octal, percent, printable,
-    quoted, raw, received,
+    Counts, Log, Place, address, blanked, cut, file_name, folded, folded_by_tab, headers, helo,
+    host_name, hostname, if_reached, indented, junk, login, long_quoted, long_without_id, neutered,
+    octal, of_a_method, old_script, pc_and_id, pc_and_sure, percent, pieces, printable, quoted,
+    raw, received, script, whole_line, without_blanks, without_controls, word,
 };
 
+const fn place(log: Log, line: &'static str, writes: fn(&str) -> String) -> Place {
+    Place { log, line, writes, sends: whole_line, counts: Counts::Nobody }
+}
+
 const fn syslog(line: &'static str, writes: fn(&str) -> String) -> Place {
-    Place { log: Log::Syslog, line, writes, counts: None }
+    place(Log::Syslog, line, writes)
 }
 
 const fn exim(line: &'static str, writes: fn(&str) -> String) -> Place {
-    Place { log: Log::Exim, line, writes, counts: None }
+    place(Log::Exim, line, writes)
 }
 
 const fn php(line: &'static str, writes: fn(&str) -> String) -> Place {
-    Place { log: Log::Php, line, writes, counts: None }
+    place(Log::Php, line, writes)
 }
 
-const fn counts(sender: &'static str, place: Place) -> Place {
-    Place { counts: Some(sender), ..place }
+/// A place of which each line counts for the same.
+const fn counts(senders: &'static [&'static str], place: Place) -> Place {
+    Place { counts: Counts::For(senders), ..place }
+}
+
+/// A place of which a line counts for these senders, or has two readings.
+const fn perhaps(senders: fn(&str) -> Vec<String>, place: Place) -> Place {
+    Place { counts: Counts::Perhaps(senders), ..place }
+}
+
+/// A place where the stranger says who he is.
+const fn own(senders: fn(&str) -> Vec<String>, place: Place) -> Place {
+    Place { counts: Counts::Own(senders), ..place }
+}
+
+/// A place whose software sends a line in several.
+const fn sent(sends: fn(&str) -> Vec<String>, place: Place) -> Place {
+    Place { sends, ..place }
 }
 
 /// The places, by log and software. Sources: `smtpd.c`, `cleanup_message.c`, `postscreen*.c`,
@@ -74,26 +96,50 @@ pub const PLACES: &[Place] = &[
         "mx postfix/smtpd[7]: a[1.1.1.1]: Untrusted: subject_CN={}, issuer={}, fingerprint=00",
         printable,
     ),
-    syslog(
-        "mx postfix/smtpd[7]: 3F1A2B: client=a[1.1.1.1], sasl_method=P, sasl_username=evil{}",
-        printable,
+    // The login is the client's own, whatever stands in it.
+    own(
+        login,
+        syslog(
+            "mx postfix/smtpd[7]: 3F1A2B: client=a[1.1.1.1], sasl_method=P, sasl_username=evil{}",
+            printable,
+        ),
+    ),
+    // No server offers a mechanism with a comma.
+    own(
+        of_a_method,
+        syslog(
+            "mx postfix/smtpd[7]: 3F1A2B: client=a[1.1.1.1], sasl_method={}, sasl_username=sure",
+            |text| printable(text).replace(' ', ""),
+        ),
     ),
     counts(
-        "sure",
+        &["sure"],
+        syslog(
+            "mx postfix/smtpd[7]: 3F1A2B: client=a[1.1.1.1], sasl_method=P, sasl_username=sure, orig_queue_id={}, orig_client=b[1.1.1.2]",
+            printable,
+        ),
+    ),
+    syslog(
+        "mx postfix/smtpd[7]: 3F1A2B: client=a[1.1.1.1], orig_queue_id={}, orig_client={}",
+        printable,
+    ),
+    syslog("mx postfix/qmqpd[7]: 3F1A2B: client={}.evil.example[1.1.1.1]", hostname),
+    counts(
+        &["sure"],
         syslog(
             "mx postfix/smtpd[7]: 3F1A2B: client={}.evil.example[1.1.1.1], sasl_method=P, sasl_username=sure",
             hostname,
         ),
     ),
     counts(
-        "sure",
+        &["sure"],
         syslog(
             "mx postfix/smtpd[7]: 3F1A2B: client=a[1.1.1.1], sasl_method=P, sasl_username=sure, sasl_sender={}",
             printable,
         ),
     ),
     counts(
-        "sure",
+        &["sure"],
         syslog(
             "mx postfix/submission/smtpd[7]: 4jYDVw0hbHz1TsNr: client=a[1.1.1.1]:25, sasl_method=P, sasl_username=sure, orig_queue_id=3F1A2B, orig_client={}",
             printable,
@@ -121,6 +167,16 @@ pub const PLACES: &[Place] = &[
     ),
     syslog("mx postfix/qmgr[7]: 3F1A2B: from=<{}>, size=1, nrcpt=1 (queue active)", printable),
     syslog("mx postfix/pickup[7]: 3F1A2B: uid=5 from=<{}>", printable),
+    syslog("mx postfix/pickup[7]: 3F1A2B: uid=5 from=<x> orig_id={}", printable),
+    syslog(
+        "mx postfix/smtp[7]: 3F1A2B: to=<x>, relay={}.evil.example[1.1.1.1]:25, delay=1, dsn=2.0.0, status=sent (250 x)",
+        hostname,
+    ),
+    syslog(
+        "mx postfix/smtp[7]: connect to {}.evil.example[1.1.1.1]:25: Connection refused",
+        hostname,
+    ),
+    syslog("mx postfix/smtp[7]: 3F1A2B: host a[1.1.1.1] refused to talk to me: 554 {}", printable),
     syslog(
         "mx postfix/smtp[7]: 3F1A2B: to=<{}>, orig_to=<{}>, relay=mx[1.1.1.1]:25, delay=1, dsn=5.0.0, status=bounced (host mx[1.1.1.1] said: 550 {} (in reply to RCPT TO command))",
         printable,
@@ -188,51 +244,96 @@ pub const PLACES: &[Place] = &[
     syslog("mx apache2[7]: [client 1.1.1.1] request failed: {}", indented),
     // Exim.
     counts(
-        "pc",
+        &["pc"],
         exim("1ABCDE-000001-XY <= \"x{}\"@evil.example H=(pc) [192.0.2.5] P=esmtp S=4", quoted),
     ),
     counts(
-        "pc",
+        &["pc"],
         exim(
             "1ABCDE-00000000001-XYZA <= \"x{}\"@evil.example H=(pc) [192.0.2.5] P=esmtp S=4",
             quoted,
         ),
     ),
-    counts("sure", exim("1ABCDE-000001-XY <= x.\"{}\"@evil.example U=sure P=local S=4", quoted)),
-    exim("1ABCDE-000001-XY <= a@b H=(pc {}) [192.0.2.5] P=esmtp S=4", raw),
-    exim("1ABCDE-000001-XY <= a@b H=evil.example (pc {}) [192.0.2.5] P=esmtp S=4", raw),
-    counts("pc", exim("1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] U=evil{} P=esmtp S=4", octal)),
-    counts(
-        "pc",
+    counts(&["sure"], exim("1ABCDE-000001-XY <= x.\"{}\"@evil.example U=sure P=local S=4", quoted)),
+    // The HELO is the client's own, up to what looks like its end.
+    own(helo, exim("1ABCDE-000001-XY <= a@b H=(pc {}) [192.0.2.5] P=esmtp S=4", raw)),
+    own(helo, exim("1ABCDE-000001-XY <= a@b H=(pc {}) [192.0.2.5] P=esmtp S=4", junk)),
+    own(helo, exim("1ABCDE-000001-XY <= a@b H=evil.example (pc {}) [192.0.2.5] P=esmtp S=4", raw)),
+    own(
+        host_name,
+        exim("1ABCDE-000001-XY <= a@b H={}.evil.example [192.0.2.5] P=esmtp S=4", hostname),
+    ),
+    exim(
+        "1ABCDE-000001-XY (= \"x{}\"@evil.example H=(pc) [192.0.2.5] P=esmtp S=4 T=\"{}\"",
+        quoted,
+    ),
+    exim("1ABCDE-000001-XY (= a@b H=(pc {}) [192.0.2.5] P=esmtp S=4 id={}@x", raw),
+    counts(&["pc"], exim("1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] U=evil{} P=esmtp S=4", octal)),
+    // So is the id that a client logged in as.
+    own(
+        pc_and_id,
         exim(
             "1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtpa A=plain:evil{} S=4 id=x@y",
             octal,
         ),
     ),
+    // And what it says behind it, with smtp_mailauth.
+    own(
+        pc_and_id,
+        exim("1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtpa A=plain:evil:{} S=4 id=x@y", raw),
+    ),
     counts(
-        "pc",
+        &["pc", "sure"],
+        exim(
+            "1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtpsa X=TLS1.3:x:256 CV=no SNI={} A=plain:sure S=4",
+            without_blanks,
+        ),
+    ),
+    counts(
+        &["pc"],
+        exim(
+            "1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtps X=TLS1.3:x:256 CV=no SNI={} S=4",
+            without_blanks,
+        ),
+    ),
+    counts(
+        &["pc", "sure"],
+        exim(
+            "1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtpa A=plain:sure S=4 DKIM={}.evil.example id={}@x",
+            word,
+        ),
+    ),
+    counts(
+        &["pc"],
+        exim(
+            "1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtp S=4 DKIM={}.evil.example id=x@y",
+            octal,
+        ),
+    ),
+    counts(
+        &["pc"],
         exim(
             "1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtps X=TLS1.3:x:256 CV=no DN=\"{}\" SNI=x S=4",
             |text| octal(&text.replace('"', "'")),
         ),
     ),
     counts(
-        "sure",
+        &["box", "sure"],
         exim(
             "1ABCDE-000001-XY <= a@b H=(box) [192.0.2.5] P=esmtpa A=plain:sure S=4 T=\"{}\" for c@d",
             quoted,
         ),
     ),
     counts(
-        "pc",
+        &["pc"],
         exim("1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtp S=4 T=\"{}\" for c@d", quoted),
     ),
     counts(
-        "pc",
+        &["pc"],
         exim("1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtp S=4 id=\"{}\"@x T=\"y\"", quoted),
     ),
     counts(
-        "pc",
+        &["pc"],
         exim(
             "1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtp S=4 from <\"{}\"@x> for \"{}\"@x",
             quoted,
@@ -262,12 +363,51 @@ pub const PLACES: &[Place] = &[
     exim("TLS error on connection from (pc {}) [1.1.1.1] (gnutls_handshake): x", raw),
     // Exim through syslog.
     syslog("vm exim[5]: [2/4] {}", octal),
+    syslog("vm exim[5]: [2\\4] {}", octal),
+    sent(
+        pieces,
+        own(
+            if_reached,
+            syslog(
+                "vm exim[5]: 2026-11-23 17:57:00 1ABCDE-000001-XY <= \"x{}\"@evil.example H=(pc) [192.0.2.5] P=esmtp S=4",
+                long_quoted,
+            ),
+        ),
+    ),
+    sent(
+        pieces,
+        own(
+            helo,
+            syslog(
+                "vm exim[5]: 2026-11-23 17:57:00 1ABCDE-000001-XY <= a@b H=(pc {}) [192.0.2.5] P=esmtp S=4",
+                long_without_id,
+            ),
+        ),
+    ),
+    sent(
+        pieces,
+        perhaps(
+            pc_and_sure,
+            syslog(
+                "vm exim[5]: 1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtpa A=plain:sure S=4 T=\"{}\" for \"{}\"@c",
+                long_quoted,
+            ),
+        ),
+    ),
+    // A mail that was rejected is logged with its header.
+    sent(
+        pieces,
+        syslog(
+            "vm exim[5]: 2026-11-23 17:57:00 1ABCDE-000001-XY H=(pc) [192.0.2.5] F=<\"{}\"@x> rejected after DATA: no\nEnvelope-from: <\"{}\"@x>\nF From: {}\n  Subject: {}",
+            folded,
+        ),
+    ),
     syslog(
         "vm exim[5]: 2026-11-23 17:57:00 H=(pc {}) [192.0.2.5] rejected RCPT <\"{}\"@y>: no",
         octal,
     ),
     counts(
-        "pc",
+        &["pc"],
         syslog(
             "vm exim[5]: 1ABCDE-000001-XY <= \"x{}\"@evil.example H=(pc) [192.0.2.5] P=esmtp S=4",
             quoted,
@@ -275,38 +415,103 @@ pub const PLACES: &[Place] = &[
     ),
     // PHP.
     counts(
-        "/home/evil/x.php",
+        &["/home/evil/x.php"],
         php("mail() on [/home/evil/x.php:1]: To: {} -- Headers: {} -- Subject: {}", blanked),
     ),
     counts(
-        "/home/evil/x.php",
+        &["/home/evil/x.php"],
         php("mail() on [/home/evil/x.php(3) : eval()'d code:1]: To: {} -- Headers: ", blanked),
     ),
     counts(
-        "/home/evil/x.php",
+        &["/home/evil/x.php"],
         php("mail() on [/home/evil/x.php:1]: To: a@b -- Headers:  -- Subject: {}", folded),
     ),
     counts(
-        "/home/evil/x.php",
+        &["/home/evil/x.php"],
+        php("mail() on [/home/evil/x.php:1]: To: {} -- Headers:  -- Subject: {}", folded_by_tab),
+    ),
+    counts(
+        &["/home/evil/x.php"],
+        php("mail() on [/home/evil/x.php:1]: To: a@b -- Headers: {} -- Subject: x", headers),
+    ),
+    // A file that a visitor sent, and named, stays in its folder.
+    own(script, php("mail() on [/home/evil/uploads/{}.php:1]: To: a@b -- Headers: x", file_name)),
+    counts(
+        &["/home/evil/x.php"],
         syslog("web php: mail() on [/home/evil/x.php:1]: To: {} -- Headers: x", received),
+    ),
+    sent(
+        without_controls,
+        counts(
+            &["/home/evil/x.php"],
+            syslog(
+                "web php: mail() on [/home/evil/x.php:1]: To: {} -- Headers:  -- Subject: {}",
+                folded,
+            ),
+        ),
+    ),
+    sent(
+        without_controls,
+        counts(
+            &["/home/evil/x.php"],
+            syslog(
+                "web php: mail() on [/home/evil/x.php:1]: To: {} -- Headers:  -- Subject: {}",
+                folded_by_tab,
+            ),
+        ),
+    ),
+    sent(
+        without_controls,
+        counts(
+            &["/home/evil/x.php"],
+            syslog(
+                "web php: mail() on [/home/evil/x.php:1]: To: a@b -- Headers: {} -- Subject: x",
+                headers,
+            ),
+        ),
     ),
     syslog("web php:  {}", received),
     // The wrapper.
-    syslog(
-        "web root: sendmail-php url=h/{}, client=203.0.113.7, filename=/home/evil/x.php, uid=33, user=www-data, args=",
-        received,
+    own(
+        old_script,
+        syslog(
+            "web root: sendmail-php url=h/{}, client=203.0.113.7, filename=/home/evil/x.php, uid=33, user=www-data, args=",
+            received,
+        ),
     ),
-    syslog(
-        "web root: sendmail-php url={}/x, client=203.0.113.7, filename=/home/evil/x.php, uid=33, user=www-data, args=-f{}",
-        received,
+    perhaps(
+        |_| vec!["/home/evil/x.php".to_owned()],
+        syslog(
+            "web root: sendmail-php url={}/x, client=203.0.113.7, filename=/home/evil/x.php, uid=33, user=www-data, args=-f{}",
+            received,
+        ),
     ),
-    syslog(
-        "web root: sendmail-php url=h/, client=203.0.113.7, filename=/home/evil/x.php, uid=33, user=www-data, args={}",
-        received,
+    perhaps(
+        |_| vec!["/home/evil/x.php".to_owned()],
+        syslog(
+            "web root: sendmail-php url=h/, client=203.0.113.7, filename=/home/evil/x.php, uid=33, user=www-data, args={}",
+            received,
+        ),
+    ),
+    // Some servers leave what stands behind a script's name.
+    own(
+        old_script,
+        syslog(
+            "web root: sendmail-php url=h/, client=203.0.113.7, filename=/home/evil/x.php/{}, uid=33, user=www-data, args=",
+            received,
+        ),
+    ),
+    // An address, and nothing else, is what a server says of a visitor.
+    counts(
+        &["/home/evil/x.php"],
+        syslog(
+            "web root: sendmail-php url=h/, client={}, filename=/home/evil/x.php, uid=33, user=www-data, args=",
+            address,
+        ),
     ),
     syslog("web root: sendmail-php url=h/{}", cut),
     counts(
-        "/home/evil/new.php",
+        &["/home/evil/new.php"],
         syslog(
             "web root: sendmail-php v=2, url=h/{}, client={}, filename=/home/evil/new.php, uid=33, user=www-data, args=+{}",
             percent,
