@@ -42,9 +42,22 @@ measure() { # COMMAND…
 
 ms() { awk "BEGIN { printf \"%.1f ms\", $1 / 1000 }"; }
 ratio() { awk "BEGIN { printf \"%.2f\", $1 / $2 }"; }
-peak() { # COMMAND: its peak in KiB; of a pipe, that of its last command
-    local first=${1%|*}
+# The peak of a command in KiB; of a pipe, that of its last command. Fails where this does not end with the status, 0
+# if none is given, or another of the pipe fails: who crashes needs little memory. What it printed is left in the files
+# `printed` and `said`.
+peak() { # COMMAND [STATUS]
+    local first=${1%|*} wanted=${2-0} ended=(0 0)
     [[ $first != "$1" ]] || first=true
-    eval "$first" | /usr/bin/time -f %M bash -c "exec ${1##*|}" 2>&1 >/dev/null | tail -n 1
+    eval "$first" | /usr/bin/time -o peak -f %M bash -c "exec ${1##*|}" >printed 2>said || ended=("${PIPESTATUS[@]}")
+    [[ "${ended[*]}" == "0 $wanted" ]] || {
+        tail -n 5 said >&2
+        echo "$1: status ${ended[*]} (wanted $wanted)" >&2
+        return 1
+    }
+    tail -n 1 peak
 }
-memory() { peak "$1" | awk '{ printf "%.1f MiB", $1 / 1024 }'; } # COMMAND
+memory() { # COMMAND
+    local kib
+    kib=$(peak "$1") || return
+    awk "BEGIN { printf \"%.1f MiB\", $kib / 1024 }"
+}

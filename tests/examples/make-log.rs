@@ -6,8 +6,9 @@
 //! (in peace: 500 senders of a few addresses each), `names` (ever new names, and one in a thousand of a
 //! spammer's), `collide` (new names that hashes of old take for the same), `addresses` and `nets` (a sender
 //! from ever new addresses, or networks), `many` (a hundred such senders), `few-each` (ever more, of 80 messages each), `long` and `long-nets` (names, or
-//! networks, of 60 KiB), `repeated` (each line `message repeated 1000000 times`). The last line on stderr
-//! says how many messages count, and how many of them are of the busiest sender.
+//! networks, of 60 KiB), `repeated` (each line `message repeated 1000000 times`); or of ever new names, and one in a
+//! thousand of a spammer's, for the other programs: `helos` (of Exim's clients, with ever new ids), `scripts` (of PHP),
+//! `paths` (of the wrapper). The last line on stderr says how many messages count, and how many of them are of the busiest sender.
 
 use std::io::{self, BufWriter, Write};
 
@@ -83,6 +84,24 @@ impl Log {
             }
             "logins" | "names" | "collide" | "addresses" | "nets" | "many" | "few-each"
             | "long" | "long-nets" | "repeated" => self.login(format, n, &iso),
+            "helos" | "scripts" | "paths" => {
+                let name =
+                    if n.is_multiple_of(1000) { "spammer".into() } else { format!("n{n:x}") };
+                self.counted += 1;
+                self.busiest += u64::from(name == "spammer");
+                match format {
+                    "helos" => format!(
+                        "{date} {time} 1xVYRD-{:06}-0D <= a@example.org H=({name}) [192.0.2.{a}] P=esmtpa A=plain:u{n} S=902\n",
+                        n % 1_000_000
+                    ),
+                    "scripts" => format!(
+                        "[{day_month_year} {time} UTC] mail() on [/srv/www/{name}.php:12]: To: a@example.com -- Headers: x\n"
+                    ),
+                    _ => format!(
+                        "{iso} web web: sendmail-php url=h/, client=203.0.113.{a}, filename=/srv/www/{name}.php, uid=33, user=web, args=\n"
+                    ),
+                }
+            }
             "exim" => {
                 let user = self.sender(300);
                 let stamp = format!("{date} {time}");

@@ -1,10 +1,13 @@
 # shellcheck shell=bash
 # Logs as an attacker would have them, for the claims of memory and time.
 #
-# `attacks` prints a line each: WHAT | LOG | COMMAND | the peaceful LOG of the same size | the most MiB that it
-# may take | how many times as long as the peaceful one. A peaceful log is of few senders and addresses, whose
+# `attacks`, of postfix-spam-check, and `attacks_on_others` print a line each: WHAT | LOG | COMMAND | the peaceful LOG
+# of the same size, if it is compared with one | the most MiB that it may take | how many times as long as the peaceful
+# one | the status that it ends with. A peaceful log is of few senders and addresses, whose
 # texts come again and are known: it is read at several hundred MiB a second. Logs are made in
-# the folder SHARED, which is the current folder from here on; `with` makes one that is not there yet.
+# the folder SHARED, which is the current folder from here on; `with` makes one that is not there yet. Each log holds
+# messages of a spammer, in lines and NULs behind all else, that must be counted to the last: who crashes, or does not
+# read, may be as quick and small as he likes.
 
 . scripts/measure.bash
 need /usr/bin/time time
@@ -16,25 +19,44 @@ cd "$SHARED" || exit
 
 size=$(often 48 256)        # MiB of most logs
 names=$(often 192 1536)     # about seven million names in a GiB
+others=$(often 96 768)      # MiB of as ever new names for the other programs
 line=$(often 256 1024)      # MiB of one line, of NULs, of what a bomb unpacks to
-run="postfix-spam-check -p 1day $now --overrides=/dev/null"
+run="postfix-spam-check -p 1day $now --overrides=/dev/null --format=json"
+exim="exim-spam-check -p 1day -m 5 --auth $now --overrides=/dev/null --format=json"
+php="php-spam-check 5 $now --format=json"
+wrapper="php-legacy-spam-check 1440 5 $now --format=json"
 
 attacks() {
     local format
-    echo "ever new names|names-$names|$run -l|logins-$names|64|16"
+    echo "ever new names|names-$names|$run -l|logins-$names|64|16|0"
     for format in addresses nets few-each long long-nets repeated; do
-        echo "$(what_is $format)|$format-$size|$run -l|logins-$size|64|16"
+        echo "$(what_is $format)|$format-$size|$run -l|logins-$size|64|16|0"
     done
-    echo "names that collide in hashes of old, to new names|collide-$size|$run -l|names-$size|64|2"
+    echo "names that collide in hashes of old, to new names|collide-$size|$run -l|names-$size|64|2|0"
     # Memory grows with the senders near their limit, and streams keep a million names: so it is documented.
-    echo "a hundred senders beyond their limit, every address and network new|many-$size|$run -l|logins-$size|1024|16"
-    echo "colliding names through a pipe|collide-$size|$run -l - <|logins-$size|1024|16"
-    echo "ever new addresses, to be locked|addresses-$size|$run -d 5,5 -l|logins-$size|64|16"
-    echo "a line of $line MiB|line-$line|$run -l|logins-$line|64|2"
-    echo "a line of $line MiB through a pipe|line-$line|$run -l - <|logins-$line|64|2"
-    echo "$line MiB of NULs|nuls-$line|$run -l|logins-$line|64|2"
-    echo "a line of $line MiB in gzip|line-$line.gz|$run -l|logins-$line.gz|64|2"
-    echo "$line MiB of NULs in gzip|nuls-$line.gz|$run -l|logins-$line.gz|64|2"
+    echo "a hundred senders beyond their limit, every address and network new|many-$size|$run -l|logins-$size|1024|16|0"
+    # More than a million of them in the long run.
+    echo "colliding names through a pipe|collide-$size|$run -l - <|logins-$size|1024|16|$(often 0 1)"
+    echo "ever new addresses, to be locked|addresses-$size|$run -d 5,5 -l|logins-$size|64|16|0"
+    echo "a line of $line MiB|line-$line|$run -l|logins-$line|64|2|0"
+    echo "a line of $line MiB through a pipe|line-$line|$run -l - <|logins-$line|64|2|0"
+    echo "$line MiB of NULs|nuls-$line|$run -l|logins-$line|64|2|0"
+    echo "a line of $line MiB in gzip|line-$line.gz|$run -l|logins-$line.gz|64|2|0"
+    echo "$line MiB of NULs in gzip|nuls-$line.gz|$run -l|logins-$line.gz|64|2|0"
+}
+
+attacks_on_others() {
+    local program command
+    echo "exim-spam-check, ever new HELO names and ids|helos-$others|$exim -l||64||0"
+    echo "php-spam-check, ever new scripts|scripts-$others|$php -l||64||0"
+    echo "php-legacy-spam-check, ever new scripts|paths-$others|$wrapper -l||64||0"
+    for command in "$exim" "$php" "$wrapper"; do
+        program=${command%% *}
+        echo "$program, a line of $line MiB|line-$line|$command -l||64||0"
+        echo "$program, $line MiB of NULs|nuls-$line|$command -l||64||0"
+        echo "$program, a line of $line MiB in gzip|line-$line.gz|$command -l||64||0"
+        echo "$program, $line MiB of NULs in gzip|nuls-$line.gz|$command -l||64||0"
+    done
 }
 
 what_is() { # FORMAT
@@ -53,19 +75,39 @@ with() { # LOG: makes it
     [[ ! -e $1 ]] || return 0
     case $1 in
         *.gz) with "${1%.gz}" && gzip -1 -k "${1%.gz}" ;;
-        nuls-*) head -c "${mebibytes}M" /dev/zero >"$1" ;;
-        line-*) head -c "${mebibytes}M" /dev/zero | tr '\0' x >"$1" ;;
+        nuls-*) { head -c "${mebibytes}M" /dev/zero && last_lines; } >"$1" ;;
+        line-*) { head -c "${mebibytes}M" /dev/zero | tr '\0' x && last_lines; } >"$1" ;;
         *)
             make_log "$1" "$kind" "$mebibytes" 0.9
-            # Whoever counts wrongly may be as quick as he likes.
+            $(reader "$kind") -l "$1" >printed
             right "$1"
             ;;
     esac
 }
 
-right() { # LOG: the spammer is reported with all messages
-    local got want
-    want=$(awk '{ print $2 }' "$1.counts")
-    got=$($run -m 5 --format=json -l "$1" | sed -n 's/.*"sender":"spammer".*"messages":\([0-9]*\),.*/\1/p')
+last_lines() { # a hundred messages of the spammer, for each program
+    local number stamp=2026-11-23T17:57:00.123456+00:00
+    echo
+    for ((number = 0; number < 100; number++)); do
+        echo "$stamp mx postfix/smtpd[7]: 3F1A2B: client=unknown[203.0.113.7], sasl_method=PLAIN, sasl_username=spammer"
+        echo "$stamp mx exim[7]: 1xVYRD-0008Oo-22 <= a@b H=(spammer) [203.0.113.7] P=esmtp S=902"
+        echo "$stamp mx php: mail() on [/srv/www/spammer.php:1]: To: a@b -- Headers: x"
+        echo "$stamp mx web: sendmail-php url=h/, client=203.0.113.7, filename=/srv/www/spammer.php, uid=33, user=web, args="
+    done
+}
+
+reader() { # KIND-OF-LOG: the command that reads it
+    case $1 in
+        helos) echo "$exim" ;;
+        scripts) echo "$php" ;;
+        paths) echo "$wrapper" ;;
+        *) echo "$run -m 5" ;;
+    esac
+}
+
+right() { # LOG: the spammer was reported with all messages, in the file `printed`
+    local got want=100
+    [[ $1 == line-* || $1 == nuls-* ]] || want=$(awk '{ print $2 }' "${1%.gz}.counts")
+    got=$(sed -nE 's#.*"sender":"(/srv/www/)?spammer(\.php)?".*"messages":([0-9]*),.*#\3#p' printed)
     [[ $got == "$want" ]] || refuted "$1: the spammer has '$got'" "$want"
 }
