@@ -2,13 +2,14 @@
 //!
 //! START and END are Unix seconds; lines are spread evenly between them, with the stamps that rsyslog,
 //! Exim and PHP write today. FORMAT is `postfix` (a busy server: about one line in ten is an accepted
-//! login), `exim`, `php`, `php53` (without stamps), `wrapper`, or a log of logins and nothing else: `logins`
-//! (in peace: 500 senders of a few addresses each), `names` (ever new names, and one in a thousand of a
-//! spammer's), `collide` (new names that hashes of old take for the same), `addresses` and `nets` (a sender
-//! from ever new addresses, or networks), `many` (a hundred such senders), `few-each` (ever more, of 80 messages each), `long` and `long-nets` (names, or
-//! networks, of 60 KiB), `repeated` (each line `message repeated 1000000 times`); or of ever new names, and one in a
-//! thousand of a spammer's, for the other programs: `helos` (of Exim's clients, with ever new ids), `scripts` (of PHP),
-//! `paths` (of the wrapper). The last line on stderr says how many messages count, and how many of them are of the busiest sender.
+//! login), `exim`, `php`, `php53` (without stamps), `wrapper`, or a log of logins and nothing else: `logins` (in
+//! peace: 500 senders of a few addresses each), `names` (ever new names, and one in a thousand of a spammer's),
+//! `collide` (new names that hashes of old take for the same), `addresses` and `nets` (a sender from ever new
+//! addresses, or networks), `many` (a hundred such senders), `few-each` (ever more, of 80 messages each), `long`
+//! and `long-nets` (names, or networks, of 60 KiB), `repeated` (each line `message repeated 1000000 times`); or
+//! of ever new names, and one in a thousand of a spammer's, for the other programs: `helos` (of Exim's clients,
+//! with ever new ids), `scripts` (of PHP), `paths` (of the wrapper). The last line on stderr says how many
+//! messages count, and how many of them are of the busiest sender.
 
 use std::io::{self, BufWriter, Write};
 

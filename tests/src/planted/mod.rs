@@ -9,7 +9,8 @@
 //! There are no places that only a local user writes: he can write whole lines into syslog, and PHP's log. So
 //! there are none for code that PHP was given to run (`data://` URLs, `eval()`), for the recipient that a script
 //! hands to `error_log()`, for the arguments of a program; and none for a line break in Exim's
-//! `received_recipients` and `smtp_mailauth`, which the README names among the limits.
+//! `received_recipients` and `smtp_mailauth`, which the README names among the limits. Nor is there one for a client's
+//! address that a web server takes from a header as it is: the line of an old wrapper names whom the header says then.
 
 mod places;
 
