@@ -1,10 +1,12 @@
 //! A lock that is killed, or fails, at any system call leaves its file whole: as it was, or as it shall
 //! be. Both editors of a shadow file of NIS are tried, and the table of Postfix, under `strace`, which
-//! kills them or makes a call fail. Where there is no `strace`, or it may not trace, the test says so,
-//! and that is all.
+//! kills them or makes a call fail: for want of space, and where it writes, syncs or renames also by an error of
+//! the disk and because all is read-only. Files that are opened outside of the folder of the test are left alone.
+//! Where there is no `strace`, or it may not trace, the test says so, and that is all.
 
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -86,15 +88,54 @@ fn fresh(folder: &Path) {
     let _ = fs::remove_file(folder.join("table.db"));
 }
 
-fn traced(folder: &Path, command: &[String], injected: &str) -> Output {
+/// Runs a command under `strace` with some more options.
+fn traced(folder: &Path, command: &[String], options: &[String]) -> Output {
     Command::new("strace")
-        .args(["-f", "-o", "/dev/null", "-e"])
-        .arg(format!("inject={injected}"))
+        // With --seccomp-bpf it would be faster, and inject no signals.
+        .arg("-f")
+        .args(options)
         .args(command)
         .env(INSIDE, folder)
         .stdin(Stdio::null())
         .output()
         .expect("strace runs")
+}
+
+/// How often each of the calls is met, and the files of the folder that are opened.
+struct Reached {
+    times: HashMap<&'static str, usize>,
+    opened: Vec<String>,
+}
+
+fn reached(folder: &Path, command: &[String]) -> Reached {
+    let log = folder.join("strace");
+    let options = ["-qq", "-s", "1000", "-o", &log.display().to_string()].map(str::to_owned);
+    let calls = format!("trace={}", CALLS.join(","));
+    let out = traced(folder, command, &[&options[..], &["-e".to_owned(), calls]].concat());
+    assert!(out.status.success(), "undisturbed: {out:?}");
+    let (mut by_process, mut opened) = (HashMap::new(), Vec::new());
+    for line in fs::read_to_string(log).expect("a trace").lines() {
+        let (process, text) = line.split_once(' ').expect("a process");
+        let name = text.trim_start().split('(').next().unwrap_or_default();
+        let Some(call) = CALLS.into_iter().find(|call| *call == name) else { continue };
+        if call == "openat" {
+            let path = text.split('"').nth(1).expect("a path");
+            if !Path::new(path).starts_with(folder) {
+                continue;
+            }
+            opened.push(path.to_owned());
+        }
+        // strace counts for each process and thread alone.
+        *by_process.entry((call, process.to_owned())).or_insert(0) += 1;
+    }
+    opened.sort();
+    opened.dedup();
+    let mut times = HashMap::new();
+    for ((call, _), here) in by_process {
+        let most = times.entry(call).or_default();
+        *most = here.max(*most);
+    }
+    Reached { times, opened }
 }
 
 fn can_trace() -> bool {
@@ -109,6 +150,16 @@ fn can_trace() -> bool {
 /// The calls by which a file can come to harm.
 const CALLS: [&str; 6] = ["openat", "write", "fsync", "fchmod", "rename", "unlink"];
 
+/// What is done to a call.
+fn faults(call: &str) -> &'static [&'static str] {
+    match call {
+        "write" | "fsync" | "rename" => {
+            &["signal=KILL", "error=ENOSPC", "error=EIO", "error=EROFS"]
+        }
+        _ => &["signal=KILL", "error=ENOSPC"],
+    }
+}
+
 fn whole_at_every_call(this: &Try) {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
@@ -121,13 +172,27 @@ fn whole_at_every_call(this: &Try) {
     assert!(made.expect("sh runs").success());
     let file: PathBuf = folder.join(this.file);
     let command = (this.command)(folder);
+    fresh(folder);
+    let reached = reached(folder, &command);
+    for call in ["openat", "write", "fsync", "rename"] {
+        assert!(reached.times.contains_key(call), "it reaches {call}");
+    }
     let mut seen = [0, 0];
     for call in CALLS {
-        for how in ["signal=KILL", "error=ENOSPC"] {
-            let mut undisturbed = 0;
-            for when in 1..120 {
+        let log = folder.join("strace");
+        let mut only = vec![format!("-o{}", log.display()), format!("-etrace={call}")];
+        if call == "openat" {
+            only.extend(reached.opened.iter().map(|path| format!("-P{path}")));
+        }
+        for how in faults(call) {
+            for when in 1..=reached.times.get(call).copied().unwrap_or(0) {
                 fresh(folder);
-                let out = traced(folder, &command, &format!("{call}:{how}:when={when}"));
+                let inject = format!("-einject={call}:{how}:when={when}");
+                traced(folder, &command, &[&only[..], &[inject]].concat());
+                let trace = fs::read_to_string(&log).expect("a trace");
+                let met =
+                    ["(INJECTED)", "+++ killed by SIGKILL"].iter().any(|by| trace.contains(by));
+                assert!(met, "{call} {how} {when}: {trace}");
                 let text = fs::read_to_string(&file).expect("the file");
                 let whole = [this.before, &this.after].iter().position(|whole| *whole == text);
                 let Some(whole) = whole else { panic!("{call} {how} {when}: {text:?}") };
@@ -147,11 +212,6 @@ fn whole_at_every_call(this: &Try) {
                     file.file_name().expect("a name").display()
                 ));
                 assert!(!beside.exists(), "{call} {how} {when}");
-                // Not reached any more, or it makes no difference.
-                undisturbed = if out.status.success() { undisturbed + 1 } else { 0 };
-                if undisturbed == 12 {
-                    break;
-                }
             }
         }
     }
