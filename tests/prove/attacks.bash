@@ -19,7 +19,7 @@ cd "$SHARED" || exit
 
 size=$(often 48 256)        # MiB of most logs
 names=$(often 192 1536)     # about seven million names in a GiB
-others=$(often 96 768)      # MiB of as ever new names for the other programs
+others=$(often 64 768)      # MiB of as ever new names for the other programs
 line=$(often 256 1024)      # MiB of one line, of NULs, of what a bomb unpacks to
 run="postfix-spam-check -p 1day $now --overrides=/dev/null --format=json"
 exim="exim-spam-check -p 1day -m 5 --auth $now --overrides=/dev/null --format=json"
