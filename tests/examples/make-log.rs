@@ -6,8 +6,8 @@
 //! peace: 500 senders of a few addresses each), `names` (ever new names, and one in a thousand of a spammer's),
 //! `collide` (new names that hashes of old take for the same), `addresses` and `nets` (a sender from ever new
 //! addresses, or networks), `many` (a hundred such senders), `few-each` (ever more, of 80 messages each), `long`
-//! and `long-nets` (names, or networks, of 60 KiB), `repeated` (each line `message repeated 1000000 times`); or
-//! of ever new names, and one in a thousand of a spammer's, for the other programs: `helos` (of Exim's clients,
+//! and `long-nets` (names, or networks, of 60 KiB), `repeated` (each line `message repeated 1000000 times`),
+//! `suspects` (three such lines a name, and each name looks stolen); or of ever new names, and one in a thousand of a spammer's, for the other programs: `helos` (of Exim's clients,
 //! with ever new ids), `scripts` (of PHP), `paths` (of the wrapper). The last line on stderr says how many
 //! messages count, and how many of them are of the busiest sender.
 
@@ -84,7 +84,7 @@ impl Log {
                 text
             }
             "logins" | "names" | "collide" | "addresses" | "nets" | "many" | "few-each"
-            | "long" | "long-nets" | "repeated" => self.login(format, n, &iso),
+            | "long" | "long-nets" | "repeated" | "suspects" => self.login(format, n, &iso),
             "helos" | "scripts" | "paths" => {
                 let name =
                     if n.is_multiple_of(1000) { "spammer".into() } else { format!("n{n:x}") };
@@ -156,6 +156,10 @@ impl Log {
                 format!("user{user}@example.org"),
             ),
             "names" => (format!("unknown[{address}]"), format!("n{n:x}")),
+            "suspects" if n.is_multiple_of(3) => {
+                (format!("h1.{net}.example[{address}]"), format!("n{:x}", n / 3))
+            }
+            "suspects" => (format!("unknown[{address}]"), format!("n{:x}", n / 3)),
             "collide" => ("unknown[203.0.113.7]".into(), colliding(n)),
             "addresses" => (format!("unknown[{address}]"), "spammer".into()),
             "nets" => (format!("h1.{net}.example[{address}]"), "spammer".into()),
@@ -177,10 +181,14 @@ impl Log {
             "{:X}: client={client}, sasl_method=PLAIN, sasl_username={name}",
             0x3F00_0000 + n
         );
-        let times = if format == "repeated" { 1_000_000 } else { 1 };
+        let times = match format {
+            "repeated" => 1_000_000,
+            "suspects" => 40,
+            _ => 1,
+        };
         self.counted += times;
         self.busiest += if name == "spammer" { times } else { 0 };
-        if format == "repeated" {
+        if times > 1 {
             return format!(
                 "{iso} mail postfix/smtpd[4010]: message repeated {times} times: [ {message}]\n"
             );

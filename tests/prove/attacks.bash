@@ -35,6 +35,8 @@ attacks() {
     echo "names that collide in hashes of old, to new names|collide-$size|$run -l|names-$size|64|2|0"
     # Memory grows with the senders near their limit, and streams keep a million names: so it is documented.
     echo "a hundred senders beyond their limit, every address and network new|many-$size|$run -l|logins-$size|1024|16|0"
+    # Each is a finding: compared is what it takes to report them without any to be locked.
+    echo "ever new senders that look stolen, to be locked|suspects-48|$run -d 1,1 --disable-command=/bin/true -l|suspects-48|1024|4|0"
     # More than a million of them in the long run.
     echo "colliding names through a pipe|collide-$size|$run -l - <|logins-$size|1024|16|$(often 0 1)"
     echo "ever new addresses, to be locked|addresses-$size|$run -d 5,5 -l|logins-$size|64|16|0"

@@ -254,7 +254,7 @@ impl Actor<'_> {
         &self,
         suspects: &[Suspect],
         state: &State,
-        look: Look<'_>,
+        mut look: Look<'_>,
     ) -> (Vec<Case>, Vec<Option<Action>>) {
         let (mut cases, mut actions) = (Vec::new(), Vec::new());
         // Postfix looks logins up in lower case.
@@ -284,9 +284,26 @@ impl Actor<'_> {
         if cases.is_empty() {
             return (cases, actions);
         }
-        let wanted: Vec<Wanted> =
-            cases.iter().map(|c| (suspects[c.number].sender.clone(), c.seen_locked)).collect();
-        match look(Lines::Log, &wanted) {
+        let wanted = |cases: &[Case]| -> Vec<Wanted> {
+            cases.iter().map(|c| (suspects[c.number].sender.clone(), c.seen_locked)).collect()
+        };
+        // All at once: the journal may be long.
+        let confirm = |cases: &mut [Case], look: &mut Look<'_>| {
+            let seen = look(Lines::Journal, &wanted(cases)).unwrap_or_default();
+            cases.iter_mut().zip(seen).for_each(|(case, seen)| case.confirmed = seen.enough);
+        };
+        let too_many = cases.len() > LOOKED_AT;
+        if too_many {
+            if self.verify_journal {
+                confirm(&mut cases, &mut look);
+            }
+            let messages = |case: &Case| suspects[case.number].counts.messages;
+            cases.sort_by_key(|case| (!case.confirmed, Reverse(messages(case)), case.number));
+            for case in cases.drain(LOOKED_AT..) {
+                actions[case.number] = Some(left_out());
+            }
+        }
+        match look(Lines::Log, &wanted(&cases)) {
             Some(all) => {
                 for (case, evidence) in cases.iter_mut().zip(all) {
                     case.sends = case.seen_locked.is_some() && evidence.counts.messages > 0;
@@ -307,16 +324,11 @@ impl Actor<'_> {
             }
         }
         let enough = |case: &Case| case.evidence.as_ref().is_some_and(|e| e.enough);
-        if self.verify_journal && cases.iter().any(enough) {
-            // All at once: the journal may be long.
-            let seen = look(Lines::Journal, &wanted).unwrap_or_default();
-            cases.iter_mut().zip(seen).for_each(|(case, seen)| case.confirmed = seen.enough);
+        if self.verify_journal && !too_many && cases.iter().any(enough) {
+            confirm(&mut cases, &mut look);
         }
         let messages = |case: &Case| case.evidence.as_ref().map_or(0, |e| e.counts.messages);
-        cases.sort_by_key(|case| (!case.confirmed, Reverse(messages(case)), case.number));
-        for case in cases.drain(LOOKED_AT.min(cases.len())..) {
-            actions[case.number] = Some(left_out());
-        }
+        cases.sort_by_key(|case| (Reverse(messages(case)), case.number));
         (cases, actions)
     }
 
