@@ -28,6 +28,11 @@ const fn counts(senders: &'static [&'static str], place: Place) -> Place {
     Place { counts: Counts::For(senders), ..place }
 }
 
+/// A place of which each line counts for the stranger's script.
+const fn by_script(place: Place) -> Place {
+    counts(&["/home/evil/x.php"], place)
+}
+
 /// A place of which a line counts for these senders, or has two readings.
 const fn perhaps(senders: fn(&str) -> Vec<String>, place: Place) -> Place {
     Place { counts: Counts::Perhaps(senders), ..place }
@@ -414,61 +419,40 @@ pub const PLACES: &[Place] = &[
         ),
     ),
     // PHP.
-    counts(
-        &["/home/evil/x.php"],
-        php("mail() on [/home/evil/x.php:1]: To: {} -- Headers: {} -- Subject: {}", blanked),
-    ),
-    counts(
-        &["/home/evil/x.php"],
-        php("mail() on [/home/evil/x.php(3) : eval()'d code:1]: To: {} -- Headers: ", blanked),
-    ),
-    counts(
-        &["/home/evil/x.php"],
-        php("mail() on [/home/evil/x.php:1]: To: a@b -- Headers:  -- Subject: {}", folded),
-    ),
-    counts(
-        &["/home/evil/x.php"],
-        php("mail() on [/home/evil/x.php:1]: To: {} -- Headers:  -- Subject: {}", folded_by_tab),
-    ),
-    counts(
-        &["/home/evil/x.php"],
-        php("mail() on [/home/evil/x.php:1]: To: a@b -- Headers: {} -- Subject: x", headers),
-    ),
+    by_script(php("mail() on [/home/evil/x.php:1]: To: {} -- Headers: {} -- Subject: {}", blanked)),
+    by_script(php(
+        "mail() on [/home/evil/x.php(3) : eval()'d code:1]: To: {} -- Headers: ",
+        blanked,
+    )),
+    by_script(php("mail() on [/home/evil/x.php:1]: To: a@b -- Headers:  -- Subject: {}", folded)),
+    by_script(php(
+        "mail() on [/home/evil/x.php:1]: To: {} -- Headers:  -- Subject: {}",
+        folded_by_tab,
+    )),
+    by_script(php("mail() on [/home/evil/x.php:1]: To: a@b -- Headers: {} -- Subject: x", headers)),
     // A file that a visitor sent, and named, stays in its folder.
     own(script, php("mail() on [/home/evil/uploads/{}.php:1]: To: a@b -- Headers: x", file_name)),
-    counts(
-        &["/home/evil/x.php"],
-        syslog("web php: mail() on [/home/evil/x.php:1]: To: {} -- Headers: x", received),
+    by_script(syslog("web php: mail() on [/home/evil/x.php:1]: To: {} -- Headers: x", received)),
+    sent(
+        without_controls,
+        by_script(syslog(
+            "web php: mail() on [/home/evil/x.php:1]: To: {} -- Headers:  -- Subject: {}",
+            folded,
+        )),
     ),
     sent(
         without_controls,
-        counts(
-            &["/home/evil/x.php"],
-            syslog(
-                "web php: mail() on [/home/evil/x.php:1]: To: {} -- Headers:  -- Subject: {}",
-                folded,
-            ),
-        ),
+        by_script(syslog(
+            "web php: mail() on [/home/evil/x.php:1]: To: {} -- Headers:  -- Subject: {}",
+            folded_by_tab,
+        )),
     ),
     sent(
         without_controls,
-        counts(
-            &["/home/evil/x.php"],
-            syslog(
-                "web php: mail() on [/home/evil/x.php:1]: To: {} -- Headers:  -- Subject: {}",
-                folded_by_tab,
-            ),
-        ),
-    ),
-    sent(
-        without_controls,
-        counts(
-            &["/home/evil/x.php"],
-            syslog(
-                "web php: mail() on [/home/evil/x.php:1]: To: a@b -- Headers: {} -- Subject: x",
-                headers,
-            ),
-        ),
+        by_script(syslog(
+            "web php: mail() on [/home/evil/x.php:1]: To: a@b -- Headers: {} -- Subject: x",
+            headers,
+        )),
     ),
     syslog("web php:  {}", received),
     // The wrapper.
@@ -502,13 +486,10 @@ pub const PLACES: &[Place] = &[
         ),
     ),
     // An address, and nothing else, is what a server says of a visitor.
-    counts(
-        &["/home/evil/x.php"],
-        syslog(
-            "web root: sendmail-php url=h/, client={}, filename=/home/evil/x.php, uid=33, user=www-data, args=",
-            address,
-        ),
-    ),
+    by_script(syslog(
+        "web root: sendmail-php url=h/, client={}, filename=/home/evil/x.php, uid=33, user=www-data, args=",
+        address,
+    )),
     syslog("web root: sendmail-php url=h/{}", cut),
     counts(
         &["/home/evil/new.php"],
