@@ -225,21 +225,25 @@ fn authenticated_id(walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
             Some(End::Authenticated(id)) => {
                 let of_helo = memchr::memmem::find(id, b") [").is_some();
                 let mut inside = positions(id, b" P=").map(|at| Walk::new(&id[at + 3..]));
-                let two = (of_ident || of_helo) && inside.any(is_protocol);
+                // A size in the id is none: it would end there.
+                let two = (of_ident || of_helo) && inside.any(|here| is_protocol(here, false));
                 return (!two).then_some(id);
             }
-            None if of_ident && !is_protocol(here) => {}
+            None if of_ident && !is_protocol(here, true) => {}
             _ => return None,
         }
     }
     None
 }
 
-/// Whether these are the fields of a protocol, from behind ` P=` on, up to an id, a size or the end.
-fn is_protocol(mut walk: Walk<'_>) -> bool {
-    const NEXT: [&[u8]; 4] = [b" DN=\"", b" SNI=", b" A=", b" S="];
+/// Whether these are the fields of a protocol, from behind ` P=` on, up to an id, the end or, `with_size`,
+/// a size.
+fn is_protocol(mut walk: Walk<'_>, with_size: bool) -> bool {
+    const NEXT: [&[u8]; 3] = [b" DN=\"", b" SNI=", b" A="];
     take_protocol(&mut walk).is_some()
-        && (walk.is_done() || NEXT.iter().any(|next| walk.rest().starts_with(next)))
+        && (walk.is_done()
+            || NEXT.iter().any(|next| walk.rest().starts_with(next))
+            || (with_size && walk.rest().starts_with(b" S=")))
 }
 
 /// How a line of the grammar goes on behind ` P=`.

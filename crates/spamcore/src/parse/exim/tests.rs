@@ -165,6 +165,10 @@ fn authenticated_ids() {
         ("P=esmtpa A=plain:v S=1 P=esmtp S=4", "v S=1 P=esmtp"),
         ("U=x P=esmtpa A=plain:v P=esmtp, x S=4", "v P=esmtp, x"),
         ("U=x P=esmtpa A=plain:v) [1.1.1.1] S=4", "v) [1.1.1.1]"),
+        (
+            "P=esmtpa A=plain:v H=(x) [1.1.1.1] P=esmtp S=4, y S=4",
+            "v H=(x) [1.1.1.1] P=esmtp S=4, y",
+        ),
     ] {
         let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
         assert_eq!(show(&line), format!("Helo pc A={want} 1"), "{rest}");
