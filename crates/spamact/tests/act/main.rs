@@ -450,9 +450,12 @@ fn who_sends_on_is_told_from_a_pipe_too() {
     let pipe = |_, _: &[Wanted]| None;
     assert_eq!(host.run_with(&stolen("alice", NOW - 60), pipe, false).actions, [Action::Disabled]);
     host.set(NOW + 1200);
-    let run = host.run_with(&stolen("alice", NOW + 60), pipe, false);
+    let log = [stolen("alice", NOW + 60), stolen("alice", NOW + 70)].concat();
+    let run = host.run_with(&log, pipe, false);
     assert_eq!((run.actions, run.failures.len()), (vec![Action::StillSending], 1));
-    assert!(host.read("mails").contains("4 messages in 1 hour from 4 networks"));
+    assert!(
+        host.read("mails").contains("Newer than the lock: 8 messages in 1 hour from 8 networks")
+    );
 }
 
 #[test]
