@@ -24,6 +24,7 @@ fn senders_of_every_kind() {
         ("\"spaced user\"@w U=spaced user P=local S=4", "User spaced user 1"),
         ("<> R=1xVYRD-0008N8-0D U=Debian-exim P=local S=3", "User Debian-exim 1"),
         ("a@b U=www Ci=123 P=local S=307", "User www 1"),
+        ("a@b U=www P=asmtp A=plain:bob S=307", "User www A=bob 1"),
         ("a@b U=www Ci=1-3 P=local S=307", "User www Ci=1-3 1"),
         ("a@b H=mx1.example.com [192.0.2.1] P=esmtp S=4 id=1@x", "HostName mx1.example.com 1"),
         ("a@b H=mx1.example.com [192.0.2.1]:2525 P=esmtp S=4", "HostName mx1.example.com 1"),
