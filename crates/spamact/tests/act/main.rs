@@ -448,9 +448,13 @@ fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
 fn who_sends_on_is_told_from_a_pipe_too() {
     let host = Host::local();
     let pipe = |_, _: &[Wanted]| None;
-    assert_eq!(host.run_with(&stolen("alice", NOW - 60), pipe, false).actions, [Action::Disabled]);
+    let log = stolen("alice", NOW - 3);
+    assert_eq!(host.run_with(&log, pipe, false).actions, [Action::Disabled]);
+    host.set(NOW + 60);
+    let run = host.run_with(&log, pipe, false);
+    assert_eq!(run.actions, [Action::AlreadyDisabled], "the last is of that very second");
     host.set(NOW + 1200);
-    let log = [stolen("alice", NOW + 60), stolen("alice", NOW + 70)].concat();
+    let log = [stolen("alice", NOW + 70), stolen("alice", NOW + 80)].concat();
     let run = host.run_with(&log, pipe, false);
     assert_eq!((run.actions, run.failures.len()), (vec![Action::StillSending], 1));
     assert!(
