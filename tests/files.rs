@@ -121,6 +121,19 @@ fn the_period_reaches_into_elders_and_no_further() {
 }
 
 #[test]
+fn what_was_in_the_way_of_a_new_log_is_read_and_says_nothing_of_others() {
+    let folder = Folder::new();
+    let log = folder.file("mail.log", accepted("17:50:00", "bob"));
+    folder.file("mail.log.1", accepted("17:30:00", "bob"));
+    folder.file("mail.log-2026112317.backup", accepted("17:49:00", "bob"));
+    folder.file("mail.log-2026112311.backup", accepted("11:00:00", "bob"));
+    let run = check(&[&log]);
+    assert_eq!((run.status, &run.err[..]), (Some(0), ""));
+    assert_eq!(counts(&run), ["bob 3"]);
+    assert!(run.text().contains(" -- Nov 23 17:30:00 "), "in the order in which they were written");
+}
+
+#[test]
 fn elders_are_unpacked_by_their_content() {
     for (program, suffix) in [("gzip", ".gz"), ("xz", ".xz"), ("zstd", ".zst")] {
         let folder = Folder::new();

@@ -1,7 +1,8 @@
 //! A log and its rotated elders, as `logrotate` and `newsyslog` name them.
 //!
 //! `LOG.1`, `LOG-YYYYMMDD` or `LOG-YYYY-MM-DD` (with a time too), `LOG-SECONDS`, each perhaps compressed;
-//! of `mail.log` also `mail.1.log` and so on (logrotate's `extension`). They stand beside the log, or beside
+//! of `mail.log` also `mail.1.log` and so on (logrotate's `extension`). `LOG-YYYYMMDDHH.backup` is what a
+//! program wrote between logrotate's two steps, when it had made the new log before logrotate could. They stand beside the log, or beside
 //! what it is a symbolic link to. The newest is opened first and all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
 //! it has (by device and inode). When names and files have changed while they were opened, everything
 //! is opened anew. An elder that begins as the log does and was written just now may be a copy
@@ -102,8 +103,7 @@ fn stays_away(path: &Path, wall: SystemTime) -> bool {
         Some(wall.duration_since(written).unwrap_or_default())
     };
     std::fs::metadata(path).is_err_and(missing)
-        && elders_of(path)
-            .is_ok_and(|names| names.first().and_then(age).is_some_and(|age| age < LATELY))
+        && elders_of(path).is_ok_and(|names| names.iter().filter_map(age).any(|age| age < LATELY))
 }
 
 /// Looks at a log. One that is missing while its elders are there is being rotated: it will be back.
@@ -201,6 +201,9 @@ impl Attempt {
                 Input::Plain { .. } => newest_in(&file, instant_of).is_none_or(|at| at > start),
                 _ => needed_if_packed,
             };
+            if !needed && is_backup(&name) {
+                continue;
+            }
             if !needed {
                 return;
             }
@@ -291,8 +294,10 @@ fn elders_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
     });
     let mut numbered: Vec<_> = Vec::new();
     let mut dated: Vec<_> = Vec::new();
+    let mut backups: Vec<_> = Vec::new();
     for (age, _, path) in found {
         match age {
+            Age::Backup(_) => backups.push(path),
             Age::Number(_) => numbered.push(path),
             Age::Date(_) => dated.push(path),
         }
@@ -301,7 +306,7 @@ fn elders_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
     let newest = |paths: &[PathBuf]| paths.first().and_then(|path| written(path));
     let (first, second) =
         if newest(&dated) >= newest(&numbered) { (dated, numbered) } else { (numbered, dated) };
-    Ok(first.into_iter().chain(second).collect())
+    Ok(backups.into_iter().chain(first).chain(second).collect())
 }
 
 fn written(path: &Path) -> Option<SystemTime> {
@@ -318,6 +323,8 @@ fn folder_of(path: &Path) -> &Path {
 /// How old an elder is by its name; the newest is the least.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Age {
+    /// Of whatever time: it does not say how old others are.
+    Backup(Reverse<Vec<u8>>),
     Number(u64),
     Date(Reverse<Vec<u8>>),
 }
@@ -328,12 +335,24 @@ fn age_of(name: &[u8], log: &[u8]) -> Option<(Age, bool)> {
     const PACKED: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
     let plain = PACKED.iter().find_map(|packed| name.strip_suffix(*packed));
     let name = plain.unwrap_or(name);
+    if let Some(suffix) = name.strip_prefix(log).and_then(|name| name.strip_suffix(BACKUP)) {
+        let hour = suffix.strip_prefix(b"-").filter(|hour| hour.len() == 10)?;
+        let digits = hour.iter().all(u8::is_ascii_digit);
+        return digits.then(|| (Age::Backup(Reverse(hour.to_vec())), plain.is_some()));
+    }
     let behind = || age(name.strip_prefix(log)?);
     let before_extension = || {
         let dot = log.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0)?;
         age(name.strip_prefix(&log[..dot])?.strip_suffix(&log[dot..])?)
     };
     Some((behind().or_else(before_extension)?, plain.is_some()))
+}
+
+/// How logrotate ends the name of a file that was in the way of the new log.
+const BACKUP: &[u8] = b".backup";
+
+fn is_backup(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(BACKUP)
 }
 
 /// What a suffix says.
@@ -449,6 +468,9 @@ mod tests {
             ("mail.1.log", true),
             ("mail.log", false),
             ("mail.log.gz", false),
+            ("mail.log-2026112317.backup", true),
+            ("mail.log-20261123.backup", false),
+            ("mail.log.backup", false),
             ("mail.log.old", false),
             ("mail.old.log", false),
             ("mail.log-2026", false),
@@ -483,9 +505,19 @@ mod tests {
 
     #[test]
     fn the_newest_elder_comes_first() {
-        let numbered = ["log", "log.1", "log.10.gz", "log.2", "log.2.gz", "log.x", "log.3.xz"];
+        let numbered = [
+            "log",
+            "log.1",
+            "log.10.gz",
+            "log.2",
+            "log.2.gz",
+            "log.x",
+            "log.3.xz",
+            "log-2026112317.backup",
+        ];
         let at = folder("numbers", &numbered);
-        assert_eq!(names(&at.join("log")), ["log.1", "log.2", "log.3.xz", "log.10.gz"]);
+        let want = ["log-2026112317.backup", "log.1", "log.2", "log.3.xz", "log.10.gz"];
+        assert_eq!(names(&at.join("log")), want);
         std::fs::remove_dir_all(&at).expect("it was just made");
 
         let dated = [
