@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use spamcore::window::Period;
-use spamcore::zone::Zone;
+use spamcore::time::window::Period;
+use spamcore::time::zone::Zone;
 use tests::{Folder, NOW, accepted, program, run};
 
 const PROGRAMS: [&str; 4] =

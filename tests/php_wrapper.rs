@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use spamcore::parse::php_legacy::PhpLegacy;
+use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::{Hit, Parser, unescaped};
 use tests::Folder;
 
@@ -165,7 +165,7 @@ fn assert_sent(sent: &Sent, args: &[&[u8]]) {
 
 /// The script that a line counts for, as `php-legacy-spam-check` reads it.
 fn script(line: &[u8]) -> Result<Option<Vec<u8>>, String> {
-    match PhpLegacy.line(line).hit {
+    match PhpWrapper.line(line).hit {
         None => Ok(None),
         Some(Hit::Counts(event, 1)) => Ok(Some(event.sender.to_vec())),
         Some(Hit::Escaped(event, 1)) => Ok(Some(unescaped(event.sender))),

@@ -1,15 +1,15 @@
 //! What must hold of every parser, whatever a line holds.
 
 use proptest::prelude::*;
-use spamcore::clock::Clock;
 use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
-use spamcore::parse::php_legacy::PhpLegacy;
+use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
 use spamcore::parse::{Event, Hit, Parser, Stamped};
 use spamcore::report::escaped;
-use spamcore::window::Period;
-use spamcore::zone::Zone;
+use spamcore::time::clock::Clock;
+use spamcore::time::window::Period;
+use spamcore::time::zone::Zone;
 use tests::planted;
 
 /// The event of a line, if it counts.
@@ -36,7 +36,7 @@ fn read_all(line: &[u8]) {
     read(&Postfix, line);
     read(&Exim { authenticated: true }, line);
     read(&Php, line);
-    read(&PhpLegacy, line);
+    read(&PhpWrapper, line);
 }
 
 /// Text as a stranger would plant it.
@@ -62,7 +62,7 @@ fn of_victim(log: planted::Log, line: &[u8]) -> Option<&'static str> {
         ("postfix", syslog && victim(event(&Postfix, line))),
         ("exim", log != planted::Log::Php && victim(event(&exim, line))),
         ("php", log != planted::Log::Exim && victim(event(&Php, line))),
-        ("wrapper", syslog && victim(event(&PhpLegacy, line))),
+        ("wrapper", syslog && victim(event(&PhpWrapper, line))),
     ]
     .into_iter()
     .find_map(|(parser, hit)| hit.then_some(parser))
@@ -109,7 +109,7 @@ proptest! {
         // What it does not escape is of no value that it writes.
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"/.:=%".contains(&b);
         if !text.bytes().all(plain) {
-            prop_assert!(event(&PhpLegacy, line.as_bytes()).is_none(), "{}", line);
+            prop_assert!(event(&PhpWrapper, line.as_bytes()).is_none(), "{}", line);
         }
     }
 

@@ -13,13 +13,13 @@
 use std::fs;
 use std::path::Path;
 
-use spamcore::clock::Clock;
 use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
-use spamcore::parse::php_legacy::PhpLegacy;
+use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
 use spamcore::parse::{Hit, Kind, Line, Parser, Stamped, unescaped};
-use spamcore::zone::Zone;
+use spamcore::time::clock::Clock;
+use spamcore::time::zone::Zone;
 
 const NOW: i64 = 1_795_458_600;
 
@@ -40,7 +40,7 @@ fn php() {
 
 #[test]
 fn php_legacy() {
-    check("php_legacy", &PhpLegacy, 6);
+    check("php_legacy", &PhpWrapper, 6);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn no_line_is_of_two_formats() {
         ("postfix", &|line| Postfix.line(line).hit.is_some()),
         ("exim", &|line| Exim::default().line(line).hit.is_some()),
         ("php", &|line| Php.line(line).hit.is_some()),
-        ("php_legacy", &|line| PhpLegacy.line(line).hit.is_some()),
+        ("php_legacy", &|line| PhpWrapper.line(line).hit.is_some()),
     ];
     for (file, _) in &parsers {
         for (number, expected, line) in samples(file) {

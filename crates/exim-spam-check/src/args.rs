@@ -3,13 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
-use spamcore::cli::common::{self, Common, HasCommon, Job, Outcome, why};
+use spamcore::cli::options::{self, Common, HasCommon, Job, Outcome, why};
 use spamcore::cli::{Argument, Opt, Program, Value, text};
 use spamcore::host::Host;
-use spamcore::network::Webmail;
 use spamcore::parse::exim::Exim;
 use spamcore::report::Style;
-use spamcore::window::Period;
+use spamcore::tally::network::Webmail;
+use spamcore::time::window::Period;
 
 /// The program.
 pub const PROGRAM: Program<Args> = Program {
@@ -29,11 +29,11 @@ pub const PROGRAM: Program<Args> = Program {
             help: "How far back, in seconds; or a PERIOD.",
             set: set_period,
         },
-        common::max_argument(),
+        options::max_argument(),
     ],
     options: &[
-        common::period(),
-        common::max_connections("Report senders with more than so many messages. Default: 90."),
+        options::period(),
+        options::max_connections("Report senders with more than so many messages. Default: 90."),
         Opt {
             long: "auth",
             aliases: &[],
@@ -45,11 +45,11 @@ pub const PROGRAM: Program<Args> = Program {
                 Ok(())
             },
         },
-        common::overrides(),
-        common::logs(),
-        common::now(),
-        common::format(),
-        common::exit_code(),
+        options::overrides(),
+        options::logs(),
+        options::now(),
+        options::format(),
+        options::exit_code(),
     ],
     chapters: &[],
     files: &[
@@ -95,7 +95,7 @@ fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
     let value = text(value)?;
     let seconds = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     let period = if seconds { Period::of_seconds(value) } else { Period::parse(value) };
-    common::set_period(args, period.map_err(why)?)
+    options::set_period(args, period.map_err(why)?)
 }
 
 /// Runs the program.
@@ -104,7 +104,7 @@ pub fn run(
     host: Host,
     out: &mut impl Write,
 ) -> Outcome {
-    common::run(&PROGRAM, arguments, out, |args: Args, out| {
+    options::run(&PROGRAM, arguments, out, |args: Args, out| {
         let Ok(period) = Period::parse("1hour") else { unreachable!("it is a period") };
         let job = Job {
             parser: Exim { authenticated: args.authenticated },

@@ -3,14 +3,14 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
-use spamcore::cli::common::{self, Common, Job, Outcome, why};
+use spamcore::cli::options::{self, Common, Job, Outcome, why};
 use spamcore::cli::{Argument, Program, number};
 use spamcore::host::Host;
-use spamcore::network::Webmail;
-use spamcore::parse::php_legacy::PhpLegacy;
+use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::report::Style;
 use spamcore::source::journal::Origin;
-use spamcore::window::Period;
+use spamcore::tally::network::Webmail;
+use spamcore::time::window::Period;
 
 /// The program.
 pub const PROGRAM: Program<Common> = Program {
@@ -31,16 +31,16 @@ pub const PROGRAM: Program<Common> = Program {
         Argument {
             name: "MAX_MAILS",
             help: "How many mails are too many. Default: 10.",
-            set: |args, value| common::set_limit(args, value),
+            set: |args, value| options::set_limit(args, value),
         },
     ],
     options: &[
-        common::logs(),
-        common::journal(),
-        common::now(),
-        common::format(),
-        common::null(),
-        common::exit_code(),
+        options::logs(),
+        options::journal(),
+        options::now(),
+        options::format(),
+        options::null(),
+        options::exit_code(),
     ],
     chapters: &[(
         "THE WRAPPER",
@@ -80,7 +80,7 @@ pub const PROGRAM: Program<Common> = Program {
 fn set_minutes(args: &mut Common, value: &OsStr) -> Result<(), String> {
     let minutes = number(value)?;
     let stretched = minutes.checked_add(minutes / 5).ok_or("the number is too large")?;
-    common::set_period(args, Period::of_minutes(stretched).map_err(why)?)
+    options::set_period(args, Period::of_minutes(stretched).map_err(why)?)
 }
 
 /// Runs the program.
@@ -89,10 +89,10 @@ pub fn run(
     host: Host,
     out: &mut impl Write,
 ) -> Outcome {
-    common::run(&PROGRAM, arguments, out, |args: Common, out| {
+    options::run(&PROGRAM, arguments, out, |args: Common, out| {
         let Ok(period) = Period::parse("12minutes") else { unreachable!("it is a period") };
         let job = Job {
-            parser: PhpLegacy,
+            parser: PhpWrapper,
             period,
             limit: 10,
             exclusive: false,

@@ -3,14 +3,14 @@
 use std::ffi::OsString;
 use std::io::Write;
 
-use spamcore::cli::common::{self, Common, Job, Outcome};
+use spamcore::cli::options::{self, Common, Job, Outcome};
 use spamcore::cli::{Argument, Program};
 use spamcore::host::Host;
-use spamcore::network::Webmail;
 use spamcore::parse::php::Php;
 use spamcore::report::Style;
 use spamcore::source::journal::Origin;
-use spamcore::window::Period;
+use spamcore::tally::network::Webmail;
+use spamcore::time::window::Period;
 
 /// The program.
 pub const PROGRAM: Program<Common> = Program {
@@ -29,15 +29,15 @@ pub const PROGRAM: Program<Common> = Program {
     arguments: &[Argument {
         name: "MAX_DAILY_MAILS",
         help: "How many mails a day are too many. Default: 500.",
-        set: |args, value| common::set_limit(args, value),
+        set: |args, value| options::set_limit(args, value),
     }],
     options: &[
-        common::logs(),
-        common::journal(),
-        common::now(),
-        common::format(),
-        common::null(),
-        common::exit_code(),
+        options::logs(),
+        options::journal(),
+        options::now(),
+        options::format(),
+        options::null(),
+        options::exit_code(),
     ],
     chapters: &[(
         "THE LOG",
@@ -76,7 +76,7 @@ pub fn run(
     host: Host,
     out: &mut impl Write,
 ) -> Outcome {
-    common::run(&PROGRAM, arguments, out, |args: Common, out| {
+    options::run(&PROGRAM, arguments, out, |args: Common, out| {
         let Ok(period) = Period::parse("24hours") else { unreachable!("it is a period") };
         let job = Job {
             parser: Php,

@@ -4,21 +4,21 @@
 use spamact::account::{AccountName, Place, Realms};
 use spamact::act::undo::{Undo, is_open, list};
 use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted};
-use spamact::lock::{Command, Local, Master, Nis, Postfix, SaslAccess, Way};
 use spamact::mail::{Address, Login, Mailer, Route, Server};
-use spamact::once::WAIT;
-use spamact::site::{Site, local, local_now};
+use spamact::method::{Command, Local, Master, Nis, Postfix, SaslAccess, Way};
 use spamact::state::{Counts, Lock, State};
+use spamact::system::run_lock::WAIT;
+use spamact::system::site::{Site, local, local_now};
 use spamcore::check::{Checked, Message, Weight};
-use spamcore::cli::common::{Again, Outcome};
+use spamcore::cli::options::{Again, Outcome};
 use spamcore::error::chain;
 use spamcore::host::Host;
 use spamcore::parse::postfix;
 use spamcore::report::{self, Style};
-use spamcore::seen::Seen;
 use spamcore::tally::Only;
+use spamcore::tally::stats::Seen;
+use spamcore::time::zone::Zone;
 use spamcore::verdict::{Action, Finding};
-use spamcore::zone::Zone;
 use time::OffsetDateTime;
 
 use std::collections::{HashMap, HashSet};

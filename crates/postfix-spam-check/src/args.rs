@@ -5,16 +5,16 @@ use std::io::Write;
 
 use spamact::account::AccountName;
 use spamact::mail::{Address, Server};
-use spamact::site::{Site, clean_environment};
-use spamcore::cli::common::{self, Common, HasCommon, Job, Outcome, why};
+use spamact::system::site::{Site, clean_environment};
+use spamcore::cli::options::{self, Common, HasCommon, Job, Outcome, why};
 use spamcore::cli::{Argument, Opt, Program, Value, number, text};
 use spamcore::host::Host;
-use spamcore::network::Webmail;
 use spamcore::parse::postfix::Postfix;
 use spamcore::report::Style;
 use spamcore::source::journal::Origin;
+use spamcore::tally::network::Webmail;
+use spamcore::time::window::Period;
 use spamcore::verdict::Spread;
-use spamcore::window::Period;
 
 use crate::acting::Acting;
 
@@ -37,11 +37,11 @@ pub const PROGRAM: Program<Args> = Program {
     ],
     arguments: &[
         Argument { name: "PERIOD", help: "The same as --period.", set: set_period },
-        common::max_argument(),
+        options::max_argument(),
     ],
     options: &[
-        common::period(),
-        common::max_connections("Report senders with at least so many messages. Default: 90."),
+        options::period(),
+        options::max_connections("Report senders with at least so many messages. Default: 90."),
         Opt {
             long: "dissable-account",
             aliases: &["disable-account", "dissable-acount"],
@@ -230,12 +230,12 @@ pub const PROGRAM: Program<Args> = Program {
                 Ok(())
             },
         },
-        common::overrides(),
-        common::logs(),
-        common::journal(),
-        common::now(),
-        common::format(),
-        common::exit_code(),
+        options::overrides(),
+        options::logs(),
+        options::journal(),
+        options::now(),
+        options::format(),
+        options::exit_code(),
     ],
     chapters: &[(
         "DISABLING ACCOUNTS",
@@ -338,7 +338,7 @@ impl HasCommon for Args {
 }
 
 fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
-    common::set_period(args, Period::parse(text(value)?).map_err(why)?)
+    options::set_period(args, Period::parse(text(value)?).map_err(why)?)
 }
 
 /// `NETS,UNKNOWNS`, or one number for both.
@@ -368,7 +368,7 @@ pub fn run(
     site: &Site,
     out: &mut impl Write,
 ) -> Outcome {
-    common::run(&PROGRAM, arguments, out, |args: Args, out| {
+    options::run(&PROGRAM, arguments, out, |args: Args, out| {
         let mut acting = args.acting;
         acting.dry_run |= args.common.now.is_some();
         if let Err(why) = acting.check(args.spread.is_some()) {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use postfix_spam_check::args;
-use spamact::site::Site;
+use spamact::system::site::Site;
 use spamcore::host::Host;
 
 fn main() -> ExitCode {

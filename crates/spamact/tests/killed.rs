@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use spamact::AccountName;
-use spamact::lock::{Master, Nis, Postfix, SaslAccess, Way};
+use spamact::method::{Master, Nis, Postfix, SaslAccess, Way};
 
 /// The folder, where a test runs itself once more under `strace`.
 const INSIDE: &str = "SPAMACT_KILLED_INSIDE";

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 
 use spamact::account::{Place, Rules};
-use spamact::lock::{Local, Standing, Way};
+use spamact::method::{Local, Standing, Way};
 
 /// Set where the test runs itself once more, inside.
 const INSIDE: &str = "SPAMACT_PASSWD_INSIDE";

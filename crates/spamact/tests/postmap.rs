@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use spamact::AccountName;
-use spamact::lock::{Postfix, SaslAccess, Standing, Way};
+use spamact::method::{Postfix, SaslAccess, Standing, Way};
 
 #[test]
 fn the_real_postmap_compiles_and_finds_what_was_locked() {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use spamact::AccountName;
 use spamact::error::Error;
-use spamact::lock::{Master, Nis, Standing, Way};
+use spamact::method::{Master, Nis, Standing, Way};
 use tempfile::TempDir;
 
 const SHADOW: &str = "alice:$y$x:1::\nbob:$y$y:1::\nwww-data:$z:1::\nlast:$w:1::";

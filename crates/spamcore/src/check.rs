@@ -11,18 +11,18 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::clock::Clock;
-use crate::count::{Counter, End, Facts, Unclear};
 use crate::error::{Error, chain};
 use crate::host::Host;
-use crate::lines::{LONGEST, trimmed};
 use crate::parse::Parser;
+use crate::reader::{Counter, End, Facts, Unclear};
 use crate::report::shown;
 use crate::source::journal::{self, Entry, Journal, Origin};
+use crate::source::lines::{LONGEST, trimmed};
 use crate::source::{self, Log, LogFile, Part};
 use crate::tally::Tally;
-use crate::window::Window;
-use crate::zone::Zone;
+use crate::time::clock::Clock;
+use crate::time::window::Window;
+use crate::time::zone::Zone;
 
 /// How long a default log may stand still while the journal goes on. Seconds.
 const STALE: i64 = 24 * 3600;

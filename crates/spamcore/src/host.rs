@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{FileType, OFlags};
 
-use crate::zone::Zone;
+use crate::time::zone::Zone;
 
 /// The host, as a program finds it.
 #[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]

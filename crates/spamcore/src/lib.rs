@@ -1,7 +1,7 @@
 //! The reading half of spam-check: from the logs on disk to a report of who sends too much.
 //!
 //! ```text
-//! source → lines → parse → stamp, clock → window → tally → verdict → report
+//! source → parse → time → tally → verdict → report
 //! ```
 //!
 //! Each stage is a module; it knows the ones before it and none after it. [`check`] is the way through
@@ -14,29 +14,15 @@
 
 // In the order of the picture; the empty lines keep rustfmt from sorting them.
 
-pub mod walk;
+pub mod cursor;
+
+pub mod time;
 
 pub mod source;
 
-pub mod lines;
-
-pub mod stamp;
-
-pub mod zone;
-
-pub mod clock;
-
 pub mod parse;
 
-pub mod window;
-
-pub mod network;
-
 pub mod limits;
-
-mod known;
-
-pub mod seen;
 
 pub mod tally;
 
@@ -44,7 +30,7 @@ pub mod verdict;
 
 pub mod report;
 
-pub mod count;
+pub mod reader;
 
 pub mod check;
 

@@ -1,8 +1,8 @@
 //! The verdict: who has sent too much, and whose account looks stolen. Pure.
 
 use crate::parse::Kind;
-use crate::seen::Seen;
 use crate::tally::Tally;
+use crate::tally::stats::Seen;
 
 /// The limits of `--disable-account`: beyond both, an account's mail comes from a botnet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,10 +109,10 @@ fn group(kind: Kind) -> Kind {
 mod tests {
     use super::*;
     use crate::limits::Limits;
-    use crate::network::Webmail;
     use crate::parse::{Client, Event};
     use crate::tally::Detail;
-    use crate::window::Window;
+    use crate::tally::network::Webmail;
+    use crate::time::window::Window;
 
     fn tally(limit: u64) -> Tally {
         Tally::new(

@@ -18,11 +18,11 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use spamcore::clock::{AHEAD, Clock, Reading};
-use spamcore::stamp::Stamp;
-use spamcore::walk::Walk;
-use spamcore::window::Period;
-use spamcore::zone::Zone;
+use spamcore::cursor::Walk;
+use spamcore::time::clock::{AHEAD, Clock, Reading};
+use spamcore::time::stamp::Stamp;
+use spamcore::time::window::Period;
+use spamcore::time::zone::Zone;
 use table::{Meaning, Table, calendar, civil, date};
 
 /// The zones, and the first of the two years.

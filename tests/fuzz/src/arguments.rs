@@ -8,9 +8,9 @@ use std::os::unix::ffi::OsStringExt;
 use spamact::account::AccountName;
 use spamact::mail::{Address, Server};
 use spamcore::cli::{Parsed, Program};
-use spamcore::network::{Webmail, of_name};
-use spamcore::window::Period;
-use spamcore::zone::Zone;
+use spamcore::tally::network::{Webmail, of_name};
+use spamcore::time::window::Period;
+use spamcore::time::zone::Zone;
 
 use crate::parsing::NOW;
 

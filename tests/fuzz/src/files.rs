@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use spamact::account::AccountName;
 use spamact::state::State;
-use spamcore::lines::{split, trimmed};
 use spamcore::source::Log;
+use spamcore::source::lines::{split, trimmed};
 
 use crate::choices::Choices;
 use crate::packing::Packing;

@@ -2,15 +2,15 @@
 
 use std::cell::RefCell;
 
-use spamcore::clock::{AHEAD, Clock};
+use spamcore::cursor::Walk;
 use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
-use spamcore::parse::php_legacy::PhpLegacy;
+use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
 use spamcore::parse::{Event, Hit, Line, MOST_REPEATS, Parser, Stamped, syslog};
-use spamcore::stamp::{Minute, Stamp, StampZone};
-use spamcore::walk::Walk;
-use spamcore::zone::Zone;
+use spamcore::time::clock::{AHEAD, Clock};
+use spamcore::time::stamp::{Minute, Stamp, StampZone};
+use spamcore::time::zone::Zone;
 
 /// Now: 2026-11-23 17:58:00 UTC.
 pub(crate) const NOW: i64 = 1_795_456_680;
@@ -28,7 +28,7 @@ pub(crate) fn php(input: &[u8]) {
 }
 
 pub(crate) fn php_legacy(input: &[u8]) {
-    reads(&PhpLegacy, input);
+    reads(&PhpWrapper, input);
 }
 
 /// Whether a text is a part of a line, not only equal to one.

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use spamcore::clock::Clock;
-use spamcore::count::Counter;
 use spamcore::limits::Limits;
-use spamcore::lines::{LONGEST, Lines, head, split, trimmed};
-use spamcore::network::Webmail;
 use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
-use spamcore::parse::php_legacy::PhpLegacy;
+use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
 use spamcore::parse::{Hit, Kind, Parser, Stamped, unescaped};
+use spamcore::reader::Counter;
 use spamcore::source::Reader;
 use spamcore::source::journal::Entries;
+use spamcore::source::lines::{LONGEST, Lines, head, split, trimmed};
+use spamcore::tally::network::Webmail;
 use spamcore::tally::{Detail, Tally};
-use spamcore::window::Window;
-use spamcore::zone::Zone;
+use spamcore::time::clock::Clock;
+use spamcore::time::window::Window;
+use spamcore::time::zone::Zone;
 
 use crate::choices::Choices;
 use crate::parsing::NOW;
@@ -237,7 +237,7 @@ pub(crate) fn count(input: &[u8]) {
         0 => same(&Postfix, input),
         1 => same(&Exim { authenticated: true }, input),
         2 => same(&Php, input),
-        _ => same(&PhpLegacy, input),
+        _ => same(&PhpWrapper, input),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Claims about whole texts: limits, lists of names, password files, tables, what is shown.
 
 use spamact::account::{AccountName, Exempt, Place, Realms, Rules, Uids};
-use spamact::lock::table::{ACTION, Holder};
-use spamact::lock::{Standing, shadow, table};
+use spamact::method::table::{ACTION, Holder};
+use spamact::method::{Standing, shadow, table};
 use spamcore::limits::Limits;
 
 pub(crate) fn escaped(input: &[u8]) {

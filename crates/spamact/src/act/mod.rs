@@ -29,12 +29,12 @@ use spamcore::verdict::Action;
 use time::OffsetDateTime;
 
 use crate::account::{AccountName, Place, Refusal, Rules};
-use crate::audit::Audit;
 use crate::error::Error;
-use crate::lock::{Local, Standing, Way};
 use crate::mail::{Address, Mailer};
-use crate::once::Once;
+use crate::method::{Local, Standing, Way};
 use crate::state::{Counts, State};
+use crate::system::run_lock::Once;
+use crate::system::syslog::Audit;
 use run::{Run, send_all};
 
 /// A sender that is reported and beyond both limits, by all its lines in the period.

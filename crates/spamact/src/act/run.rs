@@ -14,10 +14,10 @@ use time::OffsetDateTime;
 use super::{Actor, Case, Evidence, Finding, Suspect, UNCONFIRMED, failure};
 use crate::account::AccountName;
 use crate::error::Error;
-use crate::lock::{Standing, Way};
+use crate::method::{Standing, Way};
 use crate::notice::{Head, Incident, Text, What};
-use crate::once::Once;
 use crate::state::{Counts, Kind, Lock, State};
+use crate::system::run_lock::Once;
 
 /// Why an account is not locked for whose maps of NIS `make` fails.
 const UNFINISHED: &str = "a lock that was begun cannot be finished";

@@ -9,11 +9,11 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::account::{AccountName, Realms};
-use crate::audit::Audit;
 use crate::error::Error;
-use crate::lock::{Standing, Way};
-use crate::once::{Once, WAIT};
+use crate::method::{Standing, Way};
 use crate::state::{Lock, State};
+use crate::system::run_lock::{Once, WAIT};
+use crate::system::syslog::Audit;
 
 /// What was locked, a line a lock: account, when, how, on what counts, and whether it was opened again by
 /// other means. `local` turns Unix seconds into local time; `open` says whether an account is open in the

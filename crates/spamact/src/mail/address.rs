@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::Error;
-use crate::printable::cut;
+use crate::system::printable::cut;
 
 /// RFC 5321, 4.5.3.1.3: a path has 256 bytes, two of them brackets.
 const LONGEST: usize = 254;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::Address;
 use crate::error::Error;
-use crate::run::run;
+use crate::system::process::run;
 
 /// Sends a mail, its lines ended by CR LF.
 pub(super) fn send(

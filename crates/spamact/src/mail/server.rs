@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::Address;
 use crate::error::Error;
-use crate::printable::cut;
+use crate::system::printable::cut;
 
 /// No name of a host is longer.
 const LONGEST_HOST: usize = 253;

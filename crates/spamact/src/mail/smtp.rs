@@ -27,7 +27,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::server::Tls;
 use super::{Address, Login, Patience, Server};
 use crate::error::{DATA, Error};
-use crate::printable::cut;
+use crate::system::printable::cut;
 
 /// How much is shown of what a server says.
 const LONGEST_ANSWER: usize = 300;

@@ -11,7 +11,7 @@ use time::macros::format_description;
 
 use super::{Incident, What};
 use crate::account::AccountName;
-use crate::printable::cut;
+use crate::system::printable::cut;
 
 /// How many log lines, networks and addresses are shown.
 const LINES: usize = 10;

@@ -16,8 +16,8 @@ use time::macros::format_description;
 
 use crate::account::AccountName;
 use crate::mail::Address;
-use crate::printable::{cut, printable};
 use crate::state::{Counts, Kind};
+use crate::system::printable::{cut, printable};
 
 /// RFC 5322, 2.1.1: a line has 998 bytes at most. Some are left for what a relay may add.
 const LONGEST_LINE: usize = 990;

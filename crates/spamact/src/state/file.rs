@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::State;
 use crate::account::AccountName;
 use crate::error::Error;
-use crate::files;
+use crate::system::files;
 
 /// The version that is written, and the only one that is read.
 const VERSION: u32 = 1;
@@ -140,8 +140,8 @@ fn parse(text: &[u8]) -> Result<State, String> {
 mod tests {
     use super::super::{Counts, Kind, Lock};
     use super::*;
-    use crate::files::tests::names as lie_in;
     use crate::notice::Text;
+    use crate::system::files::tests::names as lie_in;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use tempfile::tempdir;
 

@@ -8,8 +8,8 @@ use flate2::write::GzEncoder;
 
 use super::*;
 use crate::limits::Limits;
-use crate::network::Webmail;
-use crate::parse::{php::Php, php_legacy::PhpLegacy};
+use crate::parse::{php::Php, php_wrapper::PhpWrapper};
+use crate::tally::network::Webmail;
 use crate::tally::{Detail, NAMES};
 
 const NOW: i64 = 1_795_456_680; // 2026-11-23 17:58:00 UTC
@@ -74,7 +74,7 @@ fn hour() -> Window {
 
 fn check_in(window: Window, named: Vec<PathBuf>, host: &mut Host) -> Checked {
     let logs = Logs { named, default: &[], journal: false, origin: None };
-    Check::new(&PhpLegacy, tally(window), host, Some(2)).run(&logs, host)
+    Check::new(&PhpWrapper, tally(window), host, Some(2)).run(&logs, host)
 }
 
 fn texts(checked: &Checked) -> Vec<(&str, Weight)> {

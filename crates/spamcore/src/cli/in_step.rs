@@ -21,6 +21,6 @@ pub fn assert_in_step<A>(program: &Program<A>, root: &Path) {
     }
     let changes = std::fs::read_to_string(root.join("CHANGELOG.md")).unwrap_or_default();
     let newest = changes.lines().find(|line| line.starts_with("## ") && *line != "## Unreleased");
-    let released = format!("## {} ({})", env!("CARGO_PKG_VERSION"), super::render::RELEASED);
+    let released = format!("## {} ({})", env!("CARGO_PKG_VERSION"), super::help::RELEASED);
     assert!(newest == Some(&released), "the newest release of CHANGELOG.md is not '{released}'");
 }

@@ -6,10 +6,10 @@
 //! names what is wrong. `lexopt` splits the arguments: `--name=value` and `--name value`, `-p1hour`
 //! and `-p 1hour`, options after arguments, `--` that ends them.
 
-pub mod common;
+mod help;
 #[cfg(any(test, feature = "in-step"))]
 pub mod in_step;
-mod render;
+pub mod options;
 
 use std::ffi::{OsStr, OsString};
 

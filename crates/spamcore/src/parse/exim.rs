@@ -23,8 +23,8 @@
 
 use super::syslog;
 use super::{Event, Hit, Kind, Line, Parser, Stamped, counted, is_address_byte, syslog_line};
-use crate::stamp::Stamp;
-use crate::walk::{Walk, positions};
+use crate::cursor::{Walk, positions};
+use crate::time::stamp::Stamp;
 
 /// The parser of Exim's main log.
 #[derive(Clone, Copy, Debug, Default)]

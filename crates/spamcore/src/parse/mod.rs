@@ -25,11 +25,11 @@ macro_rules! of_each_byte {
 
 pub mod exim;
 pub mod php;
-pub mod php_legacy;
+pub mod php_wrapper;
 pub mod postfix;
 pub mod syslog;
 
-use crate::stamp::Stamp;
+use crate::time::stamp::Stamp;
 
 /// Beyond this many repeats, `message repeated N times` is not believed.
 pub const MOST_REPEATS: u64 = 1_000_000;

@@ -11,10 +11,10 @@
 //! counts for nobody. Code that a script evaluates (`zend.c COMPILED_STRING_DESCRIPTION_FORMAT`, which
 //! is `%s(%d) : %s`) is that script.
 
-use super::php_legacy::script;
+use super::php_wrapper::script;
 use super::{Hit, Line, Parser, Stamped, counted, syslog_line};
-use crate::stamp::Stamp;
-use crate::walk::{Walk, positions};
+use crate::cursor::{Walk, positions};
+use crate::time::stamp::Stamp;
 
 const MAIL: &[u8] = b"mail() on [";
 

@@ -16,7 +16,7 @@
 
 use super::syslog::FORWARDED;
 use super::{Client, Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, syslog_line};
-use crate::walk::{Walk, positions};
+use crate::cursor::{Walk, positions};
 
 /// The parser of Postfix's part of a mail log.
 #[derive(Clone, Copy, Debug, Default)]

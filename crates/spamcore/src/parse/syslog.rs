@@ -13,8 +13,8 @@
 //! brackets, N times.
 
 use super::Stamped;
-use crate::stamp::Stamp;
-use crate::walk::Walk;
+use crate::cursor::Walk;
+use crate::time::stamp::Stamp;
 
 /// What rsyslog forwards of a tag, in bytes.
 pub const FORWARDED: usize = 32;

@@ -9,8 +9,8 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::{Report, Style, is_hidden};
 use crate::parse::Kind;
+use crate::time::zone::Zone;
 use crate::verdict::{Action, Finding};
-use crate::zone::Zone;
 
 #[derive(Serialize)]
 struct Object<'a> {

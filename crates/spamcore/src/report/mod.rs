@@ -11,9 +11,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use crate::time::window::Window;
+use crate::time::zone::Zone;
 use crate::verdict::Finding;
-use crate::window::Window;
-use crate::zone::Zone;
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,9 +8,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Report, Style, is_hidden, shown};
 use crate::parse::Kind;
-use crate::seen::PARTS;
+use crate::tally::stats::PARTS;
+use crate::time::zone::Zone;
 use crate::verdict::Finding;
-use crate::zone::Zone;
 
 const WIDTH: usize = 80;
 

@@ -14,8 +14,8 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::error::Error;
-use crate::lines::LONGEST;
-use crate::zone::Zone;
+use crate::source::lines::LONGEST;
+use crate::time::zone::Zone;
 
 /// Where `journalctl` is: by absolute path, because root may run us.
 const PROGRAMS: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];

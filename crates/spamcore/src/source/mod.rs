@@ -12,11 +12,12 @@
 //! before the period, or the file is read as a whole; a mebibyte before it is read line by line; and 64
 //! places at even distances in the rest are looked at.
 
-mod ahead;
-mod elders;
+mod compressed;
 pub mod journal;
-mod packed;
-mod start;
+pub mod lines;
+mod read_ahead;
+mod rotated;
+mod seek;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -26,9 +27,9 @@ use std::thread::Scope;
 use std::time::SystemTime;
 
 use crate::error::Error;
-use crate::lines::Lines;
-use ahead::Ahead;
-use packed::Packing;
+use crate::source::lines::Lines;
+use compressed::Packing;
+use read_ahead::Ahead;
 
 /// Within this time after its last write, a log's last line without newline is still being written.
 const LIVE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -86,7 +87,7 @@ impl std::fmt::Debug for Input {
 impl Log {
     /// Standard input, or another stream.
     pub fn stream(name: &str, input: Box<dyn Read + Send>) -> Self {
-        let input = packed::unpack_stream(input);
+        let input = compressed::unpack_stream(input);
         let file = LogFile {
             path: name.into(),
             elder: false,
@@ -110,8 +111,8 @@ impl Log {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let about = match std::fs::metadata(path) {
             // It is being rotated, or was, and nothing has been written since.
-            Err(_) if elders::are_there(path) => {
-                return elders::open(path, start, wall, instant_of);
+            Err(_) if rotated::are_there(path) => {
+                return rotated::open(path, start, wall, instant_of);
             }
             about => about.map_err(read)?,
         };
@@ -129,7 +130,7 @@ impl Log {
             let file = File::open(path).map_err(read)?;
             return Ok(Self::stream(&path.to_string_lossy(), Box::new(file)));
         }
-        elders::open(path, start, wall, instant_of)
+        rotated::open(path, start, wall, instant_of)
     }
 
     /// Whether all of it can be read a second time.
@@ -151,7 +152,7 @@ impl LogFile {
         let mut head = vec![0; HEAD];
         let known = read_up_to(&file, &mut head).map_err(read)?;
         head.truncate(known);
-        let input = match packed::recognize(&head) {
+        let input = match compressed::recognize(&head) {
             Some(Ok(packing)) => Input::Packed { file, to, packing },
             Some(Err(why)) => return Err(Error::Refused { path: path.to_owned(), why }),
             None => {
@@ -170,7 +171,7 @@ impl LogFile {
         let (reader, hold_last) = match &mut self.input {
             Input::Plain { file, from, to, hold_last, .. } => {
                 if *to - *from >= LARGE
-                    && let Some((middle, before)) = start::line_near_middle(file, *from, *to)
+                    && let Some((middle, before)) = seek::line_near_middle(file, *from, *to)
                 {
                     let first = Reader::Plain(Span { file, at: *from, to: middle });
                     let second = Reader::Plain(Span { file, at: middle, to: *to });
@@ -201,7 +202,7 @@ impl LogFile {
     /// Skips what lies before the period, where that can be found without reading it all.
     fn skip_to(&mut self, start: i64, instant_of: InstantOf<'_>) -> io::Result<()> {
         if let Input::Plain { file, from, to, .. } = &mut self.input {
-            *from = start::find(file, *to, start, instant_of)?;
+            *from = seek::find(file, *to, start, instant_of)?;
         }
         Ok(())
     }
@@ -286,7 +287,7 @@ impl Read for Span<'_> {
 /// Whether a log is there, or cannot be seen, or is just being rotated: its elders are.
 pub fn is_there(path: &Path) -> bool {
     match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => elders::are_there(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => rotated::are_there(path),
         _ => true,
     }
 }
@@ -327,7 +328,7 @@ mod tests {
         let (mut lines, mut shrunk) = (0, None);
         for mut part in log.files[0].parts() {
             while let Some(run) = part.lines.next_run().expect("readable") {
-                lines += crate::lines::split(run).count();
+                lines += lines::split(run).count();
             }
             shrunk = shrunk.or(part.lines.input().shrunk());
         }

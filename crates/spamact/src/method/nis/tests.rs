@@ -3,7 +3,7 @@
 use super::super::testing::{Fakes, name};
 use super::ssh::{Answer, PROGRAM, arguments, made, standing};
 use super::*;
-use crate::run::{Outcome, run};
+use crate::system::process::{Outcome, run};
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -363,7 +363,7 @@ fn the_program_refuses_every_name_that_is_none() {
 }
 
 fn first(text: &[u8]) -> String {
-    crate::run::first_line(text)
+    crate::system::process::first_line(text)
 }
 
 #[test]

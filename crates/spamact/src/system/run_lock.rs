@@ -16,7 +16,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use crate::error::Error;
-use crate::files;
+use crate::system::files;
 
 /// How long another run is waited for, unless said otherwise.
 pub const WAIT: Duration = Duration::from_secs(30);
@@ -99,7 +99,7 @@ impl Once {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::tests::names;
+    use crate::system::files::tests::names;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tempfile::tempdir;
 

@@ -10,8 +10,8 @@ use std::time::{Duration, SystemTime};
 use super::{Standing, settled, shadow};
 use crate::account::AccountName;
 use crate::error::Error;
-use crate::files;
-use crate::run::run;
+use crate::system::files;
+use crate::system::process::run;
 
 /// Locks local accounts. The default is the real system.
 #[derive(Clone, Debug)]

@@ -18,8 +18,8 @@ use super::super::{Standing, local, shadow};
 use super::{Action, Nis};
 use crate::account::{AccountName, Refusal, Uids, entries};
 use crate::error::Error;
-use crate::files;
-use crate::run::run;
+use crate::system::files;
+use crate::system::process::run;
 
 /// How often the lock of the password files is tried, and the pause between: 15 seconds in all, as
 /// lckpwdf(3) waits.

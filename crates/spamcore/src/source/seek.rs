@@ -28,7 +28,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use super::InstantOf;
-use crate::lines::split;
+use crate::source::lines::split;
 
 /// How close to the period the lines before it are in a log that is written all the time. Seconds.
 const CLOSE: i64 = 900;

@@ -17,8 +17,8 @@ use std::collections::HashMap;
 
 use time::{Date, Month};
 
-use crate::stamp::{Minute, Stamp, StampZone};
-use crate::zone::{Instants, Zone};
+use crate::time::stamp::{Minute, Stamp, StampZone};
+use crate::time::zone::{Instants, Zone};
 
 /// How far ahead of now a stamp may be: clocks differ. Seconds.
 pub const AHEAD: i64 = 3600;
@@ -244,7 +244,7 @@ fn year_of(local: i64) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::walk::Walk;
+    use crate::cursor::Walk;
 
     fn clock(now: &str, zone: &str) -> Clock {
         let zone = Zone::local(Some(zone));

@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::{shown, typed};
 use crate::account::AccountName;
 use crate::error::Error;
-use crate::files::trusted;
-use crate::run::run;
+use crate::system::files::trusted;
+use crate::system::process::run;
 
 /// What stands between the two commands where a way is remembered.
 const UNDONE: &str = " undone-by:";

@@ -21,7 +21,7 @@ use super::super::Standing;
 use super::{Action, Nis};
 use crate::account::{AccountName, Refusal};
 use crate::error::Error;
-use crate::run::first_line;
+use crate::system::process::first_line;
 
 /// What runs the program.
 const PERL: &str = "/usr/bin/perl";

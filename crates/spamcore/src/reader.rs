@@ -9,13 +9,13 @@ use std::io;
 
 use memchr::{memchr, memmem, memrchr};
 
-use crate::clock::{AHEAD, Clock, Reading};
-use crate::lines::{Lines, head, split, trimmed};
 use crate::parse::{Event, Hit, Line, Parser, Stamped, unescaped};
 use crate::source::Reader;
+use crate::source::lines::{Lines, head, split, trimmed};
 use crate::tally::Tally;
-use crate::window::Window;
-use crate::zone::Zone;
+use crate::time::clock::{AHEAD, Clock, Reading};
+use crate::time::window::Window;
+use crate::time::zone::Zone;
 
 /// Around an hour that repeats, the order of lines matters this far. Seconds.
 const NEAR: i64 = 2 * 86_400;
@@ -332,9 +332,9 @@ fn reading(parser: &impl Parser, clock: &mut Clock, line: &[u8]) -> Option<Readi
 mod tests {
     use super::*;
     use crate::limits::Limits;
-    use crate::network::Webmail;
-    use crate::parse::{php::Php, php_legacy::PhpLegacy};
+    use crate::parse::{php::Php, php_wrapper::PhpWrapper};
     use crate::tally::Detail;
+    use crate::tally::network::Webmail;
 
     const NOW: i64 = 1_795_456_680; // 2026-11-23 17:58:00 UTC
 
@@ -396,7 +396,7 @@ mod tests {
     #[test]
     fn parts_of_a_log_add_up_to_the_whole() {
         let lines = log();
-        let mut whole = counter(&PhpLegacy);
+        let mut whole = counter(&PhpWrapper);
         read(&mut whole, &lines.concat());
         let want = [
             format!("/a 4 Some(({}, {}))", NOW - 58 * 60, NOW - 58 * 60 + 9),
@@ -409,7 +409,7 @@ mod tests {
         assert_eq!(told(&whole), want);
         for at in 1..=lines.len() {
             let (before, after) = (lines[..at].concat(), lines[at..].concat());
-            let mut counter = counter(&PhpLegacy);
+            let mut counter = counter(&PhpWrapper);
             let later = counter.for_later_part(before.as_bytes());
             let mut later = later.expect("the lines before tell the time");
             read(&mut counter, &before);
@@ -417,12 +417,12 @@ mod tests {
             counter.absorb(later);
             assert_eq!(told(&counter), want, "{at}");
         }
-        assert!(counter(&PhpLegacy).for_later_part(b"no stamp\n").is_none());
+        assert!(counter(&PhpWrapper).for_later_part(b"no stamp\n").is_none());
     }
 
     #[test]
     fn names_are_counted_without_their_escapes() {
-        let mut counter = counter(&PhpLegacy);
+        let mut counter = counter(&PhpWrapper);
         let line = "Nov 23 17:00:00 web www: sendmail-php v=2, url=, client=, filename=/a%20%2c, uid=1, user=u, args=\n";
         read(&mut counter, line);
         assert_eq!(counter.tally.senders().map(|(_, name, _)| name).collect::<Vec<_>>(), [b"/a ,"]);
@@ -445,15 +445,15 @@ mod tests {
             ("Nov 24 08:00:00 web cron: x\n".into(), 0),
             (today() + "Sep  3 08:00:00 web cron: x\n", 0),
         ] {
-            let mut whole = counter(&PhpLegacy);
+            let mut whole = counter(&PhpWrapper);
             read(&mut whole, &(before.clone() + &ahead));
-            let told = |counter: &Counter<'_, PhpLegacy>| {
+            let told = |counter: &Counter<'_, PhpWrapper>| {
                 (counter.facts.ahead, counter.tally.senders().count())
             };
             assert_eq!(told(&whole), (found, 0), "{before}");
             // What stands in another run of lines is known all the same; in another file of the log, too.
             for another_file in [false, true] {
-                let mut parts = counter(&PhpLegacy);
+                let mut parts = counter(&PhpWrapper);
                 read(&mut parts, &before);
                 let before = parts.facts.ahead;
                 if another_file {
@@ -468,7 +468,7 @@ mod tests {
 
     #[test]
     fn a_log_that_cannot_be_read_is_known_and_another_file_begins_anew() {
-        let mut counter = counter(&PhpLegacy);
+        let mut counter = counter(&PhpWrapper);
         read(&mut counter, "what is\nthis?\n\n");
         assert_eq!((counter.facts.readable, counter.facts.lines), (false, 2));
         let mut later = counter.for_later_part(b"Nov 23 17:00:00 web x: y\n").expect("a time");
@@ -484,7 +484,7 @@ mod tests {
 
     #[test]
     fn messages_of_the_journal_come_with_their_time() {
-        let mut counter = counter(&PhpLegacy);
+        let mut counter = counter(&PhpWrapper);
         for at in [NOW - 3600, NOW - 3599, NOW, NOW + AHEAD, NOW + AHEAD + 1, NOW + 9999] {
             counter.message(b"www", SENT.as_bytes(), at, || b"a line".to_vec());
         }
@@ -499,7 +499,7 @@ mod tests {
 
     #[test]
     fn where_hours_repeat_the_order_of_lines_matters() {
-        assert_eq!(counter(&PhpLegacy).unsure(), 0);
+        assert_eq!(counter(&PhpWrapper).unsure(), 0);
         assert_eq!(counter(&Php).unsure(), 7200, "it may name any zone");
         let night = 1_792_888_200; // of 25 October 2026
         for (days, unsure) in [(-3, 0), (-2, 7200), (0, 7200), (2, 7200), (3, 0)] {
@@ -508,13 +508,13 @@ mod tests {
             let window = Window::until_now(now - 3600, now);
             let tally = Tally::new(window, Limits::new(2, false), Webmail::default(), detail);
             let zone = Zone::local(Some("Europe/Madrid"));
-            assert_eq!(Counter::new(&PhpLegacy, tally, &zone).unsure(), unsure, "{days}");
+            assert_eq!(Counter::new(&PhpWrapper, tally, &zone).unsure(), unsure, "{days}");
         }
     }
 
     #[test]
     fn the_instant_of_a_line_is_asked_of_another_clock() {
-        let counter = counter(&PhpLegacy);
+        let counter = counter(&PhpWrapper);
         let mut clock = Clock::new(NOW, Zone::local(Some("Europe/Madrid")));
         let mut instant = |line: &[u8]| counter.instant(&mut clock, line);
         assert_eq!(instant(b"Nov 23 17:00:00 web x: y"), Some(NOW - 58 * 60 - 3600));

@@ -8,19 +8,19 @@ use std::process::ExitCode;
 
 use super::{Argument, Opt, Parsed, Program, Value, number, text};
 use crate::check::{Check, Checked, Logs, Message, Weight};
-use crate::clock::Clock;
 use crate::error::{Error, chain};
 use crate::host::Host;
 use crate::limits::{self, Limits};
-use crate::network::Webmail;
 use crate::parse::Parser;
 use crate::report::{Format, Report, Style, shown};
 use crate::source::journal::Origin;
-use crate::stamp::Stamp;
+use crate::tally::network::Webmail;
 use crate::tally::{Detail, Only, Tally};
+use crate::time::clock::Clock;
+use crate::time::stamp::Stamp;
+use crate::time::window::{Period, PeriodError, Window};
+use crate::time::zone::Zone;
 use crate::verdict::{Finding, Spread, judge};
-use crate::window::{Period, PeriodError, Window};
-use crate::zone::Zone;
 
 /// The values of the shared options.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -22,11 +22,11 @@
 use super::{
     Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, escape, is_address_byte, syslog_line,
 };
-use crate::walk::Walk;
+use crate::cursor::Walk;
 
 /// The parser of the wrapper's lines.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct PhpLegacy;
+pub struct PhpWrapper;
 
 /// What a message of the wrapper says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub enum Message<'a> {
     Unclear,
 }
 
-impl Parser for PhpLegacy {
+impl Parser for PhpWrapper {
     fn needle(&self) -> &'static [u8] {
         MARK
     }
@@ -233,7 +233,7 @@ mod tests {
     fn what_cannot_be_believed_is_told() {
         let line = |rest, times| {
             let message = format!("sendmail-php url=h, client=8.8.8.8, filename={rest}");
-            format!("{:?}", PhpLegacy.message(b"www", message.as_bytes(), times))
+            format!("{:?}", PhpWrapper.message(b"www", message.as_bytes(), times))
         };
         let sent = "/a, uid=1, user=u";
         for (rest, times, want) in [

@@ -17,18 +17,22 @@
 //! With limits below ten, names that were never near them can share a place that reaches them, and the
 //! bound does not hold.
 
+mod memo;
+pub mod network;
+pub mod stats;
+
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
-use crate::known::{Known, Of};
 use crate::limits::Limits;
-use crate::network::Webmail;
 use crate::parse::{Event, Kind};
-use crate::seen::{PARTS, Seen};
-use crate::window::Window;
+use crate::tally::memo::{Known, Of};
+use crate::tally::network::Webmail;
+use crate::tally::stats::{PARTS, Seen};
+use crate::time::window::Window;
 
 /// How many bytes of names and lines are kept before counting goes by hash.
 const BUDGET: usize = 6 << 20;

@@ -2,7 +2,7 @@
 //!
 //! A [`Stamp`] holds the numbers that stand in the line and says which zone they are in. It is not
 //! an instant yet: the missing year, the local zone and hours that repeat are the business of
-//! [`Clock`](crate::clock::Clock). Nothing is allocated, nothing is looked up.
+//! [`Clock`](crate::time::clock::Clock). Nothing is allocated, nothing is looked up.
 //!
 //! The forms, and who writes them:
 //!
@@ -19,7 +19,7 @@
 //! Fractions of a second are dropped; second 60 is 59. What is out of range (month 13, hour 24) is
 //! no stamp; whether a day exists in its month is decided by the clock.
 
-use crate::walk::Walk;
+use crate::cursor::Walk;
 
 /// The zone that a stamp names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::printable::printable;
+use crate::system::printable::printable;
 
 /// `auth` is facility 4, `notice` severity 5.
 const PRIORITY: u8 = 4 * 8 + 5;

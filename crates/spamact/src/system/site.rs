@@ -7,14 +7,14 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use spamcore::zone::Zone;
+use spamcore::time::zone::Zone;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::account::{Exempt, Realms, Rules, Uids, name_of_uid};
-use crate::audit::Audit;
 use crate::error::Error;
-use crate::files;
-use crate::run::PATH;
+use crate::system::files;
+use crate::system::process::PATH;
+use crate::system::syslog::Audit;
 
 /// This host, as a program that acts finds it.
 #[derive(Clone, Debug)]

@@ -9,9 +9,9 @@ use std::net::IpAddr;
 
 use foldhash::quality::RandomState;
 
-use crate::network::{self, Webmail};
 use crate::parse::Client;
-use crate::window::Window;
+use crate::tally::network::{self, Webmail};
+use crate::time::window::Window;
 
 /// How many members a set of addresses or networks is exact to.
 pub const MOST: usize = 100_000;

@@ -21,8 +21,8 @@ use super::table::{self, ACTION, Holder};
 use super::{Standing, in_pattern, settled, shown, typed};
 use crate::account::AccountName;
 use crate::error::Error;
-use crate::files;
-use crate::run::{first_line, run};
+use crate::system::files;
+use crate::system::process::{first_line, run};
 
 /// The types that `postmap` compiles and Postfix notices a change of.
 const TYPES: [&str; 6] = ["hash", "btree", "lmdb", "cdb", "dbm", "sdbm"];

@@ -11,9 +11,9 @@ use std::fmt;
 
 use time::{Date, Duration, Month};
 
-use crate::clock::AHEAD;
-use crate::walk::Walk;
-use crate::zone::{Instants, Zone};
+use crate::cursor::Walk;
+use crate::time::clock::AHEAD;
+use crate::time::zone::{Instants, Zone};
 
 const DAY: i64 = 86_400;
 

@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Input, InstantOf, Log, LogFile, identity, read_up_to};
 use crate::error::Error;
-use crate::lines::split;
+use crate::source::lines::split;
 
 /// How much of a file's begin or end says when it was written.
 const SAMPLE: u64 = 64 << 10;

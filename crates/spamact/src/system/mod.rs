@@ -1,0 +1,8 @@
+//! The system below: files, programs, syslog, one run at a time, and what this host says of itself.
+
+pub mod files;
+pub(crate) mod printable;
+pub mod process;
+pub mod run_lock;
+pub mod site;
+pub mod syslog;
