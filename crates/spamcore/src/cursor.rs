@@ -1,7 +1,7 @@
 //! Walking a grammar over bytes from the left.
 //!
-//! Every parser of this crate reads a line through a [`Walk`]: it takes what the grammar wants next
-//! or stops. Nothing here searches ahead for a field, but [`Walk::until`], which ends a field at the
+//! Every parser of this crate reads a line through a [`Cursor`]: it takes what the grammar wants next
+//! or stops. Nothing here searches ahead for a field, but [`Cursor::until`], which ends a field at the
 //! first occurrence of its terminator, as the writers of the logs define it. Never panics.
 //!
 //! Fields are short, a dozen bytes or two, and every line has many: [`find_any`] looks at eight bytes
@@ -9,12 +9,12 @@
 
 /// What is left of a line, and the ways to take from it.
 #[derive(Clone, Copy, Debug)]
-pub struct Walk<'a> {
+pub struct Cursor<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Walk<'a> {
-    /// A walk that begins at the first byte of `text`.
+impl<'a> Cursor<'a> {
+    /// A cursor that begins at the first byte of `text`.
     #[inline]
     pub fn new(text: &'a [u8]) -> Self {
         Self { rest: text }
@@ -169,24 +169,27 @@ mod tests {
 
     #[test]
     fn takes_what_stands_here_and_nothing_else() {
-        let mut walk = Walk::new(b"12ab, cd=e f");
-        assert!(!walk.take(b"x"));
-        assert_eq!(walk.two(), Some(12));
-        assert_eq!(walk.two(), None);
-        assert_eq!(walk.until(b", "), Some(&b"ab"[..]));
-        assert_eq!(walk.until(b"zz"), None);
-        assert!(walk.take(b"cd="));
-        assert_eq!(walk.word(), Some(&b"e"[..]));
-        assert_eq!(walk.word(), None, "a blank stands here");
-        assert_eq!(walk.rest(), b" f");
+        let mut cursor = Cursor::new(b"12ab, cd=e f");
+        assert!(!cursor.take(b"x"));
+        assert_eq!(cursor.two(), Some(12));
+        assert_eq!(cursor.two(), None);
+        assert_eq!(cursor.until(b", "), Some(&b"ab"[..]));
+        assert_eq!(cursor.until(b"zz"), None);
+        assert!(cursor.take(b"cd="));
+        assert_eq!(cursor.word(), Some(&b"e"[..]));
+        assert_eq!(cursor.word(), None, "a blank stands here");
+        assert_eq!(cursor.rest(), b" f");
     }
 
     #[test]
     fn numbers_are_bounded() {
-        assert_eq!(Walk::new(b"007x").number(1, 3), Some(7));
-        assert_eq!(Walk::new(b"1234").number(1, 3), Some(123));
-        assert_eq!(Walk::new(b"1").number(2, 3), None);
-        assert_eq!(Walk::new(b"99999999999999999999").number(1, 40), Some(999_999_999_999_999_999));
-        assert_eq!(Walk::new(b"x").number(0, 3), None);
+        assert_eq!(Cursor::new(b"007x").number(1, 3), Some(7));
+        assert_eq!(Cursor::new(b"1234").number(1, 3), Some(123));
+        assert_eq!(Cursor::new(b"1").number(2, 3), None);
+        assert_eq!(
+            Cursor::new(b"99999999999999999999").number(1, 40),
+            Some(999_999_999_999_999_999)
+        );
+        assert_eq!(Cursor::new(b"x").number(0, 3), None);
     }
 }

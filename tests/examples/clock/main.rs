@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use spamcore::cursor::Walk;
+use spamcore::cursor::Cursor;
 use spamcore::time::clock::{AHEAD, Clock, Reading};
 use spamcore::time::stamp::Stamp;
 use spamcore::time::window::Period;
@@ -164,11 +164,11 @@ fn write(form: Form, local: i64, second: i64, instant: i64, zone: &str, name: &s
 }
 
 fn read(clock: &mut Clock, form: Form, text: &str) -> Option<Reading> {
-    let mut walk = Walk::new(text.as_bytes());
+    let mut cursor = Cursor::new(text.as_bytes());
     let stamp = match form {
-        Form::Exim => Stamp::of_exim(&mut walk),
-        Form::Php => Stamp::of_php(&mut walk),
-        Form::Traditional | Form::Precise | Form::Full => Stamp::of_syslog(&mut walk),
+        Form::Exim => Stamp::of_exim(&mut cursor),
+        Form::Php => Stamp::of_php(&mut cursor),
+        Form::Traditional | Form::Precise | Form::Full => Stamp::of_syslog(&mut cursor),
     };
     clock.read(&stamp?)
 }

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use spamcore::cursor::Walk;
+use spamcore::cursor::Cursor;
 use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
@@ -114,19 +114,22 @@ thread_local! {
     );
 }
 
-type Take = for<'a> fn(&mut Walk<'a>) -> Option<Stamp<'a>>;
+type Take = for<'a> fn(&mut Cursor<'a>) -> Option<Stamp<'a>>;
 
 pub(crate) fn stamp(input: &[u8]) {
-    let takes: [Take; 3] =
-        [|walk| Stamp::of_syslog(walk), |walk| Stamp::of_exim(walk), |walk| Stamp::of_php(walk)];
+    let takes: [Take; 3] = [
+        |cursor| Stamp::of_syslog(cursor),
+        |cursor| Stamp::of_exim(cursor),
+        |cursor| Stamp::of_php(cursor),
+    ];
     for take in takes {
-        let mut walk = Walk::new(input);
-        match take(&mut walk) {
+        let mut cursor = Cursor::new(input);
+        match take(&mut cursor) {
             Some(stamp) => {
-                assert!(walk.rest().len() < input.len() && input.ends_with(walk.rest()));
+                assert!(cursor.rest().len() < input.len() && input.ends_with(cursor.rest()));
                 told(&stamp);
             }
-            None => assert_eq!(walk.rest(), input, "what is no stamp is not taken"),
+            None => assert_eq!(cursor.rest(), input, "what is no stamp is not taken"),
         }
     }
 }

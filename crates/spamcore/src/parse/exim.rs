@@ -23,7 +23,7 @@
 
 use super::syslog;
 use super::{Event, Hit, Kind, Line, Parser, Stamped, counted, is_address_byte, syslog_line};
-use crate::cursor::{Walk, positions};
+use crate::cursor::{Cursor, positions};
 use crate::time::stamp::Stamp;
 
 /// The parser of Exim's main log.
@@ -39,16 +39,16 @@ impl Parser for Exim {
     }
 
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
-        let mut walk = Walk::new(line);
-        if let Some(stamp) = Stamp::of_exim(&mut walk) {
-            let event = walk.take(b" ").then(|| self.received(walk, false)).flatten();
+        let mut cursor = Cursor::new(line);
+        if let Some(stamp) = Stamp::of_exim(&mut cursor) {
+            let event = cursor.take(b" ").then(|| self.received(cursor, false)).flatten();
             return Line { stamp: Stamped::At(stamp), hit: event.map(|e| Hit::Counts(e, 1)) };
         }
         syslog_line(self, line)
     }
 
     fn stamp<'a>(&self, line: &'a [u8]) -> Stamped<'a> {
-        Stamp::of_exim(&mut Walk::new(line)).map_or_else(|| syslog::stamp(line), Stamped::At)
+        Stamp::of_exim(&mut Cursor::new(line)).map_or_else(|| syslog::stamp(line), Stamped::At)
     }
 
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
@@ -62,43 +62,43 @@ impl Parser for Exim {
 impl Exim {
     /// The message, without a piece number and Exim's own stamp.
     fn syslog_message<'a>(&self, message: &'a [u8]) -> Option<Event<'a>> {
-        let mut walk = Walk::new(message);
-        let cut = walk.take(b"[1/") || walk.take(b"[1\\");
+        let mut cursor = Cursor::new(message);
+        let cut = cursor.take(b"[1/") || cursor.take(b"[1\\");
         if cut {
-            walk.number(1, 6)?;
-            if !walk.take(b"] ") {
+            cursor.number(1, 6)?;
+            if !cursor.take(b"] ") {
                 return None;
             }
         }
-        if Stamp::of_exim(&mut walk).is_some() && !walk.take(b" ") {
+        if Stamp::of_exim(&mut cursor).is_some() && !cursor.take(b" ") {
             return None;
         }
-        self.received(walk, cut)
+        self.received(cursor, cut)
     }
 
     /// The line behind its stamp; whether it is only the first piece of one.
-    fn received<'a>(&self, mut walk: Walk<'a>, cut: bool) -> Option<Event<'a>> {
-        if walk.take(b"[") {
-            walk.number(1, 10)?;
-            if !walk.take(b"] ") {
+    fn received<'a>(&self, mut cursor: Cursor<'a>, cut: bool) -> Option<Event<'a>> {
+        if cursor.take(b"[") {
+            cursor.number(1, 10)?;
+            if !cursor.take(b"] ") {
                 return None;
             }
         }
-        if !(is_message_id(walk.word()?) && walk.take(b" <= ")) {
+        if !(is_message_id(cursor.word()?) && cursor.take(b" <= ")) {
             return None;
         }
-        take_word(&mut walk)?;
-        if walk.take(b" R=") {
-            walk.word()?;
+        take_word(&mut cursor)?;
+        if cursor.take(b" R=") {
+            cursor.word()?;
         }
-        walk.take(b" DS");
-        if walk.take(b" H=") {
-            let (kind, sender) = host(&mut walk, cut)?;
-            let authenticated = self.authenticated.then(|| authenticated_id(walk, cut)).flatten();
+        cursor.take(b" DS");
+        if cursor.take(b" H=") {
+            let (kind, sender) = host(&mut cursor, cut)?;
+            let authenticated = self.authenticated.then(|| authenticated_id(cursor, cut)).flatten();
             Some(Event { kind, sender, authenticated, client: None })
-        } else if walk.take(b" U=") {
-            let user = without_connection_id(walk.until(b" P=")?);
-            let authenticated = self.authenticated.then(|| local_id(walk, cut)).flatten();
+        } else if cursor.take(b" U=") {
+            let user = without_connection_id(cursor.until(b" P=")?);
+            let authenticated = self.authenticated.then(|| local_id(cursor, cut)).flatten();
             Some(Event { kind: Kind::User, sender: user, authenticated, client: None })
         } else {
             None
@@ -126,14 +126,14 @@ const ALPHANUMERIC: [bool; 256] = of_each_byte!(|b| b.is_ascii_alphanumeric());
 
 /// An address as Exim takes it, up to the first blank outside quotes; none where it is empty or its
 /// quotes do not close.
-fn take_word<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
-    let mut plain = *walk;
+fn take_word<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let mut plain = *cursor;
     let word = plain.before([b' ', b'"', b'\\']);
     if plain.is_done() || plain.rest().starts_with(b" ") {
-        *walk = plain;
+        *cursor = plain;
         return (!word.is_empty()).then_some(word);
     }
-    let text = walk.rest();
+    let text = cursor.rest();
     let mut quoted = false;
     let mut at = 0;
     while let Some(&b) = text.get(at) {
@@ -146,55 +146,55 @@ fn take_word<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
         at += 1;
     }
     let word = &text[..at.min(text.len())];
-    walk.skip(word.len());
+    cursor.skip(word.len());
     (!quoted && !word.is_empty()).then_some(word)
 }
 
 /// The name that an SMTP client is known by; takes `HOST` with its port. A HELO that does not end in a line
 /// that was `cut` is known by what is there of it, so that nobody hides behind a long one.
-fn host<'a>(walk: &mut Walk<'a>, cut: bool) -> Option<(Kind, &'a [u8])> {
-    if walk.rest().starts_with(b"[") {
-        let address = take_address(walk)?;
+fn host<'a>(cursor: &mut Cursor<'a>, cut: bool) -> Option<(Kind, &'a [u8])> {
+    if cursor.rest().starts_with(b"[") {
+        let address = take_address(cursor)?;
         return Some((Kind::Address, address));
     }
     let mut name = None;
-    if !walk.rest().starts_with(b"(") {
-        name = Some(walk.word()?);
-        if !walk.take(b" ") {
+    if !cursor.rest().starts_with(b"(") {
+        name = Some(cursor.word()?);
+        if !cursor.take(b" ") {
             return None;
         }
     }
-    if walk.take(b"(") {
-        let helo = take_helo(walk).or_else(|| cut.then(|| walk.take_while(|_| true)))?;
+    if cursor.take(b"(") {
+        let helo = take_helo(cursor).or_else(|| cut.then(|| cursor.take_while(|_| true)))?;
         return Some((Kind::Helo, helo));
     }
-    take_address(walk)?;
+    take_address(cursor)?;
     Some((Kind::HostName, name?))
 }
 
 /// A HELO ends at the first `) [ADDRESS]`; the address is taken too.
-fn take_helo<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
-    let text = walk.rest();
+fn take_helo<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let text = cursor.rest();
     positions(text, b") [").find_map(|at| {
-        let mut here = Walk::new(&text[at + 2..]);
+        let mut here = Cursor::new(&text[at + 2..]);
         take_address(&mut here)?;
-        *walk = here;
+        *cursor = here;
         Some(&text[..at])
     })
 }
 
 /// `[192.0.2.1]`, and `:port` behind it.
-fn take_address<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
-    if !walk.take(b"[") {
+fn take_address<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    if !cursor.take(b"[") {
         return None;
     }
-    let address = walk.take_while(is_address_byte);
-    if address.is_empty() || !walk.take(b"]") {
+    let address = cursor.take_while(is_address_byte);
+    if address.is_empty() || !cursor.take(b"]") {
         return None;
     }
-    let mut port = *walk;
+    let mut port = *cursor;
     if port.take(b":") && port.number(1, 5).is_some() {
-        *walk = port;
+        *cursor = port;
     }
     Some(address)
 }
@@ -216,15 +216,15 @@ fn without_connection_id(user: &[u8]) -> &[u8] {
 ///
 /// A HELO that goes on behind what looks like its end, or an ident answer, can hold all fields up to an id;
 /// the true ones are in that id then. Such a line has two readings, and none of them is taken.
-fn authenticated_id(walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
-    let text = walk.rest();
+fn authenticated_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
+    let text = cursor.rest();
     for at in positions(text, b" P=") {
         let of_ident = memchr::memmem::find(&text[..at], b" U=").is_some();
-        let here = Walk::new(&text[at + 3..]);
+        let here = Cursor::new(&text[at + 3..]);
         match behind_protocol(here, cut) {
             Some(End::Authenticated(id)) => {
                 let of_helo = memchr::memmem::find(id, b") [").is_some();
-                let mut inside = positions(id, b" P=").map(|at| Walk::new(&id[at + 3..]));
+                let mut inside = positions(id, b" P=").map(|at| Cursor::new(&id[at + 3..]));
                 // A size in the id is none: it would end there.
                 let two = (of_ident || of_helo) && inside.any(|here| is_protocol(here, false));
                 return (!two).then_some(id);
@@ -238,12 +238,12 @@ fn authenticated_id(walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
 
 /// Whether these are the fields of a protocol, from behind ` P=` on, up to an id, the end or, `with_size`,
 /// a size.
-fn is_protocol(mut walk: Walk<'_>, with_size: bool) -> bool {
+fn is_protocol(mut cursor: Cursor<'_>, with_size: bool) -> bool {
     const NEXT: [&[u8]; 3] = [b" DN=\"", b" SNI=", b" A="];
-    take_protocol(&mut walk).is_some()
-        && (walk.is_done()
-            || NEXT.iter().any(|next| walk.rest().starts_with(next))
-            || (with_size && walk.rest().starts_with(b" S=")))
+    take_protocol(&mut cursor).is_some()
+        && (cursor.is_done()
+            || NEXT.iter().any(|next| cursor.rest().starts_with(next))
+            || (with_size && cursor.rest().starts_with(b" S=")))
 }
 
 /// How a line of the grammar goes on behind ` P=`.
@@ -255,59 +255,59 @@ enum End<'a> {
 }
 
 /// The authenticated id of a local user, from behind ` P=` on.
-fn local_id(walk: Walk<'_>, cut: bool) -> Option<&[u8]> {
-    match behind_protocol(walk, cut)? {
+fn local_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
+    match behind_protocol(cursor, cut)? {
         End::Authenticated(id) => Some(id),
         End::Plain => None,
     }
 }
 
 /// Takes the protocol, and what is plain of the fields behind it.
-fn take_protocol(walk: &mut Walk<'_>) -> Option<()> {
-    walk.word()?;
-    if walk.take(b" L") {
-        walk.take_while(|b| matches!(b, b'*' | b'.' | b'-'));
+fn take_protocol(cursor: &mut Cursor<'_>) -> Option<()> {
+    cursor.word()?;
+    if cursor.take(b" L") {
+        cursor.take_while(|b| matches!(b, b'*' | b'.' | b'-'));
     }
-    if walk.take(b" X=") {
-        walk.word()?;
+    if cursor.take(b" X=") {
+        cursor.word()?;
     }
-    if walk.take(b" CV=") {
-        walk.word()?;
+    if cursor.take(b" CV=") {
+        cursor.word()?;
     }
     Some(())
 }
 
 /// What stands from behind ` P=` on, if it is of the grammar.
-fn behind_protocol(mut walk: Walk<'_>, cut: bool) -> Option<End<'_>> {
-    take_protocol(&mut walk)?;
-    if walk.take(b" DN=\"") {
+fn behind_protocol(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
+    take_protocol(&mut cursor)?;
+    if cursor.take(b" DN=\"") {
         // GnuTLS writes a quote in a name as `\"`, OpenSSL as it is.
-        let mut escaped = walk;
+        let mut escaped = cursor;
         let end = take_quoted(&mut escaped).then(|| behind_certificate(escaped, cut)).flatten();
         if end.is_some() {
             return end;
         }
-        walk.until(b"\"")?;
+        cursor.until(b"\"")?;
     }
-    behind_certificate(walk, cut)
+    behind_certificate(cursor, cut)
 }
 
 /// What stands from behind the name of the client's certificate on, if it is of the grammar.
-fn behind_certificate(mut walk: Walk<'_>, cut: bool) -> Option<End<'_>> {
-    if walk.take(b" SNI=") {
-        walk.word()?;
+fn behind_certificate(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
+    if cursor.take(b" SNI=") {
+        cursor.word()?;
     }
-    if !walk.take(b" A=") {
-        return is_tail(walk, cut).then_some(End::Plain);
+    if !cursor.take(b" A=") {
+        return is_tail(cursor, cut).then_some(End::Plain);
     }
-    walk.take_while(|b| b != b':' && b != b' ');
-    if !walk.take(b":") {
+    cursor.take_while(|b| b != b':' && b != b' ');
+    if !cursor.take(b":") {
         return None;
     }
-    let text = walk.rest();
+    let text = cursor.rest();
     memchr::memmem::find_iter(text, b" S=").find_map(|at| {
         let id = &text[..at];
-        is_tail(Walk::new(&text[at..]), cut).then_some(End::Authenticated(without_flags(id)))
+        is_tail(Cursor::new(&text[at..]), cut).then_some(End::Authenticated(without_flags(id)))
     })
 }
 
@@ -326,54 +326,54 @@ fn without_flags(id: &[u8]) -> &[u8] {
 /// It must not be easy to fail: who makes his own line fail hides from the count. So a message id and
 /// recipients may be any word, as Exim takes them; but a word that is a field of ours is none. A line that
 /// was `cut` (a piece of a long one in syslog) may end anywhere in them.
-fn is_tail(mut walk: Walk<'_>, cut: bool) -> bool {
-    if !(walk.take(b" S=") && walk.number(1, 18).is_some()) {
+fn is_tail(mut cursor: Cursor<'_>, cut: bool) -> bool {
+    if !(cursor.take(b" S=") && cursor.number(1, 18).is_some()) {
         return false;
     }
-    if walk.take(b" M8S=") && walk.number(1, 18).is_none() {
+    if cursor.take(b" M8S=") && cursor.number(1, 18).is_none() {
         return false;
     }
     for field in [&b" DKIM="[..], b" ARC", b" DMARC", b" RT=", b" Q="] {
-        if walk.take(field) {
-            walk.take_while(|b| b != b' ' && b != b'"');
+        if cursor.take(field) {
+            cursor.take_while(|b| b != b' ' && b != b'"');
         }
     }
-    if walk.take(b" id=") || walk.take(b" id*=") {
-        let word = walk;
-        if !take_word(&mut walk).is_some_and(is_address) || !is_behind_id(walk, cut) {
+    if cursor.take(b" id=") || cursor.take(b" id*=") {
+        let word = cursor;
+        if !take_word(&mut cursor).is_some_and(is_address) || !is_behind_id(cursor, cut) {
             // Quotes that do not close are bytes like others.
-            walk = word;
-            walk.take_while(|b| b != b' ');
+            cursor = word;
+            cursor.take_while(|b| b != b' ');
         }
     }
-    is_behind_id(walk, cut)
+    is_behind_id(cursor, cut)
 }
 
 /// Whether a line can end so, from behind the message id on.
-fn is_behind_id(mut walk: Walk<'_>, cut: bool) -> bool {
-    let text = walk.rest().trim_ascii_end();
+fn is_behind_id(mut cursor: Cursor<'_>, cut: bool) -> bool {
+    let text = cursor.rest().trim_ascii_end();
     let cut = cut || text.ends_with(OVERFLOWED);
     // Where a size stands in what may be cut, there is no telling whose it is.
     let cut = cut && memchr::memmem::find(text, b" S=").is_none();
-    walk = Walk::new(text.strip_suffix(OVERFLOWED).unwrap_or(text).trim_ascii_end());
-    if walk.take(b" T=\"") && !take_quoted(&mut walk) {
+    cursor = Cursor::new(text.strip_suffix(OVERFLOWED).unwrap_or(text).trim_ascii_end());
+    if cursor.take(b" T=\"") && !take_quoted(&mut cursor) {
         return cut;
     }
-    if walk.take(b" from <") {
-        let Some(sender) = take_word(&mut walk) else { return cut };
+    if cursor.take(b" from <") {
+        let Some(sender) = take_word(&mut cursor) else { return cut };
         if !sender.ends_with(b">") {
-            return cut && walk.is_done();
+            return cut && cursor.is_done();
         }
     }
-    if walk.take(b" for") {
-        while walk.take(b" ") {
-            let Some(word) = take_word(&mut walk) else { return cut };
+    if cursor.take(b" for") {
+        while cursor.take(b" ") {
+            let Some(word) = take_word(&mut cursor) else { return cut };
             if !is_address(word) {
                 return false;
             }
         }
     }
-    walk.is_done()
+    cursor.is_done()
 }
 
 /// Whether a word that [`take_word`] took can be an address, and is no field of ours.
@@ -391,16 +391,16 @@ fn is_address(word: &[u8]) -> bool {
 const OVERFLOWED: &[u8] = b" **** log string overflowed log buffer ****";
 
 /// Anything up to the quote that ends it; `\` takes the next byte with it. The quote is taken.
-fn take_quoted(walk: &mut Walk<'_>) -> bool {
+fn take_quoted(cursor: &mut Cursor<'_>) -> bool {
     loop {
-        walk.take_while(|b| b != b'"' && b != b'\\');
-        if walk.take(b"\"") {
+        cursor.take_while(|b| b != b'"' && b != b'\\');
+        if cursor.take(b"\"") {
             return true;
         }
-        if walk.rest().len() < 2 {
+        if cursor.rest().len() < 2 {
             return false;
         }
-        walk.skip(2);
+        cursor.skip(2);
     }
 }
 

@@ -13,7 +13,7 @@
 
 use super::php_wrapper::script;
 use super::{Hit, Line, Parser, Stamped, counted, syslog_line};
-use crate::cursor::{Walk, positions};
+use crate::cursor::{Cursor, positions};
 use crate::time::stamp::Stamp;
 
 const MAIL: &[u8] = b"mail() on [";
@@ -43,11 +43,11 @@ impl Parser for Php {
 
     fn message<'a>(&self, _name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
         // PHP 5.5 to 7.1.1 put their own stamp into the message too.
-        let mut walk = Walk::new(message);
-        if !(walk.take(b"[") && Stamp::of_php(&mut walk).is_some() && walk.take(b"] ")) {
-            walk = Walk::new(message);
+        let mut cursor = Cursor::new(message);
+        if !(cursor.take(b"[") && Stamp::of_php(&mut cursor).is_some() && cursor.take(b"] ")) {
+            cursor = Cursor::new(message);
         }
-        mail(walk.rest(), times)
+        mail(cursor.rest(), times)
     }
 
     // The script stands before the headers, whose lists of recipients can be as long as a caller wants.
@@ -63,11 +63,11 @@ impl Parser for Php {
 
 /// `[stamp] mail() on …`
 fn stamped(line: &[u8]) -> Line<'_> {
-    let mut walk = Walk::new(line);
-    walk.take(b"[");
-    match Stamp::of_php(&mut walk) {
+    let mut cursor = Cursor::new(line);
+    cursor.take(b"[");
+    match Stamp::of_php(&mut cursor) {
         Some(stamp) => {
-            let hit = walk.take(b"] ").then(|| mail(walk.rest(), 1)).flatten();
+            let hit = cursor.take(b"] ").then(|| mail(cursor.rest(), 1)).flatten();
             Line { stamp: Stamped::At(stamp), hit }
         }
         None => Line { stamp: Stamped::Unreadable, hit: None },

@@ -22,7 +22,7 @@
 use super::{
     Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, escape, is_address_byte, syslog_line,
 };
-use crate::cursor::Walk;
+use crate::cursor::Cursor;
 
 /// The parser of the wrapper's lines.
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,15 +83,15 @@ const MARK: &[u8] = b"sendmail-php ";
 
 /// Reads a message; none when it is not of the wrapper.
 pub fn read(message: &[u8]) -> Option<Message<'_>> {
-    let mut walk = Walk::new(message);
-    if !walk.take(MARK) {
+    let mut cursor = Cursor::new(message);
+    if !cursor.take(MARK) {
         return None;
     }
-    let sent = if walk.take(b"url=") {
-        if message.len() < CUT { group(walk.rest()) } else { None }
-    } else if walk.take(b"v=") {
+    let sent = if cursor.take(b"url=") {
+        if message.len() < CUT { group(cursor.rest()) } else { None }
+    } else if cursor.take(b"v=") {
         // A form of a later wrapper is unclear here too.
-        escaped_group(walk)
+        escaped_group(cursor)
     } else {
         return None;
     };
@@ -107,10 +107,10 @@ fn is_plain(b: u8) -> bool {
 }
 
 /// The fields as our wrapper writes them.
-fn escaped_group(mut walk: Walk<'_>) -> Option<Message<'_>> {
+fn escaped_group(mut cursor: Cursor<'_>) -> Option<Message<'_>> {
     let mut field = |name: &[u8]| {
-        let value = walk.take(name).then(|| value(&mut walk))??;
-        Some((value, walk.take(b"*")))
+        let value = cursor.take(name).then(|| value(&mut cursor))??;
+        Some((value, cursor.take(b"*")))
     };
     field(b"2, url=")?;
     field(b", client=")?;
@@ -118,21 +118,21 @@ fn escaped_group(mut walk: Walk<'_>) -> Option<Message<'_>> {
     let (uid, uid_cut) = field(b", uid=")?;
     field(b", user=")?;
     let number = !uid.is_empty() && uid.iter().all(u8::is_ascii_digit);
-    if path_cut || uid_cut || !number || !walk.take(b", args=") {
+    if path_cut || uid_cut || !number || !cursor.take(b", args=") {
         return None;
     }
-    while walk.take(b"+") {
-        value(&mut walk)?;
+    while cursor.take(b"+") {
+        value(&mut cursor)?;
     }
-    walk.take(b"*");
+    cursor.take(b"*");
     let escaped = memchr::memchr(b'%', path).is_some();
-    walk.is_done().then_some(Message::Sent { path, escaped, uid })
+    cursor.is_done().then_some(Message::Sent { path, escaped, uid })
 }
 
 /// Takes a value as our wrapper writes it. None where a byte that is written as itself, or that no value
 /// can hold, is escaped.
-fn value<'a>(walk: &mut Walk<'a>) -> Option<&'a [u8]> {
-    let value = walk.take_while(|b| is_plain(b) || b == b'%');
+fn value<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    let value = cursor.take_while(|b| is_plain(b) || b == b'%');
     let escapes = memchr::memchr_iter(b'%', value);
     let mut escaped = escapes.map(|at| escape(&value[at + 1..]));
     escaped.all(|byte| byte.is_some_and(|b| b != 0 && !is_plain(b))).then_some(value)
@@ -175,10 +175,10 @@ fn group(text: &[u8]) -> Option<Message<'_>> {
 /// What stands before the first `, uid=DIGITS, user=`, and the digits.
 fn owner(text: &[u8]) -> Option<(&[u8], &[u8])> {
     memchr::memmem::find_iter(text, b", uid=").find_map(|at| {
-        let mut walk = Walk::new(&text[at..]);
-        walk.take(b", uid=");
-        let uid = walk.take_while(|b| b.is_ascii_digit());
-        (!uid.is_empty() && walk.take(b", user=")).then(|| (&text[..at], uid))
+        let mut cursor = Cursor::new(&text[at..]);
+        cursor.take(b", uid=");
+        let uid = cursor.take_while(|b| b.is_ascii_digit());
+        (!uid.is_empty() && cursor.take(b", user=")).then(|| (&text[..at], uid))
     })
 }
 

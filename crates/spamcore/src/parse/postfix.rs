@@ -16,7 +16,7 @@
 
 use super::syslog::FORWARDED;
 use super::{Client, Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, syslog_line};
-use crate::cursor::{Walk, positions};
+use crate::cursor::{Cursor, positions};
 
 /// The parser of Postfix's part of a mail log.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,35 +57,35 @@ fn is_cut(name: &[u8]) -> bool {
 /// What smtpd logs of a client, behind the queue id.
 #[inline]
 fn behind_queue_id(message: &[u8]) -> Option<&[u8]> {
-    let mut walk = Walk::new(message);
-    let id = walk.before([b':', b' ']);
-    (walk.take(b": client=") && is_queue_id(id)).then_some(walk.rest())
+    let mut cursor = Cursor::new(message);
+    let id = cursor.before([b':', b' ']);
+    (cursor.take(b": client=") && is_queue_id(id)).then_some(cursor.rest())
 }
 
 /// Reads what stands behind `client=` where a mail was accepted from an authenticated client.
 fn accepted(text: &[u8]) -> Option<Event<'_>> {
-    let mut walk = Walk::new(text);
-    let name = walk.before([b'[', b' ']);
-    if !walk.take(b"[") {
+    let mut cursor = Cursor::new(text);
+    let name = cursor.before([b'[', b' ']);
+    if !cursor.take(b"[") {
         return None;
     }
-    let address = walk.before([b']', b' ']);
-    if !walk.take(b"]") {
+    let address = cursor.before([b']', b' ']);
+    if !cursor.take(b"]") {
         return None;
     }
-    let port = walk.take(b":");
+    let port = cursor.take(b":");
     if port {
-        walk.number(1, 5)?;
+        cursor.number(1, 5)?;
     }
-    if !walk.take(b", sasl_method=") {
+    if !cursor.take(b", sasl_method=") {
         return None;
     }
-    walk.before([b',', b' ']);
-    if !walk.take(b", sasl_username=") {
+    cursor.before([b',', b' ']);
+    if !cursor.take(b", sasl_username=") {
         return None;
     }
-    let user = user(walk.rest());
-    let comes_again = !port && user.len() == walk.rest().len();
+    let user = user(cursor.rest());
+    let comes_again = !port && user.len() == cursor.rest().len();
     let client = Client { name, address, text: comes_again.then_some(text) };
     Some(Event { kind: Kind::Sasl, sender: user, authenticated: None, client: Some(client) })
 }

@@ -13,7 +13,7 @@
 //! brackets, N times.
 
 use super::Stamped;
-use crate::cursor::Walk;
+use crate::cursor::Cursor;
 use crate::time::stamp::Stamp;
 
 /// What rsyslog forwards of a tag, in bytes.
@@ -67,11 +67,11 @@ pub struct Envelope<'a> {
 /// An error is what could be read of the stamp of a line that says nothing more.
 #[inline]
 pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Stamped<'_>> {
-    let (mut walk, protocol) = behind_priority(line);
-    let Some(stamp) = Stamp::of_syslog(&mut walk) else {
+    let (mut cursor, protocol) = behind_priority(line);
+    let Some(stamp) = Stamp::of_syslog(&mut cursor) else {
         return Err(Stamped::Unreadable);
     };
-    let parts = if protocol { rfc5424(walk) } else { bsd(walk) };
+    let parts = if protocol { rfc5424(cursor) } else { bsd(cursor) };
     let Some((name, message)) = parts else {
         return Err(Stamped::At(stamp));
     };
@@ -87,36 +87,36 @@ pub fn stamp(line: &[u8]) -> Stamped<'_> {
 
 /// What stands behind `<22>` or `<22>1 `, if that is there, and whether RFC 5424 goes on.
 #[inline]
-fn behind_priority(line: &[u8]) -> (Walk<'_>, bool) {
-    let mut walk = Walk::new(line);
-    if walk.take(b"<") && walk.number(1, 3).is_some() && walk.take(b">") {
-        let protocol = walk.take(b"1 ");
-        return (walk, protocol);
+fn behind_priority(line: &[u8]) -> (Cursor<'_>, bool) {
+    let mut cursor = Cursor::new(line);
+    if cursor.take(b"<") && cursor.number(1, 3).is_some() && cursor.take(b">") {
+        let protocol = cursor.take(b"1 ");
+        return (cursor, protocol);
     }
-    (Walk::new(line), false)
+    (Cursor::new(line), false)
 }
 
 /// ` host tag: message`, with or without the host, or with facility and severity behind it.
 #[inline]
-fn bsd(mut walk: Walk<'_>) -> Option<(&[u8], &[u8])> {
-    if !walk.take(b" ") {
+fn bsd(mut cursor: Cursor<'_>) -> Option<(&[u8], &[u8])> {
+    if !cursor.take(b" ") {
         return None;
     }
-    let mut tag = Tag::take(&mut walk)?;
+    let mut tag = Tag::take(&mut cursor)?;
     if !(tag.text.ends_with(b":") || tag.bracket.is_some()) {
-        if !walk.take(b" ") {
+        if !cursor.take(b" ") {
             return None;
         }
-        tag = Tag::take(&mut walk)?;
+        tag = Tag::take(&mut cursor)?;
         if tag.is_priority() {
-            if !walk.take(b" ") {
+            if !cursor.take(b" ") {
                 return None;
             }
-            tag = Tag::take(&mut walk)?;
+            tag = Tag::take(&mut cursor)?;
         }
     }
     // A message may be empty, but the blank before it stands.
-    walk.take(b" ").then_some((tag.name(), walk.rest()))
+    cursor.take(b" ").then_some((tag.name(), cursor.rest()))
 }
 
 /// A word, and where its first `[` stands.
@@ -128,12 +128,12 @@ struct Tag<'a> {
 impl<'a> Tag<'a> {
     /// Takes a word of at least one byte.
     #[inline]
-    fn take(walk: &mut Walk<'a>) -> Option<Self> {
-        let from = walk.rest();
-        let head = walk.before([b' ', b'[']).len();
-        let bracket = walk.rest().starts_with(b"[").then_some(head);
-        walk.before([b' ']);
-        let text = &from[..from.len() - walk.rest().len()];
+    fn take(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let from = cursor.rest();
+        let head = cursor.before([b' ', b'[']).len();
+        let bracket = cursor.rest().starts_with(b"[").then_some(head);
+        cursor.before([b' ']);
+        let text = &from[..from.len() - cursor.rest().len()];
         (!text.is_empty()).then_some(Self { text, bracket })
     }
 
@@ -165,46 +165,46 @@ impl<'a> Tag<'a> {
 }
 
 /// ` host name pid msgid structured-data message`.
-fn rfc5424(mut walk: Walk<'_>) -> Option<(&[u8], &[u8])> {
+fn rfc5424(mut cursor: Cursor<'_>) -> Option<(&[u8], &[u8])> {
     let mut words = [&b""[..]; 4];
     for word in &mut words {
-        if !walk.take(b" ") {
+        if !cursor.take(b" ") {
             return None;
         }
-        *word = walk.word()?;
+        *word = cursor.word()?;
     }
-    if !walk.take(b" ") {
+    if !cursor.take(b" ") {
         return None;
     }
-    structured_data(&mut walk)?;
+    structured_data(&mut cursor)?;
     // rsyslog leaves the message its leading blank.
-    if walk.take(b" ") {
-        walk.take(b" ");
+    if cursor.take(b" ") {
+        cursor.take(b" ");
     }
-    Some((words[1], walk.rest()))
+    Some((words[1], cursor.rest()))
 }
 
 /// `-`, or elements `[id name="value"…]`, where `\` takes the next byte of a value with it.
-fn structured_data(walk: &mut Walk<'_>) -> Option<()> {
-    if walk.take(b"-") {
+fn structured_data(cursor: &mut Cursor<'_>) -> Option<()> {
+    if cursor.take(b"-") {
         return Some(());
     }
-    while walk.take(b"[") {
+    while cursor.take(b"[") {
         loop {
-            walk.take_while(|b| b != b'"' && b != b']');
-            if walk.take(b"]") {
+            cursor.take_while(|b| b != b'"' && b != b']');
+            if cursor.take(b"]") {
                 break;
             }
-            if !walk.take(b"\"") {
+            if !cursor.take(b"\"") {
                 return None;
             }
             loop {
-                walk.take_while(|b| b != b'"' && b != b'\\');
-                if walk.take(b"\"") {
+                cursor.take_while(|b| b != b'"' && b != b'\\');
+                if cursor.take(b"\"") {
                     break;
                 }
-                let escaped = walk.rest().get(..2)?;
-                walk.take(escaped);
+                let escaped = cursor.rest().get(..2)?;
+                cursor.take(escaped);
             }
         }
     }
@@ -214,19 +214,19 @@ fn structured_data(walk: &mut Walk<'_>) -> Option<()> {
 /// The message that is said to be repeated, and how often.
 #[inline]
 fn repeated(message: &[u8]) -> Option<(&[u8], u64)> {
-    let mut walk = Walk::new(message);
-    if !walk.take(b"message repeated ") {
+    let mut cursor = Cursor::new(message);
+    if !cursor.take(b"message repeated ") {
         return None;
     }
-    let digits = walk.take_while(|b| b.is_ascii_digit());
+    let digits = cursor.take_while(|b| b.is_ascii_digit());
     // More than can be counted is as unbelievable as the most.
     let times = std::str::from_utf8(digits).ok().filter(|digits| !digits.is_empty())?;
     let times = times.parse().unwrap_or(u64::MAX);
-    if !walk.take(b" times: [") {
+    if !cursor.take(b" times: [") {
         return None;
     }
-    walk.take(b" ");
-    Some((walk.rest().strip_suffix(b"]")?, times))
+    cursor.take(b" ");
+    Some((cursor.rest().strip_suffix(b"]")?, times))
 }
 
 #[cfg(test)]

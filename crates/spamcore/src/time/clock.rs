@@ -244,7 +244,7 @@ fn year_of(local: i64) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cursor::Walk;
+    use crate::cursor::Cursor;
 
     fn clock(now: &str, zone: &str) -> Clock {
         let zone = Zone::local(Some(zone));
@@ -255,8 +255,8 @@ mod tests {
 
     fn read(clock: &mut Clock, stamp: &str) -> Option<String> {
         let stamp = match stamp.strip_prefix('[') {
-            Some(php) => Stamp::of_php(&mut Walk::new(php.as_bytes())),
-            None => Stamp::of_syslog(&mut Walk::new(stamp.as_bytes())),
+            Some(php) => Stamp::of_php(&mut Cursor::new(php.as_bytes())),
+            None => Stamp::of_syslog(&mut Cursor::new(stamp.as_bytes())),
         };
         let reading = clock.read(&stamp.expect("a stamp"))?;
         let at = time::OffsetDateTime::from_unix_timestamp(reading.instant).expect("in range");
@@ -343,7 +343,7 @@ mod tests {
             ("Nov 23 11:00:00", false),
             ("Nov 24 09:00:00", false), // it is ahead
         ] {
-            let stamp = Stamp::of_syslog(&mut Walk::new(stamp.as_bytes())).expect("a stamp");
+            let stamp = Stamp::of_syslog(&mut Cursor::new(stamp.as_bytes())).expect("a stamp");
             let reading = clock.read(&stamp).expect("a date");
             assert_eq!(reading.doubtful, want, "{stamp:?}");
         }
@@ -442,9 +442,9 @@ mod tests {
     #[test]
     fn asking_whether_a_stamp_is_known_changes_nothing() {
         let mut clock = clock("2026-04-05 02:30:00", "Australia/Lord_Howe");
-        let stamp = Stamp::of_syslog(&mut Walk::new(b"Apr  5 01:45:00 m")).expect("a stamp");
+        let stamp = Stamp::of_syslog(&mut Cursor::new(b"Apr  5 01:45:00 m")).expect("a stamp");
         assert!(clock.knows(&stamp));
-        let none = Stamp::of_syslog(&mut Walk::new(b"Feb 30 01:45:00 m")).expect("a stamp");
+        let none = Stamp::of_syslog(&mut Cursor::new(b"Feb 30 01:45:00 m")).expect("a stamp");
         assert!(!clock.knows(&none));
         let text = read(&mut clock, "Apr  5 01:45:00");
         assert_eq!(text.as_deref(), Some("2026-04-04T15:15:00Z"), "the later of the two");

@@ -19,7 +19,7 @@
 //! Fractions of a second are dropped; second 60 is 59. What is out of range (month 13, hour 24) is
 //! no stamp; whether a day exists in its month is decided by the clock.
 
-use crate::cursor::Walk;
+use crate::cursor::Cursor;
 
 /// The zone that a stamp names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,12 +70,12 @@ impl<'a> Stamp<'a> {
     ///
     /// What follows must be a blank or the end; it is not taken.
     #[inline]
-    pub fn of_syslog(walk: &mut Walk<'a>) -> Option<Self> {
-        high_precision(walk).or_else(|| Self::of_any_form(walk))
+    pub fn of_syslog(cursor: &mut Cursor<'a>) -> Option<Self> {
+        high_precision(cursor).or_else(|| Self::of_any_form(cursor))
     }
 
-    fn of_any_form(walk: &mut Walk<'a>) -> Option<Self> {
-        let mut here = *walk;
+    fn of_any_form(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let mut here = *cursor;
         let stamp = match here.rest().first()? {
             b'0'..=b'9' => starts_with_digit(&mut here)?,
             _ => starts_with_letter(&mut here)?,
@@ -83,13 +83,13 @@ impl<'a> Stamp<'a> {
         if !(here.is_done() || here.rest()[0] == b' ') {
             return None;
         }
-        *walk = here;
+        *cursor = here;
         Some(stamp)
     }
 
     /// Takes the stamp of a line that Exim wrote itself: `YYYY-MM-DD HH:MM:SS[.mmm][ +ZZZZ]`.
-    pub fn of_exim(walk: &mut Walk<'a>) -> Option<Self> {
-        let mut here = *walk;
+    pub fn of_exim(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let mut here = *cursor;
         let date = iso_date(&mut here)?;
         if !here.take(b" ") {
             return None;
@@ -99,13 +99,13 @@ impl<'a> Stamp<'a> {
         if !(here.is_done() || here.rest()[0] == b' ') {
             return None;
         }
-        *walk = here;
+        *cursor = here;
         Some(civil(date, (hour, minute, second), zone))
     }
 
     /// Takes what PHP writes between its brackets: `23-Nov-2026 19:04:25 Europe/Madrid`.
-    pub fn of_php(walk: &mut Walk<'a>) -> Option<Self> {
-        let mut here = *walk;
+    pub fn of_php(cursor: &mut Cursor<'a>) -> Option<Self> {
+        let mut here = *cursor;
         let day = here.number(1, 2)?;
         if !here.take(b"-") {
             return None;
@@ -124,38 +124,38 @@ impl<'a> Stamp<'a> {
         }
         let name = here.take_while(|b| b != b']' && b != b' ');
         let date = (Some(year), month, checked_day(day)?);
-        let zone = match fixed_offset(&mut Walk::new(name)) {
+        let zone = match fixed_offset(&mut Cursor::new(name)) {
             Some(offset) => StampZone::Offset(offset),
             None if name.is_empty() => return None,
             None => StampZone::Name(name),
         };
-        *walk = here;
+        *cursor = here;
         Some(civil(date, time, zone))
     }
 
     /// Reads an RFC 3339 stamp, or `YYYY-MM-DD HH:MM[:SS]` of local time, as `--now` takes them.
     pub fn of_argument(text: &'a [u8]) -> Option<Self> {
-        let mut walk = Walk::new(text);
-        let date = iso_date(&mut walk)?;
-        let rfc = walk.take(b"T") || walk.take(b"t");
-        if !rfc && !walk.take(b" ") {
+        let mut cursor = Cursor::new(text);
+        let date = iso_date(&mut cursor)?;
+        let rfc = cursor.take(b"T") || cursor.take(b"t");
+        if !rfc && !cursor.take(b" ") {
             return None;
         }
-        let time = if walk.rest().len() == 5 && !rfc {
-            let hour = walk.two()?;
-            if !walk.take(b":") {
+        let time = if cursor.rest().len() == 5 && !rfc {
+            let hour = cursor.two()?;
+            if !cursor.take(b":") {
                 return None;
             }
-            (hour, walk.two()?, 0)
+            (hour, cursor.two()?, 0)
         } else {
-            clock_time(&mut walk)?
+            clock_time(&mut cursor)?
         };
-        let zone = match fixed_offset(&mut walk) {
+        let zone = match fixed_offset(&mut cursor) {
             Some(offset) => StampZone::Offset(offset),
             None if rfc => return None,
             None => StampZone::Local,
         };
-        walk.is_done().then(|| civil(date, time, zone))
+        cursor.is_done().then(|| civil(date, time, zone))
     }
 }
 
@@ -171,8 +171,8 @@ fn civil((year, month, day): Date, time: Time, zone: StampZone<'_>) -> Stamp<'_>
 /// a fixed place, eight bytes at a time. What is not quite so is left to the general way, which takes
 /// this form too.
 #[inline]
-fn high_precision<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
-    let (text, rest) = walk.rest().split_first_chunk::<32>()?;
+fn high_precision<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
+    let (text, rest) = cursor.rest().split_first_chunk::<32>()?;
     let (words, _) = text.as_chunks::<8>();
     let east = text[26] == b'+';
     let zone = if east { b"00+00:00" } else { b"00-00:00" };
@@ -193,7 +193,7 @@ fn high_precision<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
     if !exists || rest.first() != Some(&b' ') {
         return None;
     }
-    walk.skip(text.len());
+    cursor.skip(text.len());
     let year = u16::from(year) * 100 + u16::from(two(date, 2));
     let seconds = i32::from(hours) * 3600 + i32::from(minutes) * 60;
     let zone = StampZone::Offset(if east { seconds } else { -seconds });
@@ -217,8 +217,8 @@ fn digits(text: [u8; 8], pattern: &[u8; 8]) -> Option<u64> {
 }
 
 /// ISO forms, a year first, or Unix seconds.
-fn starts_with_digit<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
-    let mut here = *walk;
+fn starts_with_digit<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
+    let mut here = *cursor;
     if let Some(date) = iso_date(&mut here) {
         let spaced = here.take(b" ");
         if !spaced && !here.take(b"T") {
@@ -230,25 +230,25 @@ fn starts_with_digit<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
             None if spaced => spaced_offset(&mut here),
             None => StampZone::Local,
         };
-        *walk = here;
+        *cursor = here;
         return Some(civil(date, time, zone));
     }
     let digits = here.take_while(|b| b.is_ascii_digit());
     match digits.len() {
         4 => {
-            let year = four(&mut Walk::new(digits))?;
+            let year = four(&mut Cursor::new(digits))?;
             if !here.take(b" ") {
                 return None;
             }
             let (_, month, day) = month_and_day(&mut here)?;
             let time = clock_time(&mut here)?;
-            *walk = here;
+            *cursor = here;
             Some(civil((Some(year), month, day), time, StampZone::Local))
         }
         9..=12 => {
             fraction(&mut here)?;
-            *walk = here;
-            let seconds = Walk::new(digits).number(9, 12)?;
+            *cursor = here;
+            let seconds = Cursor::new(digits).number(9, 12)?;
             Some(Stamp::Unix(i64::try_from(seconds).ok()?))
         }
         _ => None,
@@ -256,8 +256,8 @@ fn starts_with_digit<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
 }
 
 /// A month's name, or a weekday's before an ISO date.
-fn starts_with_letter<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
-    let mut here = *walk;
+fn starts_with_letter<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
+    let mut here = *cursor;
     if let Some((_, month, day)) = month_and_day(&mut here) {
         let mut with_year = here;
         let year = four(&mut with_year).filter(|_| with_year.take(b" "));
@@ -265,7 +265,7 @@ fn starts_with_letter<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
             here = with_year;
         }
         let time = clock_time(&mut here)?;
-        *walk = here;
+        *cursor = here;
         return Some(civil((year, month, day), time, StampZone::Local));
     }
     const WEEKDAYS: [&[u8]; 7] = [b"Mon ", b"Tue ", b"Wed ", b"Thu ", b"Fri ", b"Sat ", b"Sun "];
@@ -281,27 +281,27 @@ fn starts_with_letter<'a>(walk: &mut Walk<'a>) -> Option<Stamp<'a>> {
         return None;
     }
     let name = here.word()?;
-    let zone = match fixed_offset(&mut Walk::new(name)) {
+    let zone = match fixed_offset(&mut Cursor::new(name)) {
         Some(offset) => StampZone::Offset(offset),
         None => StampZone::Abbreviation(name),
     };
-    *walk = here;
+    *cursor = here;
     Some(civil(date, time, zone))
 }
 
 /// `Nov 23 `, `Nov  3 `, `Nov 03 ` or `Nov 3 `, with the blank behind it.
-fn month_and_day(walk: &mut Walk<'_>) -> Option<Date> {
-    let month = month_name(walk)?;
-    if !walk.take(b" ") {
+fn month_and_day(cursor: &mut Cursor<'_>) -> Option<Date> {
+    let month = month_name(cursor)?;
+    if !cursor.take(b" ") {
         return None;
     }
-    walk.take(b" ");
-    let day = checked_day(walk.number(1, 2)?)?;
-    walk.take(b" ").then_some((None, month, day))
+    cursor.take(b" ");
+    let day = checked_day(cursor.number(1, 2)?)?;
+    cursor.take(b" ").then_some((None, month, day))
 }
 
-fn month_name(walk: &mut Walk<'_>) -> Option<u8> {
-    let &[a, b, c, ..] = walk.rest() else { return None };
+fn month_name(cursor: &mut Cursor<'_>) -> Option<u8> {
+    let &[a, b, c, ..] = cursor.rest() else { return None };
     let month = match &[a, b, c] {
         b"Jan" => 1,
         b"Feb" => 2,
@@ -317,14 +317,14 @@ fn month_name(walk: &mut Walk<'_>) -> Option<u8> {
         b"Dec" => 12,
         _ => return None,
     };
-    walk.take(&[a, b, c]);
+    cursor.take(&[a, b, c]);
     Some(month)
 }
 
 /// `YYYY-MM-DD`
 #[inline]
-fn iso_date(walk: &mut Walk<'_>) -> Option<Date> {
-    let (text, rest) = walk.rest().split_first_chunk::<8>()?;
+fn iso_date(cursor: &mut Cursor<'_>) -> Option<Date> {
+    let (text, rest) = cursor.rest().split_first_chunk::<8>()?;
     let values = digits(*text, b"0000-00-")?;
     let year = u16::from(two(values, 0)) * 100 + u16::from(two(values, 2));
     let month = two(values, 5);
@@ -336,18 +336,18 @@ fn iso_date(walk: &mut Walk<'_>) -> Option<Date> {
         return None;
     }
     let day = checked_day(u64::from(day))?;
-    walk.skip(10);
+    cursor.skip(10);
     Some((Some(year), month, day))
 }
 
 /// `HH:MM:SS`, and a fraction after `.` or `,`.
 #[inline]
-fn clock_time(walk: &mut Walk<'_>) -> Option<Time> {
-    let (text, _) = walk.rest().split_first_chunk::<8>()?;
+fn clock_time(cursor: &mut Cursor<'_>) -> Option<Time> {
+    let (text, _) = cursor.rest().split_first_chunk::<8>()?;
     let values = digits(*text, b"00:00:00")?;
     let (hour, minute, second) = (two(values, 0), two(values, 3), two(values, 6));
-    walk.skip(8);
-    fraction(walk)?;
+    cursor.skip(8);
+    fraction(cursor)?;
     (hour < 24 && minute < 60 && second <= 60).then(|| (hour, minute, second.min(59)))
 }
 
@@ -358,18 +358,18 @@ fn two(values: u64, at: u32) -> u8 {
     tens * 10 + ones
 }
 
-fn fraction(walk: &mut Walk<'_>) -> Option<()> {
-    if walk.take(b".") || walk.take(b",") {
-        return (!walk.take_while(|b| b.is_ascii_digit()).is_empty()).then_some(());
+fn fraction(cursor: &mut Cursor<'_>) -> Option<()> {
+    if cursor.take(b".") || cursor.take(b",") {
+        return (!cursor.take_while(|b| b.is_ascii_digit()).is_empty()).then_some(());
     }
     Some(())
 }
 
 /// `Z`, `+01:00`, `+0100` or `+01`, right here.
-fn fixed_offset(walk: &mut Walk<'_>) -> Option<i32> {
-    let mut here = *walk;
+fn fixed_offset(cursor: &mut Cursor<'_>) -> Option<i32> {
+    let mut here = *cursor;
     if here.take(b"Z") || here.take(b"z") {
-        *walk = here;
+        *cursor = here;
         return Some(0);
     }
     let sign = if here.take(b"+") {
@@ -386,25 +386,25 @@ fn fixed_offset(walk: &mut Walk<'_>) -> Option<i32> {
         None if !colon => 0,
         _ => return None,
     };
-    *walk = here;
+    *cursor = here;
     Some(sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60))
 }
 
 /// ` +0100` where Exim and some templates put it; else local time.
-fn spaced_offset<'a>(walk: &mut Walk<'_>) -> StampZone<'a> {
-    let mut here = *walk;
+fn spaced_offset<'a>(cursor: &mut Cursor<'_>) -> StampZone<'a> {
+    let mut here = *cursor;
     if here.take(b" ") && matches!(here.rest().first(), Some(b'+' | b'-')) {
         let offset = fixed_offset(&mut here);
         if let (Some(offset), true) = (offset, here.is_done() || here.rest()[0] == b' ') {
-            *walk = here;
+            *cursor = here;
             return StampZone::Offset(offset);
         }
     }
     StampZone::Local
 }
 
-fn four(walk: &mut Walk<'_>) -> Option<u16> {
-    u16::try_from(walk.number(4, 4)?).ok()
+fn four(cursor: &mut Cursor<'_>) -> Option<u16> {
+    u16::try_from(cursor.number(4, 4)?).ok()
 }
 
 fn checked_day(day: u64) -> Option<u8> {
@@ -436,9 +436,9 @@ mod tests {
     }
 
     fn syslog(text: &str) -> String {
-        let mut walk = Walk::new(text.as_bytes());
-        let stamp = Stamp::of_syslog(&mut walk);
-        let rest = String::from_utf8_lossy(walk.rest()).into_owned();
+        let mut cursor = Cursor::new(text.as_bytes());
+        let stamp = Stamp::of_syslog(&mut cursor);
+        let rest = String::from_utf8_lossy(cursor.rest()).into_owned();
         format!("{}|{rest}", show(stamp))
     }
 
@@ -483,7 +483,7 @@ mod tests {
 
     /// Whether the short way takes a text; what it makes of it, the general way does, too.
     fn is_short(text: &[u8]) -> bool {
-        let (mut short, mut general) = (Walk::new(text), Walk::new(text));
+        let (mut short, mut general) = (Cursor::new(text), Cursor::new(text));
         let want = Stamp::of_any_form(&mut general);
         let shown = text.escape_ascii();
         let Some(stamp) = high_precision(&mut short) else {
@@ -559,7 +559,7 @@ mod tests {
             ("2026-11-23T18:06:47 1x", "-"),
             ("Nov 23 18:06:47 1x", "-"),
         ] {
-            assert_eq!(show(Stamp::of_exim(&mut Walk::new(text.as_bytes()))), want, "{text}");
+            assert_eq!(show(Stamp::of_exim(&mut Cursor::new(text.as_bytes()))), want, "{text}");
         }
         for (text, want) in [
             ("23-Nov-2026 19:04:25 Europe/Madrid]", "2026-11-23 19:04:25 Europe/Madrid"),
@@ -569,7 +569,7 @@ mod tests {
             ("23-Nov-2026 19:04:25]", "-"),
             ("23-11-2026 19:04:25 UTC]", "-"),
         ] {
-            assert_eq!(show(Stamp::of_php(&mut Walk::new(text.as_bytes()))), want, "{text}");
+            assert_eq!(show(Stamp::of_php(&mut Cursor::new(text.as_bytes()))), want, "{text}");
         }
     }
 

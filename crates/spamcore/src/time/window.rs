@@ -11,7 +11,7 @@ use std::fmt;
 
 use time::{Date, Duration, Month};
 
-use crate::cursor::Walk;
+use crate::cursor::Cursor;
 use crate::time::clock::AHEAD;
 use crate::time::zone::{Instants, Zone};
 
@@ -56,32 +56,32 @@ impl Period {
     /// Reads a period such as `1hour`, `2 days` or `last week`.
     pub fn parse(text: &str) -> Result<Self, PeriodError> {
         let lower = text.to_ascii_lowercase();
-        let mut walk = Walk::new(lower.as_bytes());
+        let mut cursor = Cursor::new(lower.as_bytes());
         let mut period = Self { text: text.to_owned(), months: 0, days: 0, seconds: 0 };
         let blank = |b| b == b' ' || b == b'\t';
-        walk.take_while(blank);
-        if walk.is_done() {
+        cursor.take_while(blank);
+        if cursor.is_done() {
             return Err(PeriodError::Empty);
         }
-        while !walk.is_done() {
-            let signed = walk.take(b"-");
-            walk.take_while(blank);
-            let digits = walk.take_while(|b| b.is_ascii_digit());
-            walk.take_while(blank);
-            let word = walk.take_while(|b| b.is_ascii_alphabetic());
-            walk.take_while(blank);
+        while !cursor.is_done() {
+            let signed = cursor.take(b"-");
+            cursor.take_while(blank);
+            let digits = cursor.take_while(|b| b.is_ascii_digit());
+            cursor.take_while(blank);
+            let word = cursor.take_while(|b| b.is_ascii_alphabetic());
+            cursor.take_while(blank);
             let (count, unit) = match (digits, word) {
-                (b"", b"") => return Err(PeriodError::Unit(shown(walk.rest()))),
+                (b"", b"") => return Err(PeriodError::Unit(shown(cursor.rest()))),
                 (b"", b"yesterday") if !signed => (1, "day"),
                 (b"", b"last") if !signed => {
-                    let unit = walk.take_while(|b| b.is_ascii_alphabetic());
-                    walk.take_while(blank);
+                    let unit = cursor.take_while(|b| b.is_ascii_alphabetic());
+                    cursor.take_while(blank);
                     (1, as_str(unit))
                 }
                 (b"", b"tomorrow" | b"next" | b"ago") => return Err(PeriodError::Future),
                 (b"", word) if step(as_str(word)).is_some() => return Err(PeriodError::Future),
                 (b"", word) => return Err(PeriodError::Unit(shown(word))),
-                (digits, b"") if walk.is_done() => return Err(PeriodError::Bare(shown(digits))),
+                (digits, b"") if cursor.is_done() => return Err(PeriodError::Bare(shown(digits))),
                 (_, b"") => return Err(PeriodError::Number(text.to_owned())),
                 (digits, word) => {
                     let digits = as_str(digits);
