@@ -221,7 +221,7 @@ fn authenticated_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
     for at in positions(text, b" P=") {
         let of_ident = memchr::memmem::find(&text[..at], b" U=").is_some();
         let here = Cursor::new(&text[at + 3..]);
-        match behind_protocol(here, cut) {
+        match after_protocol(here, cut) {
             Some(End::Authenticated(id)) => {
                 let of_helo = memchr::memmem::find(id, b") [").is_some();
                 let mut inside = positions(id, b" P=").map(|at| Cursor::new(&id[at + 3..]));
@@ -256,7 +256,7 @@ enum End<'a> {
 
 /// The authenticated id of a local user, from behind ` P=` on.
 fn local_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
-    match behind_protocol(cursor, cut)? {
+    match after_protocol(cursor, cut)? {
         End::Authenticated(id) => Some(id),
         End::Plain => None,
     }
@@ -278,22 +278,22 @@ fn take_protocol(cursor: &mut Cursor<'_>) -> Option<()> {
 }
 
 /// What stands from behind ` P=` on, if it is of the grammar.
-fn behind_protocol(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
+fn after_protocol(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
     take_protocol(&mut cursor)?;
     if cursor.take(b" DN=\"") {
         // GnuTLS writes a quote in a name as `\"`, OpenSSL as it is.
         let mut escaped = cursor;
-        let end = take_quoted(&mut escaped).then(|| behind_certificate(escaped, cut)).flatten();
+        let end = take_quoted(&mut escaped).then(|| after_certificate(escaped, cut)).flatten();
         if end.is_some() {
             return end;
         }
         cursor.until(b"\"")?;
     }
-    behind_certificate(cursor, cut)
+    after_certificate(cursor, cut)
 }
 
 /// What stands from behind the name of the client's certificate on, if it is of the grammar.
-fn behind_certificate(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
+fn after_certificate(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
     if cursor.take(b" SNI=") {
         cursor.word()?;
     }
@@ -340,17 +340,17 @@ fn is_tail(mut cursor: Cursor<'_>, cut: bool) -> bool {
     }
     if cursor.take(b" id=") || cursor.take(b" id*=") {
         let word = cursor;
-        if !take_word(&mut cursor).is_some_and(is_address) || !is_behind_id(cursor, cut) {
+        if !take_word(&mut cursor).is_some_and(is_address) || !is_after_id(cursor, cut) {
             // Quotes that do not close are bytes like others.
             cursor = word;
             cursor.take_while(|b| b != b' ');
         }
     }
-    is_behind_id(cursor, cut)
+    is_after_id(cursor, cut)
 }
 
 /// Whether a line can end so, from behind the message id on.
-fn is_behind_id(mut cursor: Cursor<'_>, cut: bool) -> bool {
+fn is_after_id(mut cursor: Cursor<'_>, cut: bool) -> bool {
     let text = cursor.rest().trim_ascii_end();
     let cut = cut || text.ends_with(OVERFLOWED);
     // Where a size stands in what may be cut, there is no telling whose it is.

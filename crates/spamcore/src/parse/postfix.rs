@@ -37,7 +37,7 @@ impl Parser for Postfix {
         if !(name.ends_with(b"/smtpd") || is_cut(name)) {
             return None;
         }
-        let text = behind_queue_id(message)?;
+        let text = after_queue_id(message)?;
         match times {
             ..=MOST_REPEATS => Some(Hit::Told(text, times)),
             _ => accepted(text).map(|event| counted(event, times)),
@@ -56,7 +56,7 @@ fn is_cut(name: &[u8]) -> bool {
 
 /// What smtpd logs of a client, behind the queue id.
 #[inline]
-fn behind_queue_id(message: &[u8]) -> Option<&[u8]> {
+fn after_queue_id(message: &[u8]) -> Option<&[u8]> {
     let mut cursor = Cursor::new(message);
     let id = cursor.before([b':', b' ']);
     (cursor.take(b": client=") && is_queue_id(id)).then_some(cursor.rest())
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn show(message: &str) -> String {
-        let event = behind_queue_id(message.as_bytes()).and_then(accepted);
+        let event = after_queue_id(message.as_bytes()).and_then(accepted);
         event.map_or("-".into(), |event| {
             let client = event.client.expect("Postfix names the client");
             let text = |bytes| String::from_utf8_lossy(bytes).into_owned();

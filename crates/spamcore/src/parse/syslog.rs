@@ -67,7 +67,7 @@ pub struct Envelope<'a> {
 /// An error is what could be read of the stamp of a line that says nothing more.
 #[inline]
 pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Stamped<'_>> {
-    let (mut cursor, protocol) = behind_priority(line);
+    let (mut cursor, protocol) = after_priority(line);
     let Some(stamp) = Stamp::of_syslog(&mut cursor) else {
         return Err(Stamped::Unreadable);
     };
@@ -82,12 +82,12 @@ pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Stamped<'_>> {
 
 /// Reads the stamp of a line, and nothing else of it.
 pub fn stamp(line: &[u8]) -> Stamped<'_> {
-    Stamp::of_syslog(&mut behind_priority(line).0).map_or(Stamped::Unreadable, Stamped::At)
+    Stamp::of_syslog(&mut after_priority(line).0).map_or(Stamped::Unreadable, Stamped::At)
 }
 
 /// What stands behind `<22>` or `<22>1 `, if that is there, and whether RFC 5424 goes on.
 #[inline]
-fn behind_priority(line: &[u8]) -> (Cursor<'_>, bool) {
+fn after_priority(line: &[u8]) -> (Cursor<'_>, bool) {
     let mut cursor = Cursor::new(line);
     if cursor.take(b"<") && cursor.number(1, 3).is_some() && cursor.take(b">") {
         let protocol = cursor.take(b"1 ");
