@@ -16,7 +16,7 @@ use spamcore::host::Host;
 use spamcore::parse::postfix;
 use spamcore::report::{self, Style};
 use spamcore::tally::Only;
-use spamcore::tally::stats::Seen;
+use spamcore::tally::stats::SenderStats;
 use spamcore::time::zone::Zone;
 use spamcore::verdict::{Action, Finding};
 use time::OffsetDateTime;
@@ -281,7 +281,7 @@ fn suspect(finding: &Finding<'_>) -> Suspect {
     }
 }
 
-fn counts(seen: &Seen) -> Counts {
+fn counts(seen: &SenderStats) -> Counts {
     let from = seen.origins();
     Counts {
         messages: seen.messages,

@@ -2,7 +2,7 @@
 
 use crate::parse::Kind;
 use crate::tally::Tally;
-use crate::tally::stats::Seen;
+use crate::tally::stats::SenderStats;
 
 /// The limits of `--disable-account`: beyond both, an account's mail comes from a botnet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub struct Finding<'a> {
     /// The name, as logged.
     pub sender: &'a [u8],
     /// What was seen.
-    pub seen: &'a Seen,
+    pub seen: &'a SenderStats,
     /// The limit that was reached.
     pub limit: u64,
     /// Whether its mail is more spread out than the given limits.
@@ -92,7 +92,7 @@ pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
     findings
 }
 
-fn is_beyond(seen: &Seen, spread: Spread) -> bool {
+fn is_beyond(seen: &SenderStats, spread: Spread) -> bool {
     let from = seen.origins();
     from.nets().known > spread.nets && from.unknowns().known > spread.unknowns
 }

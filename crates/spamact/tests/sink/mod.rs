@@ -46,7 +46,7 @@ pub(crate) struct Sink {
 
 /// One session, as the server saw it.
 #[derive(Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct SenderStats {
     /// The commands, without their line ends.
     pub(crate) commands: Vec<String>,
     /// The mail, as sent, dots included.
@@ -81,7 +81,7 @@ pub(crate) fn other_certificate() -> String {
 impl Sink {
     /// Listens, and serves each session in a thread until the process ends. What was seen is handed on
     /// as each session ends.
-    pub(crate) fn listen(self) -> (SocketAddr, Receiver<Seen>) {
+    pub(crate) fn listen(self) -> (SocketAddr, Receiver<SenderStats>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback is there");
         let at = listener.local_addr().expect("it is bound");
         let (tell, seen) = mpsc::channel();
@@ -94,14 +94,14 @@ impl Sink {
         (at, seen)
     }
 
-    fn session(&self, stream: TcpStream, tell: &Sender<Seen>) {
-        let mut seen = Seen::default();
+    fn session(&self, stream: TcpStream, tell: &Sender<SenderStats>) {
+        let mut seen = SenderStats::default();
         // A client that is gone is no failure of the server.
         let _ = self.serve(stream, &mut seen);
         let _ = tell.send(seen);
     }
 
-    fn serve(&self, stream: TcpStream, seen: &mut Seen) -> io::Result<()> {
+    fn serve(&self, stream: TcpStream, seen: &mut SenderStats) -> io::Result<()> {
         if self.implicit {
             seen.tls = true;
             let mut stream = BufReader::new(tls(stream)?);
@@ -123,7 +123,7 @@ impl Sink {
     fn talk<T: Read + Write>(
         &self,
         stream: &mut BufReader<T>,
-        seen: &mut Seen,
+        seen: &mut SenderStats,
         offers: &[&str],
     ) -> io::Result<bool> {
         let mut login = self.auth.is_none();

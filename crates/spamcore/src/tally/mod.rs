@@ -31,7 +31,7 @@ use crate::limits::Limits;
 use crate::parse::{Event, Kind};
 use crate::tally::memo::{Known, Of};
 use crate::tally::network::Webmail;
-use crate::tally::stats::{PARTS, Seen};
+use crate::tally::stats::{PARTS, SenderStats};
 use crate::time::window::Window;
 
 /// How many bytes of names and lines are kept before counting goes by hash.
@@ -89,7 +89,7 @@ pub struct Tally {
     webmail: Webmail,
     detail: Detail,
     senders: [Index; Kind::COUNT],
-    seen: Vec<Seen>,
+    seen: Vec<SenderStats>,
     known: Known,
     mode: Mode,
     used: usize,
@@ -259,7 +259,7 @@ impl Tally {
     }
 
     /// The senders that were kept, in no order.
-    pub fn senders(&self) -> impl Iterator<Item = (Kind, &[u8], &Seen)> {
+    pub fn senders(&self) -> impl Iterator<Item = (Kind, &[u8], &SenderStats)> {
         Kind::ALL.into_iter().zip(&self.senders).flat_map(move |(kind, senders)| {
             senders.iter().map(move |(name, &place)| (kind, &name[..], &self.seen[place]))
         })
@@ -282,7 +282,7 @@ impl Tally {
         if !self.keeps(kind, name, times, line) {
             return None;
         }
-        let mut seen = Seen {
+        let mut seen = SenderStats {
             messages: 0,
             line: line.into(),
             span: None,
@@ -294,7 +294,7 @@ impl Tally {
         Some(self.insert(kind, name.into(), seen))
     }
 
-    fn insert(&mut self, kind: Kind, name: Box<[u8]>, seen: Seen) -> usize {
+    fn insert(&mut self, kind: Kind, name: Box<[u8]>, seen: SenderStats) -> usize {
         let place = self.seen.len();
         self.seen.push(seen);
         self.senders[kind as usize].insert(name, place);

@@ -182,7 +182,7 @@ impl std::fmt::Display for Count {
 
 /// What was seen of one sender.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub struct SenderStats {
     /// How many messages.
     pub messages: u64,
     /// The first line in reading order, as logged, without its newline.
@@ -243,7 +243,7 @@ fn add_times(counts: &mut HashMap<Box<[u8]>, u64, RandomState>, key: &[u8], time
     }
 }
 
-impl Seen {
+impl SenderStats {
     /// Where the messages came from; nowhere, where lines name no client.
     pub fn origins(&self) -> Cow<'_, Origins> {
         self.origins.as_deref().map_or_else(|| Cow::Owned(Origins::default()), Cow::Borrowed)
@@ -320,8 +320,8 @@ mod tests {
     }
 
     /// What is seen of a sender in messages: the time, the client and how often.
-    fn seen(messages: &[(i64, &str, &str, u64)]) -> Seen {
-        let mut seen = Seen {
+    fn seen(messages: &[(i64, &str, &str, u64)]) -> SenderStats {
+        let mut seen = SenderStats {
             messages: 0,
             line: b"a line"[..].into(),
             span: None,
