@@ -26,7 +26,7 @@ pub(crate) struct Of {
 
 /// The texts.
 #[derive(Debug, Default)]
-pub(crate) struct Known {
+pub(crate) struct ClientMemo {
     /// None until the first text is put.
     slots: Vec<Slot>,
     hasher: RandomState,
@@ -41,7 +41,7 @@ struct Slot {
     text: [u8; LONGEST],
 }
 
-impl Known {
+impl ClientMemo {
     /// What an event of this text is of, if that is known.
     #[inline]
     pub(crate) fn get(&self, text: &[u8]) -> Option<Of> {
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_text_is_found_as_it_was_put_or_not_at_all() {
-        let mut known = Known::default();
+        let mut known = ClientMemo::default();
         let mut all = HashMap::new();
         for n in 0..40_000_usize {
             let text = format!("{:>1$}", n, n % 130);
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn no_text_is_unknown() {
-        let mut known = Known::default();
+        let mut known = ClientMemo::default();
         known.put(b"", Of::default());
         assert_eq!(known.get(b""), None);
         known.put(b"a text", Of::default());

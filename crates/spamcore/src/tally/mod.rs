@@ -29,7 +29,7 @@ use foldhash::quality::RandomState;
 
 use crate::limits::Limits;
 use crate::parse::{Event, Kind};
-use crate::tally::memo::{Known, Of};
+use crate::tally::memo::{ClientMemo, Of};
 use crate::tally::network::Webmail;
 use crate::tally::stats::{PARTS, SenderStats};
 use crate::time::window::Window;
@@ -90,7 +90,7 @@ pub struct Tally {
     detail: Detail,
     senders: [Index; Kind::COUNT],
     seen: Vec<SenderStats>,
-    known: Known,
+    known: ClientMemo,
     mode: Mode,
     used: usize,
     /// The bytes of networks and addresses that are kept.
@@ -123,7 +123,7 @@ impl Tally {
             detail,
             senders: Default::default(),
             seen: Vec::new(),
-            known: Known::default(),
+            known: ClientMemo::default(),
             mode: Mode::Everything { again: true },
             used: 0,
             origins: 0,

@@ -33,18 +33,18 @@ const MEMBER: usize = 48;
 
 /// A set that is exact up to [`MOST`] members.
 #[derive(Clone, Debug)]
-pub struct Few<T> {
+pub struct BoundedSet<T> {
     members: HashSet<T, RandomState>,
     more: bool,
 }
 
-impl<T> Default for Few<T> {
+impl<T> Default for BoundedSet<T> {
     fn default() -> Self {
         Self { members: HashSet::default(), more: false }
     }
 }
 
-impl<T: Eq + std::hash::Hash> Few<T> {
+impl<T: Eq + std::hash::Hash> BoundedSet<T> {
     /// Adds a member, and says whether it is kept and new.
     fn insert(&mut self, member: T) -> bool {
         if self.members.len() < MOST {
@@ -89,26 +89,26 @@ enum Address {
 /// Where the messages of a login name came from.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
-    nets: Few<Box<[u8]>>,
-    unknowns: Few<Address>,
-    ips: Few<Address>,
+    nets: BoundedSet<Box<[u8]>>,
+    unknowns: BoundedSet<Address>,
+    ips: BoundedSet<Address>,
     webmail: u64,
 }
 
 impl Origins {
     /// The distinct network names.
-    pub fn nets(&self) -> Count {
-        Count::of(&self.nets)
+    pub fn nets(&self) -> Cardinality {
+        Cardinality::of(&self.nets)
     }
 
     /// The distinct addresses of clients named `unknown`.
-    pub fn unknowns(&self) -> Count {
-        Count::of(&self.unknowns)
+    pub fn unknowns(&self) -> Cardinality {
+        Cardinality::of(&self.unknowns)
     }
 
     /// The distinct addresses.
-    pub fn ips(&self) -> Count {
-        Count::of(&self.ips)
+    pub fn ips(&self) -> Cardinality {
+        Cardinality::of(&self.ips)
     }
 
     /// The messages from webmail hosts.
@@ -161,20 +161,20 @@ impl Origins {
 
 /// The size of a set that is counted up to [`MOST`]; it prints as `100000+` beyond.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Count {
+pub struct Cardinality {
     /// The members, [`MOST`] at most.
     pub known: u64,
     /// Whether there are more.
     pub more: bool,
 }
 
-impl Count {
-    fn of<T: Eq + std::hash::Hash>(set: &Few<T>) -> Self {
+impl Cardinality {
+    fn of<T: Eq + std::hash::Hash>(set: &BoundedSet<T>) -> Self {
         Self { known: set.len() as u64, more: set.more() }
     }
 }
 
-impl std::fmt::Display for Count {
+impl std::fmt::Display for Cardinality {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}{}", self.known, if self.more { "+" } else { "" })
     }
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn sets_are_exact_and_then_say_that_there_are_more() {
-        let mut set = Few::default();
+        let mut set = BoundedSet::default();
         for n in 0..MOST {
             set.insert(n);
             set.insert(n);
@@ -295,13 +295,13 @@ mod tests {
         set.insert(0);
         assert!(!set.more());
         set.insert(MOST);
-        assert_eq!(Count::of(&set).to_string(), "100000+");
+        assert_eq!(Cardinality::of(&set).to_string(), "100000+");
     }
 
     #[test]
     fn a_set_takes_in_another_and_that_it_had_more() {
         let set = |members: std::ops::Range<usize>| {
-            let mut set = Few::default();
+            let mut set = BoundedSet::default();
             for member in members {
                 set.insert(member);
             }
