@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use tests::{Folder, NOW, Run, accepted, command, run, run_with_input};
+use tests::{Directory, NOW, Run, accepted, command, run, run_with_input};
 
 const POSTFIX: &str = "postfix-spam-check";
 
@@ -44,22 +44,22 @@ fn pack(program: &str, path: &str) {
 
 #[test]
 fn no_log_is_told() {
-    let folder = Folder::new();
-    let missing = folder.path("missing").to_str().expect("a plain name").to_owned();
+    let dir = Directory::new();
+    let missing = dir.path("missing").to_str().expect("a plain name").to_owned();
     let run = check(&[&missing]);
     assert_eq!((run.status, run.out.len()), (Some(1), 0));
     assert!(run.err.contains(&format!("{missing}: cannot be read: No such file")), "{}", run.err);
-    let of_folder = check(&[folder.path("").to_str().expect("a plain name")]);
-    assert_eq!(of_folder.status, Some(1));
-    assert!(of_folder.err.contains("is a directory"), "{}", of_folder.err);
+    let parent_of = check(&[dir.path("").to_str().expect("a plain name")]);
+    assert_eq!(parent_of.status, Some(1));
+    assert!(parent_of.err.contains("is a directory"), "{}", parent_of.err);
 }
 
 #[test]
 fn a_log_that_only_comes_back_with_its_next_line_has_its_elders() {
-    let folder = Folder::new();
-    let log = folder.path("mail.log").to_str().expect("a plain name").to_owned();
-    let first = folder.file("mail.log.1", accepted("17:57:00", "bob"));
-    let second = folder.file("mail.log.2", accepted("17:50:00", "bob"));
+    let dir = Directory::new();
+    let log = dir.path("mail.log").to_str().expect("a plain name").to_owned();
+    let first = dir.file("mail.log.1", accepted("17:57:00", "bob"));
+    let second = dir.file("mail.log.2", accepted("17:50:00", "bob"));
     let run = check(&[&log]);
     assert_eq!((run.status, &run.err[..]), (Some(0), ""));
     assert_eq!(counts(&run), ["bob 2"]);
@@ -77,9 +77,9 @@ fn a_log_that_only_comes_back_with_its_next_line_has_its_elders() {
 #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn a_log_that_may_not_be_read_is_told() {
     // Root may read everything, so this is tried as nobody; the program has to lie where he gets at it.
-    let folder = Folder::new();
-    let log = folder.file("mail.log", accepted("17:57:00", "bob"));
-    let copy = folder.path(POSTFIX);
+    let dir = Directory::new();
+    let log = dir.file("mail.log", accepted("17:57:00", "bob"));
+    let copy = dir.path(POSTFIX);
     fs::copy(tests::program(POSTFIX), &copy).expect("a copy");
     fs::set_permissions(&log, fs::Permissions::from_mode(0o000)).expect("it is ours");
     let output = Command::new("setpriv")
@@ -98,9 +98,9 @@ fn a_log_that_may_not_be_read_is_told() {
 
 #[test]
 fn what_can_be_read_is_reported_beside_what_cannot() {
-    let folder = Folder::new();
-    let good = folder.file("good", accepted("17:57:00", "bob"));
-    let other = folder.file("other", accepted("17:57:00", "bob"));
+    let dir = Directory::new();
+    let good = dir.file("good", accepted("17:57:00", "bob"));
+    let other = dir.file("other", accepted("17:57:00", "bob"));
     let run = check(&["/nonexistent/log", &good, &other, &good]);
     let each_once = vec!["bob 2".to_owned()];
     assert_eq!((run.status, counts(&run)), (Some(1), each_once));
@@ -108,11 +108,11 @@ fn what_can_be_read_is_reported_beside_what_cannot() {
 
 #[test]
 fn the_period_reaches_into_elders_and_no_further() {
-    let folder = Folder::new();
-    let log = folder.file("mail.log", accepted("17:50:00", "bob"));
-    folder.file("mail.log.1", accepted("15:00:00", "old") + &accepted("17:30:00", "bob"));
-    let second = folder.file("mail.log.2", accepted("14:00:00", "bob"));
-    folder.file("mail.log.3.gz", "\x1f\u{8b} not gzip at all");
+    let dir = Directory::new();
+    let log = dir.file("mail.log", accepted("17:50:00", "bob"));
+    dir.file("mail.log.1", accepted("15:00:00", "old") + &accepted("17:30:00", "bob"));
+    let second = dir.file("mail.log.2", accepted("14:00:00", "bob"));
+    dir.file("mail.log.3.gz", "\x1f\u{8b} not gzip at all");
     let run = check(&[&log]);
     assert_eq!((run.status, &run.err[..]), (Some(0), ""));
     assert_eq!(counts(&run), ["bob 2"]);
@@ -122,11 +122,11 @@ fn the_period_reaches_into_elders_and_no_further() {
 
 #[test]
 fn what_was_in_the_way_of_a_new_log_is_read_and_says_nothing_of_others() {
-    let folder = Folder::new();
-    let log = folder.file("mail.log", accepted("17:50:00", "bob"));
-    folder.file("mail.log.1", accepted("17:30:00", "bob"));
-    folder.file("mail.log-2026112317.backup", accepted("17:49:00", "bob"));
-    folder.file("mail.log-2026112311.backup", accepted("11:00:00", "bob"));
+    let dir = Directory::new();
+    let log = dir.file("mail.log", accepted("17:50:00", "bob"));
+    dir.file("mail.log.1", accepted("17:30:00", "bob"));
+    dir.file("mail.log-2026112317.backup", accepted("17:49:00", "bob"));
+    dir.file("mail.log-2026112311.backup", accepted("11:00:00", "bob"));
     let run = check(&[&log]);
     assert_eq!((run.status, &run.err[..]), (Some(0), ""));
     assert_eq!(counts(&run), ["bob 3"]);
@@ -136,9 +136,9 @@ fn what_was_in_the_way_of_a_new_log_is_read_and_says_nothing_of_others() {
 #[test]
 fn elders_are_unpacked_by_their_content() {
     for (program, suffix) in [("gzip", ".gz"), ("xz", ".xz"), ("zstd", ".zst")] {
-        let folder = Folder::new();
-        let log = folder.file("mail.log", accepted("17:50:00", "bob"));
-        let elder = folder.file("mail.log-20261123", accepted("17:30:00", "bob"));
+        let dir = Directory::new();
+        let log = dir.file("mail.log", accepted("17:50:00", "bob"));
+        let elder = dir.file("mail.log-20261123", accepted("17:30:00", "bob"));
         pack(program, &elder);
         if program == "zstd" {
             fs::remove_file(&elder).expect("zstd keeps its input");
@@ -153,17 +153,17 @@ fn elders_are_unpacked_by_their_content() {
 
 #[test]
 fn all_members_of_a_gzip_are_read_and_a_cut_one_is_told() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let mut members = Vec::new();
     for hour in ["17:10:00", "17:20:00"] {
-        let part = folder.file("part", accepted(hour, "bob").repeat(2000));
+        let part = dir.file("part", accepted(hour, "bob").repeat(2000));
         pack("gzip", &part);
         members.extend(fs::read(format!("{part}.gz")).expect("it was packed"));
         fs::remove_file(format!("{part}.gz")).expect("it was packed");
     }
-    let log = folder.file("whole.gz", &members);
+    let log = dir.file("whole.gz", &members);
     assert_eq!(counts(&check(&[&log])), ["bob 4000"]);
-    let log = folder.file("cut.gz", &members[..members.len() - 20]);
+    let log = dir.file("cut.gz", &members[..members.len() - 20]);
     let run = check(&[&log]);
     assert_eq!(run.status, Some(1));
     assert!(
@@ -179,14 +179,14 @@ fn all_members_of_a_gzip_are_read_and_a_cut_one_is_told() {
 
 #[test]
 fn each_file_counts_once() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let line = |n: u32| accepted(&format!("17:{n}:00"), "bob");
-    let log = folder.file("mail.log", line(50));
-    let elder = folder.file("mail.log.1", line(30));
-    fs::hard_link(&elder, folder.path("mail.log.2")).expect("a link");
-    let third = folder.file("mail.log.3", line(20));
+    let log = dir.file("mail.log", line(50));
+    let elder = dir.file("mail.log.1", line(30));
+    fs::hard_link(&elder, dir.path("mail.log.2")).expect("a link");
+    let third = dir.file("mail.log.3", line(20));
     pack("gzip", &third);
-    folder.file("mail.log.3", line(20));
+    dir.file("mail.log.3", line(20));
     assert_eq!(counts(&check(&[&log])), ["bob 3"]);
 }
 
@@ -194,10 +194,10 @@ fn each_file_counts_once() {
 fn a_copy_of_the_log_that_is_under_way_counts_once() {
     // copytruncate, between its two steps: the log is copied, and will be truncated. The copy grows for
     // as long as the scan takes.
-    let folder = Folder::new();
+    let dir = Directory::new();
     let lines = accepted("17:10:00", "bob").repeat(50_000);
-    let log = folder.file("mail.log", &lines);
-    let copy = folder.file("mail.log.1", "");
+    let log = dir.file("mail.log", &lines);
+    let copy = dir.file("mail.log.1", "");
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -224,14 +224,14 @@ fn a_copy_of_the_log_that_is_under_way_counts_once() {
 
 #[test]
 fn what_cannot_be_unpacked_or_waited_for_is_told() {
-    let folder = Folder::new();
-    let log = folder.file("mail.log", accepted("17:50:00", "bob"));
-    folder.file("mail.log.1.bz2", "BZh91AY&SY");
+    let dir = Directory::new();
+    let log = dir.file("mail.log", accepted("17:50:00", "bob"));
+    dir.file("mail.log.1.bz2", "BZh91AY&SY");
     let run = check(&[&log]);
     assert_eq!((run.status, counts(&run)), (Some(1), vec!["bob 1".to_owned()]));
     assert!(run.err.contains("mail.log.1.bz2: refused: bzip2"), "{}", run.err);
-    fs::remove_file(folder.path("mail.log.1.bz2")).expect("it was just written");
-    let made = Command::new("mkfifo").arg(folder.path("mail.log.1")).status();
+    fs::remove_file(dir.path("mail.log.1.bz2")).expect("it was just written");
+    let made = Command::new("mkfifo").arg(dir.path("mail.log.1")).status();
     assert!(made.expect("mkfifo runs").success());
     let run = check(&[&log]);
     assert_eq!((run.status, counts(&run)), (Some(1), vec!["bob 1".to_owned()]));
@@ -240,11 +240,11 @@ fn what_cannot_be_unpacked_or_waited_for_is_told() {
 
 #[test]
 fn pipes_stream() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let input = accepted("17:57:00", "bob").repeat(3);
     let args = ["-m", "1", "--now", NOW, "--overrides=/dev/null", "-l", "-"];
     assert_eq!(counts(&run_with_input(POSTFIX, &args, input.as_bytes())), ["bob 3"]);
-    let fifo = folder.path("fifo");
+    let fifo = dir.path("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
     let mut child = command(POSTFIX);
     child.args(&args[..6]).arg(&fifo).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -258,9 +258,9 @@ fn pipes_stream() {
 
 #[test]
 fn a_last_line_without_newline_waits_only_while_it_is_written() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let line = accepted("17:57:00", "bob");
-    let log = folder.file("mail.log", line.repeat(2) + line.trim_end());
+    let log = dir.file("mail.log", line.repeat(2) + line.trim_end());
     assert_eq!(counts(&check(&[&log])), ["bob 2"]);
     age(&log, 120);
     assert_eq!(counts(&check(&[&log])), ["bob 3"]);
@@ -271,13 +271,13 @@ fn a_last_line_without_newline_waits_only_while_it_is_written() {
 
 #[test]
 fn holes_and_long_lines_are_passed_over() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let mut log = accepted("17:50:00", "bob").into_bytes();
     log.extend_from_slice(&vec![0; 3 << 20]);
     log.extend_from_slice(accepted("17:51:00", "bob").as_bytes());
     log.extend_from_slice(accepted("17:52:00", &"x".repeat(70_000)).as_bytes());
     log.extend_from_slice(accepted("17:53:00", "bob").as_bytes());
-    let log = folder.file("mail.log", log);
+    let log = dir.file("mail.log", log);
     let run = check(&[&log]);
     assert_eq!((run.status, counts(&run)), (Some(0), vec!["bob 3".to_owned()]));
     assert!(run.err.contains("skipped: 1 line longer than 65536 bytes"), "{}", run.err);
@@ -285,8 +285,8 @@ fn holes_and_long_lines_are_passed_over() {
 
 #[test]
 fn a_log_whose_stamps_cannot_be_read_is_told() {
-    let folder = Folder::new();
-    let log = folder.file("mail.log", "2026/11/23 17:50 mx postfix/smtpd[7]: hello\n\n   \nx\n");
+    let dir = Directory::new();
+    let log = dir.file("mail.log", "2026/11/23 17:50 mx postfix/smtpd[7]: hello\n\n   \nx\n");
     let run = check(&[&log]);
     assert_eq!((run.status, run.out.len()), (Some(1), 0));
     assert!(
@@ -294,17 +294,17 @@ fn a_log_whose_stamps_cannot_be_read_is_told() {
         "{}",
         run.err
     );
-    let php = folder.file("php.log", "mail() on [/home/a/x.php:1]: To: a@b\n");
+    let php = dir.file("php.log", "mail() on [/home/a/x.php:1]: To: a@b\n");
     let run = tests::run("php-spam-check", &["1", "--now", NOW, "-l", &php]);
     assert_eq!((run.status, &run.err[..]), (Some(0), ""), "unstamped lines are not blind");
 }
 
 #[test]
 fn unstamped_lines_count_in_the_log_and_never_in_an_elder() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let line = "mail() on [/home/a/x.php:1]: To: a@b\n";
-    let log = folder.file("php.log", line.repeat(2));
-    folder.file("php.log.1", line.repeat(5));
+    let log = dir.file("php.log", line.repeat(2));
+    dir.file("php.log.1", line.repeat(5));
     let args = |limit| ["--now", NOW, "-l", &log, limit].map(String::from);
     assert_eq!(run("php-spam-check", &args("2")).text(), "/home/a/x.php\n");
     assert_eq!(run("php-spam-check", &args("3")).text(), "");
@@ -312,8 +312,8 @@ fn unstamped_lines_count_in_the_log_and_never_in_an_elder() {
 
 #[test]
 fn stamps_ahead_of_now_are_told() {
-    let folder = Folder::new();
-    let log = folder.file(
+    let dir = Directory::new();
+    let log = dir.file(
         "mail.log",
         "2025-01-01T00:00:00Z mx postfix/smtpd[7]: 3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=bob\n\
          2125-01-01T00:00:00Z mx postfix/smtpd[7]: 3F1A2B: client=a[1.2.3.4], sasl_method=P, sasl_username=bob\n",
@@ -329,12 +329,12 @@ fn stamps_ahead_of_now_are_told() {
 
 #[test]
 fn overrides_are_names_and_numbers() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let log = accepted("17:50:00", "bob").repeat(3)
         + &accepted("17:50:00", "al ice").repeat(3)
         + &accepted("17:50:00", "carol").repeat(3);
-    let log = folder.file("mail.log", log);
-    let limits = folder.file("limits", "# own limits\nbob 4\nal ice 3\ncarol many\n");
+    let log = dir.file("mail.log", log);
+    let limits = dir.file("limits", "# own limits\nbob 4\nal ice 3\ncarol many\n");
     let args = ["-m", "5", "--now", NOW, "-l", &log, "--overrides", &limits];
     let run = run(POSTFIX, &args);
     assert_eq!((run.status, counts(&run)), (Some(0), vec!["al ice 3".to_owned()]));
@@ -346,7 +346,7 @@ fn overrides_are_names_and_numbers() {
 
 #[test]
 fn a_second_reading_gives_the_same_report() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     // More invented names than are kept at once, and three who are beyond the limit.
     let mut log = String::new();
     for n in 0..30_000 {
@@ -356,7 +356,7 @@ fn a_second_reading_gives_the_same_report() {
             log += &accepted("17:57:02", "bob");
         }
     }
-    let log = folder.file("mail.log", log);
+    let log = dir.file("mail.log", log);
     let args = ["-m", "30", "--now", NOW, "--overrides=/dev/null", "-l", &log];
     let run = run(POSTFIX, &args);
     assert_eq!((run.status, &run.err[..]), (Some(0), ""));

@@ -13,8 +13,8 @@ fn every_case_is_right_to_the_byte() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
     let mut seen = 0;
     let mut failed = Vec::new();
-    for program in folders(&golden) {
-        for case in folders(&program) {
+    for program in dirs(&golden) {
+        for case in dirs(&program) {
             seen += 1;
             let run = run_case(&name(&program), &case);
             let want = fs::read(case.join("stdout")).expect("a case has an output");
@@ -39,14 +39,14 @@ fn run_case(program: &str, case: &Path) -> Run {
     run.output().expect("the program starts").into()
 }
 
-fn folders(path: &Path) -> Vec<PathBuf> {
+fn dirs(path: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(path).expect("the cases are there");
-    let mut folders: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
-    folders.retain(|path| path.is_dir());
-    folders.sort();
-    folders
+    let mut dirs: Vec<_> = entries.map(|entry| entry.expect("readable").path()).collect();
+    dirs.retain(|path| path.is_dir());
+    dirs.sort();
+    dirs
 }
 
 fn name(path: &Path) -> String {
-    path.file_name().expect("a folder has a name").to_string_lossy().into_owned()
+    path.file_name().expect("a directory has a name").to_string_lossy().into_owned()
 }

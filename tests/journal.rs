@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use tests::{Folder, NOW, program};
+use tests::{Directory, NOW, program};
 
 const REMOTE: &str = "/lib/systemd/systemd-journal-remote";
 
@@ -39,10 +39,10 @@ fn with_journal(entries: Option<&[u8]>, line: &str) -> Option<(String, Option<i3
         return None;
     }
     assert!(Path::new(REMOTE).exists(), "please install systemd-journal-remote");
-    let folder = Folder::new();
-    let journal = folder.path("system.journal");
+    let dir = Directory::new();
+    let journal = dir.path("system.journal");
     if let Some(entries) = entries {
-        let export = folder.file("export", entries);
+        let export = dir.file("export", entries);
         let made = Command::new(REMOTE).arg("-o").args([&journal, Path::new(&export)]).output();
         assert!(made.expect("it runs").status.success());
     }

@@ -4,14 +4,14 @@ use std::process::Command;
 
 use spamcore::time::window::Period;
 use spamcore::time::zone::Zone;
-use tests::{Folder, NOW, accepted, program, run};
+use tests::{Directory, NOW, accepted, program, run};
 
 const PROGRAMS: [&str; 4] =
     ["postfix-spam-check", "exim-spam-check", "php-spam-check", "php-legacy-spam-check"];
 
 /// A shell line, run with the programs and their old names in PATH, and `-l LOG --now NOW` for each.
 fn shell(line: &str) -> (String, Option<i32>) {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let postfix: String =
         (0..100).map(|n| accepted(&format!("17:{:02}:00", n % 58), "bob")).collect();
     let exim: String = (0..100)
@@ -30,20 +30,20 @@ fn shell(line: &str) -> (String, Option<i32>) {
         (PROGRAMS[2], "php-spam", php),
         (PROGRAMS[3], "php-spam-legacy", legacy),
     ] {
-        let log = folder.file(&format!("{name}.log"), log);
+        let log = dir.file(&format!("{name}.log"), log);
         let script =
             format!("#!/bin/sh\nexec {} \"$@\" --now '{NOW}' -l {log}\n", program(name).display());
         for name in [name, old] {
-            let path = folder.file(name, &script);
+            let path = dir.file(name, &script);
             let made = Command::new("chmod").arg("+x").arg(path).status();
             assert!(made.expect("chmod runs").success());
         }
     }
     for name in ["emergency-mail", "full-scan"] {
-        let path = folder.file(name, "#!/bin/sh\ncat\n");
+        let path = dir.file(name, "#!/bin/sh\ncat\n");
         assert!(Command::new("chmod").arg("+x").arg(path).status().expect("chmod runs").success());
     }
-    let path = format!("{}:/usr/bin:/bin", folder.path("").display());
+    let path = format!("{}:/usr/bin:/bin", dir.path("").display());
     let output = Command::new("/bin/sh")
         .args(["-c", line])
         .env_clear()
@@ -162,11 +162,11 @@ fn wrong_usage_is_named_in_one_line_with_status_2() {
 
 #[test]
 fn the_exit_status_says_what_was_found_only_when_asked() {
-    let folder = Folder::new();
-    let log = folder.file("log", accepted("17:57:00", "bob").repeat(3));
-    let blind = folder.file("blind", "no stamp here\nnor here\n");
-    let empty = folder.file("empty", "");
-    let missing = folder.path("missing").to_str().expect("a plain name").to_owned();
+    let dir = Directory::new();
+    let log = dir.file("log", accepted("17:57:00", "bob").repeat(3));
+    let blind = dir.file("blind", "no stamp here\nnor here\n");
+    let empty = dir.file("empty", "");
+    let missing = dir.path("missing").to_str().expect("a plain name").to_owned();
     for (path, limit, by_default, with_e) in [
         (&log, "3", 0, 1),
         (&log, "4", 0, 0),
@@ -183,7 +183,7 @@ fn the_exit_status_says_what_was_found_only_when_asked() {
 
 #[test]
 fn locking_is_decided_and_not_done() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let mut log = String::new();
     for (user, hosts) in [("bot", 9), ("honest", 2), ("root", 9), ("we ird", 9)] {
         for n in 0..12 {
@@ -196,7 +196,7 @@ fn locking_is_decided_and_not_done() {
             );
         }
     }
-    let log = folder.file("log", log);
+    let log = dir.file("log", log);
     let args = ["-m", "10", "-d", "2,2", "--overrides=/dev/null", "-l", &log, "--now", NOW];
     for (way, bot) in [
         (&["--sasl-access=hash:/etc/postfix/sasl_access"][..], "bot [WOULD DISABLE]"),

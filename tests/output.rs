@@ -1,12 +1,12 @@
 //! What is printed, and where it goes.
 
 use serde_json::Value;
-use tests::{Folder, NOW, accepted, run};
+use tests::{Directory, NOW, accepted, run};
 
 const POSTFIX: &str = "postfix-spam-check";
 
 /// A log of three senders, one of them a name that is not UTF-8, and hostile bytes.
-fn log(folder: &Folder) -> String {
+fn log(dir: &Directory) -> String {
     let mut log = accepted("17:10:00", "alice").repeat(3).into_bytes();
     for n in 0..5 {
         log.extend_from_slice(
@@ -20,13 +20,13 @@ fn log(folder: &Folder) -> String {
     log.extend_from_slice(accepted("17:57:00", "x\u{1b}[31m\u{7f}").as_bytes());
     log.extend_from_slice(b"Nov 23 17:57:30 mx postfix/smtpd[7]: 3F1A2B: client=a[1.2.3.4], ");
     log.extend_from_slice(b"sasl_method=PLAIN, sasl_username=\xff\x80\n");
-    folder.file("log", log)
+    dir.file("log", log)
 }
 
 #[test]
 fn json_has_an_object_a_finding() {
-    let folder = Folder::new();
-    let log = log(&folder);
+    let dir = Directory::new();
+    let log = log(&dir);
     let args = [
         "-m",
         "1",
@@ -69,8 +69,8 @@ fn json_has_an_object_a_finding() {
 
 #[test]
 fn json_of_the_other_programs() {
-    let folder = Folder::new();
-    let exim = folder.file(
+    let dir = Directory::new();
+    let exim = dir.file(
         "exim",
         "2026-11-23 17:57:00 1ABCDE-000001-XY <= a@b H=mx.example [1.1.1.1] P=esmtpa A=plain:bob S=4\n\
          2026-11-23 17:57:00 1ABCDE-000001-XY <= a@b U=www P=local S=4\n",
@@ -86,7 +86,7 @@ fn json_of_the_other_programs() {
     assert_eq!(kinds(run("exim-spam-check", &args), "kind"), ["user", "client", "sasl"]);
     assert_eq!(kinds(run("exim-spam-check", &args), "named_by"), ["-", "name", "-"]);
     assert_eq!(kinds(run("exim-spam-check", &args), "sender"), ["www", "mx.example", "bob"]);
-    let php = folder.file("php", "mail() on [/home/a/x.php:1]: To: a@b -- Headers: \n");
+    let php = dir.file("php", "mail() on [/home/a/x.php:1]: To: a@b -- Headers: \n");
     let args = ["1", "--now", NOW, "--format=json", "-l", &php];
     assert_eq!(kinds(run("php-spam-check", &args), "kind"), ["script"]);
     assert_eq!(kinds(run("php-spam-check", &args), "first"), ["-"], "no line has a stamp");
@@ -94,8 +94,8 @@ fn json_of_the_other_programs() {
 
 #[test]
 fn a_table_is_for_a_person() {
-    let folder = Folder::new();
-    let log = log(&folder);
+    let dir = Directory::new();
+    let log = log(&dir);
     let args = ["-m", "1", "--now", NOW, "--format=table", "--overrides=/dev/null", "-l", &log];
     let run = run(POSTFIX, &args);
     let text = run.text();
@@ -111,8 +111,8 @@ fn a_table_is_for_a_person() {
 
 #[test]
 fn control_bytes_of_a_line_are_shown() {
-    let folder = Folder::new();
-    let log = log(&folder);
+    let dir = Directory::new();
+    let log = log(&dir);
     let run = run(POSTFIX, &["-m", "1", "--now", NOW, "--overrides=/dev/null", "-l", &log]);
     assert!(run.text().contains("sasl_username=x\\x1b[31m\\x7f\n"));
     let end = b"sasl_username=\xff\\x80\n";
@@ -121,8 +121,8 @@ fn control_bytes_of_a_line_are_shown() {
 
 #[test]
 fn paths_are_raw_bytes_and_may_end_with_nul() {
-    let folder = Folder::new();
-    let log = folder.file("log", b"mail() on [/home/\xff\x01a b.php:1]: To: a@b\n".repeat(2));
+    let dir = Directory::new();
+    let log = dir.file("log", b"mail() on [/home/\xff\x01a b.php:1]: To: a@b\n".repeat(2));
     let args = ["2", "--now", NOW, "-l", &log];
     assert_eq!(run("php-spam-check", &args).out, b"/home/\xff\x01a b.php\n");
     let args = [&["-0"], &args[..]].concat();

@@ -20,12 +20,12 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::{Hit, Parser, unescaped};
-use tests::Folder;
+use tests::Directory;
 
 const WRAPPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/php/phpsendmail");
 const PREPEND: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/php/phpsendmail.php");
 
-/// The folder, where a test runs itself once more inside.
+/// The directory, where a test runs itself once more inside.
 const INSIDE: &str = "PHP_WRAPPER_INSIDE";
 
 /// What [`tests::HOST`] is furnished with; the arguments are run at the end.
@@ -45,7 +45,7 @@ exec "$@"
 const REPLACED: &str = r#"cp "$2" "$W/fake-$1"; mount --bind "$W/fake-$1" "/usr/bin/$1""#;
 
 struct Host {
-    folder: PathBuf,
+    dir: PathBuf,
     syslog: UnixDatagram,
 }
 
@@ -63,23 +63,23 @@ const INPUT: &[u8] = b"To: a@example.net\n\nhello \xff\0 and\n.\nmore\n";
 /// Runs a test on a host of its own. `test` is the test's name.
 #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn on_a_host(test: &str, body: fn(&Host)) {
-    if let Some(folder) = std::env::var_os(INSIDE) {
+    if let Some(dir) = std::env::var_os(INSIDE) {
         let syslog = UnixDatagram::bind("/dev/log").expect("/dev is ours");
         fs::set_permissions("/dev/log", Permissions::from_mode(0o666)).expect("it is ours");
         syslog.set_read_timeout(Some(Duration::from_millis(500))).expect("it can be set");
-        return body(&Host { folder: folder.into(), syslog });
+        return body(&Host { dir: dir.into(), syslog });
     }
     if fs::metadata("/proc/self").map_or(1, |about| about.uid()) != 0 {
         eprintln!("not root: the wrapper was not tried");
         return;
     }
-    let folder = Folder::new();
+    let dir = Directory::new();
     let output = Command::new("unshare")
         .args(["--mount", "bash", "-c", &[tests::HOST, FURNITURE].concat(), "host"])
         .arg(std::env::current_exe().expect("this test"))
         .args(["--exact", "--nocapture", test])
-        .env("W", folder.path(""))
-        .env(INSIDE, folder.path(""))
+        .env("W", dir.path(""))
+        .env(INSIDE, dir.path(""))
         .output()
         .expect("unshare runs");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -104,7 +104,7 @@ impl Host {
     }
 
     fn run(&self, mut command: Command) -> Sent {
-        let kept = self.folder.join("kept");
+        let kept = self.dir.join("kept");
         let _ = fs::remove_file(&kept);
         let mut child = command
             .stdin(Stdio::piped())
@@ -145,11 +145,11 @@ impl Host {
 
     /// Puts a shell script in the place of a program in /usr/bin.
     fn replace(&self, program: &str, script: &str) {
-        let path = self.folder.join(format!("{program}.sh"));
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the folder is ours");
+        let path = self.dir.join(format!("{program}.sh"));
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the directory is ours");
         fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("the file is ours");
         let mut command = Command::new("bash");
-        command.args(["-ec", REPLACED, "replace", program]).arg(path).env("W", &self.folder);
+        command.args(["-ec", REPLACED, "replace", program]).arg(path).env("W", &self.dir);
         assert!(command.status().expect("bash runs").success(), "{program}");
     }
 }
@@ -278,12 +278,12 @@ fn no_address_pushes_the_path_out_of_the_line() {
 #[test]
 fn a_hostile_environment_changes_nothing_and_reaches_sendmail_whole() {
     on_a_host("a_hostile_environment_changes_nothing_and_reaches_sendmail_whole", |host| {
-        let folder = host.folder.as_os_str().as_bytes();
-        let evil = [folder, b"/evil"].concat();
-        fs::create_dir(OsStr::from_bytes(&evil)).expect("the folder is ours");
+        let dir = host.dir.as_os_str().as_bytes();
+        let evil = [dir, b"/evil"].concat();
+        fs::create_dir(OsStr::from_bytes(&evil)).expect("the directory is ours");
         let script_of = |name: &str| {
-            let path = host.folder.join("evil").join(name);
-            fs::write(&path, format!("#!/bin/sh\n: >{}/ran", host.folder.display())).expect("ours");
+            let path = host.dir.join("evil").join(name);
+            fs::write(&path, format!("#!/bin/sh\n: >{}/ran", host.dir.display())).expect("ours");
             fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("ours");
             path.into_os_string().into_vec()
         };
@@ -331,7 +331,7 @@ fn a_hostile_environment_changes_nothing_and_reaches_sendmail_whole() {
                 assert!(more.is_empty(), "{shown}: {more:?}");
             }
         }
-        assert!(!host.folder.join("ran").exists(), "a program of the caller's ran");
+        assert!(!host.dir.join("ran").exists(), "a program of the caller's ran");
     });
 }
 
@@ -348,7 +348,7 @@ fn a_syslog_that_fails_stops_no_mail() {
     on_a_host("a_syslog_that_fails_stops_no_mail", |host| {
         host.replace("logger", "exit 1");
         sent_anyway(host);
-        let stolen = host.folder.join("stolen");
+        let stolen = host.dir.join("stolen");
         host.replace(
             "logger",
             &format!("cat >{}; yes | head -c 1000000; kill -9 $PPID", stolen.display()),
@@ -359,7 +359,7 @@ fn a_syslog_that_fails_stops_no_mail() {
         sent_anyway(host);
         for program in ["logger", "id", "timeout"] {
             host.replace(program, "");
-            let path = host.folder.join(format!("fake-{program}"));
+            let path = host.dir.join(format!("fake-{program}"));
             fs::set_permissions(path, Permissions::from_mode(0o644)).expect("ours");
             sent_anyway(host);
         }
@@ -370,11 +370,11 @@ fn a_syslog_that_fails_stops_no_mail() {
 #[test]
 fn a_syslog_that_hangs_delays_a_mail_for_seconds_and_leaves_no_process() {
     on_a_host("a_syslog_that_hangs_delays_a_mail_for_seconds_and_leaves_no_process", |host| {
-        host.replace("logger", &format!("echo $$ >>{}/pids; exec sleep 60", host.folder.display()));
+        host.replace("logger", &format!("echo $$ >>{}/pids; exec sleep 60", host.dir.display()));
         let took = sent_anyway(host);
         assert!(took >= Duration::from_secs(3), "it was waited for");
         assert!(took < Duration::from_secs(20), "{took:?}");
-        let pids = fs::read_to_string(host.folder.join("pids")).expect("it ran");
+        let pids = fs::read_to_string(host.dir.join("pids")).expect("it ran");
         assert_eq!(pids.lines().count(), 1, "once");
         assert!(!Path::new("/proc").join(pids.trim()).exists(), "it was ended");
     });
@@ -406,8 +406,8 @@ fn the_prepend_file_hands_over_this_request_and_nothing_else() {
         'HTTP_PROXY') as $n) { $v = getenv($n, true); echo $n, '=', $v === false ? '-' : bin2hex($v), ' '; } \
         unset($n, $v); echo count(array_diff(array_keys($GLOBALS), array('_GET', '_POST', '_COOKIE', '_FILES', \
         '_SERVER', '_ENV', '_REQUEST', 'argv', 'argc'))), ' ', json_encode(error_get_last());";
-    let folder = Folder::new();
-    let page = folder.file("a b,c.php", SHOW);
+    let dir = Directory::new();
+    let page = dir.file("a b,c.php", SHOW);
     let hex = |text: &str| text.bytes().map(|b| format!("{b:02x}")).collect::<String>();
     let run = |program: &str, environment: &[(&str, &str)], options: &[&str]| {
         let mut command = Command::new(program);

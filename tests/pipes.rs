@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tests::{Chance, Folder, NOW, Run, accepted, command, program, times};
+use tests::{Chance, Directory, NOW, Run, accepted, command, program, times};
 
 /// Each program, the arguments that make it report everything, and a line of a sender `%`.
 const PROGRAMS: [(&str, &[&str], &str); 4] = [
@@ -34,16 +34,16 @@ const PROGRAMS: [(&str, &[&str], &str); 4] = [
 const FORMATS: [&str; 3] = ["text", "json", "table"];
 
 /// A log of so many senders.
-fn log(folder: &Folder, line: &str, senders: u32) -> String {
+fn log(dir: &Directory, line: &str, senders: u32) -> String {
     let lines: String = (0..senders).map(|n| line.replace('%', &format!("sender{n:05}"))).collect();
-    folder.file("log", lines)
+    dir.file("log", lines)
 }
 
 /// Each program in each format, as a shell writes it; and what that program is.
 fn each(senders: u32, mut body: impl FnMut(&str, &str)) {
     for (name, args, line) in PROGRAMS {
-        let folder = Folder::new();
-        let log = log(&folder, line, senders);
+        let dir = Directory::new();
+        let log = log(&dir, line, senders);
         let program = program(name).display().to_string();
         for format in FORMATS {
             let args = args.join(" ");
@@ -150,10 +150,10 @@ fn limits_are_told_or_make_no_difference() {
         }
     });
     // A file that may not grow: what was to be printed is not, and that is said or a signal.
-    let folder = Folder::new();
+    let dir = Directory::new();
     let (name, args, line) = PROGRAMS[0];
-    let log = log(&folder, line, 2000);
-    let out = folder.path("out").display().to_string();
+    let log = log(&dir, line, 2000);
+    let out = dir.path("out").display().to_string();
     let line = format!(
         "ulimit -f 0 && exec {} {} --now '{NOW}' -l {log} >{out}",
         program(name).display(),
@@ -165,10 +165,10 @@ fn limits_are_told_or_make_no_difference() {
 
 #[test]
 fn elders_beyond_the_limit_of_open_files_are_not_left_out_silently() {
-    let folder = Folder::new();
-    let log = folder.file("log", accepted("17:57:00", "alice"));
+    let dir = Directory::new();
+    let log = dir.file("log", accepted("17:57:00", "alice"));
     for number in 1..100 {
-        folder.file(&format!("log.{number}"), accepted("17:50:00", "alice"));
+        dir.file(&format!("log.{number}"), accepted("17:50:00", "alice"));
     }
     let run = format!(
         "{} -m 1 --overrides=/dev/null --now '{NOW}' -l {log}",
@@ -182,7 +182,7 @@ fn elders_beyond_the_limit_of_open_files_are_not_left_out_silently() {
             whole += 1;
         } else {
             assert_eq!(ended.status, Some(1), "{limit}: {}", ended.err);
-            // At the very edge it is the folder that cannot be read once more.
+            // At the very edge it is the directory that cannot be read once more.
             let words = ["Too many open files", "rotated again and again"];
             assert!(words.iter().any(|word| ended.err.contains(word)), "{limit}: {}", ended.err);
             told += 1;
@@ -201,8 +201,8 @@ fn a_read_that_is_signalled_prints_no_other_report() {
     let mut chance = Chance::new();
     let mut ended_by = [0, 0];
     for (name, args, line) in PROGRAMS {
-        let folder = Folder::new();
-        let log = log(&folder, line, 20_000);
+        let dir = Directory::new();
+        let log = log(&dir, line, 20_000);
         let start = || {
             let mut command = command(name);
             command.args(args).args(["--now", NOW, "-l", &log]);

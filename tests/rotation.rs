@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use tests::{Folder, accepted, program, times};
+use tests::{Directory, accepted, program, times};
 
 /// What a scan counted for the one sender that there is, and its exit status and standard error.
 fn look(log: &Path) -> (u64, Option<i32>, String) {
@@ -94,8 +94,8 @@ fn scans_of_one_log(
     rotate: impl Fn(&Path, u32) + Sync,
     shown: &mut Shown,
 ) {
-    let folder = Folder::new();
-    let log = PathBuf::from(folder.file("mail.log", ""));
+    let dir = Directory::new();
+    let log = PathBuf::from(dir.file("mail.log", ""));
     let (written, rotated, done) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
     let (log, rotate, written, rotated, done) = (&log, &rotate, &written, &rotated, &done);
     std::thread::scope(|scope| {
@@ -219,8 +219,8 @@ fn a_log_that_is_truncated_or_removed_under_a_scan_is_told_or_was_read_whole() {
     let line = accepted("17:50:00", "bob");
     let lines = (24 << 20) / line.len();
     for round in 0..24 {
-        let folder = Folder::new();
-        let log = folder.file("mail.log", line.repeat(lines));
+        let dir = Directory::new();
+        let log = dir.file("mail.log", line.repeat(lines));
         let child = Command::new(program("postfix-spam-check"))
             .args(["-m", "1", "--now", "2026-11-23 17:58:00", "--overrides=/dev/null", "-l", &log])
             .env_clear()
@@ -256,13 +256,13 @@ mod logrotate {
     /// Rotates by force, as the options say; each rotation is a day after the last, as names with a date in
     /// them need it.
     fn logrotate(log: &Path, day: u32, options: &str) {
-        let folder = log.parent().expect("a folder");
-        let config = folder.join("logrotate.conf");
+        let dir = log.parent().expect("a directory");
+        let config = dir.join("logrotate.conf");
         let text = format!("{} {{\nrotate 5000\n{options}\n}}\n", log.display());
         fs::write(&config, text).expect("a temporary file");
         let output = Command::new("faketime")
             .args(["-f", &format!("+{day}d"), "logrotate", "-f", "-s"])
-            .args([&folder.join("state"), &config])
+            .args([&dir.join("state"), &config])
             .output();
         let output = output.expect("logrotate and faketime are there");
         let err = String::from_utf8_lossy(&output.stderr);

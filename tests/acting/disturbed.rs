@@ -134,7 +134,7 @@ fn no_room_for_the_state_is_told_and_no_lock_is_lost() {
         };
         host.log(botnet(host.before(), b"alice"));
         fs::create_dir("/var/lib/spam-check").expect("/var/lib is ours");
-        // Two pages and three files: the folder itself, and the two lock files that are empty.
+        // Two pages and three files: the directory itself, and the two lock files that are empty.
         mount("mode=700,size=8k,nr_inodes=8", "/var/lib/spam-check");
         fs::write("/var/lib/spam-check/full", vec![b'x'; 8192]).expect("there is room for it");
         let run = host.check(&[]);

@@ -14,13 +14,13 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tests::{Folder, Run};
+use tests::{Directory, Run};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub(super) const POSTFIX: &str = "postfix-spam-check";
 
-/// The folder and the program, where a test runs itself once more inside.
+/// The directory and the program, where a test runs itself once more inside.
 const INSIDE: &str = "ACTING_INSIDE";
 const PROGRAM: &str = "ACTING_PROGRAM";
 
@@ -67,7 +67,7 @@ pub(super) const POSTCONF: &str = "#!/bin/sh\necho hash\n";
 
 /// The host that a test runs on.
 pub(super) struct Host {
-    pub(super) folder: PathBuf,
+    pub(super) dir: PathBuf,
     pub(super) program: PathBuf,
     pub(super) syslog: Receiver<String>,
     pub(super) shadow: String,
@@ -77,7 +77,7 @@ pub(super) struct Host {
 /// Runs a test on a host of its own. `test` is the test's name.
 #[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 pub(super) fn on_a_host(test: &str, body: fn(&Host)) {
-    if let (Some(folder), Some(program)) = (std::env::var_os(INSIDE), std::env::var_os(PROGRAM)) {
+    if let (Some(dir), Some(program)) = (std::env::var_os(INSIDE), std::env::var_os(PROGRAM)) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
         let (to, syslog) = channel();
         let socket = UnixDatagram::bind("/dev/log").expect("/dev is ours");
@@ -90,7 +90,7 @@ pub(super) fn on_a_host(test: &str, body: fn(&Host)) {
             }
         });
         return body(&Host {
-            folder: folder.into(),
+            dir: dir.into(),
             program: program.into(),
             syslog,
             shadow: read("/etc/shadow"),
@@ -101,14 +101,14 @@ pub(super) fn on_a_host(test: &str, body: fn(&Host)) {
         eprintln!("not root: locking was not tried");
         return;
     }
-    let folder = Folder::new();
+    let dir = Directory::new();
     let own = std::env::current_exe().expect("this test");
     let output = Command::new("unshare")
         .args(["--mount", "--net", "bash", "-c", &[tests::HOST, FURNITURE].concat(), "host"])
         .arg(own)
         .args(["--exact", "--nocapture", test])
-        .env("W", folder.path(""))
-        .env(INSIDE, folder.path(""))
+        .env("W", dir.path(""))
+        .env(INSIDE, dir.path(""))
         .env(PROGRAM, tests::program(POSTFIX))
         .env_remove("SUDO_USER")
         .stdin(Stdio::null())
@@ -170,7 +170,7 @@ pub(super) fn botnet(at: i64, user: &[u8]) -> Vec<u8> {
 
 impl Host {
     pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
+        self.dir.join(name)
     }
 
     pub(super) fn text(&self, name: &str) -> String {
@@ -183,7 +183,7 @@ impl Host {
     }
 
     pub(super) fn log(&self, lines: impl AsRef<[u8]>) -> String {
-        fs::write(self.path("log/mail.log"), lines).expect("the folder is ours");
+        fs::write(self.path("log/mail.log"), lines).expect("the directory is ours");
         self.text("log/mail.log")
     }
 

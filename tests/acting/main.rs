@@ -104,15 +104,15 @@ fn who_must_not_be_locked_is_refused_aloud() {
     });
 }
 
-/// All files of some folders, with what is in them.
-fn snapshot(folders: &[&Path]) -> Vec<(PathBuf, u32, i64, Vec<u8>)> {
+/// All files of some directories, with what is in them.
+fn snapshot(dirs: &[&Path]) -> Vec<(PathBuf, u32, i64, Vec<u8>)> {
     let mut all = Vec::new();
-    let mut left: Vec<PathBuf> = folders.iter().map(|folder| folder.to_path_buf()).collect();
+    let mut left: Vec<PathBuf> = dirs.iter().map(|dir| dir.to_path_buf()).collect();
     while let Some(path) = left.pop() {
         let Ok(about) = fs::symlink_metadata(&path) else { continue };
         let mut text = Vec::new();
         if about.is_dir() {
-            let names = fs::read_dir(&path).expect("a folder");
+            let names = fs::read_dir(&path).expect("a directory");
             left.extend(names.map(|name| name.expect("a name").path()));
         } else if about.is_file() {
             text = fs::read(&path).expect("a file");
@@ -127,8 +127,8 @@ fn snapshot(folders: &[&Path]) -> Vec<(PathBuf, u32, i64, Vec<u8>)> {
 fn a_dry_run_and_a_look_back_touch_nothing() {
     on_a_host("a_dry_run_and_a_look_back_touch_nothing", |host| {
         host.log([botnet(host.before(), b"alice"), botnet(host.before(), b"root")].concat());
-        let folder = host.folder.clone();
-        let all = || snapshot(&[Path::new("/etc"), Path::new("/var/lib"), &folder]);
+        let dir = host.dir.clone();
+        let all = || snapshot(&[Path::new("/etc"), Path::new("/var/lib"), &dir]);
         let before = all();
         let now = format!("--now={}", stamp(host.now));
         for options in [

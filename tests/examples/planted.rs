@@ -18,7 +18,7 @@ use std::time::Instant;
 use serde_json::Value;
 use tests::planted::{Counts, Log, PLACES, VICTIMS, stamps, text, whole};
 use tests::random::Random;
-use tests::{Folder, Run, run};
+use tests::{Directory, Run, run};
 
 /// One line of so many is honest.
 const HONEST_EVERY: u64 = 40;
@@ -127,9 +127,9 @@ fn main() -> ExitCode {
         }
     }
     // The programs are built here, where they are not yet.
-    let folder = Folder::new();
+    let dir = Directory::new();
     let begin = Instant::now();
-    let (wanted, honest) = write(&folder, lines, seed);
+    let (wanted, honest) = write(&dir, lines, seed);
     println!(
         "{lines} lines (seed {seed}): {} of strangers in {} places, {honest} honest",
         lines - honest,
@@ -137,9 +137,9 @@ fn main() -> ExitCode {
     );
     let mut wrong = 0;
     for (number, wanted) in wanted.iter().enumerate() {
-        wrong += check(&folder, number, wanted);
+        wrong += check(&dir, number, wanted);
     }
-    wrong += check_locks(&folder);
+    wrong += check_locks(&dir);
     let verdict = if wrong == 0 { "as it must be" } else { "WRONG" };
     println!("planted: {lines} lines, {wrong} differences: {verdict}, {:.0?}", begin.elapsed());
     ExitCode::from(u8::from(wrong > 0))
@@ -154,10 +154,10 @@ fn name(log: Log) -> &'static str {
 }
 
 /// Writes the logs; what is to be counted, and the number of honest lines.
-fn write(folder: &Folder, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
+fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
     let mut random = Random::new(seed);
     let mut logs = [Log::Syslog, Log::Exim, Log::Php].map(|log| {
-        let file = File::create(folder.path(name(log))).expect("a temporary file");
+        let file = File::create(dir.path(name(log))).expect("a temporary file");
         (log, BufWriter::new(file))
     });
     let mut wanted = <[Wanted; 4]>::default();
@@ -216,13 +216,13 @@ fn stamped(log: Log, time: &str, line: &str, random: &mut Random) -> String {
 }
 
 /// Runs a program on its logs, with more arguments, for JSON.
-fn findings(folder: &Folder, program: usize, more: &[&str]) -> (Run, Vec<Value>) {
+fn findings(dir: &Directory, program: usize, more: &[&str]) -> (Run, Vec<Value>) {
     let (program, logs, limit) = PROGRAMS[program];
     let mut args: Vec<String> =
         [limit, more].concat().iter().map(|arg| (*arg).to_owned()).collect();
     for log in logs {
         args.push("-l".into());
-        args.push(folder.path(name(*log)).display().to_string());
+        args.push(dir.path(name(*log)).display().to_string());
     }
     args.extend(["--format=json".into(), "--now=2026-11-23 17:58:00".into()]);
     let run = run(program, &args);
@@ -236,9 +236,9 @@ fn is_victim(sender: &str) -> bool {
 }
 
 /// Compares what a program counts; gives the number of differences.
-fn check(folder: &Folder, number: usize, wanted: &Wanted) -> u64 {
+fn check(dir: &Directory, number: usize, wanted: &Wanted) -> u64 {
     let (program, ..) = PROGRAMS[number];
-    let (run, found) = findings(folder, number, &[]);
+    let (run, found) = findings(dir, number, &[]);
     let mut got: BTreeMap<&str, u64> = BTreeMap::new();
     for finding in &found {
         // The sender of a kind and that of another are added: each was written as often.
@@ -278,9 +278,9 @@ fn check(folder: &Folder, number: usize, wanted: &Wanted) -> u64 {
 }
 
 /// Whom `-d 0,0` would lock: the one honest sender that is so spread out, to show that it looks.
-fn check_locks(folder: &Folder) -> u64 {
+fn check_locks(dir: &Directory) -> u64 {
     let options = ["-d", "0,0", "--dry-run", "--disable-command=/bin/true", "--max-locks=1000000"];
-    let (_, found) = findings(folder, 0, &options);
+    let (_, found) = findings(dir, 0, &options);
     let locked: Vec<&str> = found
         .iter()
         .filter(|finding| finding["action"] == "would_disable")

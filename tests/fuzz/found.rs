@@ -5,8 +5,8 @@ use fuzz::mutate::Mutator;
 
 #[test]
 fn what_was_found_is_mended() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/found");
-    for entry in std::fs::read_dir(folder).expect("it is there").flatten() {
+    let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/found");
+    for entry in std::fs::read_dir(dir).expect("it is there").flatten() {
         let name = entry.file_name().into_string().expect("a plain name");
         let (target, _) = name.rsplit_once('-').unwrap_or((&name, ""));
         let target = TARGETS.iter().find(|known| known.name == target);

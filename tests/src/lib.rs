@@ -48,20 +48,20 @@ impl Default for Chance {
 
 /// The built program of that name, of the same profile as the tests.
 pub fn program(name: &str) -> PathBuf {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
-    let folder = FOLDER.get_or_init(|| {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    let dir = DIRECTORY.get_or_init(|| {
         let test = std::env::current_exe().expect("a test is a program");
-        let folder = test.parent().and_then(Path::parent).expect("target/PROFILE/deps").to_owned();
+        let dir = test.parent().and_then(Path::parent).expect("target/PROFILE/deps").to_owned();
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--workspace", "--bins", "--locked", "--profile"]);
         build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-        // A profile's folder bears its name, but for that of `dev`.
-        let profile = folder.file_name().expect("a profile");
+        // A profile's directory bears its name, but for that of `dev`.
+        let profile = dir.file_name().expect("a profile");
         build.arg(if profile == "debug" { "dev".as_ref() } else { profile });
         assert!(build.status().expect("cargo runs").success(), "the programs build");
-        folder
+        dir
     });
-    folder.join(name)
+    dir.join(name)
 }
 
 /// A run of a program: in UTC, without an environment, without standard input.
@@ -124,12 +124,12 @@ pub fn run_with_input<S: AsRef<OsStr>>(name: &str, args: &[S], input: &[u8]) -> 
     run
 }
 
-/// A folder of a test's own, gone with it.
+/// A directory of a test's own, gone with it.
 #[derive(Debug)]
-pub struct Folder(PathBuf);
+pub struct Directory(PathBuf);
 
-impl Folder {
-    /// Makes a folder.
+impl Directory {
+    /// Makes a directory.
     #[expect(clippy::new_without_default, reason = "it makes something on disk")]
     pub fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
@@ -137,7 +137,7 @@ impl Folder {
         // Built before a file is written: some tests look at how old it is.
         program("");
         let path = std::env::temp_dir().join(format!("spam-check-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a temporary folder");
+        std::fs::create_dir_all(&path).expect("a temporary directory");
         Self(path)
     }
 
@@ -154,14 +154,14 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for Directory {
     fn drop(&mut self) {
-        // What is left in the temporary folder harms nobody.
+        // What is left in the temporary directory harms nobody.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// What a mount namespace is made into a host of a test's own by, in bash: `$W`, an empty folder, is one in
+/// What a mount namespace is made into a host of a test's own by, in bash: `$W`, an empty directory, is one in
 /// memory then, and `/usr/sbin` and `/dev` can be changed. Where that cannot be had it ends with status 99.
 pub const HOST: &str = r#"
 mount -t tmpfs -o mode=755 none "$W" || exit 99

@@ -184,7 +184,7 @@ impl Acting {
             local: Local::default(),
             verify_journal: self.verify_journal,
             max_locks: usize::try_from(self.max_locks.unwrap_or(MAX_LOCKS)).unwrap_or(usize::MAX),
-            folder: site.state.clone(),
+            dir: site.state.clone(),
             root: site.root,
             wait: WAIT,
             to,
@@ -235,7 +235,7 @@ impl Acting {
     fn enable(&self, account: &str, site: &Site, zone: &Zone) -> (String, Outcome) {
         let names = site.names_and_addresses();
         let undo = Undo {
-            folder: &site.state,
+            dir: &site.state,
             root: site.root,
             names: &names,
             realms: &Realms::new(self.realms.clone()),

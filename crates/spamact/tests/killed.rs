@@ -1,7 +1,7 @@
 //! A lock that is killed, or fails, at any system call leaves its file whole: as it was, or as it shall
 //! be. Both editors of a shadow file of NIS are tried, and the table of Postfix, under `strace`, which
 //! kills them or makes a call fail: for want of space, and where it writes, syncs or renames also by an error of
-//! the disk and because all is read-only. Files that are opened outside of the folder of the test are left alone.
+//! the disk and because all is read-only. Files that are opened outside of the directory of the test are left alone.
 //! Where there is no `strace`, or it may not trace, the test says so, and that is all.
 
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
@@ -15,26 +15,26 @@ use std::process::{Command, Output, Stdio};
 use spamact::AccountName;
 use spamact::method::{Master, Nis, Postfix, SaslAccess, Way};
 
-/// The folder, where a test runs itself once more under `strace`.
+/// The directory, where a test runs itself once more under `strace`.
 const INSIDE: &str = "SPAMACT_KILLED_INSIDE";
 
 const SHADOW: &str = "bob:$y$y:1::\nalice:$y$x:1::\ncarol:$z";
 const TABLE: &str = "bob OK";
 
-fn nis(folder: &Path) -> Way {
+fn nis(dir: &Path) -> Way {
     let mut nis = Nis::new(Master::parse("localhost", &[]).expect("a master"));
-    nis.files = folder.join("files");
-    nis.passwd = folder.join("files/passwd");
-    nis.login_defs = folder.join("login.defs");
-    nis.lock_file = folder.join("lock");
+    nis.files = dir.join("files");
+    nis.passwd = dir.join("files/passwd");
+    nis.login_defs = dir.join("login.defs");
+    nis.lock_file = dir.join("lock");
     nis.make = "/bin/true".into();
-    nis.maps = folder.into();
+    nis.maps = dir.into();
     Way::Nis(nis)
 }
 
-fn table(folder: &Path) -> Way {
-    let postfix = Postfix { postmap: folder.join("postmap"), ..Postfix::default() };
-    let table = format!("hash:{}", folder.join("table").display());
+fn table(dir: &Path) -> Way {
+    let postfix = Postfix { postmap: dir.join("postmap"), ..Postfix::default() };
+    let table = format!("hash:{}", dir.join("table").display());
     Way::SaslAccess(SaslAccess::new(&table, false, postfix).expect("a table"))
 }
 
@@ -42,7 +42,7 @@ fn alice() -> AccountName {
     AccountName::check(b"alice").expect("a name")
 }
 
-/// What is tried: how it is run in a folder, the file that it writes, and that file's two texts.
+/// What is tried: how it is run in a directory, the file that it writes, and that file's two texts.
 struct Try {
     command: fn(&Path) -> Vec<String>,
     file: &'static str,
@@ -55,8 +55,8 @@ fn again(test: &str) -> Vec<String> {
     vec![own, "--exact".into(), "--nocapture".into(), test.into()]
 }
 
-fn program(folder: &Path) -> Vec<String> {
-    let at = |name: &str| folder.join(name).display().to_string();
+fn program(dir: &Path) -> Vec<String> {
+    let at = |name: &str| dir.join(name).display().to_string();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lock/nis/program.pl");
     let (files, lock) = (at("files"), at("lock"));
     let passwd = at("files/passwd");
@@ -77,41 +77,41 @@ fn program(folder: &Path) -> Vec<String> {
     .into()
 }
 
-fn fresh(folder: &Path) {
-    let _ = fs::create_dir(folder.join("files"));
-    fs::write(folder.join("files/passwd"), "alice:x:1000:1::/:\n").expect("a file");
+fn fresh(dir: &Path) {
+    let _ = fs::create_dir(dir.join("files"));
+    fs::write(dir.join("files/passwd"), "alice:x:1000:1::/:\n").expect("a file");
     for (name, text) in [("files/shadow", SHADOW), ("table", TABLE)] {
-        fs::write(folder.join(name), text).expect("a file");
+        fs::write(dir.join(name), text).expect("a file");
         let mode = fs::Permissions::from_mode(0o640);
-        fs::set_permissions(folder.join(name), mode).expect("its mode");
+        fs::set_permissions(dir.join(name), mode).expect("its mode");
     }
-    let _ = fs::remove_file(folder.join("table.db"));
+    let _ = fs::remove_file(dir.join("table.db"));
 }
 
 /// Runs a command under `strace` with some more options.
-fn traced(folder: &Path, command: &[String], options: &[String]) -> Output {
+fn traced(dir: &Path, command: &[String], options: &[String]) -> Output {
     Command::new("strace")
         // With --seccomp-bpf it would be faster, and inject no signals.
         .arg("-f")
         .args(options)
         .args(command)
-        .env(INSIDE, folder)
+        .env(INSIDE, dir)
         .stdin(Stdio::null())
         .output()
         .expect("strace runs")
 }
 
-/// How often each of the calls is met, and the files of the folder that are opened.
+/// How often each of the calls is met, and the files of the directory that are opened.
 struct Reached {
     times: HashMap<&'static str, usize>,
     opened: Vec<String>,
 }
 
-fn reached(folder: &Path, command: &[String]) -> Reached {
-    let log = folder.join("strace");
+fn reached(dir: &Path, command: &[String]) -> Reached {
+    let log = dir.join("strace");
     let options = ["-qq", "-s", "1000", "-o", &log.display().to_string()].map(str::to_owned);
     let calls = format!("trace={}", CALLS.join(","));
-    let out = traced(folder, command, &[&options[..], &["-e".to_owned(), calls]].concat());
+    let out = traced(dir, command, &[&options[..], &["-e".to_owned(), calls]].concat());
     assert!(out.status.success(), "undisturbed: {out:?}");
     let (mut by_process, mut opened) = (HashMap::new(), Vec::new());
     for line in fs::read_to_string(log).expect("a trace").lines() {
@@ -120,7 +120,7 @@ fn reached(folder: &Path, command: &[String]) -> Reached {
         let Some(call) = CALLS.into_iter().find(|call| *call == name) else { continue };
         if call == "openat" {
             let path = text.split('"').nth(1).expect("a path");
-            if !Path::new(path).starts_with(folder) {
+            if !Path::new(path).starts_with(dir) {
                 continue;
             }
             opened.push(path.to_owned());
@@ -161,34 +161,34 @@ fn faults(call: &str) -> &'static [&'static str] {
 }
 
 fn whole_at_every_call(this: &Try) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let folder = folder.path();
+    let dir = tempfile::tempdir().expect("a directory");
+    let dir = dir.path();
     let postmap = "#!/bin/sh\n[ \"$1\" = -q ] || exec cp \"${1#*:}\" \"${1#*:}.db\"\n\
                    grep -qs \"^$2 REJECT\" \"${3#*:}.db\" || exit 1\necho REJECT\n";
     let made = Command::new("/bin/sh")
         .args(["-c", "printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"", "sh", postmap])
-        .arg(folder.join("postmap"))
+        .arg(dir.join("postmap"))
         .status();
     assert!(made.expect("sh runs").success());
-    let file: PathBuf = folder.join(this.file);
-    let command = (this.command)(folder);
-    fresh(folder);
-    let reached = reached(folder, &command);
+    let file: PathBuf = dir.join(this.file);
+    let command = (this.command)(dir);
+    fresh(dir);
+    let reached = reached(dir, &command);
     for call in ["openat", "write", "fsync", "rename"] {
         assert!(reached.times.contains_key(call), "it reaches {call}");
     }
     let mut seen = [0, 0];
     for call in CALLS {
-        let log = folder.join("strace");
+        let log = dir.join("strace");
         let mut only = vec![format!("-o{}", log.display()), format!("-etrace={call}")];
         if call == "openat" {
             only.extend(reached.opened.iter().map(|path| format!("-P{path}")));
         }
         for how in faults(call) {
             for when in 1..=reached.times.get(call).copied().unwrap_or(0) {
-                fresh(folder);
+                fresh(dir);
                 let inject = format!("-einject={call}:{how}:when={when}");
-                traced(folder, &command, &[&only[..], &[inject]].concat());
+                traced(dir, &command, &[&only[..], &[inject]].concat());
                 let trace = fs::read_to_string(&log).expect("a trace");
                 let met =
                     ["(INJECTED)", "+++ killed by SIGKILL"].iter().any(|by| trace.contains(by));
@@ -202,7 +202,7 @@ fn whole_at_every_call(this: &Try) {
                 // What is left beside does not stop the next run.
                 let next = Command::new(&command[0])
                     .args(&command[1..])
-                    .env(INSIDE, folder)
+                    .env(INSIDE, dir)
                     .output()
                     .expect("it runs");
                 assert!(next.status.success(), "{call} {how} {when}: {next:?}");
@@ -220,8 +220,8 @@ fn whole_at_every_call(this: &Try) {
 
 #[test]
 fn the_direct_edit() {
-    if let Some(folder) = std::env::var_os(INSIDE) {
-        return nis(Path::new(&folder)).lock(&alice()).expect("it locks");
+    if let Some(dir) = std::env::var_os(INSIDE) {
+        return nis(Path::new(&dir)).lock(&alice()).expect("it locks");
     }
     if can_trace() {
         whole_at_every_call(&Try {
@@ -247,8 +247,8 @@ fn the_program_for_another_master() {
 
 #[test]
 fn the_table_of_postfix() {
-    if let Some(folder) = std::env::var_os(INSIDE) {
-        return table(Path::new(&folder)).lock(&alice()).expect("it locks");
+    if let Some(dir) = std::env::var_os(INSIDE) {
+        return table(Path::new(&dir)).lock(&alice()).expect("it locks");
     }
     if can_trace() {
         whole_at_every_call(&Try {

@@ -26,23 +26,23 @@ fn to() -> Address {
     Address::check("root@example.org").expect("an address")
 }
 
-/// A folder of its own, removed at the end.
-struct Folder(PathBuf);
+/// A directory of its own, removed at the end.
+struct Directory(PathBuf);
 
-impl Folder {
+impl Directory {
     fn new(name: &str) -> Self {
         let name = format!("spamact-mail-{}-{name}", std::process::id());
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         // Of an earlier process of this number, which was killed.
         let _ = fs::remove_dir_all(&path);
-        fs::create_dir(&path).expect("the folder is ours");
+        fs::create_dir(&path).expect("the directory is ours");
         Self(path)
     }
 
     /// A sendmail that is a script.
     fn sendmail(&self, script: &str) -> PathBuf {
         let path = self.0.join("sendmail");
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the folder is ours");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the directory is ours");
         fs::set_permissions(&path, Permissions::from_mode(0o700)).expect("it is ours");
         path
     }
@@ -52,7 +52,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for Directory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
@@ -87,9 +87,9 @@ static SCRIPTS: Mutex<()> = Mutex::new(());
 
 fn login(text: &str) -> Login {
     let name = format!("login-{text:?}").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    let folder = Folder::new(&format!("{name}-{:?}", std::thread::current().id()));
-    let path = folder.0.join("auth");
-    fs::write(&path, text).expect("the folder is ours");
+    let dir = Directory::new(&format!("{name}-{:?}", std::thread::current().id()));
+    let path = dir.0.join("auth");
+    fs::write(&path, text).expect("the directory is ours");
     fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
     Login::read(&path, false).expect("a login")
 }
@@ -215,10 +215,10 @@ fn starttls_is_used_where_it_is_offered_and_only_with_a_good_certificate() {
         ["EHLO mail.example.org", "STARTTLS", "EHLO mail.example.org"]
     );
 
-    let folder = Folder::new("other-ca");
-    let (nothing, other) = (folder.0.join("nothing.pem"), folder.0.join("other.pem"));
-    fs::write(&nothing, "").expect("the folder is ours");
-    fs::write(&other, other_certificate()).expect("the folder is ours");
+    let dir = Directory::new("other-ca");
+    let (nothing, other) = (dir.0.join("nothing.pem"), dir.0.join("other.pem"));
+    fs::write(&nothing, "").expect("the directory is ours");
+    fs::write(&other, other_certificate()).expect("the directory is ours");
     // Of several files the first that is there counts, and no other.
     for files in [vec![other, ca_file()], vec![nothing], vec!["/nonexistent".into()], vec![]] {
         let (step, cause) = why(elsewhere(at, None, &files).send(&to(), MESSAGE));
@@ -340,21 +340,21 @@ fn a_login_that_is_an_address_is_the_sender() {
 #[test]
 fn where_no_server_answers_sendmail_gets_the_mail() {
     let _one = SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = Folder::new("sendmail");
+    let dir = Directory::new("sendmail");
     let script = format!(
         "cd '{}' && cat > stdin && for a; do echo \"$a\"; done > arguments && env > environment",
-        folder.0.display()
+        dir.0.display()
     );
-    let sendmail = folder.sendmail(&script);
+    let sendmail = dir.sendmail(&script);
     let (dropping, _seen) = Sink { bad: Some(("dot", Deed::Drop)), ..Sink::default() }.listen();
     for at in [nobody(), dropping] {
         for name in ["stdin", "arguments", "environment"] {
-            let _ = fs::remove_file(folder.0.join(name));
+            let _ = fs::remove_file(dir.0.join(name));
         }
         here(at, &sendmail).send(&to(), MESSAGE).expect("sendmail takes it");
-        assert_eq!(folder.read("stdin"), b"Subject: s\n\n.\n..\n.x\nlast\n");
-        assert_eq!(folder.read("arguments"), b"-i\n--\nroot@example.org\n");
-        let environment = String::from_utf8(folder.read("environment")).expect("it is text");
+        assert_eq!(dir.read("stdin"), b"Subject: s\n\n.\n..\n.x\nlast\n");
+        assert_eq!(dir.read("arguments"), b"-i\n--\nroot@example.org\n");
+        let environment = String::from_utf8(dir.read("environment")).expect("it is text");
         let ours = |line: &str| {
             ["PATH=", "LC_ALL=C", "PWD=", "OLDPWD=", "_=", "SHLVL="]
                 .iter()
@@ -367,7 +367,7 @@ fn where_no_server_answers_sendmail_gets_the_mail() {
 #[test]
 fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_server() {
     let _one = SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = Folder::new("bad-sendmail");
+    let dir = Directory::new("bad-sendmail");
     let big = [MESSAGE, &b"x".repeat(1 << 20)].concat();
     for (script, want) in [
         ("echo 'no \x1b space' >&2; exit 75", "exit status 75: no \\x1b space"),
@@ -378,7 +378,7 @@ fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_serv
         ("yes | head -c 1000000; exit 4", "exit status 4"),
         ("kill -9 $$", "killed by signal 9"),
     ] {
-        let sendmail = folder.sendmail(script);
+        let sendmail = dir.sendmail(script);
         let mut mailer = here(nobody(), &sendmail);
         mailer.patience.all = if want == "killed after" { QUICK } else { STEP * 10 };
         let begun = Instant::now();
@@ -387,6 +387,6 @@ fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_serv
         let text = error.to_string();
         assert!(text.contains("connection failed: ") && text.contains(want), "{script}: {text}");
     }
-    let missing = here(nobody(), &folder.0.join("missing")).send(&to(), MESSAGE);
+    let missing = here(nobody(), &dir.0.join("missing")).send(&to(), MESSAGE);
     assert!(missing.expect_err("it fails").to_string().contains("cannot be run"));
 }

@@ -17,12 +17,12 @@ fn the_real_passwd_locks_and_unlocks() {
     if std::env::var_os(INSIDE).is_some() {
         return inside();
     }
-    let folder = tempfile::tempdir().expect("a folder");
+    let dir = tempfile::tempdir().expect("a directory");
     let script =
         "cp -a /etc/. \"$1\" 2>/dev/null; mount --bind \"$1\" /etc || exit 99; shift; \"$@\"";
     let out = Command::new("unshare")
         .args(["-m", "/bin/sh", "-c", script, "sh"])
-        .arg(folder.path())
+        .arg(dir.path())
         .arg(std::env::current_exe().expect("this test"))
         .args(["--exact", "--nocapture", "the_real_passwd_locks_and_unlocks"])
         .env(INSIDE, "1")

@@ -17,8 +17,8 @@ fn the_real_postmap_compiles_and_finds_what_was_locked() {
     }
     let name = |text: &str| AccountName::check(text.as_bytes()).expect("a name");
     for kind in ["", "hash:", "btree:"] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("sasl_access");
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("sasl_access");
         let table = format!("{kind}{}", file.display());
         let way = SaslAccess::new(&table, false, Postfix::default()).expect("a table");
         let way = Way::SaslAccess(way);

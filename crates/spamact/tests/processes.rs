@@ -15,7 +15,7 @@ use spamact::system::run_lock::Once;
 const NOW: i64 = 1_795_500_000;
 const AS_CHILD: &str = "SPAMACT_TEST_CHILD";
 
-fn folder(name: &str) -> PathBuf {
+fn dir(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let path = path.join(format!("spamact-processes-{}-{name}", std::process::id()));
     // Of an earlier process of this number, which was killed.
@@ -24,10 +24,10 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// One run: it takes the lock, remembers a lock of `name`, and ends.
-fn run(folder: &Path, name: &str) {
+fn run(dir: &Path, name: &str) {
     let name = AccountName::check(name.as_bytes()).expect("a name");
-    let _once = Once::wait(folder, false, Duration::from_secs(120)).expect("each has its turn");
-    let (mut state, told) = State::load(folder, false, NOW).expect("it is ours");
+    let _once = Once::wait(dir, false, Duration::from_secs(120)).expect("each has its turn");
+    let (mut state, told) = State::load(dir, false, NOW).expect("it is ours");
     assert_eq!(told, None);
     let lock = Lock {
         way: "local".into(),
@@ -40,7 +40,7 @@ fn run(folder: &Path, name: &str) {
     };
     state.begin_lock(&name, lock, Text { subject: "s".into(), body: "b\n".into() });
     state.finish_lock(&name, "local", NOW);
-    state.save(folder, false).expect("it is ours");
+    state.save(dir, false).expect("it is ours");
 }
 
 /// What a child does; nothing in the test itself.
@@ -48,20 +48,20 @@ fn run(folder: &Path, name: &str) {
 fn child() {
     let Some(job) = std::env::var_os(AS_CHILD) else { return };
     let job = job.to_str().expect("it is text");
-    let (name, folder) = job.split_once(' ').expect("a name and a folder");
-    let folder = Path::new(folder);
+    let (name, dir) = job.split_once(' ').expect("a name and a directory");
+    let dir = Path::new(dir);
     if name != "forever" {
-        return run(folder, name);
+        return run(dir, name);
     }
     for n in 0..u64::MAX {
-        run(folder, &format!("user{}", n % 50));
+        run(dir, &format!("user{}", n % 50));
     }
 }
 
-fn start(folder: &Path, name: &str) -> Child {
+fn start(dir: &Path, name: &str) -> Child {
     Command::new(std::env::current_exe().expect("it is running"))
         .args(["--exact", "child", "--nocapture"])
-        .env(AS_CHILD, format!("{name} {}", folder.display()))
+        .env(AS_CHILD, format!("{name} {}", dir.display()))
         .stdout(Stdio::null())
         .spawn()
         .expect("it is running")
@@ -69,32 +69,32 @@ fn start(folder: &Path, name: &str) -> Child {
 
 #[test]
 fn of_twenty_runs_at_once_none_is_forgotten() {
-    let folder = folder("twenty");
+    let dir = dir("twenty");
     let names: Vec<_> = (0..20).map(|n| format!("user{n}")).collect();
-    let runs: Vec<_> = names.iter().map(|name| start(&folder, name)).collect();
+    let runs: Vec<_> = names.iter().map(|name| start(&dir, name)).collect();
     for mut run in runs {
         assert!(run.wait().expect("it is ours").success());
     }
-    let (state, told) = State::load(&folder, false, NOW).expect("it is ours");
+    let (state, told) = State::load(&dir, false, NOW).expect("it is ours");
     assert_eq!((state.accounts().count(), state.recent_locks(NOW), told), (20, 20, None));
-    let _ = fs::remove_dir_all(&folder);
+    let _ = fs::remove_dir_all(&dir);
 }
 
 #[test]
 fn killed_at_any_moment_the_state_is_whole_and_the_lock_is_free() {
-    let folder = folder("killed");
+    let dir = dir("killed");
     let mut written = 0;
     for round in 0..40 {
-        let mut child = start(&folder, "forever");
+        let mut child = start(&dir, "forever");
         std::thread::sleep(Duration::from_millis(10 + 3 * (round % 20)));
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
-        let _once = Once::wait(&folder, false, Duration::ZERO).expect("the kernel dropped it");
-        let (state, told) = State::load(&folder, false, NOW).expect("it is ours");
+        let _once = Once::wait(&dir, false, Duration::ZERO).expect("the kernel dropped it");
+        let (state, told) = State::load(&dir, false, NOW).expect("it is ours");
         assert_eq!(told, None, "round {round}");
         written = written.max(state.recent_locks(NOW));
     }
     assert!(written > 0, "no child came so far as to write: nothing was tried");
-    run(&folder, "after");
-    let _ = fs::remove_dir_all(&folder);
+    run(&dir, "after");
+    let _ = fs::remove_dir_all(&dir);
 }

@@ -1,5 +1,5 @@
 //! Another master of NIS, over SSH: a `sshd` of our own on the loopback address, with keys of its own,
-//! and a folder that poses as the master's files. Where `sshd` is missing, the tests say so, and that is
+//! and a directory that poses as the master's files. Where `sshd` is missing, the tests say so, and that is
 //! all.
 
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
@@ -19,7 +19,7 @@ const SHADOW: &str = "alice:$y$x:1::\nbob:$y$y:1::\nwww-data:$z:1::\nlast:$w:1::
 
 /// A master, until it is dropped.
 struct Host {
-    folder: TempDir,
+    dir: TempDir,
     sshd: Child,
     port: u16,
 }
@@ -52,10 +52,10 @@ impl Host {
             eprintln!("skipped: no sshd");
             return None;
         }
-        // Root's sshd wants this folder, which a boot makes.
+        // Root's sshd wants this directory, which a boot makes.
         let _ = fs::create_dir("/run/sshd");
-        let folder = tempfile::tempdir().expect("a folder");
-        let at = |name: &str| folder.path().join(name);
+        let dir = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| dir.path().join(name);
         key(&at("host_key"));
         key(&at("id"));
         let port = free_port();
@@ -75,7 +75,7 @@ impl Host {
             .stderr(fs::File::create(at("log")).expect("a file"))
             .spawn()
             .expect("sshd runs");
-        let mut host = Self { folder, sshd, port };
+        let mut host = Self { dir, sshd, port };
         host.wait();
         host.files();
         if !host.lets_us_in() {
@@ -110,8 +110,8 @@ impl Host {
     }
 
     fn files(&self) {
-        for folder in ["files", "maps"] {
-            fs::create_dir(self.at(folder)).expect("a folder");
+        for dir in ["files", "maps"] {
+            fs::create_dir(self.at(dir)).expect("a directory");
         }
         let passwd =
             "alice:x:1000:1::/:\nbob:x:1001:1::/:\nwww-data:x:33:1::/:\nlast:x:1002:1::/:\n";
@@ -126,7 +126,7 @@ impl Host {
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.dir.path().join(name)
     }
 
     fn read(&self, name: &str) -> String {
@@ -176,7 +176,7 @@ fn accounts_are_locked_over_one_connection() {
     assert_eq!(way.lock(&name("www-data")).expect_err("none").reason(), "a system account");
     drop(way);
     assert_eq!(host.read("log").matches("Accepted publickey").count(), 1, "{}", host.read("log"));
-    let left = fs::read_dir(host.at("control")).expect("the folder").count();
+    let left = fs::read_dir(host.at("control")).expect("the directory").count();
     assert_eq!(left, 0, "a socket is left");
 }
 
@@ -241,7 +241,7 @@ fn a_dead_master_fails_within_its_limit_and_once() {
         }
         // Three limits of the connection would be six seconds and more.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-        assert_eq!(fs::read_dir(host.at("control")).expect("the folder").count(), 0);
+        assert_eq!(fs::read_dir(host.at("control")).expect("the directory").count(), 0);
     }
 }
 
@@ -263,9 +263,9 @@ fn a_session_outlives_the_sshd_that_began_it() {
 fn sockets_lie_in_a_private_folder_or_nowhere() {
     use std::os::unix::fs::PermissionsExt;
     let Some(host) = Host::start() else { return };
-    fs::create_dir(host.at("control")).expect("a folder");
+    fs::create_dir(host.at("control")).expect("a directory");
     fs::set_permissions(host.at("control"), fs::Permissions::from_mode(0o755)).expect("its mode");
     let error = Way::Nis(host.nis()).lock(&name("alice")).expect_err("others can reach it");
-    assert!(error.to_string().contains("not a private folder"), "{error}");
+    assert!(error.to_string().contains("not a private directory"), "{error}");
     assert_eq!(host.read("log").matches("Accepted").count(), 0);
 }

@@ -15,17 +15,17 @@ use crate::choices::Choices;
 use crate::packing::Packing;
 use crate::parsing::NOW;
 
-/// A folder in memory, gone with its thread.
-struct Folder(PathBuf);
+/// A directory in memory, gone with its thread.
+struct Directory(PathBuf);
 
-impl Folder {
+impl Directory {
     fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let memory = Path::new("/dev/shm");
         let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = base.join(format!("spam-check-fuzz-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).expect("a temporary folder");
+        fs::create_dir_all(&path).expect("a temporary directory");
         Self(path)
     }
 
@@ -36,15 +36,15 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for Directory {
     fn drop(&mut self) {
-        // What is left in the temporary folder harms nobody.
+        // What is left in the temporary directory harms nobody.
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
 thread_local! {
-    static FOLDER: Folder = Folder::new();
+    static DIRECTORY: Directory = Directory::new();
 }
 
 /// A file of the log, as it should be.
@@ -59,7 +59,7 @@ struct Kept {
 /// A log with its elders, newest first, and what is written into them: lines that begin with a number
 /// each, one more than the last.
 struct World<'a> {
-    folder: &'a Path,
+    dir: &'a Path,
     live: Kept,
     /// The last line of the log has no newline yet.
     unfinished: bool,
@@ -72,7 +72,7 @@ struct World<'a> {
 
 impl World<'_> {
     fn path(&self, suffix: &str) -> PathBuf {
-        self.folder.join(format!("log{suffix}"))
+        self.dir.join(format!("log{suffix}"))
     }
 
     fn append(&mut self, count: usize, finish: bool) {
@@ -171,11 +171,11 @@ fn number(line: &[u8]) -> Option<i64> {
 /// Whatever happens to a log before, while and after it is opened: every line of the period that stood in
 /// it then is read once, in order, or something is told.
 pub(crate) fn log(input: &[u8]) {
-    FOLDER.with(|folder| {
-        folder.clear();
+    DIRECTORY.with(|dir| {
+        dir.clear();
         let mut choices = Choices::new(input);
         let mut world = World {
-            folder: &folder.0,
+            dir: &dir.0,
             live: Kept::default(),
             unfinished: false,
             elders: Vec::new(),
@@ -262,11 +262,11 @@ fn change(world: &mut World<'_>, choices: &mut Choices<'_>) -> bool {
 
 /// Any bytes are a state or are put aside; a state that was saved is loaded as it was.
 pub(crate) fn state(input: &[u8]) {
-    FOLDER.with(|folder| {
-        folder.clear();
-        let path = folder.0.join("state.json");
+    DIRECTORY.with(|dir| {
+        dir.clear();
+        let path = dir.0.join("state.json");
         fs::write(&path, input).expect("it is ours");
-        let (mut state, told) = State::load(&folder.0, false, NOW).expect("it goes on");
+        let (mut state, told) = State::load(&dir.0, false, NOW).expect("it goes on");
         for (name, record) in state.accounts() {
             assert!(AccountName::check(name.as_bytes()).is_ok(), "{name}");
             assert!(record.seen_locked.is_none_or(|at| at <= NOW), "a time that is to come");
@@ -276,11 +276,11 @@ pub(crate) fn state(input: &[u8]) {
         }
         assert_eq!(fs::read(&path).expect("it is ours"), input, "loading changes nothing");
         state.see_locked(&AccountName::check(b"bob").expect("a name"), NOW);
-        state.save(&folder.0, false).expect("it is ours");
-        let (loaded, again) = State::load(&folder.0, false, NOW).expect("it is whole");
+        state.save(&dir.0, false).expect("it is ours");
+        let (loaded, again) = State::load(&dir.0, false, NOW).expect("it is whole");
         assert_eq!((&loaded, again), (&state, None));
         if told.is_some() {
-            let aside = folder.0.join(format!("state.json.damaged-{NOW}"));
+            let aside = dir.0.join(format!("state.json.damaged-{NOW}"));
             assert_eq!(fs::read(aside).expect("it was put aside"), input);
         }
     });

@@ -2,7 +2,7 @@
 //!
 //! `fuzz [TARGET…] [--runs N] [--seed S]`: N executions in all (a million where not told), shared among
 //! the targets (all of them where none is named) by what they cost, in two threads. `fuzz TARGET FILE…`
-//! runs a target on files, `fuzz TARGET --seeds FOLDER` writes what its inputs are made from. Prints executions and speed of each. An input on which a claim does not hold is
+//! runs a target on files, `fuzz TARGET --seeds DIRECTORY` writes what its inputs are made from. Prints executions and speed of each. An input on which a claim does not hold is
 //! saved as `target/fuzz/TARGET-HASH`, and the exit status is 1.
 
 #![expect(clippy::print_stdout, reason = "it is a command")]
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
                 None => return usage(),
             },
             ("--seeds", _) => match (args.next(), &names[..]) {
-                (Some(folder), [target]) => return write_seeds(target, Path::new(&folder)),
+                (Some(dir), [target]) => return write_seeds(target, Path::new(&dir)),
                 _ => return usage(),
             },
             (_, Some(target)) => names.push(*target),
@@ -49,9 +49,9 @@ fn main() -> ExitCode {
     run_all(&targets, runs, seed)
 }
 
-fn write_seeds(target: &Target, folder: &Path) -> ExitCode {
+fn write_seeds(target: &Target, dir: &Path) -> ExitCode {
     for (number, seed) in (target.seeds)().iter().enumerate() {
-        std::fs::write(folder.join(number.to_string()), seed).expect("the folder can be written");
+        std::fs::write(dir.join(number.to_string()), seed).expect("the directory can be written");
     }
     ExitCode::SUCCESS
 }
@@ -59,7 +59,7 @@ fn write_seeds(target: &Target, folder: &Path) -> ExitCode {
 fn usage() -> ExitCode {
     let names: Vec<&str> = TARGETS.iter().map(|target| target.name).collect();
     println!(
-        "fuzz [TARGET…] [--runs N] [--seed S] | fuzz TARGET FILE… | fuzz TARGET --seeds FOLDER\nTARGET: {}",
+        "fuzz [TARGET…] [--runs N] [--seed S] | fuzz TARGET FILE… | fuzz TARGET --seeds DIRECTORY\nTARGET: {}",
         names.join(" ")
     );
     ExitCode::from(2)
@@ -110,11 +110,9 @@ fn run(target: &Target, runs: u64, seed: u64) -> Option<()> {
 fn save(name: &str, input: &[u8]) {
     let mut hasher = DefaultHasher::new();
     input.hash(&mut hasher);
-    let folder = Path::new("target/fuzz");
-    let path = folder.join(format!("{name}-{:016x}", hasher.finish()));
-    std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&path, input))
-        .expect("it is saved");
+    let dir = Path::new("target/fuzz");
+    let path = dir.join(format!("{name}-{:016x}", hasher.finish()));
+    std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, input)).expect("it is saved");
     println!("{name}: saved {}: {}", path.display(), input.escape_ascii());
 }
 

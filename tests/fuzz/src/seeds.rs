@@ -88,7 +88,7 @@ fn texts(all: &[&str]) -> Vec<Vec<u8>> {
     all.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
 
-fn tests_folder() -> PathBuf {
+fn tests_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
@@ -101,12 +101,12 @@ pub(crate) fn lines() -> Vec<Vec<u8>> {
 fn all_lines() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for format in ["postfix", "exim", "php", "php_legacy"] {
-        let path = tests_folder().join(format!("samples/{format}.samples"));
+        let path = tests_dir().join(format!("samples/{format}.samples"));
         let samples = fs::read(path).expect("the samples are there");
         let mark = |line: &&[u8]| !matches!(line, [b'=' | b'?' | b'!' | b'#', b' ', ..]);
         seeds.extend(samples.split(|&b| b == b'\n').filter(mark).map(<[u8]>::to_vec));
     }
-    for program in fs::read_dir(tests_folder().join("golden")).expect("it is there").flatten() {
+    for program in fs::read_dir(tests_dir().join("golden")).expect("it is there").flatten() {
         for case in fs::read_dir(program.path()).expect("it is there").flatten() {
             let log = fs::read(case.path().join("input.log")).unwrap_or_default();
             seeds.extend(log.split(|&b| b == b'\n').take(20).map(<[u8]>::to_vec));
@@ -121,7 +121,7 @@ fn all_lines() -> Vec<Vec<u8>> {
         }
     }
     seeds.extend(whole.into_iter().map(String::into_bytes));
-    // The order of folders is not everywhere the same.
+    // The order of directories is not everywhere the same.
     seeds.sort();
     seeds.dedup();
     seeds

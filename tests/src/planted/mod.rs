@@ -279,7 +279,7 @@ pub fn indented(text: &str) -> String {
     text.replace('\n', "\n                              ")
 }
 
-/// The name of an upload of a visitor: it stays in its folder, and in its line.
+/// The name of an upload of a visitor: it stays in its directory, and in its line.
 pub fn file_name(text: &str) -> String {
     raw(text).replace(['/', '\0'], "_")
 }

@@ -430,7 +430,7 @@ pub const PLACES: &[Place] = &[
         folded_by_tab,
     )),
     by_script(php("mail() on [/home/evil/x.php:1]: To: a@b -- Headers: {} -- Subject: x", headers)),
-    // A file that a visitor sent, and named, stays in its folder.
+    // A file that a visitor sent, and named, stays in its directory.
     own(script, php("mail() on [/home/evil/uploads/{}.php:1]: To: a@b -- Headers: x", file_name)),
     by_script(syslog("web php: mail() on [/home/evil/x.php:1]: To: {} -- Headers: x", received)),
     sent(

@@ -92,8 +92,8 @@ pub struct Actor<'a> {
     pub verify_journal: bool,
     /// How many accounts are locked in a run at most; in 24 hours, four times that.
     pub max_locks: usize,
-    /// The folder of the state.
-    pub folder: PathBuf,
+    /// The directory of the state.
+    pub dir: PathBuf,
     /// Whether root runs us.
     pub root: bool,
     /// How long another run that acts is waited for.
@@ -166,12 +166,12 @@ impl Actor<'_> {
         messages: &mut Vec<Message>,
     ) -> Vec<Action> {
         // Without anything to do, nothing is written: not even the file that runs wait for.
-        let idle = State::load(&self.folder, self.root, self.now());
+        let idle = State::load(&self.dir, self.root, self.now());
         if suspects.is_empty() && idle.is_ok_and(|(state, told)| told.is_none() && state.is_done())
         {
             return Vec::new();
         }
-        let once = match Once::wait(&self.folder, self.root, self.wait) {
+        let once = match Once::wait(&self.dir, self.root, self.wait) {
             Ok(once) => Some(once),
             // A disk that is full or read-only does not stop a lock; a second run might lock too.
             Err(error @ Error::Write { .. }) => {
@@ -180,7 +180,7 @@ impl Actor<'_> {
             }
             Err(error) => return self.refuse_all(suspects, &error, messages),
         };
-        let state = match State::load(&self.folder, self.root, self.now()) {
+        let state = match State::load(&self.dir, self.root, self.now()) {
             Ok((state, damaged)) => {
                 messages.extend(damaged.map(failure));
                 state
@@ -214,7 +214,7 @@ impl Actor<'_> {
         look: Look<'_>,
         messages: &mut Vec<Message>,
     ) -> Vec<Action> {
-        let state = match State::load(&self.folder, self.root, self.now()) {
+        let state = match State::load(&self.dir, self.root, self.now()) {
             Ok((state, _)) => state,
             // Only root can read it, and a dry run is everybody's.
             Err(Error::Read { .. }) if !self.root => State::default(),

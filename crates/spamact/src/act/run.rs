@@ -93,7 +93,7 @@ impl<'a> Run<'a> {
         let begun = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
         self.state.abandon_lock(account, &self.kind);
         if let (Some(begun), Way::Local(local)) = (begun, self.way)
-            && local.written() > State::written(&self.actor.folder)
+            && local.written() > State::written(&self.actor.dir)
         {
             self.state.see_locked(account, begun);
         }
@@ -303,7 +303,7 @@ impl<'a> Run<'a> {
 
     /// Writes the state; whether it could.
     pub(super) fn save(&mut self) -> bool {
-        let saved = self.state.save(&self.actor.folder, self.actor.root);
+        let saved = self.state.save(&self.actor.dir, self.actor.root);
         if let Err(error) = &saved {
             self.fail(chain(error));
         }
@@ -329,7 +329,7 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
     if waiting.is_empty() {
         return;
     }
-    let sending = Once::wait_to_send(&actor.folder, actor.root, actor.wait);
+    let sending = Once::wait_to_send(&actor.dir, actor.root, actor.wait);
     if let Err(error @ Error::AnotherRun) = sending {
         return tell(messages, failure(format!("notices wait: {}", chain(&error))));
     }
@@ -374,9 +374,9 @@ fn send(actor: &Actor<'_>, text: &Text, number: usize) -> Result<(), Error> {
 
 /// Does something to the state on disk, while nobody else does.
 fn update<T>(actor: &Actor<'_>, change: impl FnOnce(&mut State) -> T) -> Result<T, Error> {
-    let _once = Once::wait(&actor.folder, actor.root, actor.wait)?;
-    let (mut state, _) = State::load(&actor.folder, actor.root, actor.now())?;
+    let _once = Once::wait(&actor.dir, actor.root, actor.wait)?;
+    let (mut state, _) = State::load(&actor.dir, actor.root, actor.now())?;
     let result = change(&mut state);
-    state.save(&actor.folder, actor.root)?;
+    state.save(&actor.dir, actor.root)?;
     Ok(result)
 }

@@ -63,8 +63,8 @@ pub fn is_open(account: &str, lock: &Lock, names: &[String], root: bool) -> bool
 
 /// Who undoes a lock.
 pub struct Undo<'a> {
-    /// The folder of the state.
-    pub folder: &'a Path,
+    /// The directory of the state.
+    pub dir: &'a Path,
     /// Whether root runs us.
     pub root: bool,
     /// The names and addresses of this host.
@@ -92,11 +92,11 @@ impl Undo<'_> {
     /// Undoes all locks that the state knows of, of a login or of the account that it is, and forgets those.
     /// `otherwise` is the way that is tried where it knows of none.
     pub fn enable(&self, login: &AccountName, otherwise: &Way) -> Result<Undone, Error> {
-        let once = Once::wait(self.folder, self.root, WAIT);
+        let once = Once::wait(self.dir, self.root, WAIT);
         if let Err(error @ Error::AnotherRun) = once {
             return Err(error);
         }
-        let (mut state, damaged) = State::load(self.folder, self.root, self.now())?;
+        let (mut state, damaged) = State::load(self.dir, self.root, self.now())?;
         let mut undone = Undone { told: damaged.into_iter().collect(), ..Undone::default() };
         // A disk that is full or read-only keeps nobody locked.
         undone.told.extend(once.as_ref().err().map(|error| chain(error)));
@@ -142,7 +142,7 @@ impl Undo<'_> {
                 state.forget(&name, self.now());
             }
         }
-        if let Err(error) = state.save(self.folder, self.root) {
+        if let Err(error) = state.save(self.dir, self.root) {
             undone.told.push(format!("what was locked is remembered as before: {}", chain(&error)));
         }
         Ok(undone)

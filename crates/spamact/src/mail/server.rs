@@ -233,9 +233,9 @@ mod tests {
 
     #[test]
     fn a_login_that_others_can_read_is_refused() {
-        let scratch = tempdir().expect("a folder");
+        let scratch = tempdir().expect("a directory");
         let path = scratch.path().join("auth");
-        fs::write(&path, "alice\nsecret\n").expect("the folder is ours");
+        fs::write(&path, "alice\nsecret\n").expect("the directory is ours");
         for (mode, fine) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).expect("it is ours");
             let read = Login::read(&path, false);
@@ -245,7 +245,7 @@ mod tests {
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
         let mine = fs::metadata(&path).expect("it is there").uid() == 0;
         assert_eq!(Login::read(&path, true).is_ok(), mine);
-        fs::write(&path, "x".repeat(5000)).expect("the folder is ours");
+        fs::write(&path, "x".repeat(5000)).expect("the directory is ours");
         assert!(matches!(Login::read(&path, false), Err(Error::Refused { .. })));
         assert!(matches!(Login::read(scratch.path(), false), Err(Error::Refused { .. })));
         let missing = scratch.path().join("missing");

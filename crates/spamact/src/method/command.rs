@@ -1,6 +1,6 @@
 //! A command of the administrator's, for accounts that live elsewhere.
 //!
-//! Takes an absolute path that, like its folder, only root can write (asked where root runs us), and
+//! Takes an absolute path that, like its directory, only root can write (asked where root runs us), and
 //! runs it with the name as its only argument; exit status 0 is done. What it did cannot be looked at:
 //! whether an account is locked is known from memory alone. A second command may undo it.
 
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(slow.lock(&name("bob")).expect_err("it sleeps").reason(), "slow took too long");
         let missing = command(&fakes.path("missing"), None, false);
         missing.lock(&name("bob")).expect_err("it is not there");
-        command(fakes.folder(), None, false).lock(&name("bob")).expect_err("a folder");
+        command(fakes.dir(), None, false).lock(&name("bob")).expect_err("a directory");
     }
 
     #[test]

@@ -77,7 +77,7 @@ impl Local {
 
 /// How an account stands in a shadow file.
 pub(super) fn standing(file: &Path, name: &AccountName) -> Result<Standing, Error> {
-    // Its folder may be somebody else's on a host of NIS; that we only look at it is no harm.
+    // Its directory may be somebody else's on a host of NIS; that we only look at it is no harm.
     Ok(shadow::standing(&files::read(file, false)?, name.as_ref()))
 }
 

@@ -8,12 +8,12 @@ use tempfile::TempDir;
 
 use crate::account::AccountName;
 
-/// A folder with fakes, and what they recorded.
+/// A directory with fakes, and what they recorded.
 pub(crate) struct Fakes(TempDir);
 
 impl Fakes {
     pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
+        Self(tempfile::tempdir().expect("a directory"))
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -31,7 +31,7 @@ impl Fakes {
     }
 
     /// A program that records its arguments and environment, and then does what `script` says, in which
-    /// `$here` is this folder.
+    /// `$here` is this directory.
     ///
     /// Another process writes it: a test that forks at that moment would else keep it open for writing,
     /// and it could not be run.
@@ -65,7 +65,7 @@ impl Fakes {
         calls.into_iter().map(str::to_owned).collect()
     }
 
-    pub(crate) fn folder(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         self.0.path()
     }
 }

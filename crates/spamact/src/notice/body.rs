@@ -445,14 +445,13 @@ mod tests {
                    Nov  3 17:00:12 mail postfix/smtpd[77]: 222222: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=a.c+x@example.org.net\n\
                    Nov  3 17:00:12 mail postfix/smtpd[77]: warning: non-SMTP command from x[1.2.3.4]: mail postfix/smtpd[77]: 333333: client=c[1.2.3.4], sasl_method=PLAIN, sasl_username=a.c+x@example.org\n\
                    Nov  3 17:00:12 mail postfix/smtpd[77]: ALL: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=a.c+x@example.org\n";
-        let scratch = tempfile::tempdir().expect("a folder");
+        let scratch = tempfile::tempdir().expect("a directory");
         let path = scratch.path().join("mail.log");
-        std::fs::write(&path, log).expect("the folder is ours");
+        std::fs::write(&path, log).expect("the dir is ours");
         // Rotated a moment ago, with the mail that the notice is about.
         let line = log.lines().next().expect("the first");
         let elder = scratch.path().join("mail.log.1");
-        std::fs::write(&elder, line.replace("3F1A2B", "5E1DE2") + "\n")
-            .expect("the folder is ours");
+        std::fs::write(&elder, line.replace("3F1A2B", "5E1DE2") + "\n").expect("the dir is ours");
         let path = path.to_str().expect("a plain path");
         let incident = Incident { log: path, ..incident(&dotted, What::Disabled) };
         let body = body(&incident);

@@ -1,6 +1,6 @@
 //! The state on disk: read with care, written as a whole.
 //!
-//! Takes the folder; gives a state or what is wrong with the file. It will not read more than
+//! Takes the directory; gives a state or what is wrong with the file. It will not read more than
 //! [`LONGEST`], follow a symbolic link, or wait for a pipe.
 
 use std::fs::{self, OpenOptions};
@@ -32,14 +32,14 @@ struct Versioned {
 }
 
 impl State {
-    /// Reads the state; a missing folder or file is an empty one. `root` says whether root runs us:
-    /// then the folder must be root's, and nobody else's to write. Nothing is changed on disk.
+    /// Reads the state; a missing directory or file is an empty one. `root` says whether root runs us:
+    /// then the directory must be root's, and nobody else's to write. Nothing is changed on disk.
     ///
     /// With a damaged file the state is empty, and a text says so.
-    pub fn load(folder: &Path, root: bool, now: i64) -> Result<(Self, Option<String>), Error> {
-        let path = folder.join(NAME);
+    pub fn load(dir: &Path, root: bool, now: i64) -> Result<(Self, Option<String>), Error> {
+        let path = dir.join(NAME);
         let empty = Self { version: VERSION, ..Self::default() };
-        if !files::check_folder(folder, root)? {
+        if !files::check_dir(dir, root)? {
             return Ok((empty, None));
         }
         let why = match read(&path) {
@@ -58,7 +58,7 @@ impl State {
             }
             Err(Bad::Io(source)) => source.to_string(),
         };
-        let aside = folder.join(format!("{NAME}.damaged-{now}"));
+        let aside = dir.join(format!("{NAME}.damaged-{now}"));
         let told = format!(
             "{}: damaged ({why}): to be put aside as {}, and begun anew",
             path.display(),
@@ -68,17 +68,17 @@ impl State {
     }
 
     /// When the state was last written.
-    pub fn written(folder: &Path) -> Option<SystemTime> {
-        fs::metadata(folder.join(NAME)).ok()?.modified().ok()
+    pub fn written(dir: &Path) -> Option<SystemTime> {
+        fs::metadata(dir.join(NAME)).ok()?.modified().ok()
     }
 
-    /// Writes the state where it has changed. The folder is made where it is missing.
-    pub fn save(&mut self, folder: &Path, root: bool) -> Result<(), Error> {
+    /// Writes the state where it has changed. The directory is made where it is missing.
+    pub fn save(&mut self, dir: &Path, root: bool) -> Result<(), Error> {
         if !self.changed {
             return Ok(());
         }
-        files::make_folder(folder, root)?;
-        let path = folder.join(NAME);
+        files::create_dir(dir, root)?;
+        let path = dir.join(NAME);
         let failed = |source| Error::Write { path: path.clone(), source };
         self.version = VERSION;
         let mut text = serde_json::to_vec_pretty(self).map_err(|e| failed(e.into()))?;
@@ -167,29 +167,29 @@ mod tests {
         state
     }
 
-    fn saved(folder: &Path) -> State {
+    fn saved(dir: &Path) -> State {
         let mut state = full();
-        state.save(folder, false).expect("the folder is ours");
+        state.save(dir, false).expect("the directory is ours");
         state
     }
 
     #[test]
     fn what_is_saved_is_loaded() {
-        let scratch = tempdir().expect("a folder");
-        let folder = scratch.path().join("lib");
-        let (empty, told) = State::load(&folder, false, NOW).expect("a missing folder is empty");
+        let scratch = tempdir().expect("a directory");
+        let dir = scratch.path().join("lib");
+        let (empty, told) = State::load(&dir, false, NOW).expect("a missing directory is empty");
         assert_eq!((empty.accounts().count(), told), (0, None));
-        assert!(!folder.exists(), "loading changes nothing");
-        let state = saved(&folder);
-        let about = fs::metadata(folder.join(NAME)).expect("it was written");
+        assert!(!dir.exists(), "loading changes nothing");
+        let state = saved(&dir);
+        let about = fs::metadata(dir.join(NAME)).expect("it was written");
         assert_eq!(about.mode() & 0o777, 0o600);
-        assert_eq!(fs::metadata(&folder).expect("it was made").mode() & 0o777, 0o700);
-        assert_eq!(State::load(&folder, false, NOW).expect("it is whole"), (state, None));
+        assert_eq!(fs::metadata(&dir).expect("it was made").mode() & 0o777, 0o700);
+        assert_eq!(State::load(&dir, false, NOW).expect("it is whole"), (state, None));
     }
 
     #[test]
     fn an_unchanged_state_is_not_written() {
-        let scratch = tempdir().expect("a folder");
+        let scratch = tempdir().expect("a directory");
         saved(scratch.path());
         let inode = || fs::metadata(scratch.path().join(NAME)).expect("it is there").ino();
         let before = inode();
@@ -213,12 +213,12 @@ mod tests {
             br#"{"version":1,"accounts":{"-rf /":{"locks":[],"seen_locked":null,"told":{},"waiting":{}}},"recent":[]}"#,
         ];
         for contents in cases {
-            let scratch = tempdir().expect("a folder");
-            fs::write(scratch.path().join(NAME), contents).expect("the folder is ours");
+            let scratch = tempdir().expect("a directory");
+            fs::write(scratch.path().join(NAME), contents).expect("the directory is ours");
             let (mut state, told) = State::load(scratch.path(), false, NOW).expect("it goes on");
             assert!(told.expect("it is told").contains("damaged ("), "{contents:?}");
             assert_eq!(lie_in(scratch.path()), [NAME], "loading changes nothing");
-            state.save(scratch.path(), false).expect("the folder is ours");
+            state.save(scratch.path(), false).expect("the directory is ours");
             assert_eq!(lie_in(scratch.path()), names(NOW));
             let aside = fs::read(scratch.path().join(&names(NOW)[1])).expect("it was put aside");
             assert_eq!(aside, contents);
@@ -229,12 +229,12 @@ mod tests {
 
     #[test]
     fn a_file_cut_off_at_any_byte_is_damaged_and_stops_nobody() {
-        let scratch = tempdir().expect("a folder");
+        let scratch = tempdir().expect("a directory");
         saved(scratch.path());
         let path = scratch.path().join(NAME);
         let whole = fs::read(&path).expect("it was written");
         for length in 0..whole.len() - 1 {
-            fs::write(&path, &whole[..length]).expect("the folder is ours");
+            fs::write(&path, &whole[..length]).expect("the directory is ours");
             let (state, told) = State::load(scratch.path(), false, NOW).expect("it goes on");
             assert!(told.is_some() && state.accounts().count() == 0, "{length}");
         }
@@ -242,7 +242,7 @@ mod tests {
         for at in 0..whole.len() {
             let mut changed = whole.clone();
             changed[at] ^= 0x55;
-            fs::write(&path, &changed).expect("the folder is ours");
+            fs::write(&path, &changed).expect("the directory is ours");
             let (state, _) = State::load(scratch.path(), false, NOW).expect("it goes on");
             assert!(state.accounts().all(|(name, _)| AccountName::check(name.as_bytes()).is_ok()));
         }
@@ -250,10 +250,10 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_file_is_put_aside_and_not_followed() {
-        for folder in [true, false] {
-            let scratch = tempdir().expect("a folder");
+        for dir in [true, false] {
+            let scratch = tempdir().expect("a directory");
             let path = scratch.path().join(NAME);
-            if folder {
+            if dir {
                 fs::create_dir(&path).expect("ours");
             } else {
                 std::os::unix::fs::symlink("/dev/zero", &path).expect("ours");
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn killed_between_write_and_rename_the_old_state_stands() {
-        let scratch = tempdir().expect("a folder");
+        let scratch = tempdir().expect("a directory");
         let state = saved(scratch.path());
         fs::write(scratch.path().join(format!(".{NAME}.spam-check")), "{\"vers").expect("ours");
         let (mut loaded, told) = State::load(scratch.path(), false, NOW).expect("it is whole");
@@ -278,10 +278,10 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_cannot_be_written_is_an_error_and_the_old_state_stands() {
-        let scratch = tempdir().expect("a folder");
+    fn a_directory_that_cannot_be_written_is_an_error_and_the_old_state_stands() {
+        let scratch = tempdir().expect("a directory");
         let state = saved(scratch.path());
-        // In the way of the temporary file, whoever runs this: a folder that is not empty.
+        // In the way of the temporary file, whoever runs this: a directory that is not empty.
         fs::create_dir_all(scratch.path().join(format!(".{NAME}.spam-check/x"))).expect("ours");
         let (mut loaded, _) = State::load(scratch.path(), false, NOW).expect("it is whole");
         loaded.see_locked(&AccountName::check(b"bob").expect("a name"), NOW);
@@ -291,8 +291,8 @@ mod tests {
     }
 
     #[test]
-    fn root_takes_no_folder_that_others_can_write() {
-        let scratch = tempdir().expect("a folder");
+    fn root_takes_no_directory_that_others_can_write() {
+        let scratch = tempdir().expect("a directory");
         fs::set_permissions(scratch.path(), fs::Permissions::from_mode(0o777)).expect("ours");
         assert!(matches!(State::load(scratch.path(), true, NOW), Err(Error::Refused { .. })));
         assert!(matches!(full().save(scratch.path(), true), Err(Error::Refused { .. })));

@@ -1,6 +1,6 @@
 //! What is remembered from run to run: what was locked, when, how and why, and what was told.
 //!
-//! Takes the folder (`/var/lib/spam-check`) and the time of the caller, in Unix seconds; gives a
+//! Takes the directory (`/var/lib/spam-check`) and the time of the caller, in Unix seconds; gives a
 //! [`State`], kept as JSON in `state.json`. Loading changes nothing on disk, so that a dry run can
 //! look; [`State::save`] replaces the file as a whole. The caller holds [`crate::system::run_lock::Once`] from
 //! before the one to after the other.

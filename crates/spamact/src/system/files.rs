@@ -22,13 +22,13 @@ const PRIVATE: u32 = 0o600;
 /// Writable by the group or by everybody.
 const SHARED: u32 = 0o022;
 
-/// Only the owner of a file in such a folder can remove it.
+/// Only the owner of a file in such a directory can remove it.
 const STICKY: u32 = 0o1000;
 
 /// Replaces a file by another text. Through a symbolic link the file it leads to is replaced. A file
 /// that is not there yet is made, for its owner only.
 ///
-/// On an error the old file stands and nothing is left beside it, but for one case: when the folder
+/// On an error the old file stands and nothing is left beside it, but for one case: when the directory
 /// cannot be synced at the very end, the new file stands already.
 pub fn replace(path: &Path, contents: &[u8]) -> Result<(), Error> {
     replace_or_create(path, contents, PRIVATE)
@@ -54,8 +54,8 @@ pub fn replace_or_create(path: &Path, contents: &[u8], mode: u32) -> Result<(), 
     if old.as_ref().is_some_and(|old| !old.is_file()) {
         return Err(not_plain(path));
     }
-    let (folder, beside) = beside(&target).ok_or_else(|| not_plain(path))?;
-    let folder = File::open(folder).map_err(write)?;
+    let (dir, beside) = beside(&target).ok_or_else(|| not_plain(path))?;
+    let dir = File::open(dir).map_err(write)?;
     remove(&beside).map_err(write)?;
     let written = write_beside(&beside, contents, old.as_ref(), mode)
         .and_then(|()| fs::rename(&beside, &target));
@@ -64,17 +64,17 @@ pub fn replace_or_create(path: &Path, contents: &[u8], mode: u32) -> Result<(), 
         let _ = remove(&beside);
         return Err(write(error));
     }
-    folder.sync_all().map_err(write)
+    dir.sync_all().map_err(write)
 }
 
-/// The folder of a file, and the name under which its next text is written.
+/// The directory of a file, and the name under which its next text is written.
 fn beside(target: &Path) -> Option<(&Path, PathBuf)> {
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or(Path::new("."));
     let mut name = OsString::from(".");
     name.push(target.file_name()?);
     name.push(".spam-check");
-    Some((folder, folder.join(name)))
+    Some((dir, dir.join(name)))
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -105,18 +105,18 @@ fn write_beside(path: &Path, contents: &[u8], old: Option<&Metadata>, mode: u32)
 }
 
 /// Whether a program or file may be used: an absolute path to a plain file. Where root asks, it and its
-/// folder belong to root and nobody else can write them, nor put another in their place: the folders
+/// directory belong to root and nobody else can write them, nor put another in their place: the directories
 /// above belong to root too, and are nobody else's to write, or sticky. A symbolic link must be so at
 /// both ends.
 pub fn trusted(path: &Path, root: bool) -> Result<(), Error> {
     trusted_by(path, root.then_some(0))
 }
 
-/// [`trusted`] for a file that may not be there yet: then of its folder only.
+/// [`trusted`] for a file that may not be there yet: then of its directory only.
 pub fn trusted_place(path: &Path, root: bool) -> Result<(), Error> {
     match trusted(path, root) {
         Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            folders(path, root.then_some(0))
+            dirs(path, root.then_some(0))
         }
         other => other,
     }
@@ -135,23 +135,23 @@ fn trusted_by(path: &Path, owner: Option<u32>) -> Result<(), Error> {
     if owner.is_some_and(|owner| !owned(&about, owner) || about.mode() & SHARED != 0) {
         return Err(refused(path, "others than root can write it"));
     }
-    folders(path, owner)?;
-    folders(&fs::canonicalize(path).map_err(read)?, owner)
+    dirs(path, owner)?;
+    dirs(&fs::canonicalize(path).map_err(read)?, owner)
 }
 
 fn owned(about: &Metadata, owner: u32) -> bool {
     about.uid() == owner || about.uid() == 0
 }
 
-/// Whether all folders above a path are the owner's alone.
-fn folders(path: &Path, owner: Option<u32>) -> Result<(), Error> {
+/// Whether all directories above a path are the owner's alone.
+fn dirs(path: &Path, owner: Option<u32>) -> Result<(), Error> {
     let Some(owner) = owner else { return Ok(()) };
-    for (above, folder) in path.ancestors().skip(1).enumerate() {
-        let read = |source| Error::Read { path: folder.to_owned(), source };
-        let about = fs::metadata(folder).map_err(read)?;
+    for (above, dir) in path.ancestors().skip(1).enumerate() {
+        let read = |source| Error::Read { path: dir.to_owned(), source };
+        let about = fs::metadata(dir).map_err(read)?;
         let sticky = above > 0 && about.mode() & STICKY != 0;
         if !owned(&about, owner) || (about.mode() & SHARED != 0 && !sticky) {
-            return Err(refused(path, "others than root can write its folder"));
+            return Err(refused(path, "others than root can write its directory"));
         }
     }
     Ok(())
@@ -169,9 +169,9 @@ pub fn read(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
     })
 }
 
-/// Makes the folder, 0700, where it is missing, and checks it.
-pub(crate) fn make_folder(path: &Path, root: bool) -> Result<(), Error> {
-    if check_folder(path, root)? {
+/// Makes the directory, 0700, where it is missing, and checks it.
+pub(crate) fn create_dir(path: &Path, root: bool) -> Result<(), Error> {
+    if check_dir(path, root)? {
         return Ok(());
     }
     match DirBuilder::new().mode(0o700).create(path) {
@@ -179,20 +179,20 @@ pub(crate) fn make_folder(path: &Path, root: bool) -> Result<(), Error> {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
             Err(Error::Write { path: path.to_owned(), source })
         }
-        _ => check_folder(path, root).map(|_| ()),
+        _ => check_dir(path, root).map(|_| ()),
     }
 }
 
-/// Whether the folder is there. One that is no folder, or, for root, one that belongs to somebody
+/// Whether the directory is there. One that is no directory, or, for root, one that belongs to somebody
 /// else or that others can write, is refused: what lies in it could be anybody's.
-pub(crate) fn check_folder(path: &Path, root: bool) -> Result<bool, Error> {
+pub(crate) fn check_dir(path: &Path, root: bool) -> Result<bool, Error> {
     let about = match fs::symlink_metadata(path) {
         Ok(about) => about,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
     };
     if !about.is_dir() {
-        return Err(refused(path, "it is not a folder"));
+        return Err(refused(path, "it is not a directory"));
     }
     if root && about.uid() != 0 {
         return Err(refused(path, "it does not belong to root"));
@@ -216,18 +216,18 @@ pub(crate) mod tests {
     use super::*;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    fn folder() -> tempfile::TempDir {
-        tempfile::tempdir().expect("a folder")
+    fn dir() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a directory")
     }
 
     fn mode(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("its mode");
     }
 
-    /// What lies in a folder, sorted.
-    pub(crate) fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(folder)
-            .expect("a folder")
+    /// What lies in a directory, sorted.
+    pub(crate) fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(dir)
+            .expect("a directory")
             .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
             .collect();
         names.sort();
@@ -236,8 +236,8 @@ pub(crate) mod tests {
 
     #[test]
     fn a_replaced_file_keeps_its_owner_and_mode() {
-        let folder = folder();
-        let path = folder.path().join("table");
+        let dir = dir();
+        let path = dir.path().join("table");
         fs::write(&path, "old").expect("a file");
         mode(&path, 0o640);
         let root = rustix::process::geteuid().is_root();
@@ -251,17 +251,17 @@ pub(crate) mod tests {
             assert_eq!((about.uid(), about.gid()), (12, 34));
         }
         assert_eq!(fs::read(&path).expect("the text"), b"new\n");
-        assert_eq!(names(folder.path()), ["table"]);
+        assert_eq!(names(dir.path()), ["table"]);
     }
 
     #[test]
     fn a_new_file_has_the_mode_that_was_asked_for() {
-        let folder = folder();
+        let dir = dir();
         for (name, made, want) in [
             ("a", replace as fn(&Path, &[u8]) -> _, 0o600),
             ("b", |path, text| replace_or_create(path, text, 0o644), 0o644),
         ] {
-            let path = folder.path().join(name);
+            let path = dir.path().join(name);
             made(&path, b"x").expect("it is made");
             assert_eq!(fs::metadata(&path).expect("the file").mode() & 0o7777, want);
         }
@@ -269,8 +269,8 @@ pub(crate) mod tests {
 
     #[test]
     fn the_target_of_a_link_is_replaced_and_the_link_stays() {
-        let (folder, other) = (folder(), folder());
-        let (link, target) = (folder.path().join("link"), other.path().join("target"));
+        let (dir, other) = (dir(), dir());
+        let (link, target) = (dir.path().join("link"), other.path().join("target"));
         fs::write(&target, "old").expect("a file");
         symlink(&target, &link).expect("a link");
         replace(&link, b"new").expect("it is replaced");
@@ -283,70 +283,70 @@ pub(crate) mod tests {
 
     #[test]
     fn what_a_killed_run_left_is_removed_and_never_followed() {
-        let folder = folder();
-        let (path, victim) = (folder.path().join("t"), folder.path().join("victim"));
+        let dir = dir();
+        let (path, victim) = (dir.path().join("t"), dir.path().join("victim"));
         fs::write(&path, "old").expect("a file");
         fs::write(&victim, "kept").expect("a file");
-        let left = folder.path().join(".t.spam-check");
+        let left = dir.path().join(".t.spam-check");
         fs::write(&left, "half").expect("a file");
         replace(&path, b"new").expect("it is replaced");
         symlink(&victim, &left).expect("a link");
         replace(&path, b"newer").expect("it is replaced");
         assert_eq!(fs::read(&victim).expect("the text"), b"kept");
         assert_eq!(fs::read(&path).expect("the text"), b"newer");
-        assert_eq!(names(folder.path()), ["t", "victim"]);
+        assert_eq!(names(dir.path()), ["t", "victim"]);
     }
 
     #[test]
     fn an_error_leaves_the_old_file_and_nothing_beside() {
-        let folder = folder();
-        let path = folder.path().join("t");
+        let dir = dir();
+        let path = dir.path().join("t");
         fs::write(&path, "old").expect("a file");
-        let in_the_way = folder.path().join(".t.spam-check");
-        fs::create_dir(&in_the_way).expect("a folder in the way");
+        let in_the_way = dir.path().join(".t.spam-check");
+        fs::create_dir(&in_the_way).expect("a directory in the way");
         let error = replace(&path, b"new").expect_err("it cannot be written beside");
         assert!(matches!(error, Error::Write { .. }));
         fs::remove_dir(&in_the_way).expect("it goes");
         assert_eq!(fs::read(&path).expect("the text"), b"old");
-        assert_eq!(names(folder.path()), ["t"]);
-        replace(folder.path(), b"new").expect_err("a folder is no file");
-        replace(&folder.path().join("no/t"), b"new").expect_err("no such folder");
+        assert_eq!(names(dir.path()), ["t"]);
+        replace(dir.path(), b"new").expect_err("a directory is no file");
+        replace(&dir.path().join("no/t"), b"new").expect_err("no such directory");
         replace(Path::new("/dev/null"), b"new").expect_err("a device is no file");
-        assert_eq!(names(folder.path()), ["t"]);
+        assert_eq!(names(dir.path()), ["t"]);
     }
 
     #[test]
     fn only_what_others_cannot_write_is_trusted() {
-        let folder = folder();
-        mode(folder.path(), 0o755);
-        let path = folder.path().join("cmd");
+        let dir = dir();
+        mode(dir.path(), 0o755);
+        let path = dir.path().join("cmd");
         fs::write(&path, "text").expect("a file");
         mode(&path, 0o755);
         let me = Some(rustix::process::geteuid().as_raw());
         trusted_by(&path, me).expect("fine");
-        for (what, bits) in [(&path, 0o775), (&path, 0o757), (&folder.path().to_owned(), 0o1777)] {
+        for (what, bits) in [(&path, 0o775), (&path, 0o757), (&dir.path().to_owned(), 0o1777)] {
             mode(what, bits);
             let error = trusted_by(&path, me).expect_err("others can write");
             assert!(matches!(error, Error::Refused { .. }), "{error}");
             trusted_by(&path, None).expect("nobody asked");
             mode(what, 0o755);
         }
-        let open = folder.path().join("open");
-        fs::create_dir(&open).expect("a folder");
+        let open = dir.path().join("open");
+        fs::create_dir(&open).expect("a directory");
         mode(&open, 0o777);
-        // Either end of a link in a folder of others.
+        // Either end of a link in a directory of others.
         let link = open.join("cmd");
         symlink(&path, &link).expect("a link");
         trusted_by(&link, me).expect_err("the link can be replaced");
         let below = open.join("below");
-        fs::create_dir(&below).expect("a folder");
+        fs::create_dir(&below).expect("a directory");
         fs::copy(&path, below.join("cmd")).expect("a copy");
-        trusted_by(&below.join("cmd"), me).expect_err("the folder can be replaced");
-        let far = folder.path().join("far");
+        trusted_by(&below.join("cmd"), me).expect_err("the directory can be replaced");
+        let far = dir.path().join("far");
         symlink(below.join("cmd"), &far).expect("a link");
         trusted_by(&far, me).expect_err("the target can be replaced");
         trusted_by(Path::new("cmd"), None).expect_err("not absolute");
-        trusted_by(folder.path(), None).expect_err("not plain");
+        trusted_by(dir.path(), None).expect_err("not plain");
         if me == Some(0) {
             std::os::unix::fs::chown(&path, Some(12), None).expect("its owner");
             trusted_by(&path, me).expect_err("it is somebody else's");
@@ -356,8 +356,8 @@ pub(crate) mod tests {
     #[test]
     fn reading_asks_for_trust_and_dev_null_is_empty() {
         assert_eq!(read(Path::new("/dev/null"), true).expect("empty"), b"");
-        let folder = folder();
-        let path = folder.path().join("exempt");
+        let dir = dir();
+        let path = dir.path().join("exempt");
         assert!(matches!(read(&path, false), Err(Error::Read { .. })));
         fs::write(&path, "alice\n").expect("a file");
         assert_eq!(read(&path, false).expect("the text"), b"alice\n");
@@ -366,21 +366,21 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_folder_is_made_and_checked() {
-        let scratch = folder();
-        let folder = scratch.path().join("state");
-        assert!(!check_folder(&folder, false).expect("it is only missing"));
-        make_folder(&folder, false).expect("the parent is ours");
-        assert_eq!(fs::metadata(&folder).expect("it was made").mode() & 0o777, 0o700);
-        make_folder(&folder, false).expect("it is there already");
-        mode(&folder, 0o777);
-        assert!(matches!(make_folder(&folder, true), Err(Error::Refused { .. })));
+    fn the_directory_is_made_and_checked() {
+        let scratch = dir();
+        let dir = scratch.path().join("state");
+        assert!(!check_dir(&dir, false).expect("it is only missing"));
+        create_dir(&dir, false).expect("the parent is ours");
+        assert_eq!(fs::metadata(&dir).expect("it was made").mode() & 0o777, 0o700);
+        create_dir(&dir, false).expect("it is there already");
+        mode(&dir, 0o777);
+        assert!(matches!(create_dir(&dir, true), Err(Error::Refused { .. })));
         let link = scratch.path().join("link");
-        symlink(&folder, &link).expect("ours");
-        assert!(matches!(make_folder(&link, false), Err(Error::Refused { .. })));
+        symlink(&dir, &link).expect("ours");
+        assert!(matches!(create_dir(&link, false), Err(Error::Refused { .. })));
         let file = scratch.path().join("plain");
-        fs::write(&file, "").expect("the folder is ours");
-        assert!(matches!(make_folder(&file, false), Err(Error::Refused { .. })));
-        assert!(make_folder(&scratch.path().join("a/b"), false).is_err());
+        fs::write(&file, "").expect("the directory is ours");
+        assert!(matches!(create_dir(&file, false), Err(Error::Refused { .. })));
+        assert!(create_dir(&scratch.path().join("a/b"), false).is_err());
     }
 }

@@ -1,7 +1,7 @@
 //! Running another program.
 //!
 //! Takes an absolute path, arguments and a time limit; gives how it ended and the beginning of what it
-//! said. No shell. The environment is ours alone (`PATH`, `LC_ALL=C`), the folder is `/`, standard input
+//! said. No shell. The environment is ours alone (`PATH`, `LC_ALL=C`), the directory is `/`, standard input
 //! is `/dev/null` or the given bytes, and nothing is written to our own outputs. When the time is over,
 //! the program's whole process group is killed and the program reaped. A descendant that left the group
 //! (a daemon) is not killed, and its hold on an output is not waited for.
@@ -264,8 +264,8 @@ mod tests {
 
     #[test]
     fn over_time_the_whole_group_dies() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("pids");
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = dir.path().join("pids");
         let script = format!("sleep 300 & echo $! >{0}; echo $$ >>{0}; wait", file.display());
         let begun = Instant::now();
         let error = sh(&script, None, Duration::from_secs(1)).expect_err("it sleeps");

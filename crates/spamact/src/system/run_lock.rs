@@ -1,10 +1,10 @@
 //! One run acts at a time.
 //!
-//! Takes the folder of the state; gives a guard, or [`Error::AnotherRun`] when another run held the lock for
+//! Takes the directory of the state; gives a guard, or [`Error::AnotherRun`] when another run held the lock for
 //! as long as it was waited for. The lock is the kernel's (`flock`) on a file that is never deleted, so
 //! that it is gone with the process, however that ends, and two runs can never lock two files of one
 //! name. Where the file cannot be written, because the disk is read-only or full, the lock is on the file as
-//! it is, or on the folder. It says nothing about runs on other hosts.
+//! it is, or on the directory. It says nothing about runs on other hosts.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
@@ -37,20 +37,20 @@ pub struct Once {
 }
 
 impl Once {
-    /// Waits for the right to act. `root` says whether root runs us; the folder is made where it is
+    /// Waits for the right to act. `root` says whether root runs us; the directory is made where it is
     /// missing.
-    pub fn wait(folder: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
-        Self::wait_for(NAME, folder, root, longest)
+    pub fn wait(dir: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
+        Self::wait_for(NAME, dir, root, longest)
     }
 
     /// Waits for the right to send notices: that may take long, and others act meanwhile.
-    pub fn wait_to_send(folder: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
-        Self::wait_for(SENDING, folder, root, longest)
+    pub fn wait_to_send(dir: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
+        Self::wait_for(SENDING, dir, root, longest)
     }
 
-    fn wait_for(name: &str, folder: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
-        files::make_folder(folder, root)?;
-        let path = folder.join(name);
+    fn wait_for(name: &str, dir: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
+        files::create_dir(dir, root)?;
+        let path = dir.join(name);
         let failed = |source| Error::Write { path: path.clone(), source };
         let nofollow = i32::try_from((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits())
             .expect("flags of open(2) are an int");
@@ -70,7 +70,7 @@ impl Once {
             {
                 match open(&path, false) {
                     // The right to send is not as dear: others must be able to act meanwhile.
-                    Err(_) if name == NAME => open(folder, false),
+                    Err(_) if name == NAME => open(dir, false),
                     other => other,
                 }
                 .map_err(|_| error)
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn twenty_at_once_act_one_after_the_other() {
-        let scratch = tempdir().expect("a folder");
+        let scratch = tempdir().expect("a directory");
         let (inside, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
         std::thread::scope(|scope| {
             for _ in 0..20 {
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn a_run_that_holds_it_too_long_is_told() {
-        let scratch = tempdir().expect("a folder");
+        let scratch = tempdir().expect("a directory");
         let held = Once::wait(scratch.path(), false, Duration::ZERO).expect("it is free");
         for longest in [Duration::ZERO, Duration::from_millis(80)] {
             let begun = Instant::now();
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_killed_process_holds_it_no_longer() {
-        let scratch = tempdir().expect("a folder");
+        let scratch = tempdir().expect("a directory");
         drop(Once::wait(scratch.path(), false, Duration::ZERO).expect("it is free"));
         let lock = scratch.path().join(NAME);
         let script = "exec 9<\"$1\"; flock 9 && echo held && exec sleep 60";
@@ -163,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn a_link_or_a_folder_in_its_place_is_an_error() {
-        let scratch = tempdir().expect("a folder");
+    fn a_link_or_a_directory_in_its_place_is_an_error() {
+        let scratch = tempdir().expect("a directory");
         let lock = scratch.path().join(NAME);
         std::os::unix::fs::symlink("elsewhere", &lock).expect("ours");
         assert!(matches!(

@@ -37,7 +37,7 @@ pub struct Site {
     pub login_defs: PathBuf,
     /// The list of accounts that are never locked.
     pub exempt: PathBuf,
-    /// The folder of the state.
+    /// The directory of the state.
     pub state: PathBuf,
     /// The socket of syslog.
     pub syslog: PathBuf,

@@ -60,9 +60,9 @@ mod tests {
 
     #[test]
     fn a_line_as_syslog_takes_it() {
-        let scratch = tempdir().expect("a folder");
+        let scratch = tempdir().expect("a directory");
         let path = scratch.path().join("log");
-        let syslog = UnixDatagram::bind(&path).expect("the folder is ours");
+        let syslog = UnixDatagram::bind(&path).expect("the directory is ours");
         let audit = Audit { socket: path, process: 77 };
         audit.tell(AT, "locking alice: 95 messages").expect("somebody listens");
         let mut got = [0; 2048];
@@ -86,11 +86,11 @@ mod tests {
 
     #[test]
     fn a_missing_or_a_full_syslog_is_an_error_and_never_waits() {
-        let scratch = tempdir().expect("a folder");
+        let scratch = tempdir().expect("a directory");
         let path = scratch.path().join("log");
         let audit = Audit { socket: path.clone(), process: 1 };
         audit.tell(AT, "x").expect_err("nobody is there");
-        let _stalled = UnixDatagram::bind(&path).expect("the folder is ours");
+        let _stalled = UnixDatagram::bind(&path).expect("the directory is ours");
         let begun = std::time::Instant::now();
         let failed = (0..100_000).find_map(|_| audit.tell(AT, "x").err());
         assert_eq!(failed.expect("its queue is bounded").kind(), io::ErrorKind::WouldBlock);

@@ -1,4 +1,4 @@
-//! A host of a test's own, below a folder: scripts that record stand in for what locks and sends, and lines are
+//! A host of a test's own, below a directory: scripts that record stand in for what locks and sends, and lines are
 //! evidence by the rules of the man page.
 
 use std::fs;
@@ -32,7 +32,7 @@ const REALM: &str = "example.org";
 pub(super) const ENOUGH: usize = 3;
 
 pub(super) struct Host {
-    pub(super) folder: TempDir,
+    pub(super) dir: TempDir,
     pub(super) now: AtomicI64,
     pub(super) verify_journal: bool,
     pub(super) max_locks: usize,
@@ -54,9 +54,9 @@ pub(super) struct Run {
 impl Host {
     pub(super) fn new() -> Self {
         let one = SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = tempdir().expect("a folder");
+        let dir = tempdir().expect("a directory");
         let host = Self {
-            folder,
+            dir,
             now: AtomicI64::new(NOW),
             verify_journal: false,
             max_locks: 5,
@@ -84,7 +84,7 @@ impl Host {
     }
 
     pub(super) fn write(&self, name: &str, text: &str) {
-        fs::write(self.path().join(name), text).expect("the folder is ours");
+        fs::write(self.path().join(name), text).expect("the directory is ours");
     }
 
     pub(super) fn now(&self) -> i64 {
@@ -96,7 +96,7 @@ impl Host {
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.folder.path()
+        self.dir.path()
     }
 
     pub(super) fn script(&self, name: &str, text: &str) {
@@ -151,7 +151,7 @@ impl Host {
             place: self.place,
             verify_journal: self.verify_journal,
             max_locks: self.max_locks,
-            folder: self.path().join("state"),
+            dir: self.path().join("state"),
             root: false,
             wait: Duration::from_secs(30),
             to: Address::check("root").expect("an address"),
@@ -207,12 +207,12 @@ impl Host {
 
 /// Undoes locks, for local accounts of one realm.
 pub(super) fn undo<'a>(
-    folder: &'a Path,
+    dir: &'a Path,
     audit: &'a Audit,
     clock: &'a dyn Fn() -> OffsetDateTime,
 ) -> Undo<'a> {
     static REALMS: LazyLock<Realms> = LazyLock::new(|| Realms::new([REALM.to_owned()]));
-    Undo { folder, root: false, names: &[], realms: &REALMS, audit, clock }
+    Undo { dir, root: false, names: &[], realms: &REALMS, audit, clock }
 }
 
 pub(super) fn failures(messages: Vec<Message>) -> Vec<String> {

@@ -46,8 +46,8 @@ fn old_lines_do_not_lock_again_and_new_ones_do() {
     host.set(NOW + 60);
     let now = host.now();
     let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
-    let (folder, actor) = (host.path().join("state"), host.actor(&clock));
-    let undo = undo(&folder, &actor.audit, &clock);
+    let (dir, actor) = (host.path().join("state"), host.actor(&clock));
+    let undo = undo(&dir, &actor.audit, &clock);
     let undone = undo.enable(&name, &host.way()).expect("it is undone");
     assert_eq!((undone.ways.len(), undone.failures), (1, vec![]));
     assert_eq!(host.read("done"), "lock alice\nunlock alice\n");
@@ -145,7 +145,7 @@ fn the_worst_are_locked_first_where_nothing_can_be_read_again() {
 #[test]
 fn without_a_place_for_the_state_nobody_is_locked() {
     let host = Host::new();
-    host.write("state", "no folder");
+    host.write("state", "no directory");
     let log = [stolen("alice", NOW - 60), stolen("root", NOW - 60)].concat();
     for dry in [false, true] {
         let run = host.run(&log, &[], dry);
@@ -228,8 +228,8 @@ fn only_root_must_be_able_to_read_the_state_for_a_dry_run() {
     let log = stolen("alice", NOW - 60);
     for root in [false, true] {
         // What lies behind a file can be read by nobody.
-        let folder = host.path().join("file/state");
-        let actor = Actor { root, folder, ..host.actor(&clock) };
+        let dir = host.path().join("file/state");
+        let actor = Actor { root, dir, ..host.actor(&clock) };
         let mut look = |_, _: &[Wanted]| Some(vec![count(&log, "alice", None, NOW)]);
         let mut messages = Vec::new();
         let actions = actor.dry_run(&[suspect("alice", &log)], &mut look, &mut messages);
@@ -255,7 +255,7 @@ fn a_lock_that_fails_is_not_called_one_and_the_others_go_on() {
 fn syslog_is_told_before_and_after() {
     let host = Host::new();
     host.script("lock", "[ \"$1\" != bob ] || exit 3");
-    let syslog = UnixDatagram::bind(host.path().join("no-syslog")).expect("the folder is ours");
+    let syslog = UnixDatagram::bind(host.path().join("no-syslog")).expect("the directory is ours");
     let log = [stolen("alice", NOW - 60), stolen("bob", NOW - 60)].concat();
     let run = host.run(&log, &[], false);
     assert_eq!(run.actions, [Action::Disabled, Action::NotDisabled("lock failed".into())]);
@@ -324,7 +324,7 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
         };
         let notice = Text { subject: "the notice".into(), body: "of it\n".into() };
         state.begin_lock(&AccountName::check(b"alice").expect("a name"), lock, notice);
-        state.save(&host.path().join("state"), false).expect("the folder is ours");
+        state.save(&host.path().join("state"), false).expect("the directory is ours");
     };
     // Killed after the lock: nobody is a suspect any more, and the notice goes out all the same.
     let host = Host::local();
@@ -391,7 +391,7 @@ fn a_flood_of_names_is_not_followed_and_makes_nothing_forgotten() {
     let name = AccountName::check(b"alice").expect("a name");
     let mut state = host.state();
     state.forget(&name, NOW);
-    state.save(&host.path().join("state"), false).expect("the folder is ours");
+    state.save(&host.path().join("state"), false).expect("the directory is ours");
     for round in 0..3_u8 {
         host.set(NOW + 60 * (i64::from(round) + 1));
         let names: Vec<String> =
@@ -430,7 +430,7 @@ fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
         let name = AccountName::check(spelling).expect("a name");
         let mut state = host.state();
         state.drop_lock(&name, &host.way().kind());
-        state.save(&host.path().join("state"), false).expect("the folder is ours");
+        state.save(&host.path().join("state"), false).expect("the directory is ours");
     }
     host.set(NOW + 1200);
     let spared = not_disabled("no new evidence since it was last seen locked");
@@ -484,8 +484,8 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
     let enable_as = |host: &Host, name: &[u8]| {
         let now = host.now();
         let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
-        let (folder, audit) = (host.path().join("state"), host.actor(&clock).audit);
-        let undo = undo(&folder, &audit, &clock);
+        let (dir, audit) = (host.path().join("state"), host.actor(&clock).audit);
+        let undo = undo(&dir, &audit, &clock);
         let name = AccountName::check(name).expect("a name");
         undo.enable(&name, &host.way()).expect("the state is ours")
     };
@@ -522,7 +522,7 @@ fn who_is_locked_can_be_enabled_where_the_state_cannot_be_written() {
     host.run(&stolen("bob", NOW - 60), &[], false);
     let state = host.path().join("state");
     // Its text is written beside first: something is in the way there.
-    fs::create_dir(state.join(".state.json.spam-check")).expect("the folder is ours");
+    fs::create_dir(state.join(".state.json.spam-check")).expect("the directory is ours");
     let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
     let audit = host.actor(&clock).audit;
     let bob = AccountName::check(b"bob").expect("a name");
@@ -538,8 +538,8 @@ fn a_lock_that_cannot_be_undone_is_kept_and_one_that_is_left_to_a_person_is_not(
     host.run(&stolen("alice", NOW - 600), &[], false);
     let enable = |host: &Host| {
         let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
-        let (folder, audit) = (host.path().join("state"), host.actor(&clock).audit);
-        let undo = undo(&folder, &audit, &clock);
+        let (dir, audit) = (host.path().join("state"), host.actor(&clock).audit);
+        let undo = undo(&dir, &audit, &clock);
         let alice = AccountName::check(b"alice").expect("a name");
         let undone = undo.enable(&alice, &host.way()).expect("the state is ours");
         let listed = list(&host.state(), &|_| None, &|_, _| false).lines().count();

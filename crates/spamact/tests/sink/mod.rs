@@ -66,7 +66,7 @@ pub(crate) fn ca_file() -> PathBuf {
     static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
         let name = format!("spamact-ca-{}.pem", std::process::id());
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        std::fs::write(&path, CERTIFICATE.cert.pem()).expect("the folder can be written");
+        std::fs::write(&path, CERTIFICATE.cert.pem()).expect("the directory can be written");
         path
     });
     FILE.clone()

@@ -14,16 +14,16 @@ use crate::tally::{Detail, NAMES};
 
 const NOW: i64 = 1_795_456_680; // 2026-11-23 17:58:00 UTC
 
-/// A folder that is gone with its test.
-struct Folder(PathBuf);
+/// A directory that is gone with its test.
+struct Directory(PathBuf);
 
-impl Folder {
+impl Directory {
     fn new() -> Self {
         static NUMBER: AtomicUsize = AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("spamcore-check-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).expect("a temporary folder");
+        std::fs::create_dir_all(&path).expect("a temporary directory");
         Self(path)
     }
 
@@ -37,7 +37,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for Directory {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -83,8 +83,8 @@ fn texts(checked: &Checked) -> Vec<(&str, Weight)> {
 
 /// What is told of a log of the last hour, without its name.
 fn told_of(window: Window, text: &str) -> Vec<(String, Weight)> {
-    let folder = Folder::new();
-    let path = folder.file("mail.log", text, NOW);
+    let dir = Directory::new();
+    let path = dir.file("mail.log", text, NOW);
     let name = format!("{}: ", path.display());
     let checked = check_in(window, vec![path], &mut host(std::io::empty()));
     texts(&checked).into_iter().map(|(text, weight)| (text.replace(&name, ""), weight)).collect()
@@ -144,7 +144,7 @@ fn what_is_not_counted_is_told() {
 
 #[test]
 fn of_a_long_line_of_php_the_begin_is_enough() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let mail = |bytes| {
         format!(
             "[23-Nov-2026 17:30:00 UTC] mail() on [/a.php:3]: To: {}\n",
@@ -153,7 +153,7 @@ fn of_a_long_line_of_php_the_begin_is_enough() {
     };
     // Longer than a line may be, and than what is read at once.
     let text = mail(100_000) + &mail(8) + &mail(400_000) + &mail(LONGEST) + &mail(800_000);
-    let path = folder.file("mail.log", text, NOW);
+    let path = dir.file("mail.log", text, NOW);
     assert_eq!(mails_of_php(path), 5);
 }
 
@@ -178,10 +178,10 @@ fn more_names_than_a_pipe_can_hold_are_told() {
 
 #[test]
 fn what_was_read_has_its_whole_name_and_a_pipe_cannot_be_read_again() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let text = line("Nov 23 17:00:00", SENT);
-    let path = folder.file("mail.log", &text, NOW);
-    folder.file("mail.log.1", &text, NOW - 60);
+    let path = dir.file("mail.log", &text, NOW);
+    dir.file("mail.log.1", &text, NOW - 60);
     let read = |named: Vec<PathBuf>| {
         let checked =
             check_in(hour(), named, &mut host(std::io::Cursor::new(text.clone().into_bytes())));
@@ -200,7 +200,7 @@ fn what_was_read_has_its_whole_name_and_a_pipe_cannot_be_read_again() {
         (vec!["standard input".into(), name.clone()], false, 3)
     );
     // By two names it is one file.
-    let link = folder.0.join("link");
+    let link = dir.0.join("link");
     std::os::unix::fs::symlink(&path, &link).expect("a link");
     assert_eq!(read(vec![path, link]).2, 2_u64);
     assert_eq!(Source::Journal { origin: Origin::Postfix, why: Why::Asked }.name(), "journal");
@@ -210,24 +210,24 @@ fn what_was_read_has_its_whole_name_and_a_pipe_cannot_be_read_again() {
 #[test]
 fn where_hours_may_repeat_elders_are_opened_from_further_back() {
     // Written last an hour before the period, for which PHP's zones leave two hours of doubt.
-    let folder = Folder::new();
+    let dir = Directory::new();
     let sent = |zone: &str, time: &str| {
         format!("[23-Nov-2026 {time} {zone}] mail() on [/a.php:3]: To: a@b\n")
     };
-    let path = folder.file("mail.log", sent("UTC", "17:30:00"), NOW);
-    folder.file("mail.log.1", sent("UTC", "17:20:00"), NOW - 2 * 3600);
+    let path = dir.file("mail.log", sent("UTC", "17:30:00"), NOW);
+    dir.file("mail.log.1", sent("UTC", "17:20:00"), NOW - 2 * 3600);
     assert_eq!(mails_of_php(path), 2);
 }
 
 #[test]
 fn how_much_of_a_damaged_log_was_read_is_told() {
-    let folder = Folder::new();
+    let dir = Directory::new();
     let text = line("Nov 23 17:00:00", SENT);
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
     packed.write_all(text.as_bytes()).expect("a vector takes all");
     let mut packed = packed.finish().expect("a vector takes all");
     packed.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
-    let path = folder.file("mail.log.gz", packed, NOW);
+    let path = dir.file("mail.log.gz", packed, NOW);
     let name = path.display().to_string();
     let checked = check_in(hour(), vec![path], &mut host(std::io::empty()));
     let [(told, Weight::Failure)] = texts(&checked)[..] else { panic!("{:?}", checked.messages) };

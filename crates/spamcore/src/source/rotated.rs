@@ -152,8 +152,8 @@ impl Attempt {
         match elders_of(path) {
             Ok(names) => attempt.names = names,
             Err(source) => {
-                let folder = folder_of(path).to_owned();
-                attempt.problems.push(Error::Read { path: folder, source });
+                let dir = parent_of(path).to_owned();
+                attempt.problems.push(Error::Read { path: dir, source });
             }
         }
         attempt.open_elders(start, wall, instant_of);
@@ -262,7 +262,7 @@ impl Attempt {
 fn elders_of(path: &Path) -> io::Result<Vec<PathBuf>> {
     // A link may lead nowhere while what it leads to is rotated.
     let end = std::fs::canonicalize(path)
-        .or_else(|_| std::fs::read_link(path).map(|end| folder_of(path).join(end)));
+        .or_else(|_| std::fs::read_link(path).map(|end| parent_of(path).join(end)));
     if path.is_symlink()
         && let Ok(end) = end
         && let Ok(elders @ [_, ..]) = elders_beside(&end).as_deref()
@@ -272,15 +272,15 @@ fn elders_of(path: &Path) -> io::Result<Vec<PathBuf>> {
     elders_beside(path)
 }
 
-/// The elders of a log in its folder, newest first, each once: plain where it is there both ways.
+/// The elders of a log in its directory, newest first, each once: plain where it is there both ways.
 fn elders_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
     let Some(log) = path.file_name() else { return Ok(Vec::new()) };
-    let folder = folder_of(path);
+    let dir = parent_of(path);
     let mut found: Vec<(Age, bool, PathBuf)> = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
+    for entry in std::fs::read_dir(dir)? {
         let name = entry?.file_name();
         if let Some((age, packed)) = age_of(name.as_encoded_bytes(), log.as_encoded_bytes()) {
-            found.push((age, packed, folder.join(&name)));
+            found.push((age, packed, dir.join(&name)));
         }
     }
     found.sort();
@@ -313,9 +313,9 @@ fn written(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).ok()?.modified().ok()
 }
 
-fn folder_of(path: &Path) -> &Path {
+fn parent_of(path: &Path) -> &Path {
     match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
         _ => Path::new("."),
     }
 }
@@ -488,14 +488,13 @@ mod tests {
         assert!(!is_elder_name(Path::new("/var/log/hosts/192.0.2.5")));
     }
 
-    fn folder(of: &str, names: &[&str]) -> PathBuf {
-        let folder =
-            std::env::temp_dir().join(format!("spamcore-elders-{of}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).expect("a temporary folder");
+    fn dir(of: &str, names: &[&str]) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("spamcore-elders-{of}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a temporary directory");
         for name in names {
-            std::fs::write(folder.join(name), "x").expect("a temporary file");
+            std::fs::write(dir.join(name), "x").expect("a temporary file");
         }
-        folder
+        dir
     }
 
     fn names(path: &Path) -> Vec<String> {
@@ -515,7 +514,7 @@ mod tests {
             "log.3.xz",
             "log-2026112317.backup",
         ];
-        let at = folder("numbers", &numbered);
+        let at = dir("numbers", &numbered);
         let want = ["log-2026112317.backup", "log.1", "log.2", "log.3.xz", "log.10.gz"];
         assert_eq!(names(&at.join("log")), want);
         std::fs::remove_dir_all(&at).expect("it was just made");
@@ -527,7 +526,7 @@ mod tests {
             "log-2026112318",
             "log-20261123",
         ];
-        let at = folder("dates", &dated);
+        let at = dir("dates", &dated);
         let want = [
             "log-2026-11-24-01",
             "log-2026112318",
@@ -541,7 +540,7 @@ mod tests {
 
     #[test]
     fn of_two_that_were_compressed_otherwise_the_one_in_use_is_taken() {
-        let at = folder("stale", &["log", "log.1", "log.1.gz", "log.2.gz", "log.2.xz"]);
+        let at = dir("stale", &["log", "log.1", "log.1.gz", "log.2.gz", "log.2.xz"]);
         let aged = |name: &str, days: u32| {
             let written = SystemTime::now() - LATELY * days;
             let file = std::fs::File::open(at.join(name)).expect("it was just made");
@@ -557,7 +556,7 @@ mod tests {
 
     #[test]
     fn elders_stand_beside_the_end_of_a_link() {
-        let at = folder("linked", &["real.log", "real.log.1"]);
+        let at = dir("linked", &["real.log", "real.log.1"]);
         let link = at.join("log");
         std::os::unix::fs::symlink("real.log", &link).expect("a link");
         assert_eq!(names(&link), ["real.log.1"]);

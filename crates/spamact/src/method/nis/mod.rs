@@ -98,7 +98,7 @@ impl Master {
 pub struct Nis {
     /// The master.
     pub master: Master,
-    /// The folder of the passwd and shadow of NIS, there.
+    /// The directory of the passwd and shadow of NIS, there.
     pub files: PathBuf,
     /// The password file of the host itself, there.
     pub passwd: PathBuf,
@@ -108,11 +108,11 @@ pub struct Nis {
     pub lock_file: PathBuf,
     /// The program `make`, there.
     pub make: PathBuf,
-    /// The folder where the maps are made.
+    /// The directory where the maps are made.
     pub maps: PathBuf,
     /// How long `make` may take. Editing may take 15 seconds more.
     pub make_limit: Duration,
-    /// A private folder for the sockets of `ssh`, made where it is not there.
+    /// A private directory for the sockets of `ssh`, made where it is not there.
     pub control: PathBuf,
     /// A file of known hosts, instead of the user's.
     pub known_hosts: Option<PathBuf>,

@@ -218,19 +218,19 @@ fn told(error: &openssh::Error) -> String {
     first_line(text.trim_end().lines().next_back().unwrap_or_default().as_bytes())
 }
 
-/// The folder for the sockets of `ssh`: ours alone, or whoever can reach them is root on the master.
-fn control(folder: &Path) -> Result<(), String> {
-    let told = |what: String| format!("{}: {what}", folder.display());
-    match fs::DirBuilder::new().mode(0o700).create(folder) {
+/// The directory for the sockets of `ssh`: ours alone, or whoever can reach them is root on the master.
+fn control(dir: &Path) -> Result<(), String> {
+    let told = |what: String| format!("{}: {what}", dir.display());
+    match fs::DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
             return Err(told(error.to_string()));
         }
         _ => {}
     }
-    let about = fs::symlink_metadata(folder).map_err(|error| told(error.to_string()))?;
+    let about = fs::symlink_metadata(dir).map_err(|error| told(error.to_string()))?;
     let ours = about.uid() == rustix::process::geteuid().as_raw();
     if !about.is_dir() || !ours || about.mode() & 0o077 != 0 {
-        return Err(told("not a private folder".into()));
+        return Err(told("not a private directory".into()));
     }
     Ok(())
 }

@@ -15,8 +15,8 @@ const SHADOW: &str = "alice:$y$x:1:0:::::\nbob:*$y$z:1::\na.c:$1:\nabc:$2:\nwww-
                       empty::1:\noff:!$5\ntwice:$6:\ntwice:*$7:\n_x-:$8:\nlong:$9:\nghost:$g:1::";
 
 fn nis(fakes: &Fakes) -> Nis {
-    fs::create_dir(fakes.path("files")).expect("a folder");
-    fs::create_dir(fakes.path("maps")).expect("a folder");
+    fs::create_dir(fakes.path("files")).expect("a directory");
+    fs::create_dir(fakes.path("maps")).expect("a directory");
     fakes.write("files/passwd", PASSWD);
     fakes.write("files/shadow", SHADOW);
     Nis {
@@ -211,7 +211,7 @@ fn a_file_that_cannot_be_read_or_written_stays_as_it_is() {
     for (way, act) in WAYS {
         let fakes = Fakes::new();
         let nis = nis(&fakes);
-        fs::create_dir(fakes.path("files/.shadow.spam-check")).expect("a folder in the way");
+        fs::create_dir(fakes.path("files/.shadow.spam-check")).expect("a directory in the way");
         act(&nis, Action::Lock, &name("alice")).expect_err(way);
         assert_eq!(fakes.read("files/shadow"), SHADOW, "{way}");
         assert!(fakes.calls().is_empty(), "{way}");
@@ -225,7 +225,7 @@ fn a_file_that_cannot_be_read_or_written_stays_as_it_is() {
             let known = ["shadow cannot be read", "perl failed"];
             assert!(known.iter().any(|end| error.reason().ends_with(end)), "{error}");
         }
-        fs::create_dir(fakes.path("files/shadow")).expect("a folder");
+        fs::create_dir(fakes.path("files/shadow")).expect("a directory");
         act(&nis, Action::Lock, &name("alice")).expect_err(way);
     }
 }
