@@ -55,7 +55,7 @@ fn no_log_is_told() {
 }
 
 #[test]
-fn a_log_that_only_comes_back_with_its_next_line_has_its_elders() {
+fn a_log_that_only_comes_back_with_its_next_line_has_its_rotated_logs() {
     let dir = Directory::new();
     let log = dir.path("mail.log").to_str().expect("a plain name").to_owned();
     let first = dir.file("mail.log.1", accepted("17:57:00", "bob"));
@@ -66,7 +66,7 @@ fn a_log_that_only_comes_back_with_its_next_line_has_its_elders() {
     fs::remove_file(&first).expect("it is ours");
     pack("gzip", &second);
     assert_eq!(counts(&check(&[&log])), ["bob 1"]);
-    // Elders that nobody has written for a day are those of a log that was given up.
+    // Rotated logs that nobody has written for a day are those of a log that was given up.
     age(&format!("{second}.gz"), 25 * 3600);
     let run = check(&[&log]);
     assert_eq!((run.status, run.out.len()), (Some(1), 0));
@@ -107,7 +107,7 @@ fn what_can_be_read_is_reported_beside_what_cannot() {
 }
 
 #[test]
-fn the_period_reaches_into_elders_and_no_further() {
+fn the_period_reaches_into_rotated_logs_and_no_further() {
     let dir = Directory::new();
     let log = dir.file("mail.log", accepted("17:50:00", "bob"));
     dir.file("mail.log.1", accepted("15:00:00", "old") + &accepted("17:30:00", "bob"));
@@ -116,8 +116,8 @@ fn the_period_reaches_into_elders_and_no_further() {
     let run = check(&[&log]);
     assert_eq!((run.status, &run.err[..]), (Some(0), ""));
     assert_eq!(counts(&run), ["bob 2"]);
-    assert!(run.text().contains(" -- Nov 23 17:30:00 "), "the elder's line is the first");
-    assert_eq!(counts(&check(&[&second])), Vec::<String>::new(), "named like an elder: alone");
+    assert!(run.text().contains(" -- Nov 23 17:30:00 "), "the rotated log's line is the first");
+    assert_eq!(counts(&check(&[&second])), Vec::<String>::new(), "named like a rotated log: alone");
 }
 
 #[test]
@@ -134,18 +134,18 @@ fn what_was_in_the_way_of_a_new_log_is_read_and_says_nothing_of_others() {
 }
 
 #[test]
-fn elders_are_unpacked_by_their_content() {
+fn rotated_logs_are_unpacked_by_their_content() {
     for (program, suffix) in [("gzip", ".gz"), ("xz", ".xz"), ("zstd", ".zst")] {
         let dir = Directory::new();
         let log = dir.file("mail.log", accepted("17:50:00", "bob"));
-        let elder = dir.file("mail.log-20261123", accepted("17:30:00", "bob"));
-        pack(program, &elder);
+        let rotated = dir.file("mail.log-20261123", accepted("17:30:00", "bob"));
+        pack(program, &rotated);
         if program == "zstd" {
-            fs::remove_file(&elder).expect("zstd keeps its input");
+            fs::remove_file(&rotated).expect("zstd keeps its input");
         }
         assert_eq!(counts(&check(&[&log])), ["bob 2"], "{program}");
         // The same content under another name is unpacked too, here from standard input.
-        let packed = fs::read(format!("{elder}{suffix}")).expect("it was packed");
+        let packed = fs::read(format!("{rotated}{suffix}")).expect("it was packed");
         let args = ["-m", "1", "--now", NOW, "--overrides=/dev/null", "-l", "-"];
         assert_eq!(counts(&run_with_input(POSTFIX, &args, &packed)), ["bob 1"], "{program}");
     }
@@ -182,8 +182,8 @@ fn each_file_counts_once() {
     let dir = Directory::new();
     let line = |n: u32| accepted(&format!("17:{n}:00"), "bob");
     let log = dir.file("mail.log", line(50));
-    let elder = dir.file("mail.log.1", line(30));
-    fs::hard_link(&elder, dir.path("mail.log.2")).expect("a link");
+    let rotated = dir.file("mail.log.1", line(30));
+    fs::hard_link(&rotated, dir.path("mail.log.2")).expect("a link");
     let third = dir.file("mail.log.3", line(20));
     pack("gzip", &third);
     dir.file("mail.log.3", line(20));
@@ -300,7 +300,7 @@ fn a_log_whose_stamps_cannot_be_read_is_told() {
 }
 
 #[test]
-fn unstamped_lines_count_in_the_log_and_never_in_an_elder() {
+fn unstamped_lines_count_in_the_log_and_never_in_a_rotated_one() {
     let dir = Directory::new();
     let line = "mail() on [/home/a/x.php:1]: To: a@b\n";
     let log = dir.file("php.log", line.repeat(2));

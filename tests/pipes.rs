@@ -137,7 +137,7 @@ fn limits_are_told_or_make_no_difference() {
             let limited = bash(&format!("ulimit {limit} && exec {run}"));
             let enough = limit == "-f 0" || limit == "-v 65536" || limit == "-n 15";
             let what = format!("{run}: {limit}: {:?}: {}", limited.status, limited.err);
-            // Half a report never; a whole one with a word where elders could not be looked for.
+            // Half a report never; a whole one with a word where rotated logs could not be looked for.
             assert!(limited.out.is_empty() || limited.out == whole.out, "{what}");
             if limited.status == Some(0) {
                 assert!(limited.err.is_empty() && limited.out == whole.out, "{what}");
@@ -164,7 +164,7 @@ fn limits_are_told_or_make_no_difference() {
 }
 
 #[test]
-fn elders_beyond_the_limit_of_open_files_are_not_left_out_silently() {
+fn rotated_logs_beyond_the_limit_of_open_files_are_not_left_out_silently() {
     let dir = Directory::new();
     let log = dir.file("log", accepted("17:57:00", "alice"));
     for number in 1..100 {
@@ -190,7 +190,7 @@ fn elders_beyond_the_limit_of_open_files_are_not_left_out_silently() {
     }
     assert!(whole > 0 && told > 0, "{whole} whole, {told} told");
     eprintln!(
-        "figure: too few open files for 99 elders: {told} told, {whole} counted whole, none silent"
+        "figure: too few open files for 99 rotated logs: {told} told, {whole} counted whole, none silent"
     );
 }
 

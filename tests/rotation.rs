@@ -71,7 +71,7 @@ fn scans_by(
 ) {
     let scans = times("SPAM_CHECK_SCANS", 60);
     let mut shown = Shown::default();
-    // A log anew now and then: with hundreds of elders a scan is slow.
+    // A log anew now and then: with hundreds of rotated logs a scan is slow.
     let mut left = scans;
     while left > 0 {
         let some = left.min(100);
@@ -150,9 +150,9 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Between two rotations: a day is long, and a scan is short, though it grows with the number of elders.
-fn pause(elders: u32) {
-    std::thread::sleep(Duration::from_millis(30 + u64::from(elders)));
+/// Between two rotations: a day is long, and a scan is short, though it grows with the number of rotated logs.
+fn pause(rotated: u32) {
+    std::thread::sleep(Duration::from_millis(30 + u64::from(rotated)));
 }
 
 fn append(path: &Path) -> File {
@@ -189,8 +189,8 @@ fn rename_and_create() {
 #[test]
 fn dated_names() {
     scans("dated names", |log, number| {
-        let elder = with_suffix(log, &format!("-20261123-{number:08}"));
-        fs::rename(log, elder).expect("a temporary file");
+        let rotated = with_suffix(log, &format!("-20261123-{number:08}"));
+        fs::rename(log, rotated).expect("a temporary file");
         append(log);
         pause(number);
     });

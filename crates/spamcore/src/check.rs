@@ -69,7 +69,7 @@ pub struct Checked {
     pub messages: Vec<Message>,
     /// Whether the logs can be read once more.
     pub again: bool,
-    /// What was read: paths of logs, without their elders, or `journal`.
+    /// What was read: paths of logs, without the rotated ones, or `journal`.
     pub read: Vec<String>,
 }
 
@@ -209,10 +209,10 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
     }
 
     fn read_file(&mut self, file: &mut LogFile, same_log: bool) {
-        let (path, elder) = (file.path.clone(), file.elder);
+        let (path, rotated) = (file.path.clone(), file.rotated);
         let path = path.display();
         self.counter.begin_file(same_log);
-        for end in self.read_parts(file.parts(), elder) {
+        for end in self.read_parts(file.parts(), rotated) {
             if let Some(error) = end.error {
                 let bytes = end.bytes;
                 let text = format!("{path}: cannot be read: {error}, after {bytes} bytes");
@@ -233,19 +233,19 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
 
     /// Reads the parts of a file: two at once where that gives the same answer; one that is compressed
     /// is unpacked meanwhile.
-    fn read_parts(&mut self, parts: Vec<Part<'_>>, elder: bool) -> Vec<End> {
+    fn read_parts(&mut self, parts: Vec<Part<'_>>, rotated: bool) -> Vec<End> {
         let mut parts = parts.into_iter();
         let Some(mut first) = parts.next() else { return Vec::new() };
         let mut ends = Vec::new();
         for mut second in parts {
             let Some(mut later) = self.counter.for_later_part(&second.before) else {
-                ends.push(self.counter.read(&mut first.lines, elder));
+                ends.push(self.counter.read(&mut first.lines, rotated));
                 first = second;
                 continue;
             };
             let end = std::thread::scope(|scope| {
-                let other = scope.spawn(|| later.read(&mut second.lines, elder));
-                ends.push(self.counter.read(&mut first.lines, elder));
+                let other = scope.spawn(|| later.read(&mut second.lines, rotated));
+                ends.push(self.counter.read(&mut first.lines, rotated));
                 other.join()
             });
             ends.extend(end.map_err(|panic| std::panic::resume_unwind(panic)).ok());
@@ -253,7 +253,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             return ends;
         }
         let end = std::thread::scope(|scope| {
-            self.counter.read(&mut first.unpacked_ahead(scope).lines, elder)
+            self.counter.read(&mut first.unpacked_ahead(scope).lines, rotated)
         });
         ends.push(end);
         ends

@@ -144,15 +144,15 @@ impl<'a, P: Parser> Counter<'a, P> {
         reading(self.parser, clock, line).map(|reading| reading.instant)
     }
 
-    /// Counts lines to their end. Those of an elder count only with a stamp.
-    pub fn read(&mut self, lines: &mut Lines<Reader<'_>>, elder: bool) -> End {
+    /// Counts lines to their end. Those of a rotated log count only with a stamp.
+    pub fn read(&mut self, lines: &mut Lines<Reader<'_>>, rotated: bool) -> End {
         let needle = memmem::Finder::new(self.parser.needle());
         let mut bytes = 0;
         let error = loop {
             match lines.next_run() {
                 Ok(Some(run)) => {
                     bytes += run.len() as u64;
-                    self.read_run(run, &needle, elder);
+                    self.read_run(run, &needle, rotated);
                 }
                 Ok(None) => break None,
                 Err(error) => break Some(error),
@@ -178,12 +178,12 @@ impl<'a, P: Parser> Counter<'a, P> {
         reading(self.parser, &mut self.clock, line)
     }
 
-    fn read_run(&mut self, run: &[u8], needle: &memmem::Finder<'_>, elder: bool) {
+    fn read_run(&mut self, run: &[u8], needle: &memmem::Finder<'_>, rotated: bool) {
         if self.ordered {
             for line in split(run) {
                 let line = if self.parser.reads_heads() { Some(head(line)) } else { trimmed(line) };
                 if let Some(line) = line {
-                    self.count(line, elder, None);
+                    self.count(line, rotated, None);
                 }
             }
             return;
@@ -204,7 +204,7 @@ impl<'a, P: Parser> Counter<'a, P> {
             let begin = memrchr(b'\n', &run[from..at]).map_or(from, |n| from + n + 1);
             let end = memchr(b'\n', &run[at..]).map_or(run.len(), |n| at + n);
             if let Some(line) = trimmed(&run[begin..end])
-                && self.count(line, elder, Some(&run[shown..begin]))
+                && self.count(line, rotated, Some(&run[shown..begin]))
             {
                 shown = begin;
             }
@@ -229,7 +229,7 @@ impl<'a, P: Parser> Counter<'a, P> {
 
     /// Counts a line, if it is one that counts. `before` is what stands before it in the file, where
     /// the clock has not been shown every line; whether it was looked at now.
-    fn count(&mut self, line: &[u8], elder: bool, before: Option<&[u8]>) -> bool {
+    fn count(&mut self, line: &[u8], rotated: bool, before: Option<&[u8]>) -> bool {
         let Line { stamp, hit } = self.parser.line(line);
         if !self.facts.readable {
             self.look(line, &stamp, hit.is_some());
@@ -260,7 +260,7 @@ impl<'a, P: Parser> Counter<'a, P> {
                 }
                 Some(reading.instant)
             }
-            Stamped::Bare if elder => return looked,
+            Stamped::Bare if rotated => return looked,
             Stamped::Bare => None,
             Stamped::Unreadable => return looked,
         };

@@ -56,14 +56,14 @@ struct Kept {
     damaged: bool,
 }
 
-/// A log with its elders, newest first, and what is written into them: lines that begin with a number
+/// A log with its rotated logs, newest first, and what is written into them: lines that begin with a number
 /// each, one more than the last.
 struct World<'a> {
     dir: &'a Path,
     live: Kept,
     /// The last line of the log has no newline yet.
     unfinished: bool,
-    elders: Vec<Kept>,
+    rotated: Vec<Kept>,
     next: i64,
     dated: bool,
     rotations: u32,
@@ -98,12 +98,12 @@ impl World<'_> {
         let suffix = if self.dated {
             format!("-2026{:04}", 1000 + self.rotations)
         } else {
-            for elder in (0..self.elders.len()).rev() {
-                let packed = self.elders[elder].packing.map_or("", Packing::suffix);
-                let to = format!(".{}{packed}", elder + 2);
-                let from = self.path(&self.elders[elder].suffix);
+            for rotated in (0..self.rotated.len()).rev() {
+                let packed = self.rotated[rotated].packing.map_or("", Packing::suffix);
+                let to = format!(".{}{packed}", rotated + 2);
+                let from = self.path(&self.rotated[rotated].suffix);
                 fs::rename(from, self.path(&to)).expect("it is ours");
-                self.elders[elder].suffix = to;
+                self.rotated[rotated].suffix = to;
             }
             ".1".to_owned()
         };
@@ -115,33 +115,33 @@ impl World<'_> {
             File::create(self.path("")).expect("it is ours");
         }
         let lines = std::mem::take(&mut self.live.lines);
-        self.elders.insert(0, Kept { suffix, lines, ..Kept::default() });
+        self.rotated.insert(0, Kept { suffix, lines, ..Kept::default() });
         self.unfinished = false;
     }
 
     fn pack(&mut self, packing: Packing, youngest: bool) {
         let from = usize::from(!youngest);
-        let plain = self.elders.iter().skip(from).position(|elder| elder.packing.is_none());
-        let Some(elder) = plain.map(|at| at + from) else { return };
-        let path = self.path(&self.elders[elder].suffix);
+        let plain = self.rotated.iter().skip(from).position(|rotated| rotated.packing.is_none());
+        let Some(rotated) = plain.map(|at| at + from) else { return };
+        let path = self.path(&self.rotated[rotated].suffix);
         let text = fs::read(&path).expect("it is ours");
-        let suffix = format!("{}{}", self.elders[elder].suffix, packing.suffix());
+        let suffix = format!("{}{}", self.rotated[rotated].suffix, packing.suffix());
         fs::write(self.path(&suffix), packing.pack(&text)).expect("it is ours");
         fs::remove_file(path).expect("it is ours");
-        let elder = &mut self.elders[elder];
-        (elder.suffix, elder.packing) = (suffix, Some(packing));
+        let rotated = &mut self.rotated[rotated];
+        (rotated.suffix, rotated.packing) = (suffix, Some(packing));
     }
 
-    /// Cuts off a packed elder, behind what tells its compression.
+    /// Cuts off a packed rotated log, behind what tells its compression.
     fn cut(&mut self, choices: &mut Choices<'_>) {
-        let packed = self.elders.iter().position(|elder| elder.packing.is_some());
-        let Some(elder) = packed else { return };
-        let path = self.path(&self.elders[elder].suffix);
+        let packed = self.rotated.iter().position(|rotated| rotated.packing.is_some());
+        let Some(rotated) = packed else { return };
+        let path = self.path(&self.rotated[rotated].suffix);
         let text = fs::read(&path).expect("it is ours");
         if text.len() > 6 {
             let length = 6 + choices.below(1 << 12) % (text.len() - 6);
             fs::write(path, &text[..length]).expect("it is ours");
-            self.elders[elder].damaged = true;
+            self.rotated[rotated].damaged = true;
         }
     }
 
@@ -178,14 +178,14 @@ pub(crate) fn log(input: &[u8]) {
             dir: &dir.0,
             live: Kept::default(),
             unfinished: false,
-            elders: Vec::new(),
+            rotated: Vec::new(),
             next: 1000,
             dated: choices.below(2) == 0,
             rotations: 0,
             padding: [0, 0, 30, 200, 1000, 1000, 9000, 9000][choices.below(8)],
         };
         world.append(0, true);
-        fs::write(world.path(".old"), "0001001 no elder\n").expect("it is ours");
+        fs::write(world.path(".old"), "0001001 no rotated log\n").expect("it is ours");
         let before = choices.below(14);
         for _ in 0..before {
             world.step(&mut choices);
@@ -199,7 +199,7 @@ pub(crate) fn log(input: &[u8]) {
         let mut log = opened.expect("it is there");
         let mut told = !log.problems.is_empty();
 
-        let mut kept = world.elders.clone();
+        let mut kept = world.rotated.clone();
         let mut last = world.live.clone();
         if live && world.unfinished {
             last.lines.pop();

@@ -127,7 +127,13 @@ pub(crate) fn lines(input: &[u8]) {
 type Counts = BTreeMap<(Kind, Vec<u8>), (u64, Vec<u8>)>;
 
 /// The simple way from lines to counts: every line is read, in order.
-fn counted(parser: &impl Parser, text: &[u8], window: Window, zone: &Zone, elder: bool) -> Counts {
+fn counted(
+    parser: &impl Parser,
+    text: &[u8],
+    window: Window,
+    zone: &Zone,
+    rotated: bool,
+) -> Counts {
     let mut clock = Clock::new(window.now, zone.clone());
     let mut counts = Counts::new();
     for line in simple(text) {
@@ -140,7 +146,7 @@ fn counted(parser: &impl Parser, text: &[u8], window: Window, zone: &Zone, elder
             Stamped::At(stamp) => clock
                 .read(&stamp)
                 .is_some_and(|reading| !reading.ahead && window.holds(reading.instant)),
-            Stamped::Bare => !elder,
+            Stamped::Bare => !rotated,
             Stamped::Unreadable => false,
         };
         let (event, sender, times) = match hit.and_then(|hit| hit.read(parser)) {
@@ -164,11 +170,11 @@ fn read<P: Parser>(
     counter: &mut Counter<'_, P>,
     text: &[u8],
     choices: &mut Choices<'_>,
-    elder: bool,
+    rotated: bool,
 ) {
     let mut pieces = PiecesOwned(text.to_vec(), Pieces::new(text, choices).sizes, 0, 0);
     let mut lines = Lines::new(Reader::Stream(&mut pieces), false);
-    assert!(counter.read(&mut lines, elder).error.is_none());
+    assert!(counter.read(&mut lines, rotated).error.is_none());
 }
 
 /// [`Pieces`] that can be sent to another thread for good.
@@ -194,7 +200,7 @@ fn all(tally: &Tally) -> Counts {
 
 fn same<P: Parser>(parser: &P, input: &[u8]) {
     let mut choices = Choices::new(input);
-    let elder = choices.byte().is_multiple_of(4);
+    let rotated = choices.byte().is_multiple_of(4);
     // An hour that repeats lies near the second of these: then every line is read.
     let (zone, now) = match choices.below(3) {
         0 => ("UTC", NOW),
@@ -205,14 +211,14 @@ fn same<P: Parser>(parser: &P, input: &[u8]) {
     let window = Window::until_now(now - [600, 3600, 86_400][choices.below(3)], now);
     let cut = choices.below(1 << 12);
     let text = choices.rest();
-    let want = counted(parser, text, window, &zone, elder);
+    let want = counted(parser, text, window, &zone, rotated);
     let tally = || {
         let detail = Detail { line: true, activity: true };
         Tally::new(window, Limits::new(10, false), Webmail::default(), detail)
     };
     let mut whole = Counter::new(parser, tally(), &zone);
     whole.begin_file(false);
-    read(&mut whole, text, &mut choices, elder);
+    read(&mut whole, text, &mut choices, rotated);
     assert_eq!(all(&whole.tally), want, "a big run is not line by line");
 
     // In two parts, cut behind a newline.
@@ -225,8 +231,8 @@ fn same<P: Parser>(parser: &P, input: &[u8]) {
     let mut first = Counter::new(parser, tally(), &zone);
     first.begin_file(false);
     let Some(mut second) = first.for_later_part(before) else { return };
-    read(&mut first, before, &mut choices, elder);
-    read(&mut second, after, &mut choices, elder);
+    read(&mut first, before, &mut choices, rotated);
+    read(&mut second, after, &mut choices, rotated);
     first.absorb(second);
     assert_eq!(all(&first.tally), want, "two parts are not the whole");
 }

@@ -343,8 +343,8 @@ pub(super) const SEEN: &str = "WHAT WAS SEEN";
 /// `~/.forward` run in it, too.
 const JOURNAL: &str = "journalctl -q _UID=\"$(id -u postfix)\" --since '2 days ago'";
 
-/// The command that shows the log and its last elder, in which the mail may stand since a moment ago. (Where there
-/// is no `LOG.1`, gzip takes `LOG.1.gz`, or says that there is none.) No elder ones: Postfix uses short queue numbers again. A path that would
+/// The command that shows the log and the one rotated last, in which the mail may stand since a moment ago. (Where there
+/// is no `LOG.1`, gzip takes `LOG.1.gz`, or says that there is none.) No older ones: Postfix uses short queue numbers again. A path that would
 /// need quoting is left to the reader.
 fn source(log: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
@@ -447,11 +447,12 @@ mod tests {
                    Nov  3 17:00:12 mail postfix/smtpd[77]: ALL: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=a.c+x@example.org\n";
         let scratch = tempfile::tempdir().expect("a directory");
         let path = scratch.path().join("mail.log");
-        std::fs::write(&path, log).expect("the dir is ours");
+        std::fs::write(&path, log).expect("the directory is ours");
         // Rotated a moment ago, with the mail that the notice is about.
         let line = log.lines().next().expect("the first");
-        let elder = scratch.path().join("mail.log.1");
-        std::fs::write(&elder, line.replace("3F1A2B", "5E1DE2") + "\n").expect("the dir is ours");
+        let rotated = scratch.path().join("mail.log.1");
+        std::fs::write(&rotated, line.replace("3F1A2B", "5E1DE2") + "\n")
+            .expect("the directory is ours");
         let path = path.to_str().expect("a plain path");
         let incident = Incident { log: path, ..incident(&dotted, What::Disabled) };
         let body = body(&incident);

@@ -208,7 +208,7 @@ fn what_was_read_has_its_whole_name_and_a_pipe_cannot_be_read_again() {
 }
 
 #[test]
-fn where_hours_may_repeat_elders_are_opened_from_further_back() {
+fn where_hours_may_repeat_rotated_logs_are_opened_from_further_back() {
     // Written last an hour before the period, for which PHP's zones leave two hours of doubt.
     let dir = Directory::new();
     let sent = |zone: &str, time: &str| {

@@ -136,7 +136,7 @@ pub const fn logs<A: HasCommon>() -> Opt<A> {
         aliases: &[],
         short: Some('l'),
         value: Value::File,
-        help: "Read this log instead, and its rotated elders as far as the period reaches; again and \
+        help: "Read this log instead, and its rotated logs as far as the period reaches; again and \
                again for several hosts, counted together. '-' is standard input.",
         set: |args, value| {
             args.common().logs.push(not_empty(value)?.into());

@@ -1,7 +1,7 @@
-//! Where lines come from: a log with its rotated elders, a pipe, the journal.
+//! Where lines come from: a log with its rotated logs, a pipe, the journal.
 //!
 //! A [`Log`] is what `-l` names, or a default log: the files that hold its lines, in reading order,
-//! elders before their log. All of them are open before the first is read, so that a rotation
+//! rotated logs before their log. All of them are open before the first is read, so that a rotation
 //! meanwhile changes nothing. Files are read with plain reads at offsets of our own, up to the length
 //! that they had when they were opened; a file that turns out shorter, or begins anew, is told, never a
 //! crash.
@@ -58,7 +58,7 @@ pub struct LogFile {
     /// Its name.
     pub path: PathBuf,
     /// Whether it was rotated away.
-    pub elder: bool,
+    pub rotated: bool,
     /// Device and inode, of a plain or compressed file.
     pub identity: Option<(u64, u64)>,
     input: Input,
@@ -90,16 +90,16 @@ impl Log {
         let input = compressed::unpack_stream(input);
         let file = LogFile {
             path: name.into(),
-            elder: false,
+            rotated: false,
             identity: None,
             input: Input::Stream(input),
         };
         Self { files: vec![file], problems: Vec::new() }
     }
 
-    /// The log at `path` with its elders, as far as a period reaches that began at `start`.
+    /// The log at `path` with its rotated logs, as far as a period reaches that began at `start`.
     ///
-    /// A path that is compressed or named like an elder has no elders. With `plain_only`, anything but
+    /// A path that is compressed or named like a rotated log has no rotated logs. With `plain_only`, anything but
     /// a plain file is refused instead of waited for. `wall` is the time on this host's clock.
     pub fn open(
         path: &Path,
@@ -141,7 +141,7 @@ impl Log {
 
 impl LogFile {
     /// Opens a file of a log. One that cannot be unpacked is an error.
-    fn open(path: &Path, elder: bool, wall: SystemTime) -> Result<(Self, Metadata), Error> {
+    fn open(path: &Path, rotated: bool, wall: SystemTime) -> Result<(Self, Metadata), Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(read)?;
         let about = file.metadata().map_err(read)?;
@@ -158,11 +158,11 @@ impl LogFile {
             None => {
                 let age = |at| wall.duration_since(at).unwrap_or_else(|ahead| ahead.duration());
                 let live = about.modified().is_ok_and(|at| age(at) < LIVE);
-                Input::Plain { file, from: 0, to, head, hold_last: live && !elder }
+                Input::Plain { file, from: 0, to, head, hold_last: live && !rotated }
             }
         };
         let identity = Some(identity(&about));
-        Ok((Self { path: path.to_owned(), elder, identity, input }, about))
+        Ok((Self { path: path.to_owned(), rotated, identity, input }, about))
     }
 
     /// Its lines, from where the period begins, in one part or, of a large plain file, in two. A stream
@@ -284,7 +284,7 @@ impl Read for Span<'_> {
     }
 }
 
-/// Whether a log is there, or cannot be seen, or is just being rotated: its elders are.
+/// Whether a log is there, or cannot be seen, or is just being rotated: its rotated logs are.
 pub fn is_there(path: &Path) -> bool {
     match std::fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => rotated::are_there(path),

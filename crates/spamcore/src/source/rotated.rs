@@ -1,16 +1,16 @@
-//! A log and its rotated elders, as `logrotate` and `newsyslog` name them.
+//! A log and its rotated logs, as `logrotate` and `newsyslog` name them.
 //!
 //! `LOG.1`, `LOG-YYYYMMDD` or `LOG-YYYY-MM-DD` (with a time too), `LOG-SECONDS`, each perhaps compressed;
 //! of `mail.log` also `mail.1.log` and so on (logrotate's `extension`). `LOG-YYYYMMDDHH.backup` is what a
 //! program wrote between logrotate's two steps, when it had made the new log before logrotate could. They stand beside the log, or beside
 //! what it is a symbolic link to. The newest is opened first and all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
 //! it has (by device and inode). When names and files have changed while they were opened, everything
-//! is opened anew. An elder that begins as the log does and was written just now may be a copy
+//! is opened anew. a rotated log that begins as the log does and was written just now may be a copy
 //! (`copytruncate`): a moment later the log is truncated, or the copy has grown and is left out, or the
 //! two are alike by chance and both count. A log that stays away (logrotate's `nocreate`, until the next line
-//! is written) has its elders all the same, if they were written lately.
+//! is written) has its rotated logs all the same, if they were written lately.
 //!
-//! How far back: a plain elder is taken while its last lines lie in the period. A compressed one would
+//! How far back: a plain rotated log is taken while its last lines lie in the period. A compressed one would
 //! have to be unpacked for that, so it is taken while the lines at the begin of the next younger file
 //! lie in the period, most of them: one that came late decides nothing.
 
@@ -40,7 +40,7 @@ const WAITS: usize = 100;
 /// A copy that is older was finished long ago.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// A log that was rotated, and not written since, has an elder that is not older: who logs a line only now and
+/// A log that was rotated, and not written since, has a rotated log that is not older: who logs a line only now and
 /// then still does so within a day.
 const LATELY: Duration = Duration::from_secs(24 * 3600);
 
@@ -51,14 +51,14 @@ const NEAR: i64 = 300;
 /// How often the files are opened anew when they were rotated meanwhile.
 const TRIES: usize = 20;
 
-/// Opens a log with the elders that a period reaches which began at `start`.
+/// Opens a log with the rotated logs that a period reaches which began at `start`.
 pub(super) fn open(
     path: &Path,
     start: i64,
     wall: SystemTime,
     instant_of: InstantOf<'_>,
 ) -> Result<Log, Error> {
-    // The length of an elder that may be a copy under way, and whether it was seen to grow.
+    // The length of a rotated log that may be a copy under way, and whether it was seen to grow.
     let (mut copied, mut grew) = (None, false);
     for _ in 1..TRIES {
         let is_away = match wait_for(path) {
@@ -73,7 +73,7 @@ pub(super) fn open(
                 std::thread::sleep(2 * ROTATION);
             }
             Ok(attempt) if attempt.still_holds(path) => return attempt.finish(start, instant_of),
-            // Elders are moved one after the other: with many of them that takes a while.
+            // Rotated logs are moved one after the other: with many of them that takes a while.
             Ok(_) => std::thread::sleep(ROTATION / 2),
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -81,7 +81,7 @@ pub(super) fn open(
     }
     let mut attempt = Attempt::open(path, stays_away(path, wall), start, wall, instant_of)?;
     if grew {
-        attempt.files.retain(|(file, about)| !file.elder || Some(about.len()) != attempt.copy);
+        attempt.files.retain(|(file, about)| !file.rotated || Some(about.len()) != attempt.copy);
     }
     if !attempt.still_holds(path) {
         attempt.problems.push(Error::Rotating(path.to_owned()));
@@ -89,24 +89,25 @@ pub(super) fn open(
     attempt.finish(start, instant_of)
 }
 
-/// Whether a log has elders.
+/// Whether a log has rotated logs.
 pub(super) fn are_there(path: &Path) -> bool {
-    elders_of(path).is_ok_and(|names| !names.is_empty())
+    rotated_logs_of(path).is_ok_and(|names| !names.is_empty())
 }
 
-/// Whether a log is missing while an elder of it was written lately: it was rotated, and will only come back
+/// Whether a log is missing while a rotated log of it was written lately: it was rotated, and will only come back
 /// with its next line.
 fn stays_away(path: &Path, wall: SystemTime) -> bool {
     let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
-    let age = |elder: &PathBuf| {
-        let written = std::fs::metadata(elder).and_then(|about| about.modified()).ok()?;
+    let age = |rotated: &PathBuf| {
+        let written = std::fs::metadata(rotated).and_then(|about| about.modified()).ok()?;
         Some(wall.duration_since(written).unwrap_or_default())
     };
     std::fs::metadata(path).is_err_and(missing)
-        && elders_of(path).is_ok_and(|names| names.iter().filter_map(age).any(|age| age < LATELY))
+        && rotated_logs_of(path)
+            .is_ok_and(|names| names.iter().filter_map(age).any(|age| age < LATELY))
 }
 
-/// Looks at a log. One that is missing while its elders are there is being rotated: it will be back.
+/// Looks at a log. One that is missing while its rotated ones are there is being rotated: it will be back.
 fn wait_for(path: &Path) -> io::Result<Metadata> {
     for _ in 1..WAITS {
         match std::fs::metadata(path) {
@@ -126,7 +127,7 @@ struct Attempt {
     files: Vec<(LogFile, Metadata)>,
     problems: Vec<Error>,
     names: Vec<PathBuf>,
-    /// The length of an elder that was written just now and begins as the log does: `copytruncate` may
+    /// The length of a rotated log that was written just now and begins as the log does: `copytruncate` may
     /// be between its two steps.
     copy: Option<u64>,
 }
@@ -143,24 +144,24 @@ impl Attempt {
         let mut attempt = Self { is_away, files, problems, names, copy: None };
         if !is_away {
             let first = LogFile::open(path, false, wall)?;
-            let alone = matches!(first.0.input, Input::Packed { .. }) || is_elder_name(path);
+            let alone = matches!(first.0.input, Input::Packed { .. }) || is_rotated_name(path);
             attempt.files.push(first);
             if alone {
                 return Ok(attempt);
             }
         }
-        match elders_of(path) {
+        match rotated_logs_of(path) {
             Ok(names) => attempt.names = names,
             Err(source) => {
                 let dir = parent_of(path).to_owned();
                 attempt.problems.push(Error::Read { path: dir, source });
             }
         }
-        attempt.open_elders(start, wall, instant_of);
+        attempt.open_rotated(start, wall, instant_of);
         Ok(attempt)
     }
 
-    fn open_elders(&mut self, start: i64, wall: SystemTime, instant_of: InstantOf<'_>) {
+    fn open_rotated(&mut self, start: i64, wall: SystemTime, instant_of: InstantOf<'_>) {
         let start = start - NEAR;
         let mut known: HashSet<_> = self.files.iter().map(|(_, about)| identity(about)).collect();
         for name in self.names.clone() {
@@ -216,14 +217,14 @@ impl Attempt {
         self.files.last().is_none_or(|(file, _)| begins_after(file, start, instant_of))
     }
 
-    /// Whether an elder may be the log itself, copied a moment ago and not yet truncated.
-    fn may_be_copy(&self, elder: &LogFile, about: &Metadata, wall: SystemTime) -> bool {
+    /// Whether a rotated log may be the log itself, copied a moment ago and not yet truncated.
+    fn may_be_copy(&self, rotated: &LogFile, about: &Metadata, wall: SystemTime) -> bool {
         let age = about.modified().ok().and_then(|at| wall.duration_since(at).ok());
         if age.is_some_and(|age| age > FRESH) {
             return false;
         }
         let (Input::Plain { file: copy, to, .. }, Some((log, _))) =
-            (&elder.input, self.files.first())
+            (&rotated.input, self.files.first())
         else {
             return false;
         };
@@ -244,7 +245,8 @@ impl Attempt {
         };
         self.files.iter().all(same)
             && !(self.is_away && path.exists())
-            && (self.names.is_empty() || elders_of(path).is_ok_and(|names| names == self.names))
+            && (self.names.is_empty()
+                || rotated_logs_of(path).is_ok_and(|names| names == self.names))
     }
 
     /// The log, oldest file first, each from where the period begins.
@@ -258,22 +260,22 @@ impl Attempt {
     }
 }
 
-/// The elders of a log, newest first: those beside what it is a link to, else those beside itself.
-fn elders_of(path: &Path) -> io::Result<Vec<PathBuf>> {
+/// The rotated logs of a log, newest first: those beside what it is a link to, else those beside itself.
+fn rotated_logs_of(path: &Path) -> io::Result<Vec<PathBuf>> {
     // A link may lead nowhere while what it leads to is rotated.
     let end = std::fs::canonicalize(path)
         .or_else(|_| std::fs::read_link(path).map(|end| parent_of(path).join(end)));
     if path.is_symlink()
         && let Ok(end) = end
-        && let Ok(elders @ [_, ..]) = elders_beside(&end).as_deref()
+        && let Ok(rotated @ [_, ..]) = rotated_logs_beside(&end).as_deref()
     {
-        return Ok(elders.to_vec());
+        return Ok(rotated.to_vec());
     }
-    elders_beside(path)
+    rotated_logs_beside(path)
 }
 
-/// The elders of a log in its directory, newest first, each once: plain where it is there both ways.
-fn elders_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
+/// The rotated logs of a log in its directory, newest first, each once: plain where it is there both ways.
+fn rotated_logs_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
     let Some(log) = path.file_name() else { return Ok(Vec::new()) };
     let dir = parent_of(path);
     let mut found: Vec<(Age, bool, PathBuf)> = Vec::new();
@@ -320,7 +322,7 @@ fn parent_of(path: &Path) -> &Path {
     }
 }
 
-/// How old an elder is by its name; the newest is the least.
+/// How old a rotated log is by its name; the newest is the least.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Age {
     /// Of whatever time: it does not say how old others are.
@@ -329,7 +331,7 @@ enum Age {
     Date(Reverse<Vec<u8>>),
 }
 
-/// What a file's name says if it is an elder of a log of that name, and whether it says that the file is
+/// What a file's name says if it is a rotated log of a log of that name, and whether it says that the file is
 /// compressed.
 fn age_of(name: &[u8], log: &[u8]) -> Option<(Age, bool)> {
     const PACKED: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
@@ -397,8 +399,8 @@ fn date_of(seconds: &[u8]) -> Option<Vec<u8>> {
     Some(format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}").into_bytes())
 }
 
-/// Whether a path is named like an elder itself, so that it has none. The address of a host is no such name.
-fn is_elder_name(path: &Path) -> bool {
+/// Whether a path is named like a rotated log itself, so that it has none. The address of a host is no such name.
+fn is_rotated_name(path: &Path) -> bool {
     let Some(name) = path.file_name() else { return false };
     if name.to_str().is_some_and(|name| name.parse::<std::net::IpAddr>().is_ok()) {
         return false;
@@ -449,7 +451,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_elders() {
+    fn names_of_rotated_logs() {
         for (name, want) in [
             ("mail.log.1", true),
             ("mail.log.12.gz", true),
@@ -481,15 +483,16 @@ mod tests {
             assert_eq!(age_of(name.as_bytes(), b"mail.log").is_some(), want, "{name}");
         }
         assert!(age_of(b"-20261123.htaccess", b".htaccess").is_none(), "that is no extension");
-        assert!(is_elder_name(Path::new("/var/log/mail.log.1")));
-        assert!(is_elder_name(Path::new("mail.log-20261123.gz")));
-        assert!(!is_elder_name(Path::new("/var/log/mail.log")));
-        assert!(!is_elder_name(Path::new("/var/log/host-1/mail.log")));
-        assert!(!is_elder_name(Path::new("/var/log/hosts/192.0.2.5")));
+        assert!(is_rotated_name(Path::new("/var/log/mail.log.1")));
+        assert!(is_rotated_name(Path::new("mail.log-20261123.gz")));
+        assert!(!is_rotated_name(Path::new("/var/log/mail.log")));
+        assert!(!is_rotated_name(Path::new("/var/log/host-1/mail.log")));
+        assert!(!is_rotated_name(Path::new("/var/log/hosts/192.0.2.5")));
     }
 
     fn dir(of: &str, names: &[&str]) -> PathBuf {
-        let dir = std::env::temp_dir().join(format!("spamcore-elders-{of}-{}", std::process::id()));
+        let dir =
+            std::env::temp_dir().join(format!("spamcore-rotated-{of}-{}", std::process::id()));
         std::fs::create_dir_all(&dir).expect("a temporary directory");
         for name in names {
             std::fs::write(dir.join(name), "x").expect("a temporary file");
@@ -498,12 +501,12 @@ mod tests {
     }
 
     fn names(path: &Path) -> Vec<String> {
-        let names = elders_of(path).expect("readable");
+        let names = rotated_logs_of(path).expect("readable");
         names.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
     }
 
     #[test]
-    fn the_newest_elder_comes_first() {
+    fn the_newest_rotated_log_comes_first() {
         let numbered = [
             "log",
             "log.1",
@@ -555,7 +558,7 @@ mod tests {
     }
 
     #[test]
-    fn elders_stand_beside_the_end_of_a_link() {
+    fn rotated_logs_stand_beside_the_end_of_a_link() {
         let at = dir("linked", &["real.log", "real.log.1"]);
         let link = at.join("log");
         std::os::unix::fs::symlink("real.log", &link).expect("a link");

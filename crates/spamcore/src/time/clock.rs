@@ -88,7 +88,7 @@ impl Clock {
         }
     }
 
-    /// Forgets the line before: another file begins. Behind the elders of a log, that lines of the last day
+    /// Forgets the line before: another file begins. Behind the rotated logs of a log, that lines of the last day
     /// were read is not forgotten.
     pub fn next_file(&mut self, same_log: bool) {
         self.previous = None;
