@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 
 use spamact::account::{Place, Rules};
-use spamact::method::{Local, Standing, Way};
+use spamact::method::{AccountStatus, Local, Way};
 
 /// Set where the test runs itself once more, inside.
 const INSIDE: &str = "SPAMACT_PASSWD_INSIDE";
@@ -67,7 +67,7 @@ fn inside() {
     let before = shadow();
     for name in names {
         let account = rules.account(name.as_bytes(), Place::Local).expect("an account");
-        assert_eq!(way.standing(&account).expect("it stands"), Standing::Open);
+        assert_eq!(way.status(&account).expect("it stands"), AccountStatus::Open);
         for _ in 0..2 {
             way.lock(&account).expect("it locks");
             assert_eq!(shadow(), before.replace(&format!("{name}:"), &format!("{name}:!")));

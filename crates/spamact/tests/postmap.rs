@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use spamact::AccountName;
-use spamact::method::{Postfix, SaslAccess, Standing, Way};
+use spamact::method::{AccountStatus, Postfix, SaslAccess, Way};
 
 #[test]
 fn the_real_postmap_compiles_and_finds_what_was_locked() {
@@ -22,17 +22,17 @@ fn the_real_postmap_compiles_and_finds_what_was_locked() {
         let table = format!("{kind}{}", file.display());
         let way = SaslAccess::new(&table, false, Postfix::default()).expect("a table");
         let way = Way::SaslAccess(way);
-        assert_eq!(way.standing(&name("alice")).expect("no table"), Standing::Open);
+        assert_eq!(way.status(&name("alice")).expect("no table"), AccountStatus::Open);
         way.lock(&name("Alice@Example.org")).expect("it locks");
         for spelling in ["Alice@Example.org", "alice@example.org"] {
-            assert_eq!(way.standing(&name(spelling)).expect("it stands"), Standing::Locked);
+            assert_eq!(way.status(&name(spelling)).expect("it stands"), AccountStatus::Locked);
         }
-        assert_eq!(way.standing(&name("alice")).expect("it stands"), Standing::Open);
+        assert_eq!(way.status(&name("alice")).expect("it stands"), AccountStatus::Open);
         let others =
             b"bob OK\n# a comment\n\"carol\" OK\ndave 550 no\nerin\n more\nfrank OK\n\tmore";
         fs::write(&file, others).expect("a file");
         way.lock(&name("alice")).expect("it locks");
-        assert_eq!(way.standing(&name("dave")).expect("it stands"), Standing::Locked);
+        assert_eq!(way.status(&name("dave")).expect("it stands"), AccountStatus::Locked);
         way.lock(&name("carol")).expect_err("another entry");
         way.lock(&name("BOB")).expect_err("another entry");
         way.unlock(&name("alice")).expect("it unlocks");

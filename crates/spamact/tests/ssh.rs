@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use spamact::AccountName;
 use spamact::error::Error;
-use spamact::method::{Master, Nis, Standing, Way};
+use spamact::method::{AccountStatus, Master, Nis, Way};
 use tempfile::TempDir;
 
 const SHADOW: &str = "alice:$y$x:1::\nbob:$y$y:1::\nwww-data:$z:1::\nlast:$w:1::";
@@ -159,19 +159,19 @@ fn accounts_are_locked_over_one_connection() {
     let Some(host) = Host::start() else { return };
     let way = Way::Nis(host.nis());
     let (alice, last) = (name("alice"), name("last"));
-    assert_eq!(way.standing(&alice).expect("it stands"), Standing::Open);
+    assert_eq!(way.status(&alice).expect("it stands"), AccountStatus::Open);
     for account in [&alice, &last] {
         for _ in 0..2 {
             way.lock(account).expect("it locks");
         }
-        assert_eq!(way.standing(account).expect("it stands"), Standing::Locked);
+        assert_eq!(way.status(account).expect("it stands"), AccountStatus::Locked);
     }
     let locked = SHADOW.replace("alice:", "alice:*").replace("last:", "last:*");
     assert_eq!(host.read("files/shadow"), locked);
     assert_eq!(host.read("maps/map"), locked);
     way.unlock(&alice).expect("it unlocks");
     assert_eq!(host.read("maps/map"), locked.replace("alice:*", "alice:"));
-    assert_eq!(way.standing(&name("nobody-here")).expect("it stands"), Standing::Missing);
+    assert_eq!(way.status(&name("nobody-here")).expect("it stands"), AccountStatus::Missing);
     assert_eq!(way.lock(&name("nobody-here")).expect_err("none").reason(), "no such account");
     assert_eq!(way.lock(&name("www-data")).expect_err("none").reason(), "a system account");
     drop(way);
@@ -249,12 +249,12 @@ fn a_dead_master_fails_within_its_limit_and_once() {
 fn a_session_outlives_the_sshd_that_began_it() {
     let Some(mut host) = Host::start() else { return };
     let way = Way::Nis(host.nis());
-    assert_eq!(way.standing(&name("alice")).expect("it stands"), Standing::Open);
+    assert_eq!(way.status(&name("alice")).expect("it stands"), AccountStatus::Open);
     host.sshd.kill().expect("it is ours");
-    assert_eq!(way.standing(&name("alice")).expect("it stands"), Standing::Open);
+    assert_eq!(way.status(&name("alice")).expect("it stands"), AccountStatus::Open);
     let other = Way::Nis(host.nis());
     assert_eq!(
-        other.standing(&name("alice")).expect_err("nobody listens").reason(),
+        other.status(&name("alice")).expect_err("nobody listens").reason(),
         "no connection to the master"
     );
 }

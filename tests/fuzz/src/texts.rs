@@ -2,7 +2,7 @@
 
 use spamact::account::{AccountName, Exempt, Place, Realms, Rules, Uids};
 use spamact::method::table::{ACTION, Holder};
-use spamact::method::{Standing, shadow, table};
+use spamact::method::{AccountStatus, shadow, table};
 use spamcore::limits::Limits;
 
 pub(crate) fn escaped(input: &[u8]) {
@@ -99,13 +99,13 @@ pub(crate) fn passwd(input: &[u8]) {
 /// A lock changes the account's entries by one mark, and nothing else; to undo it gives back the text.
 pub(crate) fn shadow(input: &[u8]) {
     for name in ["alice", "bob"] {
-        let before = shadow::standing(input, name);
+        let before = shadow::status(input, name);
         let Some(now) = shadow::locked(input, name) else {
-            assert!(before != Standing::Open, "an open account is not locked");
+            assert!(before != AccountStatus::Open, "an open account is not locked");
             continue;
         };
-        assert_eq!(before, Standing::Open);
-        assert_eq!(shadow::standing(&now, name), Standing::Locked);
+        assert_eq!(before, AccountStatus::Open);
+        assert_eq!(shadow::status(&now, name), AccountStatus::Locked);
         assert_eq!(shadow::locked(&now, name), None, "a lock is one mark");
         let (old, new) = (input.split(|&b| b == b'\n'), now.split(|&b| b == b'\n'));
         let start = format!("{name}:");

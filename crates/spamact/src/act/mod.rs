@@ -31,7 +31,7 @@ use time::OffsetDateTime;
 use crate::account::{AccountName, Place, Refusal, Rules};
 use crate::error::Error;
 use crate::mail::{Address, Mailer};
-use crate::method::{Local, Standing, Way};
+use crate::method::{AccountStatus, Local, Way};
 use crate::state::{Counts, State};
 use crate::system::run_lock::Once;
 use crate::system::syslog::Audit;
@@ -143,9 +143,9 @@ enum Finding {
 }
 
 impl Case {
-    fn judge(&self, standing: Standing) -> Finding {
-        match (standing, &self.evidence) {
-            (Standing::Locked, _) => Finding::Locked { sends: self.sends },
+    fn judge(&self, status: AccountStatus) -> Finding {
+        match (status, &self.evidence) {
+            (AccountStatus::Locked, _) => Finding::Locked { sends: self.sends },
             (_, None) => Finding::Spared("a pipe cannot be read again to tell new lines from old"),
             (_, Some(evidence)) if evidence.enough => Finding::Stolen,
             _ if self.seen_locked.is_some() => {
@@ -223,13 +223,13 @@ impl Actor<'_> {
         let (cases, mut actions) = self.cases(suspects, &state, look);
         let (mut locks, today) = (HashSet::new(), state.recent_locks(self.now()));
         for case in &cases {
-            let standing = match self.place {
-                Place::Local => Way::Local(self.local.clone()).standing(&case.account).ok(),
-                _ => case.remembered.then_some(Standing::Locked),
+            let status = match self.place {
+                Place::Local => Way::Local(self.local.clone()).status(&case.account).ok(),
+                _ => case.remembered.then_some(AccountStatus::Locked),
             };
-            let action = match case.judge(standing.unwrap_or(Standing::Open)) {
+            let action = match case.judge(status.unwrap_or(AccountStatus::Open)) {
                 _ if locks.contains(&case.account) => Action::AlreadyDisabled,
-                _ if standing == Some(Standing::Missing) => {
+                _ if status == Some(AccountStatus::Missing) => {
                     Action::NotDisabled(Refusal::NoAccount.to_string())
                 }
                 Finding::Locked { sends: true } => Action::StillSending,

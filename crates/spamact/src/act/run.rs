@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use super::{Actor, Case, Evidence, Finding, Suspect, UNCONFIRMED, failure};
 use crate::account::AccountName;
 use crate::error::Error;
-use crate::method::{Standing, Way};
+use crate::method::{AccountStatus, Way};
 use crate::notice::{Head, Incident, Text, What};
 use crate::state::{Counts, Kind, Lock, State};
 use crate::system::run_lock::Once;
@@ -55,19 +55,19 @@ impl<'a> Run<'a> {
     /// Finds out what became of the locks that an earlier run began.
     pub(super) fn finish_what_was_begun(&mut self) {
         for account in self.state.pending(&self.kind) {
-            let standing = match self.way {
+            let status = match self.way {
                 // It may have done its work or not: it is asked again.
-                Way::Command(_) => Ok(Standing::Open),
-                way => way.standing(&account),
+                Way::Command(_) => Ok(AccountStatus::Open),
+                way => way.status(&account),
             };
-            let finished = match (standing, self.way) {
+            let finished = match (status, self.way) {
                 // The maps of NIS are made after the file is written.
-                (Ok(Standing::Locked), Way::Nis(nis)) => nis.make_again().map(|()| true),
+                (Ok(AccountStatus::Locked), Way::Nis(nis)) => nis.make_again().map(|()| true),
                 // An entry that was written and never compiled would be, one day.
-                (Ok(Standing::Open), Way::SaslAccess(_)) => {
+                (Ok(AccountStatus::Open), Way::SaslAccess(_)) => {
                     self.way.unlock(&account).map(|()| false)
                 }
-                (Ok(standing), _) => Ok(standing == Standing::Locked),
+                (Ok(status), _) => Ok(status == AccountStatus::Locked),
                 (Err(error), _) => Err(error),
             };
             match finished {
@@ -119,24 +119,24 @@ impl<'a> Run<'a> {
         if remembered.is_some_and(|lock| lock.pending) {
             return Action::NotDisabled(UNFINISHED.into());
         }
-        let standing = match self.way {
+        let status = match self.way {
             // What a command has locked, only the state knows.
-            Way::Command(_) if remembered.is_some() => Ok(Standing::Locked),
-            way => way.standing(account),
+            Way::Command(_) if remembered.is_some() => Ok(AccountStatus::Locked),
+            way => way.status(account),
         };
-        let standing = match standing {
-            Ok(Standing::Missing) => {
+        let status = match status {
+            Ok(AccountStatus::Missing) => {
                 let place = self.kind.clone();
                 return self.refuse(account, &Error::Missing { name: account.clone(), place });
             }
-            Ok(standing) => standing,
+            Ok(status) => status,
             Err(error) => return self.refuse(account, &error),
         };
-        if standing == Standing::Open && remembered.is_some() {
+        if status == AccountStatus::Open && remembered.is_some() {
             // Somebody undid it by hand.
             self.state.drop_lock(account, &self.kind);
         }
-        match case.judge(standing) {
+        match case.judge(status) {
             Finding::Locked { sends } => self.is_locked(case, suspect, sends),
             Finding::Spared(why) if case.evidence.is_none() => self.spare(account, why.into()),
             Finding::Spared(why) => Action::NotDisabled(why.into()),
@@ -230,7 +230,7 @@ impl<'a> Run<'a> {
         match self.way {
             Way::SaslAccess(_) => self.way.unlock(account).is_ok(),
             Way::Command(_) => true,
-            way => way.standing(account).is_ok_and(|standing| standing != Standing::Locked),
+            way => way.status(account).is_ok_and(|status| status != AccountStatus::Locked),
         }
     }
 

@@ -10,7 +10,7 @@ use time::macros::format_description;
 
 use crate::account::{AccountName, Realms};
 use crate::error::Error;
-use crate::method::{Standing, Way};
+use crate::method::{AccountStatus, Way};
 use crate::state::{Lock, State};
 use crate::system::run_lock::{Once, WAIT};
 use crate::system::syslog::Audit;
@@ -56,7 +56,7 @@ pub fn is_open(account: &str, lock: &Lock, names: &[String], root: bool) -> bool
     let name = AccountName::check(account.as_bytes());
     let way = Way::remembered(&lock.way, names, root);
     match (name, way) {
-        (Ok(name), Ok(way @ Way::Local(_))) => matches!(way.standing(&name), Ok(Standing::Open)),
+        (Ok(name), Ok(way @ Way::Local(_))) => matches!(way.status(&name), Ok(AccountStatus::Open)),
         _ => false,
     }
 }
@@ -110,15 +110,15 @@ impl Undo<'_> {
         let account = &account;
         if locks.is_empty() {
             // Locked by hand, or before a state was lost.
-            match otherwise.standing(account)? {
-                Standing::Missing => {
+            match otherwise.status(account)? {
+                AccountStatus::Missing => {
                     return Err(Error::Missing { name: account.clone(), place: otherwise.kind() });
                 }
-                Standing::Locked => {
+                AccountStatus::Locked => {
                     self.undo(account, otherwise)?;
                     undone.ways.push(otherwise.kind());
                 }
-                Standing::Open => {
+                AccountStatus::Open => {
                     let way = otherwise.kind();
                     undone.failures.push(format!("no lock of it is known, and it is open ({way})"));
                 }

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Standing, settled, shadow};
+use super::{AccountStatus, settled, shadow};
 use crate::account::AccountName;
 use crate::error::Error;
 use crate::system::files;
@@ -37,8 +37,8 @@ impl Default for Local {
 impl Local {
     pub(super) const KIND: &'static str = "local";
 
-    pub(super) fn standing(&self, name: &AccountName) -> Result<Standing, Error> {
-        standing(&self.shadow, name)
+    pub(super) fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        status(&self.shadow, name)
     }
 
     /// When the shadow file was last written.
@@ -47,27 +47,27 @@ impl Local {
     }
 
     pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
-        self.bring(name, "-l", Standing::Locked)
+        self.bring(name, "-l", AccountStatus::Locked)
     }
 
     pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
-        self.bring(name, "-u", Standing::Open)
+        self.bring(name, "-u", AccountStatus::Open)
     }
 
-    fn bring(&self, name: &AccountName, option: &str, want: Standing) -> Result<(), Error> {
-        let now = self.standing(name)?;
-        if now != want && now != Standing::Missing {
+    fn bring(&self, name: &AccountName, option: &str, want: AccountStatus) -> Result<(), Error> {
+        let now = self.status(name)?;
+        if now != want && now != AccountStatus::Missing {
             let args = [option, "--", name.as_ref()];
             let ended = run(&self.passwd, &args, None, self.limit)
                 .and_then(|out| out.success(&self.passwd));
             // What counts is how the account stands, even where passwd was killed right after it.
             if let Err(error) = ended
-                && self.standing(name)? != want
+                && self.status(name)? != want
             {
                 return Err(error);
             }
         }
-        settled(self.standing(name)?, want, name, || self.shadow.display().to_string())
+        settled(self.status(name)?, want, name, || self.shadow.display().to_string())
     }
 
     pub(super) fn by_hand(name: &AccountName) -> Vec<String> {
@@ -76,9 +76,9 @@ impl Local {
 }
 
 /// How an account stands in a shadow file.
-pub(super) fn standing(file: &Path, name: &AccountName) -> Result<Standing, Error> {
+pub(super) fn status(file: &Path, name: &AccountName) -> Result<AccountStatus, Error> {
     // Its directory may be somebody else's on a host of NIS; that we only look at it is no harm.
-    Ok(shadow::standing(&files::read(file, false)?, name.as_ref()))
+    Ok(shadow::status(&files::read(file, false)?, name.as_ref()))
 }
 
 #[cfg(test)]
@@ -107,9 +107,9 @@ mod tests {
         let fakes = Fakes::new();
         let local = local(&fakes, REAL);
         let alice = name("alice");
-        assert_eq!(local.standing(&alice).expect("it stands"), Standing::Open);
+        assert_eq!(local.status(&alice).expect("it stands"), AccountStatus::Open);
         local.lock(&alice).expect("it locks");
-        assert_eq!(local.standing(&alice).expect("it stands"), Standing::Locked);
+        assert_eq!(local.status(&alice).expect("it stands"), AccountStatus::Locked);
         assert_eq!(fakes.read("shadow"), SHADOW.replace("alice:", "alice:!"));
         local.lock(&alice).expect("it is locked already");
         local.unlock(&alice).expect("it unlocks");
@@ -126,7 +126,7 @@ mod tests {
         local.lock(&name("off")).expect("it is locked already");
         for missing in ["ali", "alice2", "ALICE", "a.ice", "nobody"] {
             let missing = name(missing);
-            assert_eq!(local.standing(&missing).expect("it stands"), Standing::Missing);
+            assert_eq!(local.status(&missing).expect("it stands"), AccountStatus::Missing);
             for end in [local.lock(&missing), local.unlock(&missing)] {
                 assert_eq!(end.expect_err("no account").reason(), "no such account");
             }

@@ -26,7 +26,7 @@ use crate::error::Error;
 
 /// How an account stands where it would be locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum AccountStatus {
     /// It can be used.
     Open,
     /// It cannot, whoever locked it.
@@ -76,12 +76,12 @@ impl Way {
     }
 
     /// How an account stands. A command cannot tell: open.
-    pub fn standing(&self, name: &AccountName) -> Result<Standing, Error> {
+    pub fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
         match self {
-            Self::Local(way) => way.standing(name),
-            Self::Nis(way) => way.standing(name),
-            Self::SaslAccess(way) => way.standing(name),
-            Self::Command(_) => Ok(Standing::Open),
+            Self::Local(way) => way.status(name),
+            Self::Nis(way) => way.status(name),
+            Self::SaslAccess(way) => way.status(name),
+            Self::Command(_) => Ok(AccountStatus::Open),
         }
     }
 
@@ -118,19 +118,19 @@ impl Way {
 
 /// Whether an account stands as it should after all was done.
 fn settled(
-    standing: Standing,
-    want: Standing,
+    status: AccountStatus,
+    want: AccountStatus,
     name: &AccountName,
     place: impl FnOnce() -> String,
 ) -> Result<(), Error> {
-    if standing == want {
+    if status == want {
         return Ok(());
     }
     let name = name.clone();
-    Err(match standing {
-        Standing::Missing => Error::Missing { name, place: place() },
-        Standing::Open => Error::StillOpen { name, place: place() },
-        Standing::Locked => Error::StillLocked { name, place: place() },
+    Err(match status {
+        AccountStatus::Missing => Error::Missing { name, place: place() },
+        AccountStatus::Open => Error::StillOpen { name, place: place() },
+        AccountStatus::Locked => Error::StillLocked { name, place: place() },
     })
 }
 

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::table::{self, ACTION, Holder};
-use super::{Standing, in_pattern, settled, shown, typed};
+use super::{AccountStatus, in_pattern, settled, shown, typed};
 use crate::account::AccountName;
 use crate::error::Error;
 use crate::system::files;
@@ -102,13 +102,13 @@ impl SaslAccess {
     }
 
     /// Asks the table.
-    fn ask(&self, name: &AccountName) -> Result<Standing, Error> {
+    fn ask(&self, name: &AccountName) -> Result<AccountStatus, Error> {
         let postmap = &self.postfix.postmap;
         let args = ["-q", name.as_ref(), &self.table()];
         let out = run(postmap, &args, None, self.postfix.limit)?;
         if out.status.success() {
             let refuses = is_refusal(&first_line(&out.stdout));
-            return Ok(if refuses { Standing::Locked } else { Standing::Open });
+            return Ok(if refuses { AccountStatus::Locked } else { AccountStatus::Open });
         }
         // "Not found" and "failed" are both status 1; only a failure is told. A table that was never
         // made has no entries.
@@ -116,14 +116,14 @@ impl SaslAccess {
         let failed = ["fatal:", "error:", "panic:"].iter().any(|word| said.contains(word));
         let unmade = said.contains("No such file or directory");
         if out.status.code() == Some(1) && (!failed || unmade) {
-            return Ok(Standing::Open);
+            return Ok(AccountStatus::Open);
         }
         Err(Error::Failed { program: postmap.clone(), how: out.how() })
     }
 
     /// How an account stands. A table that cannot be asked is compiled anew, once: `postmap` writes it in
     /// place, and may have been killed meanwhile.
-    pub(super) fn standing(&self, name: &AccountName) -> Result<Standing, Error> {
+    pub(super) fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
         let asked = self.ask(name);
         let mended = || {
             files::trusted_place(&self.file, self.root).is_ok()
@@ -137,7 +137,7 @@ impl SaslAccess {
     }
 
     pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
-        if self.standing(name)? == Standing::Locked {
+        if self.status(name)? == AccountStatus::Locked {
             return Ok(());
         }
         let text = self.text()?;
@@ -151,19 +151,19 @@ impl SaslAccess {
                 files::replace_or_create(&self.file, &table::with_entry(&text, name), 0o644)?;
             }
         }
-        self.compile(name, Standing::Locked)
+        self.compile(name, AccountStatus::Locked)
     }
 
     pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
         let text = self.text()?;
         let kept = table::without_entry(&text, name);
-        if kept == text && self.standing(name)? == Standing::Open {
+        if kept == text && self.status(name)? == AccountStatus::Open {
             return Ok(());
         }
         if kept != text {
             files::replace(&self.file, &kept)?;
         }
-        self.compile(name, Standing::Open)
+        self.compile(name, AccountStatus::Open)
     }
 
     /// The table's source; one that is not there yet is empty.
@@ -178,9 +178,9 @@ impl SaslAccess {
     }
 
     /// Compiles the table, and asks it.
-    fn compile(&self, name: &AccountName, want: Standing) -> Result<(), Error> {
+    fn compile(&self, name: &AccountName, want: AccountStatus) -> Result<(), Error> {
         self.make()?;
-        settled(self.standing(name)?, want, name, || self.table())
+        settled(self.status(name)?, want, name, || self.table())
     }
 
     fn make(&self) -> Result<(), Error> {

@@ -33,15 +33,15 @@ fn a_lock_is_one_line_added_once() {
     let fakes = Fakes::new();
     let access = access(&fakes, POSTMAP);
     let alice = name("alice@example.org");
-    assert_eq!(access.standing(&alice).expect("no table"), Standing::Open);
+    assert_eq!(access.status(&alice).expect("no table"), AccountStatus::Open);
     access.lock(&alice).expect("it locks");
     access.lock(&alice).expect("it is locked already");
     let line = "alice@example.org REJECT account disabled: sending spam\n";
     assert_eq!(fakes.read("table"), line);
     let mode = std::fs::metadata(fakes.path("table")).expect("the table").mode();
     assert_eq!(mode & 0o7777, 0o644);
-    assert_eq!(access.standing(&alice).expect("it stands"), Standing::Locked);
-    assert_eq!(access.standing(&name("lice@example.org")).expect("it stands"), Standing::Open);
+    assert_eq!(access.status(&alice).expect("it stands"), AccountStatus::Locked);
+    assert_eq!(access.status(&name("lice@example.org")).expect("it stands"), AccountStatus::Open);
     access.unlock(&alice).expect("it unlocks");
     access.unlock(&alice).expect("it is open already");
     assert_eq!(fakes.read("table"), "");
@@ -83,7 +83,7 @@ fn case_is_folded_as_postfix_folds_it() {
     let access = access(&fakes, POSTMAP);
     access.lock(&name("Alice")).expect("it locks");
     for spelling in ["Alice", "alice", "ALICE"] {
-        assert_eq!(access.standing(&name(spelling)).expect("it stands"), Standing::Locked);
+        assert_eq!(access.status(&name(spelling)).expect("it stands"), AccountStatus::Locked);
         access.lock(&name(spelling)).expect("it is locked already");
     }
     assert_eq!(fakes.read("table"), "Alice REJECT account disabled: sending spam\n");
@@ -96,7 +96,7 @@ fn an_entry_of_a_run_that_was_killed_is_compiled() {
     let fakes = Fakes::new();
     let access = access(&fakes, POSTMAP);
     fakes.write("table", "alice REJECT account disabled: sending spam\n");
-    assert_eq!(access.standing(&name("alice")).expect("it stands"), Standing::Open);
+    assert_eq!(access.status(&name("alice")).expect("it stands"), AccountStatus::Open);
     access.lock(&name("alice")).expect("it locks");
     assert_eq!(fakes.read("table"), fakes.read("table.db"));
 }
@@ -112,7 +112,7 @@ fn a_table_of_which_postmap_wrote_a_part_is_compiled_anew() {
     let text = "alice REJECT account disabled: sending spam\nbob OK\n";
     fakes.write("table", text);
     fakes.write("table.db", "");
-    assert_eq!(access.standing(&name("alice")).expect("it stands"), Standing::Locked);
+    assert_eq!(access.status(&name("alice")).expect("it stands"), AccountStatus::Locked);
     fakes.write("table.db", "");
     access.lock(&name("carol")).expect("it locks");
     fakes.write("table.db", "");
@@ -121,7 +121,7 @@ fn a_table_of_which_postmap_wrote_a_part_is_compiled_anew() {
     // What cannot be mended is told as it is.
     std::fs::remove_file(fakes.path("table")).expect("it is ours");
     fakes.write("table.db", "");
-    assert_eq!(access.standing(&name("bob")).expect_err("broken").reason(), "postmap failed");
+    assert_eq!(access.status(&name("bob")).expect_err("broken").reason(), "postmap failed");
 }
 
 #[test]
@@ -129,18 +129,18 @@ fn a_login_that_is_refused_by_others_is_locked() {
     let fakes = Fakes::new();
     let access = access(&fakes, POSTMAP);
     for (action, want) in [
-        ("REJECT", Standing::Locked),
-        ("reject go away", Standing::Locked),
-        ("550 5.7.1 no", Standing::Locked),
-        ("450 later", Standing::Locked),
-        ("DEFER", Standing::Locked),
-        ("OK", Standing::Open),
-        ("5500", Standing::Open),
-        ("DUNNO", Standing::Open),
-        ("HOLD", Standing::Open),
+        ("REJECT", AccountStatus::Locked),
+        ("reject go away", AccountStatus::Locked),
+        ("550 5.7.1 no", AccountStatus::Locked),
+        ("450 later", AccountStatus::Locked),
+        ("DEFER", AccountStatus::Locked),
+        ("OK", AccountStatus::Open),
+        ("5500", AccountStatus::Open),
+        ("DUNNO", AccountStatus::Open),
+        ("HOLD", AccountStatus::Open),
     ] {
         fakes.write("table.db", format!("alice {action}\n"));
-        assert_eq!(access.standing(&name("alice")).expect("it stands"), want, "{action}");
+        assert_eq!(access.status(&name("alice")).expect("it stands"), want, "{action}");
     }
 }
 

@@ -3,7 +3,7 @@
 //! Takes and gives whole texts as bytes (shadow(5)); lines that are not the account's stay byte for
 //! byte. An account with several entries is locked when all of them are.
 
-use super::Standing;
+use super::AccountStatus;
 
 /// Marks that no password matches: usermod(8) and passwd(1) write `!`, we write `*`.
 const MARKS: &[u8] = b"!*";
@@ -26,15 +26,15 @@ fn password<'a>(line: &'a [u8], name: &str) -> Option<(usize, &'a [u8])> {
 }
 
 /// How an account stands.
-pub fn standing(text: &[u8], name: &str) -> Standing {
-    let mut standing = Standing::Missing;
+pub fn status(text: &[u8], name: &str) -> AccountStatus {
+    let mut status = AccountStatus::Missing;
     for (_, password) in lines(text).filter_map(|line| password(line, name)) {
         if !is_locked(password) {
-            return Standing::Open;
+            return AccountStatus::Open;
         }
-        standing = Standing::Locked;
+        status = AccountStatus::Locked;
     }
-    standing
+    status
 }
 
 /// The text with `*` before the account's password, where it is not locked yet; `None` where nothing is
@@ -80,19 +80,19 @@ mod tests {
     #[test]
     fn an_entry_is_locked_when_no_password_matches() {
         for (text, want) in [
-            (&b"alice:$y$x:1::::::\n"[..], Standing::Open),
-            (b"alice:*$y$x:1::::::\n", Standing::Locked),
-            (b"alice:!$y$x:1::::::", Standing::Locked),
-            (b"alice:!\n", Standing::Locked),
-            (b"alice:*", Standing::Locked),
-            (b"alice::1:\n", Standing::Open),
-            (b"alice:", Standing::Open),
-            (b"alice\n#alice:x\n alice:x\nxalice:x\nalice2:x\nALICE:x\n", Standing::Missing),
-            (b"", Standing::Missing),
-            (b"alice:*a:\nalice:b:\n", Standing::Open),
-            (b"alice:*a:\nalice:!b:\n", Standing::Locked),
+            (&b"alice:$y$x:1::::::\n"[..], AccountStatus::Open),
+            (b"alice:*$y$x:1::::::\n", AccountStatus::Locked),
+            (b"alice:!$y$x:1::::::", AccountStatus::Locked),
+            (b"alice:!\n", AccountStatus::Locked),
+            (b"alice:*", AccountStatus::Locked),
+            (b"alice::1:\n", AccountStatus::Open),
+            (b"alice:", AccountStatus::Open),
+            (b"alice\n#alice:x\n alice:x\nxalice:x\nalice2:x\nALICE:x\n", AccountStatus::Missing),
+            (b"", AccountStatus::Missing),
+            (b"alice:*a:\nalice:b:\n", AccountStatus::Open),
+            (b"alice:*a:\nalice:!b:\n", AccountStatus::Locked),
         ] {
-            assert_eq!(standing(text, "alice"), want, "{}", String::from_utf8_lossy(text));
+            assert_eq!(status(text, "alice"), want, "{}", String::from_utf8_lossy(text));
         }
     }
 
@@ -122,15 +122,15 @@ mod tests {
         fn locking_changes_nothing_but_the_mark(text in "([a-c]{0,2}:?[!*x]{0,2}:?[01]?\n?){0,9}") {
             let text = text.as_bytes();
             for name in ["a", "b"] {
-                let before = standing(text, name);
+                let before = status(text, name);
                 match locked(text, name) {
                     Some(now) => {
-                        prop_assert_eq!(before, Standing::Open);
-                        prop_assert_eq!(standing(&now, name), Standing::Locked);
-                        prop_assert_eq!(standing(&now, "c"), standing(text, "c"));
+                        prop_assert_eq!(before, AccountStatus::Open);
+                        prop_assert_eq!(status(&now, name), AccountStatus::Locked);
+                        prop_assert_eq!(status(&now, "c"), status(text, "c"));
                         prop_assert!(now.len() > text.len());
                     }
-                    None => prop_assert_ne!(before, Standing::Open),
+                    None => prop_assert_ne!(before, AccountStatus::Open),
                 }
             }
         }

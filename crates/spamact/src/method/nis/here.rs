@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 
-use super::super::{Standing, local, shadow};
+use super::super::{AccountStatus, local, shadow};
 use super::{Action, Nis};
 use crate::account::{AccountName, Refusal, Uids, entries};
 use crate::error::Error;
@@ -32,10 +32,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 const TICK: Duration = Duration::from_millis(20);
 
 /// Does something to an account; gives how it stands at the end.
-pub(super) fn act(nis: &Nis, action: Action, name: &AccountName) -> Result<Standing, Error> {
+pub(super) fn act(nis: &Nis, action: Action, name: &AccountName) -> Result<AccountStatus, Error> {
     let shadow = nis.files.join("shadow");
-    let before = local::standing(&shadow, name)?;
-    if before == Standing::Missing {
+    let before = local::status(&shadow, name)?;
+    if before == AccountStatus::Missing {
         return Ok(before);
     }
     if action != Action::Unlock {
@@ -46,7 +46,7 @@ pub(super) fn act(nis: &Nis, action: Action, name: &AccountName) -> Result<Stand
     }
     edit(nis, &shadow, action, name)?;
     make(nis)?;
-    local::standing(&shadow, name)
+    local::status(&shadow, name)
 }
 
 /// Refuses whoever is not known to be one of people.

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 
-use super::{Standing, in_pattern, settled, shown, typed};
+use super::{AccountStatus, in_pattern, settled, shown, typed};
 use crate::account::{AccountName, Refusal, is_nis_name};
 use crate::error::Error;
 
@@ -151,19 +151,19 @@ impl Nis {
         format!("{}:{}", Self::KIND, self.master.text)
     }
 
-    pub(super) fn standing(&self, name: &AccountName) -> Result<Standing, Error> {
+    pub(super) fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
         self.act(Action::Status, name)
     }
 
     pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
-        self.bring(Action::Lock, name, Standing::Locked)
+        self.bring(Action::Lock, name, AccountStatus::Locked)
     }
 
     pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
-        self.bring(Action::Unlock, name, Standing::Open)
+        self.bring(Action::Unlock, name, AccountStatus::Open)
     }
 
-    fn bring(&self, action: Action, name: &AccountName, want: Standing) -> Result<(), Error> {
+    fn bring(&self, action: Action, name: &AccountName, want: AccountStatus) -> Result<(), Error> {
         settled(self.act(action, name)?, want, name, || {
             format!("{} of {}", self.files.join("shadow").display(), self.master.text)
         })
@@ -175,7 +175,7 @@ impl Nis {
     }
 
     /// Does something to an account; gives how it stands at the end.
-    fn act(&self, action: Action, name: &AccountName) -> Result<Standing, Error> {
+    fn act(&self, action: Action, name: &AccountName) -> Result<AccountStatus, Error> {
         if !is_nis_name(name) {
             return Err(Error::Unfit { name: name.clone(), refusal: Refusal::NotAName });
         }

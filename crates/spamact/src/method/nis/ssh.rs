@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-use super::super::Standing;
+use super::super::AccountStatus;
 use super::{Action, Nis};
 use crate::account::{AccountName, Refusal};
 use crate::error::Error;
@@ -91,9 +91,9 @@ impl Connection {
         nis: &Nis,
         action: Action,
         name: &AccountName,
-    ) -> Result<Standing, Error> {
+    ) -> Result<AccountStatus, Error> {
         let answer = self.ask(nis, arguments(nis, action.word(), name.as_ref()))?;
-        standing(nis, name, &answer)
+        status(nis, name, &answer)
     }
 
     /// Makes the maps.
@@ -158,12 +158,16 @@ pub(super) fn arguments(nis: &Nis, action: &str, name: &str) -> Vec<String> {
 }
 
 /// How an account stands, by the program's word.
-pub(super) fn standing(nis: &Nis, name: &AccountName, answer: &Answer) -> Result<Standing, Error> {
+pub(super) fn status(
+    nis: &Nis,
+    name: &AccountName,
+    answer: &Answer,
+) -> Result<AccountStatus, Error> {
     let unfit = |refusal| Err(Error::Unfit { name: name.clone(), refusal });
     match word(nis, answer)? {
-        "open" => Ok(Standing::Open),
-        "locked" => Ok(Standing::Locked),
-        "missing" => Ok(Standing::Missing),
+        "open" => Ok(AccountStatus::Open),
+        "locked" => Ok(AccountStatus::Locked),
+        "missing" => Ok(AccountStatus::Missing),
         "system" => unfit(Refusal::System),
         "unknown" => unfit(Refusal::Unknown),
         word => refusal(nis, word, answer),

@@ -1,7 +1,7 @@
 //! Every test of editing runs twice: directly, and by the program that is sent to another master.
 
 use super::super::testing::{Fakes, name};
-use super::ssh::{Answer, PROGRAM, arguments, made, standing};
+use super::ssh::{Answer, PROGRAM, arguments, made, status};
 use super::*;
 use crate::system::process::{Outcome, run};
 use std::fs;
@@ -32,7 +32,7 @@ fn nis(fakes: &Fakes) -> Nis {
 }
 
 /// A way to the same end: editing directly, or by the program.
-type Act = fn(&Nis, Action, &AccountName) -> Result<Standing, Error>;
+type Act = fn(&Nis, Action, &AccountName) -> Result<AccountStatus, Error>;
 
 const WAYS: [(&str, Act); 2] = [("direct", here::act), ("program", program)];
 
@@ -43,8 +43,8 @@ fn perl(nis: &Nis, action: &str, name: &str) -> Answer {
     Answer { status, stdout, stderr }
 }
 
-fn program(nis: &Nis, action: Action, name: &AccountName) -> Result<Standing, Error> {
-    standing(nis, name, &perl(nis, action.word(), name.as_ref()))
+fn program(nis: &Nis, action: Action, name: &AccountName) -> Result<AccountStatus, Error> {
+    status(nis, name, &perl(nis, action.word(), name.as_ref()))
 }
 
 fn locked(text: &str) -> String {
@@ -58,15 +58,15 @@ fn a_lock_is_one_mark_and_the_maps_are_made() {
         let nis = nis(&fakes);
         for who in ["alice", "a.c", "_x-"] {
             let account = name(who);
-            assert_eq!(act(&nis, Action::Status, &account).expect(way), Standing::Open);
+            assert_eq!(act(&nis, Action::Status, &account).expect(way), AccountStatus::Open);
             for _ in 0..2 {
-                assert_eq!(act(&nis, Action::Lock, &account).expect(way), Standing::Locked);
+                assert_eq!(act(&nis, Action::Lock, &account).expect(way), AccountStatus::Locked);
                 assert_eq!(fakes.read("files/shadow"), locked(who), "{way}");
                 assert_eq!(fakes.read("maps/map"), locked(who), "{way}");
             }
-            assert_eq!(act(&nis, Action::Status, &account).expect(way), Standing::Locked);
+            assert_eq!(act(&nis, Action::Status, &account).expect(way), AccountStatus::Locked);
             for _ in 0..2 {
-                assert_eq!(act(&nis, Action::Unlock, &account).expect(way), Standing::Open);
+                assert_eq!(act(&nis, Action::Unlock, &account).expect(way), AccountStatus::Open);
                 assert_eq!(fakes.read("maps/map"), SHADOW, "{way}");
             }
         }
@@ -82,18 +82,18 @@ fn who_is_locked_already_is_left_as_it_is() {
         let fakes = Fakes::new();
         let nis = nis(&fakes);
         for who in ["bob", "off"] {
-            assert_eq!(act(&nis, Action::Status, &name(who)).expect(way), Standing::Locked);
-            assert_eq!(act(&nis, Action::Lock, &name(who)).expect(way), Standing::Locked);
+            assert_eq!(act(&nis, Action::Status, &name(who)).expect(way), AccountStatus::Locked);
+            assert_eq!(act(&nis, Action::Lock, &name(who)).expect(way), AccountStatus::Locked);
         }
         assert_eq!(fakes.read("files/shadow"), SHADOW, "{way}");
         // A lock of others is not undone, nor one of ours that would leave no password.
-        assert_eq!(act(&nis, Action::Unlock, &name("off")).expect(way), Standing::Locked);
-        assert_eq!(act(&nis, Action::Lock, &name("empty")).expect(way), Standing::Locked);
-        assert_eq!(act(&nis, Action::Unlock, &name("empty")).expect(way), Standing::Locked);
+        assert_eq!(act(&nis, Action::Unlock, &name("off")).expect(way), AccountStatus::Locked);
+        assert_eq!(act(&nis, Action::Lock, &name("empty")).expect(way), AccountStatus::Locked);
+        assert_eq!(act(&nis, Action::Unlock, &name("empty")).expect(way), AccountStatus::Locked);
         assert_eq!(fakes.read("files/shadow"), locked("empty"), "{way}");
         // Both entries of a name are locked.
-        assert_eq!(act(&nis, Action::Status, &name("twice")).expect(way), Standing::Open);
-        assert_eq!(act(&nis, Action::Lock, &name("twice")).expect(way), Standing::Locked);
+        assert_eq!(act(&nis, Action::Status, &name("twice")).expect(way), AccountStatus::Open);
+        assert_eq!(act(&nis, Action::Lock, &name("twice")).expect(way), AccountStatus::Locked);
         assert!(fakes.read("files/shadow").contains("\ntwice:*$6:\ntwice:*$7:\n"), "{way}");
     }
 }
@@ -121,7 +121,7 @@ fn who_must_not_be_locked_is_refused_before_anything_is_run() {
         }
         for who in ["nobody-here", "ali", "alice2"] {
             for action in [Action::Status, Action::Lock, Action::Unlock] {
-                assert_eq!(act(&nis, action, &name(who)).expect(way), Standing::Missing);
+                assert_eq!(act(&nis, action, &name(who)).expect(way), AccountStatus::Missing);
             }
         }
         fs::remove_file(fakes.path("files/passwd")).expect("it goes");
@@ -131,7 +131,7 @@ fn who_must_not_be_locked_is_refused_before_anything_is_run() {
         assert_eq!(fakes.read("files/shadow"), SHADOW, "{way}");
         // To undo is always possible.
         fakes.write("files/shadow", locked("alice"));
-        assert_eq!(act(&nis, Action::Unlock, &name("alice")).expect(way), Standing::Open);
+        assert_eq!(act(&nis, Action::Unlock, &name("alice")).expect(way), AccountStatus::Open);
     }
 }
 
@@ -371,7 +371,7 @@ fn an_answer_that_is_not_understood_is_a_failure() {
     let fakes = Fakes::new();
     let nis = nis(&fakes);
     let alice = name("alice");
-    let status = |code: &str| {
+    let exit = |code: &str| {
         Command::new("/bin/sh").args(["-c", &format!("exit {code}")]).status().expect("sh runs")
     };
     for (stdout, code) in [
@@ -384,13 +384,12 @@ fn an_answer_that_is_not_understood_is_a_failure() {
         ("made\n", "0"),
         ("\u{1b}[2J\n", "0"),
     ] {
-        let answer =
-            Answer { status: status(code), stdout: stdout.into(), stderr: b"why\nx".into() };
-        let error = standing(&nis, &alice, &answer).expect_err("it is not understood");
+        let answer = Answer { status: exit(code), stdout: stdout.into(), stderr: b"why\nx".into() };
+        let error = status(&nis, &alice, &answer).expect_err("it is not understood");
         assert_eq!(error.reason(), "perl failed", "{stdout:?}");
         assert!(!error.to_string().contains('\u{1b}'));
     }
-    let answer = Answer { status: status("0"), stdout: b"made\n".into(), stderr: Vec::new() };
+    let answer = Answer { status: exit("0"), stdout: b"made\n".into(), stderr: Vec::new() };
     made(&nis, &answer).expect("it is understood");
 }
 
