@@ -235,7 +235,7 @@ fn what_cannot_be_unpacked_or_waited_for_is_told() {
     assert!(made.expect("mkfifo runs").success());
     let run = check(&[&log]);
     assert_eq!((run.status, counts(&run)), (Some(1), vec!["bob 1".to_owned()]));
-    assert!(run.err.contains("mail.log.1: refused: it is not a plain file"), "{}", run.err);
+    assert!(run.err.contains("mail.log.1: refused: not a regular file"), "{}", run.err);
 }
 
 #[test]

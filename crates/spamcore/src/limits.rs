@@ -89,15 +89,15 @@ pub fn read_file(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
         return Ok(Vec::new());
     }
     if !kind.is_file() {
-        return Err(refused("it is not a plain file"));
+        return Err(refused("not a regular file"));
     }
     let file = File::open(path).map_err(read)?;
     let about = file.metadata().map_err(read)?;
     if !about.is_file() {
-        return Err(refused("it is not a plain file"));
+        return Err(refused("not a regular file"));
     }
     if root && (about.uid() != 0 || about.mode() & 0o022 != 0) {
-        return Err(refused("others than root can write it"));
+        return Err(refused("writable by users other than root"));
     }
     let mut text = Vec::new();
     file.take(LONGEST + 1).read_to_end(&mut text).map_err(read)?;
@@ -142,9 +142,9 @@ mod tests {
         for (size, mode, root, want) in [
             (0, 0o600, false, Ok(0)),
             (7, 0o666, false, Ok(7)),
-            (7, 0o644, true, if ours { Ok(7) } else { Err("others than root") }),
-            (7, 0o664, true, Err("others than root")),
-            (7, 0o646, true, Err("others than root")),
+            (7, 0o644, true, if ours { Ok(7) } else { Err("users other than root") }),
+            (7, 0o664, true, Err("users other than root")),
+            (7, 0o646, true, Err("users other than root")),
             (LONGEST, 0o600, false, Ok(LONGEST)),
             (LONGEST + 1, 0o600, false, Err("16 MiB")),
         ] {

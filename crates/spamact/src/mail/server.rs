@@ -115,12 +115,12 @@ impl Login {
         let refused = |why| Error::Refused { what: path.display().to_string(), why };
         // A FIFO would be waited for: look before opening, and again at what was opened.
         if !std::fs::metadata(path).map_err(read)?.is_file() {
-            return Err(refused("it is not a plain file"));
+            return Err(refused("not a regular file"));
         }
         let file = File::open(path).map_err(read)?;
         let about = file.metadata().map_err(read)?;
         if !about.is_file() {
-            return Err(refused("it is not a plain file"));
+            return Err(refused("not a regular file"));
         }
         if about.mode() & 0o077 != 0 {
             return Err(refused("others can read it: its mode must be 0600"));

@@ -108,7 +108,7 @@ enum Bad {
 fn read(path: &Path) -> Result<Option<Vec<u8>>, Bad> {
     // A link or a device is not opened at all.
     match fs::symlink_metadata(path) {
-        Ok(about) if !about.is_file() => return Err(Bad::Kind("it is not a plain file")),
+        Ok(about) if !about.is_file() => return Err(Bad::Kind("not a regular file")),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Bad::Io(error)),

@@ -104,7 +104,7 @@ fn write_beside(path: &Path, contents: &[u8], old: Option<&Metadata>, mode: u32)
     file.sync_all()
 }
 
-/// Whether a program or file may be used: an absolute path to a plain file. Where root asks, it and its
+/// Whether a program or file may be used: an absolute path to a regular file. Where root asks, it and its
 /// directory belong to root and nobody else can write them, nor put another in their place: the directories
 /// above belong to root too, and are nobody else's to write, or sticky. A symbolic link must be so at
 /// both ends.
@@ -133,7 +133,7 @@ fn trusted_by(path: &Path, owner: Option<u32>) -> Result<(), Error> {
         return Err(not_plain(path));
     }
     if owner.is_some_and(|owner| !owned(&about, owner) || about.mode() & SHARED != 0) {
-        return Err(refused(path, "others than root can write it"));
+        return Err(refused(path, "writable by users other than root"));
     }
     dirs(path, owner)?;
     dirs(&fs::canonicalize(path).map_err(read)?, owner)
@@ -151,7 +151,7 @@ fn dirs(path: &Path, owner: Option<u32>) -> Result<(), Error> {
         let about = fs::metadata(dir).map_err(read)?;
         let sticky = above > 0 && about.mode() & STICKY != 0;
         if !owned(&about, owner) || (about.mode() & SHARED != 0 && !sticky) {
-            return Err(refused(path, "others than root can write its directory"));
+            return Err(refused(path, "its directory is writable by users other than root"));
         }
     }
     Ok(())
@@ -165,7 +165,7 @@ pub fn read(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
     // It asks the owner once more, of the file that it opened.
     limits::read_file(path, root).map_err(|error| match error {
         spamcore::error::Error::Read { path, source } => Error::Read { path, source },
-        _ => refused(path, "others than root can write it, or it is not a plain file"),
+        _ => refused(path, "writable by users other than root, or not a regular file"),
     })
 }
 
@@ -198,13 +198,13 @@ pub(crate) fn check_dir(path: &Path, root: bool) -> Result<bool, Error> {
         return Err(refused(path, "it does not belong to root"));
     }
     if root && about.mode() & SHARED != 0 {
-        return Err(refused(path, "others than root can write it"));
+        return Err(refused(path, "writable by users other than root"));
     }
     Ok(true)
 }
 
 fn not_plain(path: &Path) -> Error {
-    refused(path, "it is not a plain file")
+    refused(path, "not a regular file")
 }
 
 fn refused(path: &Path, why: &'static str) -> Error {

@@ -100,7 +100,7 @@ impl Log {
     /// The log at `path` with its rotated logs, as far as a period reaches that began at `start`.
     ///
     /// A path that is compressed or named like a rotated log has no rotated logs. With `plain_only`, anything but
-    /// a plain file is refused instead of waited for. `wall` is the time on this host's clock.
+    /// a regular file is refused instead of waited for. `wall` is the time on this host's clock.
     pub fn open(
         path: &Path,
         start: i64,
@@ -117,7 +117,7 @@ impl Log {
             about => about.map_err(read)?,
         };
         if plain_only && !about.is_file() {
-            return Err(Error::Refused { path: path.to_owned(), why: "it is not a plain file" });
+            return Err(Error::Refused { path: path.to_owned(), why: "not a regular file" });
         }
         if about.is_dir() {
             return Err(read(io::ErrorKind::IsADirectory.into()));
@@ -146,7 +146,7 @@ impl LogFile {
         let file = File::open(path).map_err(read)?;
         let about = file.metadata().map_err(read)?;
         if !about.is_file() {
-            return Err(Error::Refused { path: path.to_owned(), why: "it is not a plain file" });
+            return Err(Error::Refused { path: path.to_owned(), why: "not a regular file" });
         }
         let to = about.len();
         let mut head = vec![0; HEAD];

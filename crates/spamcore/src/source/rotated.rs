@@ -165,10 +165,10 @@ impl Attempt {
         let start = start - NEAR;
         let mut known: HashSet<_> = self.files.iter().map(|(_, about)| identity(about)).collect();
         for name in self.names.clone() {
-            // Only plain files are opened: opening a FIFO would wait for its writer.
+            // Only regular files are opened: opening a FIFO would wait for its writer.
             match std::fs::metadata(&name) {
                 Ok(about) if !about.is_file() => {
-                    let why = "it is not a plain file";
+                    let why = "not a regular file";
                     self.problems.push(Error::Refused { path: name, why });
                     continue;
                 }

@@ -75,7 +75,7 @@ sub edit {
     my $held = hold();
     my $shadow = Cwd::realpath("$files/shadow");
     my @old = stat($shadow) or die "$shadow: $!\n";
-    -f $shadow or die "$shadow: not a plain file\n";
+    -f $shadow or die "$shadow: not a regular file\n";
     my $text = text($shadow);
     my $changed = $action eq 'lock'
         ? $text =~ s/^(\Q$name\E:)(?![!*])/$1*/mg
