@@ -1,7 +1,4 @@
-//! `postfix-spam-check -d`, the whole program, on a host of the test's own: the real passwd(1), a copy of
-//! `/etc` with a few accounts more, an empty `/var/lib`, a `/dev/log` that is read, no network, and a
-//! `sendmail` that keeps what it gets. All of it lies in a mount and network namespace, in which each test
-//! runs itself once more. That takes root; where it cannot be had, the test says so and nothing is tried.
+//! `postfix-spam-check -d`, the whole program, on a host of the test's own ([`host`]). It takes root.
 
 mod died;
 mod disturbed;
@@ -375,11 +372,6 @@ fn whoever_reads_the_report_the_lock_is_made() {
 #[test]
 fn virtual_mailboxes_are_locked_in_a_table() {
     on_a_host("virtual_mailboxes_are_locked_in_a_table", |host| {
-        for (path, text) in [("/usr/sbin/postmap", POSTMAP), ("/usr/sbin/postconf", POSTCONF)] {
-            if !Path::new(path).exists() {
-                Host::script(path, text);
-            }
-        }
         fs::create_dir_all("/etc/postfix").expect("/etc is ours");
         let table = "/etc/postfix/sasl_access";
         fs::write(table, "bob OK\n").expect("/etc is ours");

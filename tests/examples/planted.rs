@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::Value;
+use testkit::Random;
 use tests::planted::{Counts, Log, PLACES, VICTIMS, stamps, text, whole};
-use tests::random::Random;
 use tests::{Directory, Run, run};
 
 /// One line of so many is honest.

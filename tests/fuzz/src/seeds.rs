@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use testkit::Random;
 use tests::planted::{Log, PLACES, stamps, text, whole};
-use tests::random::Random;
 
 /// Pieces of the grammars beside those that strangers plant.
 pub(crate) const WORDS: &[&[u8]] = &[
