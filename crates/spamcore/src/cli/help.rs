@@ -14,7 +14,7 @@ const ALL: [&str; 4] =
     ["postfix-spam-check", "exim-spam-check", "php-spam-check", "php-legacy-spam-check"];
 
 /// When this version was made; the man pages are dated with it.
-pub(super) const RELEASED: &str = "2026-11-24";
+const RELEASED: &str = "2026-11-24";
 
 const STATUSES: [(&str, &str, &str); 4] = [
     ("0", "it ran, whatever it found", "it ran and nothing is reported"),

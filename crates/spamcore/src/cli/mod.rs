@@ -7,8 +7,6 @@
 //! and `-p 1hour`, options after arguments, `--` that ends them.
 
 mod help;
-#[cfg(any(test, feature = "in-step"))]
-pub mod in_step;
 pub mod options;
 
 use std::ffi::{OsStr, OsString};
