@@ -1,11 +1,11 @@
 //! What the options of acting ask for, handed to `spamact`: who is looked at once more, in what way
 //! accounts are locked, where notices go.
 
-use spamact::account::{AccountName, Place, Realms};
+use spamact::account::{AccountName, Realms};
 use spamact::act::undo::{Undo, is_open, list};
 use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted};
 use spamact::mail::{Address, Login, Mailer, Route, Server};
-use spamact::method::{Command, Local, Master, Nis, Postfix, SaslAccess, Way};
+use spamact::method::{Command, Local, LockMethod, Master, Nis, Postfix, SaslAccess, Table};
 use spamact::state::{Counts, Lock, State};
 use spamact::system::run_lock::WAIT;
 use spamact::system::site::{Site, local, local_now};
@@ -82,7 +82,7 @@ impl Acting {
             Command::new(command, undo, false).map_err(|error| of("--disable-command", &error))?;
         }
         if let Some(table) = &self.sasl_access {
-            SaslAccess::check(table).map_err(|error| of("--sasl-access", &error))?;
+            Table::parse(table).map_err(|error| of("--sasl-access", &error))?;
         }
         if self.dry_run && (self.list || self.enable.is_some()) {
             return Err(
@@ -103,29 +103,21 @@ impl Acting {
         self.enable.is_some() || (judged && !self.dry_run && self.nis_master.is_some())
     }
 
-    fn place(&self) -> Place {
-        match (&self.nis_master, &self.sasl_access, &self.command) {
-            (Some(_), _, _) => Place::Nis,
-            (_, Some(_), _) => Place::Table,
-            (_, _, Some(_)) => Place::Command,
-            _ => Place::Local,
-        }
-    }
-
-    /// The way of locking. Its paths are looked at, and `postconf` may be run.
-    fn way(&self, site: &Site) -> Result<Way, spamact::Error> {
+    /// The lock method, not prepared yet.
+    fn method(&self, site: &Site) -> Result<Box<dyn LockMethod>, spamact::Error> {
         if let Some(master) = &self.nis_master {
             let master = Master::parse(master, &site.names_and_addresses())?;
-            return Ok(Way::Nis(Nis::new(master)));
+            return Ok(Box::new(Nis::new(master)));
         }
         if let Some(table) = &self.sasl_access {
-            return SaslAccess::new(table, site.root, Postfix::default()).map(Way::SaslAccess);
+            let table = Table::parse(table)?;
+            return Ok(Box::new(SaslAccess::new(table, site.root, Postfix::default())));
         }
         if let Some(command) = &self.command {
             let undo = self.undo_command.as_deref();
-            return Command::new(command, undo, site.root).map(Way::Command);
+            return Ok(Box::new(Command::new(command, undo, site.root)?));
         }
-        Ok(Way::Local(Local::default()))
+        Ok(Box::new(Local::default()))
     }
 
     fn mailer(&self, site: &Site) -> Result<Mailer, spamact::Error> {
@@ -170,8 +162,11 @@ impl Acting {
             messages.push(Message { text: chain(error), weight: Weight::Failure });
             suspects.iter().map(|_| Action::NotDisabled(error.reason())).collect()
         };
-        let parts = || Ok((site.rules(Realms::new(self.realms.clone()))?, self.address(site)?));
-        let (rules, to) = match parts() {
+        let parts = || {
+            let rules = site.rules(Realms::new(self.realms.clone()))?;
+            Ok((rules, self.address(site)?, self.method(site)?))
+        };
+        let (rules, to, mut method) = match parts() {
             Ok(parts) => parts,
             Err(error) => return refuse(&error),
         };
@@ -180,8 +175,6 @@ impl Acting {
         let (now, clock): (i64, &dyn Fn() -> OffsetDateTime) = (now.min(again.window.now), &clock);
         let actor = Actor {
             rules,
-            place: self.place(),
-            local: Local::default(),
             verify_journal: self.verify_journal,
             max_locks: usize::try_from(self.max_locks.unwrap_or(MAX_LOCKS)).unwrap_or(usize::MAX),
             dir: site.state.clone(),
@@ -198,12 +191,12 @@ impl Acting {
         let mut told = Vec::new();
         let mut look = |lines, wanted: &[Wanted]| look(again, now, lines, wanted, &mut told);
         let actions = if self.dry_run {
-            actor.dry_run(suspects, &mut look, messages)
+            actor.dry_run(&*method, suspects, &mut look, messages)
         } else {
-            match self.way(site) {
-                Ok(way) => actor.act(&way, suspects, &mut look, messages),
-                Err(error) => return refuse(&error),
+            if let Err(error) = method.prepare() {
+                return refuse(&error);
             }
+            actor.act(&*method, suspects, &mut look, messages)
         };
         // What the first reading said already is not said again.
         messages.extend(told.into_iter().filter(|m| !messages.contains(m)).collect::<Vec<_>>());
@@ -245,8 +238,9 @@ impl Acting {
         let undone = AccountName::check(account.as_bytes())
             .map_err(|refusal| refusal.to_string())
             .and_then(|name| {
-                let way = self.way(site).map_err(|error| chain(&error))?;
-                undo.enable(&name, &way).map_err(|error| chain(&error))
+                let mut method = self.method(site).map_err(|error| chain(&error))?;
+                method.prepare().map_err(|error| chain(&error))?;
+                undo.enable(&name, &*method).map_err(|error| chain(&error))
             });
         let shown = report::shown(account.as_bytes());
         match undone {

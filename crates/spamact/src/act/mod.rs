@@ -1,6 +1,6 @@
 //! Acting on accounts that look stolen.
 //!
-//! Takes senders that are beyond the limits of `--disable-account` ([`Suspect`]), a way of locking and a
+//! Takes senders that are beyond the limits of `--disable-account` ([`Suspect`]), a lock method and a
 //! way to look at their lines once more; gives what was done to each, and what is to be told. The steps:
 //!
 //! 1. The [rules](crate::account::Rules) say whether a sender is an account that may be locked.
@@ -28,10 +28,10 @@ use spamcore::error::chain;
 use spamcore::verdict::Action;
 use time::OffsetDateTime;
 
-use crate::account::{AccountName, Place, Refusal, Rules};
+use crate::account::{AccountName, NameRule, Refusal, Rules};
 use crate::error::Error;
 use crate::mail::{Address, Mailer};
-use crate::method::{AccountStatus, Local, Way};
+use crate::method::{AccountStatus, LockMethod};
 use crate::state::{Counts, State};
 use crate::system::run_lock::Once;
 use crate::system::syslog::Audit;
@@ -84,10 +84,6 @@ pub type Look<'a> = &'a mut dyn FnMut(Lines, &[Wanted]) -> Option<Vec<Evidence>>
 pub struct Actor<'a> {
     /// Who can be locked.
     pub rules: Rules,
-    /// Where accounts are locked.
-    pub place: Place,
-    /// The local accounts, for a dry run.
-    pub local: Local,
     /// Whether the journal must confirm what the log says.
     pub verify_journal: bool,
     /// How many accounts are locked in a run at most; in 24 hours, four times that.
@@ -160,11 +156,12 @@ impl Actor<'_> {
     /// Acts on the suspects, sends what waits to be sent, and says what was done to each.
     pub fn act(
         &self,
-        way: &Way,
+        method: &dyn LockMethod,
         suspects: &[Suspect],
         look: Look<'_>,
         messages: &mut Vec<Message>,
     ) -> Vec<Action> {
+        let names = method.names();
         // Without anything to do, nothing is written: not even the file that runs wait for.
         let idle = State::load(&self.dir, self.root, self.now());
         if suspects.is_empty() && idle.is_ok_and(|(state, told)| told.is_none() && state.is_done())
@@ -178,19 +175,19 @@ impl Actor<'_> {
                 messages.push(failure(chain(&error)));
                 None
             }
-            Err(error) => return self.refuse_all(suspects, &error, messages),
+            Err(error) => return self.refuse_all(names, suspects, &error, messages),
         };
         let state = match State::load(&self.dir, self.root, self.now()) {
             Ok((state, damaged)) => {
                 messages.extend(damaged.map(failure));
                 state
             }
-            Err(error) => return self.refuse_all(suspects, &error, messages),
+            Err(error) => return self.refuse_all(names, suspects, &error, messages),
         };
-        self.tell_refusals(suspects, messages);
-        let mut run = Run::new(self, way, state, messages);
+        self.tell_refusals(names, suspects, messages);
+        let mut run = Run::new(self, method, state, messages);
         run.finish_what_was_begun();
-        let (cases, mut actions) = self.cases(suspects, &run.state, look);
+        let (cases, mut actions) = self.cases(names, suspects, &run.state, look);
         let left_out = actions.iter().flatten().filter(|action| **action == left_out()).count();
         if left_out > 0 {
             run.fail(format!("{left_out} accounts: not disabled: {LEFT_OUT}"));
@@ -206,30 +203,31 @@ impl Actor<'_> {
         given(actions)
     }
 
-    /// Says what would be done to the suspects. Only what a file of this host says is asked: an account on
-    /// another host, in a table or behind a command counts as locked where the state says so.
+    /// Says what would be done to the suspects. The method is not [prepared](LockMethod::prepare), only asked
+    /// what a file of this host shows: an account on another host, in a table or behind a command counts as
+    /// locked where the state says so.
     pub fn dry_run(
         &self,
+        method: &dyn LockMethod,
         suspects: &[Suspect],
         look: Look<'_>,
         messages: &mut Vec<Message>,
     ) -> Vec<Action> {
+        let names = method.names();
         let state = match State::load(&self.dir, self.root, self.now()) {
             Ok((state, _)) => state,
             // Only root can read it, and a dry run is everybody's.
             Err(Error::Read { .. }) if !self.root => State::default(),
-            Err(error) => return self.refuse_all(suspects, &error, messages),
+            Err(error) => return self.refuse_all(names, suspects, &error, messages),
         };
-        let (cases, mut actions) = self.cases(suspects, &state, look);
+        let (cases, mut actions) = self.cases(names, suspects, &state, look);
         let (mut locks, today) = (HashSet::new(), state.recent_locks(self.now()));
         for case in &cases {
-            let status = match self.place {
-                Place::Local => Way::Local(self.local.clone()).status(&case.account).ok(),
-                _ => case.remembered.then_some(AccountStatus::Locked),
-            };
-            let action = match case.judge(status.unwrap_or(AccountStatus::Open)) {
+            let status = method.peek(&case.account).unwrap_or(AccountStatus::Open);
+            let status = status.or_remembered(case.remembered);
+            let action = match case.judge(status) {
                 _ if locks.contains(&case.account) => Action::AlreadyDisabled,
-                _ if status == Some(AccountStatus::Missing) => {
+                _ if status == AccountStatus::Missing => {
                     Action::NotDisabled(Refusal::NoAccount.to_string())
                 }
                 Finding::Locked { sends: true } => Action::StillSending,
@@ -252,19 +250,21 @@ impl Actor<'_> {
     /// The suspects that may be locked, worst first; what the rules say of the others.
     fn cases(
         &self,
+        names: NameRule,
         suspects: &[Suspect],
         state: &State,
         mut look: Look<'_>,
     ) -> (Vec<Case>, Vec<Option<Action>>) {
         let (mut cases, mut actions) = (Vec::new(), Vec::new());
-        // Postfix looks logins up in lower case.
-        let folded = if self.place == Place::Table { state.in_any_case() } else { HashMap::new() };
-        let known = |account: &AccountName| match self.place {
-            Place::Table => folded.get(&account.as_ref().to_ascii_lowercase()).copied(),
-            _ => state.record(account).map(|record| (record.seen_locked, !record.locks.is_empty())),
+        let folded = if names.folds_case() { state.in_any_case() } else { HashMap::new() };
+        let known = |account: &AccountName| {
+            if names.folds_case() {
+                return folded.get(&account.as_ref().to_ascii_lowercase()).copied();
+            }
+            state.record(account).map(|record| (record.seen_locked, !record.locks.is_empty()))
         };
         for (number, suspect) in suspects.iter().enumerate() {
-            match self.rules.account(&suspect.sender, self.place) {
+            match self.rules.account(&suspect.sender, names) {
                 Ok(account) => {
                     let (seen_locked, remembered) = known(&account).unwrap_or_default();
                     cases.push(Case {
@@ -353,12 +353,13 @@ impl Actor<'_> {
     /// Nobody is locked, for one reason.
     fn refuse_all(
         &self,
+        names: NameRule,
         suspects: &[Suspect],
         error: &Error,
         messages: &mut Vec<Message>,
     ) -> Vec<Action> {
         messages.push(failure(chain(error)));
-        let refuse = |suspect: &Suspect| match self.rules.account(&suspect.sender, self.place) {
+        let refuse = |suspect: &Suspect| match self.rules.account(&suspect.sender, names) {
             Ok(_) => Action::NotDisabled(error.reason()),
             Err(refusal) => Action::NotDisabled(refusal.to_string()),
         };
@@ -367,9 +368,9 @@ impl Actor<'_> {
 
     /// A sender that should have been locked and is no account is a failure; one that must not be locked
     /// is none.
-    fn tell_refusals(&self, suspects: &[Suspect], messages: &mut Vec<Message>) {
+    fn tell_refusals(&self, names: NameRule, suspects: &[Suspect], messages: &mut Vec<Message>) {
         for suspect in suspects {
-            let refusal = self.rules.account(&suspect.sender, self.place).err();
+            let refusal = self.rules.account(&suspect.sender, names).err();
             if let Some(refusal) = refusal.filter(|refusal| !refusal.is_rule()) {
                 let sender = spamcore::report::shown(&suspect.sender);
                 messages.push(failure(format!("{sender}: not disabled: {refusal}")));

@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use super::{Actor, Case, Evidence, Finding, Suspect, UNCONFIRMED, failure};
 use crate::account::AccountName;
 use crate::error::Error;
-use crate::method::{AccountStatus, Way};
+use crate::method::{AccountStatus, LockMethod};
 use crate::notice::{Head, Incident, Text, What};
 use crate::state::{Counts, Kind, Lock, State};
 use crate::system::run_lock::Once;
@@ -27,7 +27,7 @@ const REMEMBERED: usize = 100;
 
 pub(super) struct Run<'a> {
     actor: &'a Actor<'a>,
-    way: &'a Way,
+    method: &'a dyn LockMethod,
     kind: String,
     pub(super) state: State,
     messages: &'a mut Vec<Message>,
@@ -44,41 +44,26 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     pub(super) fn new(
         actor: &'a Actor<'a>,
-        way: &'a Way,
+        method: &'a dyn LockMethod,
         state: State,
         messages: &'a mut Vec<Message>,
     ) -> Self {
-        let (kind, dealt, beyond) = (way.kind(), HashMap::new(), Vec::new());
-        Self { actor, way, kind, state, messages, locks: 0, failed: 0, dealt, beyond }
+        let (kind, dealt, beyond) = (method.kind(), HashMap::new(), Vec::new());
+        Self { actor, method, kind, state, messages, locks: 0, failed: 0, dealt, beyond }
     }
 
     /// Finds out what became of the locks that an earlier run began.
     pub(super) fn finish_what_was_begun(&mut self) {
         for account in self.state.pending(&self.kind) {
-            let status = match self.way {
-                // It may have done its work or not: it is asked again.
-                Way::Command(_) => Ok(AccountStatus::Open),
-                way => way.status(&account),
-            };
-            let finished = match (status, self.way) {
-                // The maps of NIS are made after the file is written.
-                (Ok(AccountStatus::Locked), Way::Nis(nis)) => nis.make_again().map(|()| true),
-                // An entry that was written and never compiled would be, one day.
-                (Ok(AccountStatus::Open), Way::SaslAccess(_)) => {
-                    self.way.unlock(&account).map(|()| false)
-                }
-                (Ok(status), _) => Ok(status == AccountStatus::Locked),
-                (Err(error), _) => Err(error),
-            };
-            match finished {
-                Ok(true) => {
+            match self.method.recover(&account) {
+                Ok(AccountStatus::Locked) => {
                     self.state.finish_lock(&account, &self.kind, self.actor.now());
                     self.audit(&format!(
                         "disabled {account} ({}), begun by a run before",
                         self.kind
                     ));
                 }
-                Ok(false) => self.give_up(&account),
+                Ok(_) => self.abandon(&account),
                 Err(error) => {
                     let why = chain(&error);
                     self.fail(format!("{account}: {UNFINISHED}: {why}"));
@@ -87,13 +72,13 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// A lock that was begun is not there. Where the shadow file was written after the state was, it may have
-    /// been, and an administrator has undone it: only what came after it is evidence then.
-    fn give_up(&mut self, account: &AccountName) {
+    /// The lock in the state was never made, or an administrator has undone it. If an account was changed
+    /// after the state was written, assume the latter and ignore older lines.
+    fn abandon(&mut self, account: &AccountName) {
         let begun = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
         self.state.abandon_lock(account, &self.kind);
-        if let (Some(begun), Way::Local(local)) = (begun, self.way)
-            && local.written() > State::written(&self.actor.dir)
+        if let Some(begun) = begun
+            && self.method.last_change() > State::written(&self.actor.dir)
         {
             self.state.see_locked(account, begun);
         }
@@ -119,17 +104,12 @@ impl<'a> Run<'a> {
         if remembered.is_some_and(|lock| lock.pending) {
             return Action::NotDisabled(UNFINISHED.into());
         }
-        let status = match self.way {
-            // What a command has locked, only the state knows.
-            Way::Command(_) if remembered.is_some() => Ok(AccountStatus::Locked),
-            way => way.status(account),
-        };
-        let status = match status {
+        let status = match self.method.status(account) {
             Ok(AccountStatus::Missing) => {
                 let place = self.kind.clone();
                 return self.refuse(account, &Error::Missing { name: account.clone(), place });
             }
-            Ok(status) => status,
+            Ok(status) => status.or_remembered(remembered.is_some()),
             Err(error) => return self.refuse(account, &error),
         };
         if status == AccountStatus::Open && remembered.is_some() {
@@ -190,7 +170,7 @@ impl<'a> Run<'a> {
         let text = self.text(account, suspect, &evidence, What::Disabled);
         let lock = Lock {
             way: self.kind.clone(),
-            undo: self.way.by_hand(account),
+            undo: self.method.manual(account),
             at: self.actor.now(),
             counts,
             period: period.clone(),
@@ -200,7 +180,7 @@ impl<'a> Run<'a> {
         self.state.begin_lock(account, lock, text);
         self.save();
         self.audit(&format!("disabling {what}"));
-        let locked = self.way.lock(account);
+        let locked = self.method.lock(account);
         let action = match locked {
             Ok(()) => {
                 self.locks += 1;
@@ -209,7 +189,7 @@ impl<'a> Run<'a> {
                 Action::Disabled
             }
             Err(error) => {
-                if self.is_undone(account) {
+                if self.method.roll_back(account) {
                     self.state.abandon_lock(account, &self.kind);
                     // What is somebody else's entry in a table was not tried.
                     self.failed += usize::from(!matches!(error, Error::Entry { .. }));
@@ -222,16 +202,6 @@ impl<'a> Run<'a> {
         };
         self.save();
         action
-    }
-
-    /// Whether nothing is left of a lock that failed. Else the next run goes on with it: a file of NIS that
-    /// was written and whose maps could not be made, or one that could not be synced.
-    fn is_undone(&self, account: &AccountName) -> bool {
-        match self.way {
-            Way::SaslAccess(_) => self.way.unlock(account).is_ok(),
-            Way::Command(_) => true,
-            way => way.status(account).is_ok_and(|status| status != AccountStatus::Locked),
-        }
     }
 
     /// An account is not locked because something failed, or because it must not be.
@@ -289,7 +259,7 @@ impl<'a> Run<'a> {
             first_lines: &evidence.lines,
             networks: &evidence.networks,
             addresses: &evidence.addresses,
-            undo: &self.way.by_hand(account),
+            undo: &self.method.manual(account),
         };
         incident.text()
     }

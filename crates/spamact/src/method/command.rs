@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{shown, typed};
-use crate::account::AccountName;
+use super::{AccountStatus, LockMethod, shown, typed};
+use crate::account::{AccountName, NameRule};
 use crate::error::Error;
 use crate::system::files::trusted;
 use crate::system::process::run;
@@ -56,28 +56,39 @@ impl Command {
         }
     }
 
-    pub(super) fn kind(&self) -> String {
-        let unlock = self.unlock.as_ref();
-        let undone = unlock.map_or_else(String::new, |path| format!("{UNDONE}{}", path.display()));
-        format!("{}:{}{undone}", Self::KIND, self.lock.display())
-    }
-
-    pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
-        self.call(&self.lock, name)
-    }
-
-    pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
-        let unlock = self.unlock.as_ref().ok_or_else(|| Error::ByHand { name: name.clone() })?;
-        self.call(unlock, name)
-    }
-
     fn call(&self, program: &Path, name: &AccountName) -> Result<(), Error> {
         trusted(program, self.root)?;
         run(program, &[name.as_ref()], None, self.limit)?.success(program)?;
         Ok(())
     }
+}
 
-    pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
+impl LockMethod for Command {
+    fn kind(&self) -> String {
+        let unlock = self.unlock.as_ref();
+        let undone = unlock.map_or_else(String::new, |path| format!("{UNDONE}{}", path.display()));
+        format!("{}:{}{undone}", Self::KIND, self.lock.display())
+    }
+
+    fn names(&self) -> NameRule {
+        NameRule::Account
+    }
+
+    /// A command cannot tell. So a lock that was begun is not taken for made: the command is run again.
+    fn status(&self, _name: &AccountName) -> Result<AccountStatus, Error> {
+        Ok(AccountStatus::Unknown)
+    }
+
+    fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        self.call(&self.lock, name)
+    }
+
+    fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        let unlock = self.unlock.as_ref().ok_or_else(|| Error::ByHand { name: name.clone() })?;
+        self.call(unlock, name)
+    }
+
+    fn manual(&self, name: &AccountName) -> Vec<String> {
         match &self.unlock {
             Some(unlock) => vec![format!("{} {name}", typed(unlock))],
             None => vec![format!("# undo what was done by: {} {name}", typed(&self.lock))],
@@ -103,12 +114,12 @@ mod tests {
         both.lock(&name("a+b@example.org")).expect("it locks");
         both.unlock(&name("a+b@example.org")).expect("it unlocks");
         assert_eq!(fakes.calls(), ["[lock it][a+b@example.org]", "[undo][a+b@example.org]"]);
-        assert_eq!(both.by_hand(&name("bob")), [format!("{} bob", unlock.display())]);
+        assert_eq!(both.manual(&name("bob")), [format!("{} bob", unlock.display())]);
         let one = command(&lock, None, false);
         let error = one.unlock(&name("bob")).expect_err("there is no way back");
         assert_eq!(error.reason(), "by hand only");
         assert_eq!(
-            one.by_hand(&name("bob")),
+            one.manual(&name("bob")),
             [format!("# undo what was done by: '{}' bob", lock.display())]
         );
     }

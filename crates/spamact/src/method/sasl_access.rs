@@ -13,13 +13,14 @@
 //! `texthash` it would see only after a reload, and patterns and databases of a network are not files of
 //! entries. The main.cf(5) that asks the table is the administrator's.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::table::{self, ACTION, Holder};
-use super::{AccountStatus, in_pattern, settled, shown, typed};
-use crate::account::AccountName;
+use super::{AccountStatus, LockMethod, expect_status, in_pattern, shown, typed};
+use crate::account::{AccountName, NameRule};
 use crate::error::Error;
 use crate::system::files;
 use crate::system::process::{first_line, run};
@@ -48,40 +49,21 @@ impl Default for Postfix {
     }
 }
 
-/// Locks by a table of Postfix.
-#[derive(Clone, Debug)]
-pub struct SaslAccess {
-    kind: String,
+/// A table, `[TYPE:]FILE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its type, where one is named.
+    kind: Option<String>,
     file: PathBuf,
-    root: bool,
-    postfix: Postfix,
 }
 
-impl SaslAccess {
-    pub(super) const KIND: &'static str = "sasl-access";
-
-    /// Takes `[TYPE:]FILE`; the type, where none is named, is asked from `postconf`. `root` is whether
-    /// root runs us: the file must be root's alone then.
-    pub fn new(table: &str, root: bool, postfix: Postfix) -> Result<Self, Error> {
-        let (kind, file) = Self::check(table)?;
-        let kind = match kind {
-            Some(kind) => kind.to_owned(),
-            None => {
-                let args = ["-h", "default_database_type"];
-                let out = run(&postfix.postconf, &args, None, postfix.limit)?;
-                first_line(&out.success(&postfix.postconf)?.stdout)
-            }
-        };
-        is_compiled(table, &kind)?;
-        Ok(Self { kind, file: file.into(), root, postfix })
-    }
-
-    /// The type, where one is named, and the file of `[TYPE:]FILE`.
-    pub fn check(table: &str) -> Result<(Option<&str>, &str), Error> {
-        let refused = |why| Error::Refused { what: shown(table), why };
-        let (kind, file) = match table.split_once(':') {
+impl Table {
+    /// Reads `[TYPE:]FILE`. FILE must be an absolute path, and TYPE one that `postmap` compiles.
+    pub fn parse(text: &str) -> Result<Self, Error> {
+        let refused = |why| Error::Refused { what: shown(text), why };
+        let (kind, file) = match text.split_once(':') {
             Some((kind, file)) if !kind.contains('/') => (Some(kind), file),
-            _ => (None, table),
+            _ => (None, text),
         };
         if !Path::new(file).is_absolute() || file.ends_with('/') {
             return Err(refused("the file's path is not absolute"));
@@ -89,22 +71,41 @@ impl SaslAccess {
         if file.contains(char::is_control) {
             return Err(refused("the file's path cannot be remembered"));
         }
-        kind.map_or(Ok(()), |kind| is_compiled(table, kind))?;
-        Ok((kind, file))
+        kind.map_or(Ok(()), |kind| is_compiled(text, kind))?;
+        Ok(Self { kind: kind.map(str::to_owned), file: file.into() })
     }
+}
 
-    pub(super) fn kind(&self) -> String {
-        format!("{}:{}", Self::KIND, self.table())
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Some(kind) => write!(f, "{kind}:{}", self.file.display()),
+            None => write!(f, "{}", self.file.display()),
+        }
     }
+}
 
-    fn table(&self) -> String {
-        format!("{}:{}", self.kind, self.file.display())
+/// Locks by a table of Postfix.
+#[derive(Clone, Debug)]
+pub struct SaslAccess {
+    table: Table,
+    root: bool,
+    postfix: Postfix,
+}
+
+impl SaslAccess {
+    pub(super) const KIND: &'static str = "sasl-access";
+
+    /// Locks in this table. Where its type is not named, [`LockMethod::prepare`] asks `postconf`. `root` is
+    /// whether root runs the program: the file must be root's alone then.
+    pub fn new(table: Table, root: bool, postfix: Postfix) -> Self {
+        Self { table, root, postfix }
     }
 
     /// Asks the table.
     fn ask(&self, name: &AccountName) -> Result<AccountStatus, Error> {
         let postmap = &self.postfix.postmap;
-        let args = ["-q", name.as_ref(), &self.table()];
+        let args = ["-q", name.as_ref(), &self.table.to_string()];
         let out = run(postmap, &args, None, self.postfix.limit)?;
         if out.status.success() {
             let refuses = is_refusal(&first_line(&out.stdout));
@@ -121,55 +122,10 @@ impl SaslAccess {
         Err(Error::Failed { program: postmap.clone(), how: out.how() })
     }
 
-    /// How an account stands. A table that cannot be asked is compiled anew, once: `postmap` writes it in
-    /// place, and may have been killed meanwhile.
-    pub(super) fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
-        let asked = self.ask(name);
-        let mended = || {
-            files::trusted_place(&self.file, self.root).is_ok()
-                && self.file.exists()
-                && self.make().is_ok()
-        };
-        match asked {
-            Err(Error::Failed { .. }) if mended() => self.ask(name),
-            asked => asked,
-        }
-    }
-
-    pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
-        if self.status(name)? == AccountStatus::Locked {
-            return Ok(());
-        }
-        let text = self.text()?;
-        match table::holder(&text, name) {
-            // A run before this one was killed, or postmap failed: it is compiled below.
-            Holder::Us => {}
-            Holder::Other => {
-                return Err(Error::Entry { name: name.clone(), table: self.file.clone() });
-            }
-            Holder::Nobody => {
-                files::replace_or_create(&self.file, &table::with_entry(&text, name), 0o644)?;
-            }
-        }
-        self.compile(name, AccountStatus::Locked)
-    }
-
-    pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
-        let text = self.text()?;
-        let kept = table::without_entry(&text, name);
-        if kept == text && self.status(name)? == AccountStatus::Open {
-            return Ok(());
-        }
-        if kept != text {
-            files::replace(&self.file, &kept)?;
-        }
-        self.compile(name, AccountStatus::Open)
-    }
-
     /// The table's source; one that is not there yet is empty.
     fn text(&self) -> Result<Vec<u8>, Error> {
-        files::trusted_place(&self.file, self.root)?;
-        match files::read(&self.file, self.root) {
+        files::trusted_place(&self.table.file, self.root)?;
+        match files::read(&self.table.file, self.root) {
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 Ok(Vec::new())
             }
@@ -180,19 +136,103 @@ impl SaslAccess {
     /// Compiles the table, and asks it.
     fn compile(&self, name: &AccountName, want: AccountStatus) -> Result<(), Error> {
         self.make()?;
-        settled(self.status(name)?, want, name, || self.table())
+        expect_status(self.status(name)?, want, name, || self.table.to_string())
     }
 
     fn make(&self) -> Result<(), Error> {
         let postmap = &self.postfix.postmap;
-        run(postmap, &[self.table()], None, self.postfix.limit)?.success(postmap).map(drop)
+        run(postmap, &[self.table.to_string()], None, self.postfix.limit)?
+            .success(postmap)
+            .map(drop)
+    }
+}
+
+impl LockMethod for SaslAccess {
+    fn kind(&self) -> String {
+        format!("{}:{}", Self::KIND, self.table)
     }
 
-    pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
+    fn names(&self) -> NameRule {
+        NameRule::Login
+    }
+
+    fn prepare(&mut self) -> Result<(), Error> {
+        if self.table.kind.is_none() {
+            let args = ["-h", "default_database_type"];
+            let out = run(&self.postfix.postconf, &args, None, self.postfix.limit)?;
+            let kind = first_line(&out.success(&self.postfix.postconf)?.stdout);
+            is_compiled(&self.table.to_string(), &kind)?;
+            self.table.kind = Some(kind);
+        }
+        Ok(())
+    }
+
+    /// A table that cannot be queried is compiled anew, once: `postmap` writes it in place, and may have been
+    /// killed meanwhile.
+    fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        let asked = self.ask(name);
+        let mended = || {
+            files::trusted_place(&self.table.file, self.root).is_ok()
+                && self.table.file.exists()
+                && self.make().is_ok()
+        };
+        match asked {
+            Err(Error::Failed { .. }) if mended() => self.ask(name),
+            asked => asked,
+        }
+    }
+
+    fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        if self.status(name)? == AccountStatus::Locked {
+            return Ok(());
+        }
+        let text = self.text()?;
+        match table::holder(&text, name) {
+            // A run before this one was killed, or postmap failed: it is compiled below.
+            Holder::Us => {}
+            Holder::Other => {
+                return Err(Error::Entry { name: name.clone(), table: self.table.file.clone() });
+            }
+            Holder::Nobody => {
+                files::replace_or_create(&self.table.file, &table::with_entry(&text, name), 0o644)?;
+            }
+        }
+        self.compile(name, AccountStatus::Locked)
+    }
+
+    fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        let text = self.text()?;
+        let kept = table::without_entry(&text, name);
+        if kept == text && self.status(name)? == AccountStatus::Open {
+            return Ok(());
+        }
+        if kept != text {
+            files::replace(&self.table.file, &kept)?;
+        }
+        self.compile(name, AccountStatus::Open)
+    }
+
+    /// An entry that was written but never compiled would take effect one day: it is removed.
+    fn recover(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        let status = self.status(name)?;
+        if status == AccountStatus::Open {
+            self.unlock(name)?;
+        }
+        Ok(status)
+    }
+
+    fn roll_back(&self, name: &AccountName) -> bool {
+        self.unlock(name).is_ok()
+    }
+
+    fn manual(&self, name: &AccountName) -> Vec<String> {
         let login = in_pattern(name);
         vec![
-            format!("sed -i --follow-symlinks '/^{login} {ACTION}$/Id' {}", typed(&self.file)),
-            format!("postmap {}", typed(Path::new(&self.table()))),
+            format!(
+                "sed -i --follow-symlinks '/^{login} {ACTION}$/Id' {}",
+                typed(&self.table.file)
+            ),
+            format!("postmap {}", typed(Path::new(&self.table.to_string()))),
         ]
     }
 }

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use spamact::account::{Exempt, Place, Realms, Rules};
+use spamact::Error;
+use spamact::account::{AccountName, Exempt, NameRule, Realms, Rules};
 use spamact::act::undo::Undo;
 use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted};
 use spamact::mail::{Address, Mailer, Patience, Route};
-use spamact::method::{Command, Local, Way};
+use spamact::method::{AccountStatus, Command, Local, LockMethod};
 use spamact::state::{Counts, State};
 use spamact::system::syslog::Audit;
 use spamcore::check::{Message, Weight};
@@ -36,7 +37,7 @@ pub(super) struct Host {
     pub(super) now: AtomicI64,
     pub(super) verify_journal: bool,
     pub(super) max_locks: usize,
-    pub(super) place: Place,
+    pub(super) names: NameRule,
     /// What the command has locked can be unlocked by another.
     pub(super) undone: bool,
     /// Where the mail server listens.
@@ -60,7 +61,7 @@ impl Host {
             now: AtomicI64::new(NOW),
             verify_journal: false,
             max_locks: 5,
-            place: Place::Command,
+            names: NameRule::Account,
             undone: true,
             // The discard port: nobody listens.
             smtp: ([127, 0, 0, 1], 9).into(),
@@ -74,7 +75,7 @@ impl Host {
 
     /// A host of local accounts: a shadow file, and a `passwd` that writes it.
     pub(super) fn local() -> Self {
-        let host = Self { place: Place::Local, ..Self::new() };
+        let host = Self { names: NameRule::LocalEntry, ..Self::new() };
         host.write("shadow", "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
         host.script(
             "passwd",
@@ -115,15 +116,19 @@ impl Host {
         mails.lines().filter_map(|line| line.strip_prefix("Subject: ")).map(String::from).collect()
     }
 
-    pub(super) fn way(&self) -> Way {
-        if self.place == Place::Local {
-            let now = || OffsetDateTime::UNIX_EPOCH;
-            return Way::Local(self.actor(&now).local);
+    pub(super) fn method(&self) -> Box<dyn LockMethod> {
+        if self.names == NameRule::LocalEntry {
+            return Box::new(Local {
+                passwd: self.path().join("passwd"),
+                shadow: self.path().join("shadow"),
+                ..Local::default()
+            });
         }
         let path = |name| self.path().join(name).display().to_string();
         let unlock = self.undone.then(|| path("unlock"));
         let command = Command::new(&path("lock"), unlock.as_deref(), false);
-        Way::Command(command.expect("absolute paths"))
+        let command = command.expect("absolute paths");
+        Box::new(Renamed { command, names: self.names })
     }
 
     pub(super) fn actor<'a>(&self, clock: &'a dyn Fn() -> OffsetDateTime) -> Actor<'a> {
@@ -143,12 +148,6 @@ impl Host {
                 exempt: Exempt::of(b"boss\n"),
                 ..Rules::default()
             },
-            local: Local {
-                passwd: self.path().join("passwd"),
-                shadow: self.path().join("shadow"),
-                ..Local::default()
-            },
-            place: self.place,
             verify_journal: self.verify_journal,
             max_locks: self.max_locks,
             dir: self.path().join("state"),
@@ -193,15 +192,47 @@ impl Host {
         let suspects: Vec<Suspect> = names.iter().map(|name| suspect(name, log)).collect();
         let mut messages = Vec::new();
         let actions = if dry {
-            actor.dry_run(&suspects, &mut look, &mut messages)
+            actor.dry_run(&*self.method(), &suspects, &mut look, &mut messages)
         } else {
-            actor.act(&self.way(), &suspects, &mut look, &mut messages)
+            actor.act(&*self.method(), &suspects, &mut look, &mut messages)
         };
         Run { actions, failures: failures(messages) }
     }
 
     pub(super) fn state(&self) -> State {
         State::load(&self.path().join("state"), false, self.now()).expect("it is whole").0
+    }
+}
+
+/// A command whose accounts have the names of another method.
+struct Renamed {
+    command: Command,
+    names: NameRule,
+}
+
+impl LockMethod for Renamed {
+    fn kind(&self) -> String {
+        self.command.kind()
+    }
+
+    fn names(&self) -> NameRule {
+        self.names
+    }
+
+    fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        self.command.status(name)
+    }
+
+    fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        self.command.lock(name)
+    }
+
+    fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        self.command.unlock(name)
+    }
+
+    fn manual(&self, name: &AccountName) -> Vec<String> {
+        self.command.manual(name)
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, SystemTime};
 
-use spamact::account::{AccountName, Place};
+use spamact::account::{AccountName, NameRule};
 use spamact::act::undo::list;
 use spamact::act::{Actor, Wanted};
 use spamact::notice::Text;
@@ -48,7 +48,7 @@ fn old_lines_do_not_lock_again_and_new_ones_do() {
     let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
     let (dir, actor) = (host.path().join("state"), host.actor(&clock));
     let undo = undo(&dir, &actor.audit, &clock);
-    let undone = undo.enable(&name, &host.way()).expect("it is undone");
+    let undone = undo.enable(&name, &*host.method()).expect("it is undone");
     assert_eq!((undone.ways.len(), undone.failures), (1, vec![]));
     assert_eq!(host.read("done"), "lock alice\nunlock alice\n");
 
@@ -232,7 +232,8 @@ fn only_root_must_be_able_to_read_the_state_for_a_dry_run() {
         let actor = Actor { root, dir, ..host.actor(&clock) };
         let mut look = |_, _: &[Wanted]| Some(vec![count(&log, "alice", None, NOW)]);
         let mut messages = Vec::new();
-        let actions = actor.dry_run(&[suspect("alice", &log)], &mut look, &mut messages);
+        let actions =
+            actor.dry_run(&*host.method(), &[suspect("alice", &log)], &mut look, &mut messages);
         assert_eq!(actions == [Action::WouldDisable], !root, "{actions:?}");
         assert_eq!(failures(messages).len(), usize::from(root));
     }
@@ -421,7 +422,7 @@ fn a_flood_of_names_is_not_followed_and_makes_nothing_forgotten() {
 #[test]
 fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
     let mut host = Host::new();
-    host.place = Place::Table;
+    host.names = NameRule::Login;
     let old = [stolen("Alice", NOW - 600), stolen("alice", NOW - 600)].concat();
     host.run(&old, &[], false);
     let run = host.run(&stolen("ALICE", NOW - 600), &[], true);
@@ -429,7 +430,7 @@ fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
     for spelling in [&b"Alice"[..], b"alice"] {
         let name = AccountName::check(spelling).expect("a name");
         let mut state = host.state();
-        state.drop_lock(&name, &host.way().kind());
+        state.drop_lock(&name, &*host.method().kind());
         state.save(&host.path().join("state"), false).expect("the directory is ours");
     }
     host.set(NOW + 1200);
@@ -487,7 +488,7 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
         let (dir, audit) = (host.path().join("state"), host.actor(&clock).audit);
         let undo = undo(&dir, &audit, &clock);
         let name = AccountName::check(name).expect("a name");
-        undo.enable(&name, &host.way()).expect("the state is ours")
+        undo.enable(&name, &*host.method()).expect("the state is ours")
     };
     let enable = |host: &Host| enable_as(host, b"bob");
     let undone = enable(&host);
@@ -512,7 +513,7 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
     drop(host);
     let host = Host::new();
     host.run(&stolen("bob@example.org", NOW - 60), &[], false);
-    assert_eq!(enable_as(&host, b"bob@Example.org").ways, [host.way().kind()]);
+    assert_eq!(enable_as(&host, b"bob@Example.org").ways, [host.method().kind()]);
     assert_eq!(host.read("done"), "lock bob\nunlock bob\n");
 }
 
@@ -526,8 +527,8 @@ fn who_is_locked_can_be_enabled_where_the_state_cannot_be_written() {
     let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
     let audit = host.actor(&clock).audit;
     let bob = AccountName::check(b"bob").expect("a name");
-    let undone = undo(&state, &audit, &clock).enable(&bob, &host.way()).expect("it is undone");
-    assert_eq!((undone.ways, undone.failures), (vec![host.way().kind()], vec![]));
+    let undone = undo(&state, &audit, &clock).enable(&bob, &*host.method()).expect("it is undone");
+    assert_eq!((undone.ways, undone.failures), (vec![host.method().kind()], vec![]));
     assert!(undone.told[0].starts_with("what was locked is remembered as before: "));
     assert_eq!(host.read("done"), "lock bob\nunlock bob\n");
 }
@@ -541,7 +542,7 @@ fn a_lock_that_cannot_be_undone_is_kept_and_one_that_is_left_to_a_person_is_not(
         let (dir, audit) = (host.path().join("state"), host.actor(&clock).audit);
         let undo = undo(&dir, &audit, &clock);
         let alice = AccountName::check(b"alice").expect("a name");
-        let undone = undo.enable(&alice, &host.way()).expect("the state is ours");
+        let undone = undo.enable(&alice, &*host.method()).expect("the state is ours");
         let listed = list(&host.state(), &|_| None, &|_, _| false).lines().count();
         (undone.ways.len(), undone.failures.len(), listed)
     };
@@ -571,7 +572,7 @@ fn twenty_runs_at_once_make_one_lock_and_one_notice() {
             };
             let mut messages = Vec::new();
             let suspects = std::slice::from_ref(&suspect);
-            let actions = actor.act(&host.way(), suspects, &mut look, &mut messages);
+            let actions = actor.act(&*host.method(), suspects, &mut look, &mut messages);
             assert_eq!(failures(messages), Vec::<String>::new());
             actions
         };

@@ -123,7 +123,7 @@ fn what_only_concerns_notices_keeps_nobody_from_being_locked() {
     let suspect = suspect("alice", &log);
     let mut look = |_, _: &[Wanted]| Some(vec![count(&log, "alice", None, NOW)]);
     let mut messages = Vec::new();
-    let actions = actor.act(&host.way(), &[suspect], &mut look, &mut messages);
+    let actions = actor.act(&*host.method(), &[suspect], &mut look, &mut messages);
     assert_eq!(actions, [Action::Disabled]);
     let failures = failures(messages);
     assert!(failures[0].ends_with("it waits: /etc/smtp: refused: others can read it"));

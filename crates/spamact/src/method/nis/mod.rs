@@ -23,8 +23,8 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 
-use super::{AccountStatus, in_pattern, settled, shown, typed};
-use crate::account::{AccountName, Refusal, is_nis_name};
+use super::{AccountStatus, LockMethod, expect_status, in_pattern, shown, typed};
+use crate::account::{AccountName, NameRule, Refusal, is_nis_name};
 use crate::error::Error;
 
 /// A user, and a host or address that no option could be taken for.
@@ -147,24 +147,13 @@ impl Nis {
         }
     }
 
-    pub(super) fn kind(&self) -> String {
-        format!("{}:{}", Self::KIND, self.master.text)
-    }
-
-    pub(super) fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
-        self.act(Action::Status, name)
-    }
-
-    pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
-        self.bring(Action::Lock, name, AccountStatus::Locked)
-    }
-
-    pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
-        self.bring(Action::Unlock, name, AccountStatus::Open)
-    }
-
-    fn bring(&self, action: Action, name: &AccountName, want: AccountStatus) -> Result<(), Error> {
-        settled(self.act(action, name)?, want, name, || {
+    fn ensure_status(
+        &self,
+        action: Action,
+        name: &AccountName,
+        want: AccountStatus,
+    ) -> Result<(), Error> {
+        expect_status(self.act(action, name)?, want, name, || {
             format!("{} of {}", self.files.join("shadow").display(), self.master.text)
         })
     }
@@ -203,8 +192,39 @@ impl Nis {
     fn no_master(&self, what: String) -> Error {
         Error::Master { master: self.master.text.clone(), what }
     }
+}
 
-    pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
+impl LockMethod for Nis {
+    fn kind(&self) -> String {
+        format!("{}:{}", Self::KIND, self.master.text)
+    }
+
+    fn names(&self) -> NameRule {
+        NameRule::Nis
+    }
+
+    fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        self.act(Action::Status, name)
+    }
+
+    fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        self.ensure_status(Action::Lock, name, AccountStatus::Locked)
+    }
+
+    fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        self.ensure_status(Action::Unlock, name, AccountStatus::Open)
+    }
+
+    /// The file may be written without the maps having been made from it.
+    fn recover(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        let status = self.status(name)?;
+        if status == AccountStatus::Locked {
+            self.make_again()?;
+        }
+        Ok(status)
+    }
+
+    fn manual(&self, name: &AccountName) -> Vec<String> {
         let shadow = typed(&self.files.join("shadow"));
         // Where nothing stands behind the mark, an account without it would need no password.
         let edit = format!(

@@ -448,13 +448,13 @@ fn the_commands_by_hand_undo_it() {
     let fakes = Fakes::new();
     let nis = nis(&fakes);
     nis.lock(&name("a.c")).expect("it locks");
-    let by_hand = nis.by_hand(&name("a.c"));
-    assert_eq!(by_hand[1], format!("make -C {}", fakes.path("maps").display()));
-    assert!(Command::new("/bin/sh").args(["-c", &by_hand[0]]).status().expect("sh runs").success());
+    let manual = nis.manual(&name("a.c"));
+    assert_eq!(manual[1], format!("make -C {}", fakes.path("maps").display()));
+    assert!(Command::new("/bin/sh").args(["-c", &manual[0]]).status().expect("sh runs").success());
     assert_eq!(fakes.read("files/shadow"), SHADOW);
     let far = Nis::new(Master::parse("nis:2222", &[]).expect("a master"));
     assert_eq!(
-        far.by_hand(&name("bob")),
+        far.manual(&name("bob")),
         [
             r#"ssh -p 2222 root@nis "sed -i --follow-symlinks 's/^bob:\*\([^:]\)/bob:\1/' /var/yp/ypfiles/shadow && make -C /var/yp""#
         ]
