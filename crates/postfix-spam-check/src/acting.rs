@@ -3,12 +3,13 @@
 
 use spamact::account::{AccountName, Realms};
 use spamact::act::undo::{Undo, is_open, list};
-use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted};
+use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted, reason};
 use spamact::mail::{Address, Login, Mailer, Route, Server};
-use spamact::method::{Command, Local, LockMethod, Master, Nis, Postfix, SaslAccess, Table};
+use spamact::method::{self, Command, Local, LockMethod, Master, Nis, Postfix, SaslAccess, Table};
 use spamact::state::{Counts, Lock, State};
 use spamact::system::run_lock::WAIT;
 use spamact::system::site::{Site, local, local_now};
+use spamact::system::{self, Invalid};
 use spamcore::check::{Checked, Message, Weight};
 use spamcore::cli::options::{Again, Outcome};
 use spamcore::error::chain;
@@ -104,35 +105,41 @@ impl Acting {
     }
 
     /// The lock method, not prepared yet.
-    fn method(&self, site: &Site) -> Result<Box<dyn LockMethod>, spamact::Error> {
+    fn method(&self, site: &Site) -> Result<Box<dyn LockMethod>, method::Error> {
         if let Some(master) = &self.nis_master {
-            let master = Master::parse(master, &site.names_and_addresses())?;
+            let master = Master::parse(master, &site.names_and_addresses())
+                .map_err(|w| refused(master, w))?;
             return Ok(Box::new(Nis::new(master)));
         }
         if let Some(table) = &self.sasl_access {
-            let table = Table::parse(table)?;
+            let table = Table::parse(table).map_err(|why| refused(table, why))?;
             return Ok(Box::new(SaslAccess::new(table, site.root, Postfix::default())));
         }
         if let Some(command) = &self.command {
             let undo = self.undo_command.as_deref();
-            return Ok(Box::new(Command::new(command, undo, site.root)?));
+            return Ok(Box::new(
+                Command::new(command, undo, site.root).map_err(|why| refused(command, why))?,
+            ));
         }
         Ok(Box::new(Local::default()))
     }
 
-    fn mailer(&self, site: &Site) -> Result<Mailer, spamact::Error> {
+    fn mailer(&self, site: &Site) -> Result<Mailer, system::Error> {
         let login =
             self.smtp_auth.as_deref().map(|path| Login::read(path, site.root)).transpose()?;
         let route = match &self.smtp {
-            Some(server) => Route::server(Server::parse(server, login.is_some())?, login),
+            Some(server) => {
+                let parsed = Server::parse(server, login.is_some());
+                Route::server(parsed.map_err(|why| refused(server, why))?, login)
+            }
             None => Route::default(),
         };
         Ok(Mailer { route, host: site.name.clone(), ..Mailer::default() })
     }
 
-    fn address(&self, site: &Site) -> Result<Address, spamact::Error> {
+    fn address(&self, site: &Site) -> Result<Address, system::Error> {
         match &self.notify {
-            Some(address) => Address::check(address),
+            Some(address) => Address::check(address).map_err(|why| refused(address, why)),
             None => Ok(Address::root_of(&site.name)),
         }
     }
@@ -158,9 +165,9 @@ impl Acting {
         again: &mut Again<'_, postfix::Postfix>,
         messages: &mut Vec<Message>,
     ) -> Vec<Action> {
-        let mut refuse = |error: &spamact::Error| {
+        let mut refuse = |error: &method::Error| {
             messages.push(Message { text: chain(error), weight: Weight::Failure });
-            suspects.iter().map(|_| Action::NotDisabled(error.reason())).collect()
+            suspects.iter().map(|_| Action::NotDisabled(reason(error))).collect()
         };
         let parts = || {
             let rules = site.rules(Realms::new(self.realms.clone()))?;
@@ -256,8 +263,12 @@ impl Acting {
     }
 }
 
+fn refused(what: &str, Invalid(why): Invalid) -> system::Error {
+    system::Error::Refused { what: report::shown(what.as_bytes()), why }
+}
+
 /// What is wrong with an option's value.
-fn of(option: &str, error: &spamact::Error) -> String {
+fn of(option: &str, error: &Invalid) -> String {
     format!("{option}: {error}")
 }
 

@@ -12,7 +12,6 @@
 
 pub mod account;
 pub mod act;
-pub mod error;
 pub mod mail;
 pub mod method;
 pub mod notice;
@@ -20,4 +19,3 @@ pub mod state;
 pub mod system;
 
 pub use account::{AccountName, Refusal};
-pub use error::Error;

@@ -11,8 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sink::{Deed, Sink, ca_file, other_certificate};
-use spamact::Error;
-use spamact::mail::{Address, Login, Mailer, Patience, Route, Server, SmtpFailure};
+use spamact::mail::{Address, Error, Login, Mailer, Patience, Route, Server, SmtpFailure};
 
 const MESSAGE: &[u8] = b"Subject: s\r\n\r\n.\r\n..\r\n.x\r\nlast\r\n";
 /// The same with its dots doubled, and the end.

@@ -7,6 +7,7 @@ use std::fs;
 use std::process::Command;
 
 use spamact::account::{NameRule, Rules};
+use spamact::act::reason;
 use spamact::method::{AccountStatus, Local, LockMethod};
 
 /// Set where the test runs itself once more, inside.
@@ -83,7 +84,7 @@ fn inside() {
     let empty = rules.account(b"spamact-test-e", NameRule::LocalEntry).expect("an account");
     method.lock(&empty).expect("it locks");
     assert_eq!(
-        method.unlock(&empty).expect_err("it would be open to all").reason(),
+        reason(&method.unlock(&empty).expect_err("it would be open to all")),
         "passwd failed"
     );
     assert!(shadow().contains("spamact-test-e:!:"));

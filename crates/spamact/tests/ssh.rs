@@ -11,8 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use spamact::AccountName;
-use spamact::error::Error;
-use spamact::method::{AccountStatus, LockMethod, Master, Nis};
+use spamact::act::reason;
+use spamact::method::{AccountStatus, Error, LockMethod, Master, Nis};
 use tempfile::TempDir;
 
 const SHADOW: &str = "alice:$y$x:1::\nbob:$y$y:1::\nwww-data:$z:1::\nlast:$w:1::";
@@ -172,8 +172,8 @@ fn accounts_are_locked_over_one_connection() {
     method.unlock(&alice).expect("it unlocks");
     assert_eq!(host.read("maps/map"), locked.replace("alice:*", "alice:"));
     assert_eq!(method.status(&name("nobody-here")).expect("it stands"), AccountStatus::Missing);
-    assert_eq!(method.lock(&name("nobody-here")).expect_err("none").reason(), "no such account");
-    assert_eq!(method.lock(&name("www-data")).expect_err("none").reason(), "a system account");
+    assert_eq!(reason(&method.lock(&name("nobody-here")).expect_err("none")), "no such account");
+    assert_eq!(reason(&method.lock(&name("www-data")).expect_err("none")), "a system account");
     drop(method);
     assert_eq!(host.read("log").matches("Accepted publickey").count(), 1, "{}", host.read("log"));
     let left = fs::read_dir(host.at("control")).expect("the directory").count();
@@ -189,7 +189,7 @@ fn when_make_fails_the_edit_stays() {
     let error = method.lock(&name("bob")).expect_err("make fails");
     assert!(matches!(&error, Error::Maps { how } if how.contains("no space left")), "{error}");
     assert_eq!(host.read("files/shadow"), SHADOW.replace("bob:", "bob:*"));
-    assert_eq!(nis.make_again().expect_err("make fails").reason(), "make failed");
+    assert_eq!(reason(&nis.make_again().expect_err("make fails")), "make failed");
     host.makefile("cp ../files/shadow map");
     nis.make_again().expect("the maps are made");
     assert_eq!(host.read("maps/map"), SHADOW.replace("bob:", "bob:*"));
@@ -237,7 +237,7 @@ fn a_dead_master_fails_within_its_limit_and_once() {
         let begun = Instant::now();
         for account in ["alice", "bob", "last"] {
             let error = method.lock(&name(account)).expect_err("a dead master");
-            assert_eq!(error.reason(), "no connection to the master");
+            assert_eq!(reason(&error), "no connection to the master");
         }
         // Three limits of the connection would be six seconds and more.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
@@ -254,7 +254,7 @@ fn a_session_outlives_the_sshd_that_began_it() {
     assert_eq!(method.status(&name("alice")).expect("it stands"), AccountStatus::Open);
     let other = host.nis();
     assert_eq!(
-        other.status(&name("alice")).expect_err("nobody listens").reason(),
+        reason(&other.status(&name("alice")).expect_err("nobody listens")),
         "no connection to the master"
     );
 }

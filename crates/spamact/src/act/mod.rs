@@ -15,6 +15,7 @@
 //! A [dry run](Actor::dry_run) takes the first three steps and counts the fourth; it writes nothing and
 //! opens no socket, and starts no program but the `journalctl` of the third.
 
+mod reason;
 mod run;
 pub mod undo;
 
@@ -29,12 +30,13 @@ use spamcore::verdict::Action;
 use time::OffsetDateTime;
 
 use crate::account::{AccountName, NameRule, Refusal, Rules};
-use crate::error::Error;
 use crate::mail::{Address, Mailer};
-use crate::method::{AccountStatus, LockMethod};
+use crate::method::{AccountStatus, Error, LockMethod};
 use crate::state::{Counts, State};
+use crate::system;
 use crate::system::run_lock::Once;
 use crate::system::syslog::Audit;
+pub use reason::reason;
 use run::{Run, send_all};
 
 /// A sender that is reported and beyond both limits, by all its lines in the period.
@@ -171,18 +173,18 @@ impl Actor<'_> {
         let once = match Once::wait(&self.dir, self.root, self.wait) {
             Ok(once) => Some(once),
             // A disk that is full or read-only does not stop a lock; a second run might lock too.
-            Err(error @ Error::Write { .. }) => {
+            Err(error @ system::Error::Write { .. }) => {
                 messages.push(failure(chain(&error)));
                 None
             }
-            Err(error) => return self.refuse_all(names, suspects, &error, messages),
+            Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
         let state = match State::load(&self.dir, self.root, self.now()) {
             Ok((state, damaged)) => {
                 messages.extend(damaged.map(failure));
                 state
             }
-            Err(error) => return self.refuse_all(names, suspects, &error, messages),
+            Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
         self.tell_refusals(names, suspects, messages);
         let mut run = Run::new(self, method, state, messages);
@@ -217,8 +219,8 @@ impl Actor<'_> {
         let state = match State::load(&self.dir, self.root, self.now()) {
             Ok((state, _)) => state,
             // Only root can read it, and a dry run is everybody's.
-            Err(Error::Read { .. }) if !self.root => State::default(),
-            Err(error) => return self.refuse_all(names, suspects, &error, messages),
+            Err(system::Error::Read { .. }) if !self.root => State::default(),
+            Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
         let (cases, mut actions) = self.cases(names, suspects, &state, look);
         let (mut locks, today) = (HashSet::new(), state.recent_locks(self.now()));
@@ -360,7 +362,7 @@ impl Actor<'_> {
     ) -> Vec<Action> {
         messages.push(failure(chain(error)));
         let refuse = |suspect: &Suspect| match self.rules.account(&suspect.sender, names) {
-            Ok(_) => Action::NotDisabled(error.reason()),
+            Ok(_) => Action::NotDisabled(reason(error)),
             Err(refusal) => Action::NotDisabled(refusal.to_string()),
         };
         suspects.iter().map(refuse).collect()

@@ -11,12 +11,13 @@ use spamcore::error::chain;
 use spamcore::verdict::Action;
 use time::OffsetDateTime;
 
-use super::{Actor, Case, Evidence, Finding, Suspect, UNCONFIRMED, failure};
+use super::{Actor, Case, Evidence, Finding, Suspect, UNCONFIRMED, failure, reason};
 use crate::account::AccountName;
-use crate::error::Error;
-use crate::method::{AccountStatus, LockMethod};
+use crate::mail;
+use crate::method::{AccountStatus, Error, LockMethod};
 use crate::notice::{Head, Incident, Text, What};
 use crate::state::{Counts, Kind, Lock, State};
+use crate::system;
 use crate::system::run_lock::Once;
 
 /// Why an account is not locked for whose maps of NIS `make` fails.
@@ -196,7 +197,7 @@ impl<'a> Run<'a> {
                 } else {
                     self.locks += 1;
                 }
-                self.audit(&format!("not disabled, {}: {what}", error.reason()));
+                self.audit(&format!("not disabled, {}: {what}", reason(&error)));
                 self.refuse(account, &error)
             }
         };
@@ -209,7 +210,7 @@ impl<'a> Run<'a> {
         if !matches!(error, Error::Unfit { refusal, .. } if refusal.is_rule()) {
             self.fail(format!("{account}: not disabled: {}", chain(error)));
         }
-        Action::NotDisabled(error.reason())
+        Action::NotDisabled(reason(error))
     }
 
     /// An account is not locked that should be.
@@ -300,7 +301,7 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
         return;
     }
     let sending = Once::wait_to_send(&actor.dir, actor.root, actor.wait);
-    if let Err(error @ Error::AnotherRun) = sending {
+    if let Err(error @ system::Error::AnotherRun) = sending {
         return tell(messages, failure(format!("notices wait: {}", chain(&error))));
     }
     let mut stuck = false;
@@ -330,8 +331,8 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
 }
 
 /// Sends a notice; without what strangers wrote, where a mail server refuses that.
-fn send(actor: &Actor<'_>, text: &Text, number: usize) -> Result<(), Error> {
-    let mailer = actor.mailer.as_ref().map_err(|why| Error::Mailer(why.clone()))?;
+fn send(actor: &Actor<'_>, text: &Text, number: usize) -> Result<(), mail::Error> {
+    let mailer = actor.mailer.as_ref().map_err(|why| mail::Error::Unusable(why.clone()))?;
     let at: OffsetDateTime = (actor.clock)();
     let id = format!("{}.{}.{number}", at.unix_timestamp(), actor.audit.process);
     let from = mailer.route.sender(&actor.host);
@@ -343,7 +344,7 @@ fn send(actor: &Actor<'_>, text: &Text, number: usize) -> Result<(), Error> {
 }
 
 /// Does something to the state on disk, while nobody else does.
-fn update<T>(actor: &Actor<'_>, change: impl FnOnce(&mut State) -> T) -> Result<T, Error> {
+fn update<T>(actor: &Actor<'_>, change: impl FnOnce(&mut State) -> T) -> Result<T, system::Error> {
     let _once = Once::wait(&actor.dir, actor.root, actor.wait)?;
     let (mut state, _) = State::load(&actor.dir, actor.root, actor.now())?;
     let result = change(&mut state);

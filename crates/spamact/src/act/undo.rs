@@ -8,10 +8,11 @@ use spamcore::report::shown;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use super::reason;
 use crate::account::{AccountName, Realms};
-use crate::error::Error;
-use crate::method::{self, AccountStatus, LockMethod};
+use crate::method::{self, AccountStatus, Error, LockMethod};
 use crate::state::{Lock, State};
+use crate::system;
 use crate::system::run_lock::{Once, WAIT};
 use crate::system::syslog::Audit;
 
@@ -93,8 +94,8 @@ impl Undo<'_> {
     /// `otherwise` is the method that is tried where it knows of none.
     pub fn enable(&self, login: &AccountName, otherwise: &dyn LockMethod) -> Result<Undone, Error> {
         let once = Once::wait(self.dir, self.root, WAIT);
-        if let Err(error @ Error::AnotherRun) = once {
-            return Err(error);
+        if let Err(error @ system::Error::AnotherRun) = once {
+            return Err(error.into());
         }
         let (mut state, damaged) = State::load(self.dir, self.root, self.now())?;
         let mut undone = Undone { told: damaged.into_iter().collect(), ..Undone::default() };
@@ -127,7 +128,7 @@ impl Undo<'_> {
         }
         for (name, lock) in locks {
             let method = method::remembered(&lock.way, self.names, self.root);
-            let undone_now = method.and_then(|mut method| {
+            let undone_now = method.map_err(Error::from).and_then(|mut method| {
                 method.prepare()?;
                 self.undo(&name, &*method)
             });
@@ -156,7 +157,7 @@ impl Undo<'_> {
         let done = method.unlock(account);
         let how = match &done {
             Ok(()) => format!("{account} enabled ({})", method.kind()),
-            Err(error) => format!("{account} not enabled ({}): {}", method.kind(), error.reason()),
+            Err(error) => format!("{account} not enabled ({}): {}", method.kind(), reason(error)),
         };
         // Nobody who must enable an account waits for syslog.
         let _ = self.audit.tell((self.clock)(), &how);

@@ -17,6 +17,7 @@
 //! comes from `<>`, is of no login, and so is never counted nor answered.
 
 mod address;
+mod error;
 mod sendmail;
 mod server;
 mod smtp;
@@ -26,10 +27,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Address;
+pub use error::Error;
 pub use server::{Login, Server};
 pub use smtp::SmtpFailure;
-
-use crate::error::Error;
 
 /// How long a notice may take.
 #[derive(Clone, Copy, Debug)]
@@ -121,9 +121,8 @@ impl Mailer {
                 else {
                     return Ok(());
                 };
-                sendmail::send(sendmail, to, message, self.patience.all).map_err(|error| {
-                    Error::NoWayOut { smtp: Box::new(failed), sendmail: Box::new(error) }
-                })
+                sendmail::send(sendmail, to, message, self.patience.all)
+                    .map_err(|error| Error::NoWayOut { smtp: Box::new(failed), sendmail: error })
             }
             Route::Server { server, login, ca_files } => {
                 smtp::send(server, login.as_ref(), ca_files, &self.host, self.patience, &mail)

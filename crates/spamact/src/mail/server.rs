@@ -8,8 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Address;
-use crate::error::Error;
-use crate::system::printable::cut;
+use crate::system::{Error, Invalid};
 
 /// No name of a host is longer.
 const LONGEST_HOST: usize = 253;
@@ -39,8 +38,8 @@ pub(super) enum Tls {
 
 impl Server {
     /// Reads `HOST[:PORT]`; an IPv6 address stands in brackets. The port is 25, with a password 587.
-    pub fn parse(text: &str, password: bool) -> Result<Self, Error> {
-        let wrong = || Error::Server(cut(text.as_bytes(), LONGEST_HOST));
+    pub fn parse(text: &str, password: bool) -> Result<Self, Invalid> {
+        let wrong = || Invalid("not HOST or HOST:PORT (an IPv6 address in brackets)");
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (address, rest) = rest.split_once(']').ok_or_else(wrong)?;
@@ -210,7 +209,7 @@ mod tests {
             "b\u{f6}b",
             &long,
         ] {
-            assert!(matches!(Server::parse(text, false), Err(Error::Server(_))), "{text:?}");
+            assert!(Server::parse(text, false).is_err(), "{text:?}");
         }
     }
 

@@ -24,9 +24,9 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use super::error::DATA;
 use super::server::Tls;
-use super::{Address, Login, Patience, Server};
-use crate::error::{DATA, Error};
+use super::{Address, Error, Login, Patience, Server};
 use crate::system::printable::cut;
 
 /// How much is shown of what a server says.

@@ -7,9 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{AccountStatus, LockMethod, shown, typed};
+use super::{AccountStatus, Error, LockMethod, typed};
 use crate::account::{AccountName, NameRule};
-use crate::error::Error;
+use crate::system::Invalid;
 use crate::system::files::trusted;
 use crate::system::process::run;
 
@@ -34,14 +34,13 @@ impl Command {
 
     /// Locks by `lock`, and unlocks by `unlock`. Paths that are not absolute, or hold control bytes, are
     /// refused; whether the files can be trusted is asked each time before one is run.
-    pub fn new(lock: &str, unlock: Option<&str>, root: bool) -> Result<Self, Error> {
+    pub fn new(lock: &str, unlock: Option<&str>, root: bool) -> Result<Self, Invalid> {
         let path = |text: &str| {
-            let refused = |why| Error::Refused { what: shown(text), why };
             if !Path::new(text).is_absolute() {
-                return Err(refused("its path is not absolute"));
+                return Err(Invalid("its path is not absolute"));
             }
             if text.contains(char::is_control) || text.contains(UNDONE) {
-                return Err(refused("its path cannot be remembered"));
+                return Err(Invalid("its path cannot be remembered"));
             }
             Ok(PathBuf::from(text))
         };
@@ -49,7 +48,7 @@ impl Command {
         Ok(Self { lock: path(lock)?, unlock, root, limit: Duration::from_secs(60) })
     }
 
-    pub(super) fn remembered(text: &str, root: bool) -> Result<Self, Error> {
+    pub(super) fn remembered(text: &str, root: bool) -> Result<Self, Invalid> {
         match text.split_once(UNDONE) {
             Some((lock, unlock)) => Self::new(lock, Some(unlock), root),
             None => Self::new(text, None, root),
@@ -98,7 +97,7 @@ impl LockMethod for Command {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fakes, name};
+    use super::super::testing::{Fakes, name, reason};
     use super::*;
 
     fn command(lock: &Path, unlock: Option<&Path>, root: bool) -> Command {
@@ -117,7 +116,7 @@ mod tests {
         assert_eq!(both.manual(&name("bob")), [format!("{} bob", unlock.display())]);
         let one = command(&lock, None, false);
         let error = one.unlock(&name("bob")).expect_err("there is no way back");
-        assert_eq!(error.reason(), "by hand only");
+        assert_eq!(reason(&error), "by hand only");
         assert_eq!(
             one.manual(&name("bob")),
             [format!("# undo what was done by: '{}' bob", lock.display())]
@@ -130,11 +129,11 @@ mod tests {
         for script in ["exit 1", "exit 255", "kill -15 $$", "echo done; exit 75"] {
             let lock = fakes.program("lock", script);
             let error = command(&lock, None, false).lock(&name("bob")).expect_err("it fails");
-            assert_eq!(error.reason(), "lock failed");
+            assert_eq!(reason(&error), "lock failed");
         }
         let mut slow = command(&fakes.program("slow", "sleep 60"), None, false);
         slow.limit = Duration::from_secs(1);
-        assert_eq!(slow.lock(&name("bob")).expect_err("it sleeps").reason(), "slow took too long");
+        assert_eq!(reason(&slow.lock(&name("bob")).expect_err("it sleeps")), "slow took too long");
         let missing = command(&fakes.path("missing"), None, false);
         missing.lock(&name("bob")).expect_err("it is not there");
         command(fakes.dir(), None, false).lock(&name("bob")).expect_err("a directory");
@@ -148,7 +147,7 @@ mod tests {
         std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o777)).expect("its mode");
         let error =
             command(&lock, None, true).lock(&name("bob")).expect_err("anybody can write it");
-        assert!(matches!(error, Error::Refused { .. }), "{error}");
+        assert!(matches!(error, Error::System(crate::system::Error::Refused { .. })), "{error}");
         assert!(fakes.calls().is_empty());
     }
 }

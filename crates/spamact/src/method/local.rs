@@ -7,9 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{AccountStatus, LockMethod, expect_status, shadow};
+use super::{AccountStatus, Error, LockMethod, expect_status, shadow};
 use crate::account::{AccountName, NameRule};
-use crate::error::Error;
 use crate::system::files;
 use crate::system::process::run;
 
@@ -53,7 +52,7 @@ impl Local {
             if let Err(error) = ended
                 && self.status(name)? != want
             {
-                return Err(error);
+                return Err(error.into());
             }
         }
         expect_status(self.status(name)?, want, name, || self.shadow.display().to_string())
@@ -103,7 +102,7 @@ pub(super) fn status(file: &Path, name: &AccountName) -> Result<AccountStatus, E
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fakes, name};
+    use super::super::testing::{Fakes, name, reason};
     use super::*;
     use std::time::Instant;
 
@@ -148,7 +147,7 @@ mod tests {
             let missing = name(missing);
             assert_eq!(local.status(&missing).expect("its status"), AccountStatus::Missing);
             for end in [local.lock(&missing), local.unlock(&missing)] {
-                assert_eq!(end.expect_err("no account").reason(), "no such account");
+                assert_eq!(reason(&end.expect_err("no account")), "no such account");
             }
         }
         assert!(fakes.calls().is_empty());
@@ -157,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_lock_that_is_not_there_afterwards_is_no_lock() {
-        for (script, reason) in [
+        for (script, want) in [
             ("echo 'no such user' >&2; exit 1", "passwd failed"),
             ("exit 0", "it is still open"),
             ("rm $here/shadow", "shadow cannot be read"),
@@ -166,20 +165,20 @@ mod tests {
         ] {
             let fakes = Fakes::new();
             let error = local(&fakes, script).lock(&name("alice")).expect_err("not locked");
-            assert!(error.reason().ends_with(reason), "{script}: {}", error.reason());
+            assert!(reason(&error).ends_with(want), "{script}: {}", reason(&error));
         }
         let fakes = Fakes::new();
         let mut slow = local(&fakes, "sleep 60");
         slow.limit = Duration::from_secs(1);
         let begun = Instant::now();
         let error = slow.lock(&name("alice")).expect_err("it sleeps");
-        assert_eq!(error.reason(), "passwd took too long");
+        assert_eq!(reason(&error), "passwd took too long");
         assert!(begun.elapsed() < Duration::from_secs(20));
         let gone = Local { passwd: fakes.path("gone"), ..local(&fakes, "") };
         let error = gone.lock(&name("alice")).expect_err("no program");
-        assert_eq!(error.reason(), "gone cannot be run");
+        assert_eq!(reason(&error), "gone cannot be run");
         let error = Local { passwd: fakes.write("plain", ""), ..gone }.lock(&name("alice"));
-        assert_eq!(error.expect_err("no program").reason(), "plain cannot be run");
+        assert_eq!(reason(&error.expect_err("no program")), "plain cannot be run");
     }
 
     #[test]
@@ -197,6 +196,6 @@ mod tests {
     fn an_unlock_that_leaves_it_locked_is_told() {
         let fakes = Fakes::new();
         let error = local(&fakes, "exit 0").unlock(&name("off")).expect_err("still locked");
-        assert_eq!(error.reason(), "it is still locked");
+        assert_eq!(reason(&error), "it is still locked");
     }
 }

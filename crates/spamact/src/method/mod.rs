@@ -6,6 +6,7 @@
 //! and by whom, is for the caller to remember, together with [`LockMethod::kind`].
 
 mod command;
+mod error;
 mod local;
 mod nis;
 mod sasl_access;
@@ -18,12 +19,13 @@ use std::path::Path;
 use std::time::SystemTime;
 
 pub use command::Command;
+pub use error::Error;
 pub use local::Local;
 pub use nis::{Master, Nis};
 pub use sasl_access::{Postfix, SaslAccess, Table};
 
 use crate::account::{AccountName, NameRule};
-use crate::error::Error;
+use crate::system::{self, Invalid};
 
 /// The status of an account under a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,16 +105,22 @@ pub trait LockMethod {
 
 /// The method that was remembered as `kind`, with the paths of the real system. `host` are the names and
 /// addresses of this host, `root` whether root runs the program. It is not [prepared](LockMethod::prepare).
-pub fn remembered(kind: &str, host: &[String], root: bool) -> Result<Box<dyn LockMethod>, Error> {
+pub fn remembered(
+    kind: &str,
+    host: &[String],
+    root: bool,
+) -> Result<Box<dyn LockMethod>, system::Error> {
     let (word, rest) = kind.split_once(':').unwrap_or((kind, ""));
+    let refused = |Invalid(why)| system::Error::Refused { what: shown(kind), why };
     Ok(match word {
         Local::KIND if rest.is_empty() => Box::new(Local::default()),
-        Nis::KIND => Box::new(Nis::new(Master::parse(rest, host)?)),
+        Nis::KIND => Box::new(Nis::new(Master::parse(rest, host).map_err(refused)?)),
         SaslAccess::KIND => {
-            Box::new(SaslAccess::new(Table::parse(rest)?, root, Postfix::default()))
+            let table = Table::parse(rest).map_err(refused)?;
+            Box::new(SaslAccess::new(table, root, Postfix::default()))
         }
-        Command::KIND => Box::new(Command::remembered(rest, root)?),
-        _ => return Err(Error::Refused { what: shown(kind), why: "not a lock method" }),
+        Command::KIND => Box::new(Command::remembered(rest, root).map_err(refused)?),
+        _ => return Err(refused(Invalid("not a lock method"))),
     })
 }
 

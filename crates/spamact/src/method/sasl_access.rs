@@ -14,16 +14,14 @@
 //! entries. The main.cf(5) that asks the table is the administrator's.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::table::{self, ACTION, Holder};
-use super::{AccountStatus, LockMethod, expect_status, in_pattern, shown, typed};
+use super::{AccountStatus, Error, LockMethod, expect_status, in_pattern, shown, typed};
 use crate::account::{AccountName, NameRule};
-use crate::error::Error;
-use crate::system::files;
 use crate::system::process::{first_line, run};
+use crate::system::{self, Invalid, files};
 
 /// The types that `postmap` compiles and Postfix notices a change of.
 const TYPES: [&str; 6] = ["hash", "btree", "lmdb", "cdb", "dbm", "sdbm"];
@@ -59,19 +57,18 @@ pub struct Table {
 
 impl Table {
     /// Reads `[TYPE:]FILE`. FILE must be an absolute path, and TYPE one that `postmap` compiles.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let refused = |why| Error::Refused { what: shown(text), why };
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
         let (kind, file) = match text.split_once(':') {
             Some((kind, file)) if !kind.contains('/') => (Some(kind), file),
             _ => (None, text),
         };
         if !Path::new(file).is_absolute() || file.ends_with('/') {
-            return Err(refused("the file's path is not absolute"));
+            return Err(Invalid("the file's path is not absolute"));
         }
         if file.contains(char::is_control) {
-            return Err(refused("the file's path cannot be remembered"));
+            return Err(Invalid("the file's path cannot be remembered"));
         }
-        kind.map_or(Ok(()), |kind| is_compiled(text, kind))?;
+        kind.map_or(Ok(()), |kind| is_compiled(kind))?;
         Ok(Self { kind: kind.map(str::to_owned), file: file.into() })
     }
 }
@@ -103,7 +100,7 @@ impl SaslAccess {
     }
 
     /// Asks the table.
-    fn ask(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+    fn ask(&self, name: &AccountName) -> Result<AccountStatus, system::Error> {
         let postmap = &self.postfix.postmap;
         let args = ["-q", name.as_ref(), &self.table.to_string()];
         let out = run(postmap, &args, None, self.postfix.limit)?;
@@ -119,16 +116,14 @@ impl SaslAccess {
         if out.status.code() == Some(1) && (!failed || unmade) {
             return Ok(AccountStatus::Open);
         }
-        Err(Error::Failed { program: postmap.clone(), how: out.how() })
+        Err(system::Error::Failed { program: postmap.clone(), how: out.how() })
     }
 
     /// The table's source; one that is not there yet is empty.
-    fn text(&self) -> Result<Vec<u8>, Error> {
+    fn text(&self) -> Result<Vec<u8>, system::Error> {
         files::trusted_place(&self.table.file, self.root)?;
         match files::read(&self.table.file, self.root) {
-            Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Ok(Vec::new())
-            }
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
             text => text,
         }
     }
@@ -139,7 +134,7 @@ impl SaslAccess {
         expect_status(self.status(name)?, want, name, || self.table.to_string())
     }
 
-    fn make(&self) -> Result<(), Error> {
+    fn make(&self) -> Result<(), system::Error> {
         let postmap = &self.postfix.postmap;
         run(postmap, &[self.table.to_string()], None, self.postfix.limit)?
             .success(postmap)
@@ -161,7 +156,10 @@ impl LockMethod for SaslAccess {
             let args = ["-h", "default_database_type"];
             let out = run(&self.postfix.postconf, &args, None, self.postfix.limit)?;
             let kind = first_line(&out.success(&self.postfix.postconf)?.stdout);
-            is_compiled(&self.table.to_string(), &kind)?;
+            is_compiled(&kind).map_err(|Invalid(why)| system::Error::Refused {
+                what: shown(&self.table.to_string()),
+                why,
+            })?;
             self.table.kind = Some(kind);
         }
         Ok(())
@@ -177,8 +175,8 @@ impl LockMethod for SaslAccess {
                 && self.make().is_ok()
         };
         match asked {
-            Err(Error::Failed { .. }) if mended() => self.ask(name),
-            asked => asked,
+            Err(system::Error::Failed { .. }) if mended() => Ok(self.ask(name)?),
+            asked => Ok(asked?),
         }
     }
 
@@ -247,10 +245,9 @@ fn is_refusal(result: &str) -> bool {
 }
 
 /// Whether postmap compiles tables of a type.
-fn is_compiled(table: &str, kind: &str) -> Result<(), Error> {
+fn is_compiled(kind: &str) -> Result<(), Invalid> {
     let why = "postmap does not compile a table of that type";
-    let refused = || Error::Refused { what: shown(table), why };
-    TYPES.contains(&kind).then_some(()).ok_or_else(refused)
+    TYPES.contains(&kind).then_some(()).ok_or(Invalid(why))
 }
 
 #[cfg(test)]

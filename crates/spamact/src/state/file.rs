@@ -14,8 +14,7 @@ use serde::Deserialize;
 
 use super::State;
 use crate::account::AccountName;
-use crate::error::Error;
-use crate::system::files;
+use crate::system::{Error, files};
 
 /// The version that is written, and the only one that is read.
 const VERSION: u32 = 1;

@@ -11,7 +11,7 @@ use spamcore::time::zone::Zone;
 use time::{OffsetDateTime, UtcOffset};
 
 use crate::account::{Exempt, Realms, Rules, Uids, name_of_uid};
-use crate::error::Error;
+use crate::system::Error;
 use crate::system::files;
 use crate::system::process::PATH;
 use crate::system::syslog::Audit;
@@ -77,16 +77,15 @@ impl Site {
     /// written, is an error: it may name anybody.
     pub fn rules(&self, realms: Realms) -> Result<Rules, Error> {
         let passwd = files::read(&self.passwd, false)?;
-        let absent = |error: &Error| matches!(error, Error::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
         let uids = match files::read(&self.login_defs, false) {
             Ok(text) => Uids::of(&text),
-            Err(error) if absent(&error) => Uids::default(),
+            Err(error) if error.is_not_found() => Uids::default(),
             Err(error) => return Err(error),
         };
         let exempt = match files::read(&self.exempt, self.root) {
             Ok(text) => Exempt::of(&text),
             // A link that leads nowhere is a list that is lost.
-            Err(error) if absent(&error) && self.exempt.symlink_metadata().is_err() => {
+            Err(error) if error.is_not_found() && self.exempt.symlink_metadata().is_err() => {
                 Exempt::default()
             }
             Err(error) => return Err(error),

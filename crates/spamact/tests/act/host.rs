@@ -9,12 +9,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use spamact::Error;
 use spamact::account::{AccountName, Exempt, NameRule, Realms, Rules};
 use spamact::act::undo::Undo;
 use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted};
 use spamact::mail::{Address, Mailer, Patience, Route};
-use spamact::method::{AccountStatus, Command, Local, LockMethod};
+use spamact::method::{AccountStatus, Command, Error, Local, LockMethod};
 use spamact::state::{Counts, State};
 use spamact::system::syslog::Audit;
 use spamcore::check::{Message, Weight};

@@ -23,9 +23,9 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 
-use super::{AccountStatus, LockMethod, expect_status, in_pattern, shown, typed};
+use super::{AccountStatus, Error, LockMethod, expect_status, in_pattern, typed};
 use crate::account::{AccountName, NameRule, Refusal, is_nis_name};
-use crate::error::Error;
+use crate::system::Invalid;
 
 /// A user, and a host or address that no option could be taken for.
 static MASTER: LazyLock<Regex> = LazyLock::new(|| {
@@ -65,8 +65,8 @@ impl Master {
     /// Reads a master; `host` are the names and addresses of this host. The user is `root` where none is
     /// named. With more than one colon, HOST is an IPv6 address and there is no PORT. A master with a PORT
     /// is always another one: it may be this host's end of a tunnel.
-    pub fn parse(text: &str, host: &[String]) -> Result<Self, Error> {
-        let refused = || Error::Refused { what: shown(text), why: "it is no name of a host" };
+    pub fn parse(text: &str, host: &[String]) -> Result<Self, Invalid> {
+        let refused = || Invalid("not a host name");
         let parts = MASTER.captures(text).ok_or_else(refused)?;
         let user = parts.get(1).map_or("root", |user| user.as_str());
         let (name, port) = match parts[2].split_once(':') {

@@ -17,10 +17,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-use super::super::AccountStatus;
+use super::super::{AccountStatus, Error};
 use super::{Action, Nis};
 use crate::account::{AccountName, Refusal};
-use crate::error::Error;
+use crate::system;
 use crate::system::process::first_line;
 
 /// What runs the program.
@@ -201,7 +201,7 @@ fn refusal<T>(nis: &Nis, word: &str, answer: &Answer) -> Result<T, Error> {
 }
 
 fn failed(nis: &Nis, how: String) -> Error {
-    Error::Failed { program: format!("{}:{PERL}", nis.master.text).into(), how }
+    system::Error::Failed { program: format!("{}:{PERL}", nis.master.text).into(), how }.into()
 }
 
 /// The first 64 KiB of an output, which is read to its end.
