@@ -8,8 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use spamact::AccountName;
+use spamact::notice::Counts;
 use spamact::notice::Text;
-use spamact::state::{Counts, Lock, State};
+use spamact::state::{Lock, State};
 use spamact::system::run_lock::Once;
 
 const NOW: i64 = 1_795_500_000;

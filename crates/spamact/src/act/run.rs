@@ -15,8 +15,8 @@ use super::{Actor, Case, Evidence, Finding, Suspect, UNCONFIRMED, failure, reaso
 use crate::account::AccountName;
 use crate::mail;
 use crate::method::{AccountStatus, Error, LockMethod};
-use crate::notice::{Head, Incident, Text, What};
-use crate::state::{Counts, Kind, Lock, State};
+use crate::notice::{Counts, Head, Incident, Kind, Text, What};
+use crate::state::{Lock, State};
 use crate::system;
 use crate::system::run_lock::Once;
 

@@ -202,7 +202,7 @@ mod tests {
                 way: way.into(),
                 undo: Vec::new(),
                 at: 0,
-                counts: crate::state::Counts::default(),
+                counts: crate::notice::Counts::default(),
                 period: String::new(),
                 log: String::new(),
                 pending: false,

@@ -16,7 +16,6 @@ use time::macros::format_description;
 
 use crate::account::AccountName;
 use crate::mail::Address;
-use crate::state::{Counts, Kind};
 use crate::system::printable::{cut, printable};
 
 /// RFC 5322, 2.1.1: a line has 998 bytes at most. Some are left for what a relay may add.
@@ -27,6 +26,32 @@ const LONGEST_BODY: usize = 256 << 10;
 
 /// No name of a host is longer in a mail.
 const LONGEST_HOST: usize = 255;
+
+/// What an account was judged on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Messages.
+    pub messages: u64,
+    /// Distinct networks.
+    pub nets: u64,
+    /// Distinct addresses of clients without a name.
+    pub unknowns: u64,
+    /// Distinct addresses.
+    pub ips: u64,
+}
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An account was locked.
+    Disabled,
+    /// A locked account goes on sending.
+    StillSending,
+    /// More locks were asked for than are allowed.
+    NotDisabled,
+}
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]

@@ -137,9 +137,9 @@ fn parse(text: &[u8]) -> Result<State, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Counts, Kind, Lock};
+    use super::super::Lock;
     use super::*;
-    use crate::notice::Text;
+    use crate::notice::{Counts, Kind, Text};
     use crate::system::files::tests::names as lie_in;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use tempfile::tempdir;

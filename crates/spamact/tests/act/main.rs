@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 use spamact::account::{AccountName, NameRule};
 use spamact::act::undo::list;
 use spamact::act::{Actor, Wanted};
-use spamact::notice::Text;
-use spamact::state::{Counts, Lock};
+use spamact::notice::{Counts, Text};
+use spamact::state::Lock;
 use spamcore::verdict::Action;
 use time::OffsetDateTime;
 
