@@ -15,6 +15,7 @@ pub mod act;
 pub mod mail;
 pub mod method;
 pub mod notice;
+pub mod options;
 pub mod state;
 pub mod system;
 

@@ -22,7 +22,7 @@ const SHADOW: &str = "bob:$y$y:1::\nalice:$y$x:1::\ncarol:$z";
 const TABLE: &str = "bob OK";
 
 fn nis(dir: &Path) -> Nis {
-    let mut nis = Nis::new(Master::parse("localhost", &[]).expect("a master"));
+    let mut nis = Nis::new(Master::parse("localhost").expect("a master"), &[]);
     nis.files = dir.join("files");
     nis.passwd = dir.join("files/passwd");
     nis.login_defs = dir.join("login.defs");

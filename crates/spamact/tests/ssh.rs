@@ -137,7 +137,7 @@ impl Host {
         let user = Command::new("id").arg("-un").output().expect("id runs").stdout;
         let user = String::from_utf8(user).expect("a name");
         let master = format!("{}@127.0.0.1:{}", user.trim(), self.port);
-        let mut nis = Nis::new(Master::parse(&master, &[]).expect("a master"));
+        let mut nis = Nis::new(Master::parse(&master).expect("a master"), &[]);
         nis.files = self.at("files");
         nis.passwd = self.at("passwd");
         nis.login_defs = self.at("login.defs");
@@ -228,7 +228,7 @@ fn a_dead_master_fails_within_its_limit_and_once() {
     let Some(host) = Host::start() else { return };
     let (closed, mute) = (free_port(), TcpListener::bind("127.0.0.1:0").expect("a port"));
     for port in [closed, mute.local_addr().expect("its address").port()] {
-        let mut nis = Nis::new(Master::parse(&format!("127.0.0.1:{port}"), &[]).expect("a master"));
+        let mut nis = Nis::new(Master::parse(&format!("127.0.0.1:{port}")).expect("a master"), &[]);
         nis.control = host.at("control");
         nis.known_hosts = Some(host.at("known"));
         nis.identity = Some(host.at("id"));

@@ -72,13 +72,18 @@ impl Exempt {
 }
 
 /// Domains whose `user@DOMAIN` is the local account `user`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Realms(Vec<String>);
 
 impl Realms {
     /// The domains, in any case.
     pub fn new(domains: impl IntoIterator<Item = String>) -> Self {
         Self(domains.into_iter().collect())
+    }
+
+    /// Adds a domain, in any case.
+    pub fn add(&mut self, domain: &str) {
+        self.0.push(domain.to_owned());
     }
 
     /// The account of a login: without its domain, where that is one of ours.

@@ -68,7 +68,7 @@ pub struct Undo<'a> {
     pub dir: &'a Path,
     /// Whether root runs us.
     pub root: bool,
-    /// The names and addresses of this host.
+    /// The names of this host.
     pub names: &'a [String],
     /// Whose logins are local accounts.
     pub realms: &'a Realms,

@@ -85,6 +85,7 @@ impl Route {
             "/etc/pki/tls/certs/ca-bundle.crt",
             "/etc/ssl/ca-bundle.pem",
         ];
+        let server = server.with_port(login.is_some());
         Self::Server { server, login, ca_files: files.map(PathBuf::from).to_vec() }
     }
 

@@ -158,7 +158,7 @@ impl Session<'_> {
 
     async fn connect(&self) -> Result<TcpStream, SmtpFailure> {
         self.at.set("look-up");
-        let (host, port) = (self.server.host.as_str(), self.server.port);
+        let (host, port) = (self.server.host.as_str(), self.server.port.unwrap_or(25));
         let looked_up = timeout(self.step, tokio::net::lookup_host((host, port))).await;
         let addresses: Vec<SocketAddr> =
             looked_up.map_err(|_| SmtpFailure::TimedOut)?.map_err(SmtpFailure::Io)?.collect();

@@ -16,13 +16,30 @@ use crate::system::process::run;
 /// What stands between the two commands where a way is remembered.
 const UNDONE: &str = " undone-by:";
 
+/// The path of a command: absolute, and of no bytes that the state could not remember.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandPath(PathBuf);
+
+impl CommandPath {
+    /// Checks a path. Whether the file can be trusted is checked each time before it is run.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if !Path::new(text).is_absolute() {
+            return Err(Invalid("its path is not absolute"));
+        }
+        if text.contains(char::is_control) || text.contains(UNDONE) {
+            return Err(Invalid("its path cannot be remembered"));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
 /// Locks by a command.
 #[derive(Clone, Debug)]
 pub struct Command {
     /// The command that locks.
-    pub lock: PathBuf,
+    pub lock: CommandPath,
     /// The command that unlocks, if there is one.
-    pub unlock: Option<PathBuf>,
+    pub unlock: Option<CommandPath>,
     /// Whether root runs us.
     pub root: bool,
     /// How long a command may take.
@@ -32,30 +49,20 @@ pub struct Command {
 impl Command {
     pub(super) const KIND: &'static str = "command";
 
-    /// Locks by `lock`, and unlocks by `unlock`. Paths that are not absolute, or hold control bytes, are
-    /// refused; whether the files can be trusted is asked each time before one is run.
-    pub fn new(lock: &str, unlock: Option<&str>, root: bool) -> Result<Self, Invalid> {
-        let path = |text: &str| {
-            if !Path::new(text).is_absolute() {
-                return Err(Invalid("its path is not absolute"));
-            }
-            if text.contains(char::is_control) || text.contains(UNDONE) {
-                return Err(Invalid("its path cannot be remembered"));
-            }
-            Ok(PathBuf::from(text))
-        };
-        let unlock = unlock.map(path).transpose()?;
-        Ok(Self { lock: path(lock)?, unlock, root, limit: Duration::from_secs(60) })
+    /// Locks by `lock`, and unlocks by `unlock`.
+    pub fn new(lock: CommandPath, unlock: Option<CommandPath>, root: bool) -> Self {
+        Self { lock, unlock, root, limit: Duration::from_secs(60) }
     }
 
     pub(super) fn remembered(text: &str, root: bool) -> Result<Self, Invalid> {
-        match text.split_once(UNDONE) {
-            Some((lock, unlock)) => Self::new(lock, Some(unlock), root),
-            None => Self::new(text, None, root),
-        }
+        let (lock, unlock) = match text.split_once(UNDONE) {
+            Some((lock, unlock)) => (lock, Some(CommandPath::parse(unlock)?)),
+            None => (text, None),
+        };
+        Ok(Self::new(CommandPath::parse(lock)?, unlock, root))
     }
 
-    fn call(&self, program: &Path, name: &AccountName) -> Result<(), Error> {
+    fn call(&self, CommandPath(program): &CommandPath, name: &AccountName) -> Result<(), Error> {
         trusted(program, self.root)?;
         run(program, &[name.as_ref()], None, self.limit)?.success(program)?;
         Ok(())
@@ -65,8 +72,9 @@ impl Command {
 impl LockMethod for Command {
     fn kind(&self) -> String {
         let unlock = self.unlock.as_ref();
-        let undone = unlock.map_or_else(String::new, |path| format!("{UNDONE}{}", path.display()));
-        format!("{}:{}{undone}", Self::KIND, self.lock.display())
+        let undone =
+            unlock.map_or_else(String::new, |path| format!("{UNDONE}{}", path.0.display()));
+        format!("{}:{}{undone}", Self::KIND, self.lock.0.display())
     }
 
     fn names(&self) -> NameRule {
@@ -89,8 +97,8 @@ impl LockMethod for Command {
 
     fn manual(&self, name: &AccountName) -> Vec<String> {
         match &self.unlock {
-            Some(unlock) => vec![format!("{} {name}", typed(unlock))],
-            None => vec![format!("# undo what was done by: {} {name}", typed(&self.lock))],
+            Some(unlock) => vec![format!("{} {name}", typed(&unlock.0))],
+            None => vec![format!("# undo what was done by: {} {name}", typed(&self.lock.0))],
         }
     }
 }
@@ -101,8 +109,10 @@ mod tests {
     use super::*;
 
     fn command(lock: &Path, unlock: Option<&Path>, root: bool) -> Command {
-        let text = |path: &Path| path.to_str().expect("a path").to_owned();
-        Command::new(&text(lock), unlock.map(text).as_deref(), root).expect("a command")
+        let text = |path: &Path| {
+            CommandPath::parse(path.to_str().expect("a path")).expect("an absolute one")
+        };
+        Command::new(text(lock), unlock.map(text), root)
     }
 
     #[test]

@@ -18,7 +18,7 @@ mod testing;
 use std::path::Path;
 use std::time::SystemTime;
 
-pub use command::Command;
+pub use command::{Command, CommandPath};
 pub use error::Error;
 pub use local::Local;
 pub use nis::{Master, Nis};
@@ -103,8 +103,8 @@ pub trait LockMethod {
     fn manual(&self, name: &AccountName) -> Vec<String>;
 }
 
-/// The method that was remembered as `kind`, with the paths of the real system. `host` are the names and
-/// addresses of this host, `root` whether root runs the program. It is not [prepared](LockMethod::prepare).
+/// The method that was remembered as `kind`, with the paths of the real system. `host` are the names of
+/// this host, `root` whether root runs the program. It is not [prepared](LockMethod::prepare).
 pub fn remembered(
     kind: &str,
     host: &[String],
@@ -114,7 +114,7 @@ pub fn remembered(
     let refused = |Invalid(why)| system::Error::Refused { what: shown(kind), why };
     Ok(match word {
         Local::KIND if rest.is_empty() => Box::new(Local::default()),
-        Nis::KIND => Box::new(Nis::new(Master::parse(rest, host).map_err(refused)?)),
+        Nis::KIND => Box::new(Nis::new(Master::parse(rest).map_err(refused)?, host)),
         SaslAccess::KIND => {
             let table = Table::parse(rest).map_err(refused)?;
             Box::new(SaslAccess::new(table, root, Postfix::default()))

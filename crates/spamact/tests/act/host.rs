@@ -13,7 +13,7 @@ use spamact::account::{AccountName, Exempt, NameRule, Realms, Rules};
 use spamact::act::undo::Undo;
 use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted};
 use spamact::mail::{Address, Mailer, Patience, Route};
-use spamact::method::{AccountStatus, Command, Error, Local, LockMethod};
+use spamact::method::{AccountStatus, Command, CommandPath, Error, Local, LockMethod};
 use spamact::notice::Counts;
 use spamact::state::State;
 use spamact::system::syslog::Audit;
@@ -124,10 +124,12 @@ impl Host {
                 ..Local::default()
             });
         }
-        let path = |name| self.path().join(name).display().to_string();
+        let path = |name| {
+            let path = self.path().join(name).display().to_string();
+            CommandPath::parse(&path).expect("an absolute path")
+        };
         let unlock = self.undone.then(|| path("unlock"));
-        let command = Command::new(&path("lock"), unlock.as_deref(), false);
-        let command = command.expect("absolute paths");
+        let command = Command::new(path("lock"), unlock, false);
         Box::new(Renamed { command, names: self.names })
     }
 
@@ -153,7 +155,7 @@ impl Host {
             dir: self.path().join("state"),
             root: false,
             wait: Duration::from_secs(30),
-            to: Address::check("root").expect("an address"),
+            to: Address::parse("root").expect("an address"),
             mailer: Ok(Mailer { route, host: host.clone(), patience }),
             audit: Audit { socket: self.path().join("no-syslog"), process: 7 },
             host,

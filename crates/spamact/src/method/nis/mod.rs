@@ -58,15 +58,13 @@ pub struct Master {
     user: String,
     host: String,
     port: Option<u16>,
-    here: bool,
 }
 
 impl Master {
-    /// Reads a master; `host` are the names and addresses of this host. The user is `root` where none is
-    /// named. With more than one colon, HOST is an IPv6 address and there is no PORT. A master with a PORT
-    /// is always another one: it may be this host's end of a tunnel.
-    pub fn parse(text: &str, host: &[String]) -> Result<Self, Invalid> {
-        let refused = || Invalid("not a host name");
+    /// Reads a master. The user is `root` where none is named. With more than one colon, HOST is an IPv6
+    /// address and there is no PORT.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let refused = || Invalid("expected [USER@]HOST[:PORT]");
         let parts = MASTER.captures(text).ok_or_else(refused)?;
         let user = parts.get(1).map_or("root", |user| user.as_str());
         let (name, port) = match parts[2].split_once(':') {
@@ -75,21 +73,17 @@ impl Master {
             }
             _ => (&parts[2], None),
         };
-        let is = |own: &String| own.trim_end_matches('.').eq_ignore_ascii_case(name);
-        let loopback = name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-        let here = name.eq_ignore_ascii_case("localhost") || loopback || host.iter().any(is);
-        Ok(Self {
-            text: text.to_owned(),
-            user: user.to_owned(),
-            host: name.to_owned(),
-            port,
-            here: here && port.is_none(),
-        })
+        Ok(Self { text: text.to_owned(), user: user.to_owned(), host: name.to_owned(), port })
     }
 
-    /// Whether it is this host, and its files are edited without SSH.
-    pub fn is_here(&self) -> bool {
-        self.here
+    /// Whether it is this host, which has these names and addresses. A master with a PORT is always another
+    /// one: it may be this host's end of a tunnel.
+    fn is_here(&self, names: &[String]) -> bool {
+        let name = self.host.as_str();
+        let is = |own: &String| own.trim_end_matches('.').eq_ignore_ascii_case(name);
+        let loopback = name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+        let here = name.eq_ignore_ascii_case("localhost") || loopback || names.iter().any(is);
+        here && self.port.is_none()
     }
 }
 
@@ -98,6 +92,8 @@ impl Master {
 pub struct Nis {
     /// The master.
     pub master: Master,
+    /// Whether it is this host, whose files are edited without SSH.
+    here: bool,
     /// The directory of the passwd and shadow of NIS, there.
     pub files: PathBuf,
     /// The password file of the host itself, there.
@@ -128,9 +124,11 @@ pub struct Nis {
 impl Nis {
     pub(super) const KIND: &'static str = "nis";
 
-    /// The real system of a master.
-    pub fn new(master: Master) -> Self {
+    /// The real system of a master. `names` are those of this host; its addresses are looked up by
+    /// [`LockMethod::prepare`].
+    pub fn new(master: Master, names: &[String]) -> Self {
         Self {
+            here: master.is_here(names),
             master,
             files: "/var/yp/ypfiles".into(),
             passwd: "/etc/passwd".into(),
@@ -160,7 +158,7 @@ impl Nis {
 
     /// Makes the maps once more, after [`Error::Maps`].
     pub fn make_again(&self) -> Result<(), Error> {
-        if self.master.here { here::make(self) } else { self.over_ssh(|c| c.make(self)) }
+        if self.here { here::make(self) } else { self.over_ssh(|c| c.make(self)) }
     }
 
     /// Does something to an account; gives how it stands at the end.
@@ -168,7 +166,7 @@ impl Nis {
         if !is_nis_name(name) {
             return Err(Error::Unfit { name: name.clone(), refusal: Refusal::NotAName });
         }
-        if self.master.here {
+        if self.here {
             return here::act(self, action, name);
         }
         self.over_ssh(|connection| connection.act(self, action, name))
@@ -203,6 +201,11 @@ impl LockMethod for Nis {
         NameRule::Nis
     }
 
+    fn prepare(&mut self) -> Result<(), Error> {
+        self.here = self.here || self.master.is_here(&addresses());
+        Ok(())
+    }
+
     fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
         self.act(Action::Status, name)
     }
@@ -232,13 +235,19 @@ impl LockMethod for Nis {
             in_pattern(name)
         );
         let make = format!("make -C {}", typed(&self.maps));
-        if self.master.here {
+        if self.here {
             return vec![edit, make];
         }
         let port = self.master.port.map_or_else(String::new, |port| format!("-p {port} "));
         let Master { user, host, .. } = &self.master;
         vec![format!("ssh {port}{user}@{host} \"{edit} && {make}\"")]
     }
+}
+
+/// The addresses of this host. The kernel is asked for them through a socket.
+fn addresses() -> Vec<String> {
+    let addresses = if_addrs::get_if_addrs().unwrap_or_default();
+    addresses.iter().map(|interface| interface.ip().to_string()).collect()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ fn nis(fakes: &Fakes) -> Nis {
         make: fakes.program("make", "cp $here/files/shadow $2/map"),
         maps: fakes.path("maps"),
         make_limit: Duration::from_secs(30),
-        ..Nis::new(Master::parse("localhost", &[]).expect("a master"))
+        ..Nis::new(Master::parse("localhost").expect("a master"), &[])
     }
 }
 
@@ -416,8 +416,8 @@ fn a_master_is_a_host_that_no_option_is_taken_for() {
         ("0::1", "root", "0::1", None, true),
         ("192.0.2.11", "root", "192.0.2.11", None, false),
     ] {
-        let master = Master::parse(text, &host).expect(text);
-        let got = (&*master.user, &*master.host, master.port, master.is_here());
+        let master = Master::parse(text).expect(text);
+        let got = (&*master.user, &*master.host, master.port, master.is_here(&host));
         assert_eq!(got, (user, name, port, here), "{text}");
     }
     for wrong in [
@@ -439,7 +439,7 @@ fn a_master_is_a_host_that_no_option_is_taken_for() {
         "a/b",
         "ssh://a",
     ] {
-        Master::parse(wrong, &host).expect_err(wrong);
+        Master::parse(wrong).expect_err(wrong);
     }
 }
 
@@ -452,7 +452,7 @@ fn the_commands_by_hand_undo_it() {
     assert_eq!(manual[1], format!("make -C {}", fakes.path("maps").display()));
     assert!(Command::new("/bin/sh").args(["-c", &manual[0]]).status().expect("sh runs").success());
     assert_eq!(fakes.read("files/shadow"), SHADOW);
-    let far = Nis::new(Master::parse("nis:2222", &[]).expect("a master"));
+    let far = Nis::new(Master::parse("nis:2222").expect("a master"), &[]);
     assert_eq!(
         far.manual(&name("bob")),
         [
