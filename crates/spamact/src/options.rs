@@ -5,6 +5,7 @@
 //! the host (files that only root may write, `postconf`, the addresses of this host) is looked at when
 //! acting.
 
+#[cfg(feature = "smtp")]
 use std::path::PathBuf;
 
 use spamcore::check::{Message, Weight};
@@ -18,7 +19,9 @@ use time::OffsetDateTime;
 use crate::account::{AccountName, Exempt, Realms, Rules, Uids, name_of_uid};
 use crate::act::undo::{Undo, is_open, list};
 use crate::act::{Actor, Look, Suspect, reason};
-use crate::mail::{Address, Login, Mailer, Route, Server};
+use crate::mail::{Address, Mailer};
+#[cfg(feature = "smtp")]
+use crate::mail::{Login, Route, Server};
 use crate::method::{
     Command, CommandPath, Error, Local, LockMethod, Master, Nis, Postfix, SaslAccess, Table,
 };
@@ -40,7 +43,9 @@ pub struct ActingArgs {
     verify_journal: bool,
     max_locks: Option<u64>,
     notify: Option<Address>,
+    #[cfg(feature = "smtp")]
     smtp: Option<Server>,
+    #[cfg(feature = "smtp")]
     smtp_auth: Option<PathBuf>,
     dry_run: bool,
     list: bool,
@@ -248,6 +253,7 @@ pub const fn notify<A: AsMut<ActingArgs>>() -> Opt<A> {
     }
 }
 
+#[cfg(feature = "smtp")]
 /// `--smtp`
 pub const fn smtp<A: AsMut<ActingArgs>>() -> Opt<A> {
     Opt {
@@ -264,6 +270,7 @@ pub const fn smtp<A: AsMut<ActingArgs>>() -> Opt<A> {
     }
 }
 
+#[cfg(feature = "smtp")]
 /// `--smtp-auth-file`
 pub const fn smtp_auth_file<A: AsMut<ActingArgs>>() -> Opt<A> {
     Opt {
@@ -311,6 +318,7 @@ impl ActingArgs {
         if self.undo_command.is_some() && self.command.is_none() {
             return Err("--enable-command needs --disable-command".into());
         }
+        #[cfg(feature = "smtp")]
         if self.smtp_auth.is_some() && self.smtp.is_none() {
             return Err("--smtp-auth-file needs --smtp".into());
         }
@@ -338,7 +346,9 @@ impl ActingArgs {
             verify_journal: self.verify_journal,
             max_locks: usize::try_from(max_locks).unwrap_or(usize::MAX),
             notify: self.notify,
+            #[cfg(feature = "smtp")]
             smtp: self.smtp,
+            #[cfg(feature = "smtp")]
             smtp_auth: self.smtp_auth,
             dry_run,
         };
@@ -380,7 +390,9 @@ pub struct Plan {
     verify_journal: bool,
     max_locks: usize,
     notify: Option<Address>,
+    #[cfg(feature = "smtp")]
     smtp: Option<Server>,
+    #[cfg(feature = "smtp")]
     smtp_auth: Option<PathBuf>,
     dry_run: bool,
 }
@@ -453,6 +465,13 @@ impl Plan {
         }
     }
 
+    #[cfg(not(feature = "smtp"))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with SMTP it takes options")]
+    fn mailer(&self, site: &Site) -> Result<Mailer, system::Error> {
+        Ok(Mailer { host: site.name.clone(), ..Mailer::default() })
+    }
+
+    #[cfg(feature = "smtp")]
     fn mailer(&self, site: &Site) -> Result<Mailer, system::Error> {
         let login =
             self.smtp_auth.as_deref().map(|path| Login::read(path, site.root)).transpose()?;

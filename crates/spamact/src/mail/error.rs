@@ -2,11 +2,14 @@
 //!
 //! Texts are lower case without a full stop; a cause is in `#[source]`.
 
+#[cfg(feature = "smtp")]
 use spamcore::error::chain;
 
+#[cfg(feature = "smtp")]
 use super::SmtpFailure;
 use crate::system;
 
+#[cfg(feature = "smtp")]
 /// The step of a session with a mail server in which it reads a notice.
 pub(super) const DATA: &str = "DATA";
 
@@ -20,6 +23,7 @@ pub enum Error {
     #[error("{0}")]
     Unusable(String),
     /// A mail server did not take a notice.
+    #[cfg(feature = "smtp")]
     #[error("{server}: {step} failed")]
     Smtp {
         /// Its host and port.
@@ -29,6 +33,7 @@ pub enum Error {
         /// The cause.
         source: SmtpFailure,
     },
+    #[cfg(feature = "smtp")]
     /// Neither the mail server of this host nor its sendmail took a notice.
     #[error("{}, and {}", chain(smtp.as_ref()), chain(sendmail))]
     NoWayOut {
@@ -44,16 +49,18 @@ impl Error {
     /// (to a password, to an address) would say so again.
     pub fn is_refusal(&self) -> bool {
         match self {
+            #[cfg(feature = "smtp")]
             Self::Smtp { step, source, .. } => {
                 *step == DATA && matches!(source, SmtpFailure::Said(_))
             }
+            #[cfg(feature = "smtp")]
             Self::NoWayOut { smtp, .. } => smtp.is_refusal(),
             _ => false,
         }
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "smtp"))]
 mod tests {
     use super::*;
 

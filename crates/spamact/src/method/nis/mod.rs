@@ -14,6 +14,7 @@
 //! configuration, as is wanted.
 
 mod here;
+#[cfg_attr(not(feature = "ssh"), path = "no_ssh.rs")]
 mod ssh;
 
 use std::cell::RefCell;
@@ -39,16 +40,6 @@ enum Action {
     Status,
     Lock,
     Unlock,
-}
-
-impl Action {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::Lock => "lock",
-            Self::Unlock => "unlock",
-        }
-    }
 }
 
 /// A master of NIS, `[USER@]HOST[:PORT]`.
@@ -201,6 +192,7 @@ impl LockMethod for Nis {
         NameRule::Nis
     }
 
+    #[cfg(feature = "ssh")]
     fn prepare(&mut self) -> Result<(), Error> {
         self.here = self.here || self.master.is_here(&addresses());
         Ok(())
@@ -244,11 +236,12 @@ impl LockMethod for Nis {
     }
 }
 
+#[cfg(feature = "ssh")]
 /// The addresses of this host. The kernel is asked for them through a socket.
 fn addresses() -> Vec<String> {
     let addresses = if_addrs::get_if_addrs().unwrap_or_default();
     addresses.iter().map(|interface| interface.ip().to_string()).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "ssh"))]
 mod tests;

@@ -45,6 +45,17 @@ const IDLE: NonZeroUsize = NonZeroUsize::new(60).expect("a constant");
 /// What is granted to each step beyond the limits that hold within it.
 const GRACE: Duration = Duration::from_secs(30);
 
+impl Action {
+    /// What the program on the master calls it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Lock => "lock",
+            Self::Unlock => "unlock",
+        }
+    }
+}
+
 /// A session on a master.
 #[derive(Debug)]
 pub(super) struct Connection {
