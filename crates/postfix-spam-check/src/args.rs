@@ -3,18 +3,18 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
+use spamact::act::Looked;
 use spamact::options::{self as acting, ActingArgs, Task};
 use spamact::system::site::{Site, clean_environment};
-use spamcore::cli::options::{self, Common, HasCommon, Job, Outcome, why};
+use spamcore::check::{Check, Defaults};
+use spamcore::cli::options::{self, SharedArgs, why};
 use spamcore::cli::{Argument, Opt, Program, Value, text};
 use spamcore::host::Host;
+use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::postfix::Postfix;
 use spamcore::report::Style;
-use spamcore::source::journal::Origin;
 use spamcore::tally::network::Webmail;
 use spamcore::time::window::Period;
-
-use crate::acting::act;
 
 /// The program.
 pub const PROGRAM: Program<Args> = Program {
@@ -163,14 +163,14 @@ pub const PROGRAM: Program<Args> = Program {
 /// The arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Args {
-    common: Common,
+    shared: SharedArgs,
     webmail: Webmail,
     acting: ActingArgs,
 }
 
-impl HasCommon for Args {
-    fn common(&mut self) -> &mut Common {
-        &mut self.common
+impl AsMut<SharedArgs> for Args {
+    fn as_mut(&mut self) -> &mut SharedArgs {
+        &mut self.shared
     }
 }
 
@@ -184,6 +184,17 @@ fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
     options::set_period(args, Period::parse(text(value)?).map_err(why)?)
 }
 
+const DEFAULTS: Defaults = Defaults {
+    program: PROGRAM.name,
+    period: "1hour",
+    limit: 90,
+    exclusive: false,
+    overrides: Some("/etc/spam-check/postfix-spam-check.overrides"),
+    logs: &["/var/log/mail.log", "/var/log/maillog"],
+    or_journal: true,
+    style: Style::Origins,
+};
+
 /// Runs the program.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
@@ -191,55 +202,61 @@ pub fn run(
     site: &Site,
     out: &mut impl Write,
 ) -> Outcome {
-    options::run(&PROGRAM, arguments, out, |args: Args, out| {
-        let spread = args.acting.spread;
-        let task = match args.acting.task(args.common.now.is_some()) {
-            Ok(task) => task,
-            Err(why) => return Outcome { status: 2, messages: vec![why] },
-        };
-        if task.as_ref().is_some_and(Task::may_connect)
-            && let Some(error) = clean_environment()
-        {
-            let text = format!("it cannot be started with a clean environment: {error}");
-            return Outcome { status: 1, messages: vec![text] };
-        }
-        let plan = match task {
-            Some(Task::Act(plan)) => Some(plan),
-            Some(Task::List) => {
-                return printed(acting::list_disabled_accounts(site, &host.zone, host.now), out);
-            }
-            Some(Task::Enable(account, plan)) => {
-                return printed(plan.enable(&account, site, &host.zone), out);
-            }
-            None => None,
-        };
-        let Ok(period) = Period::parse("1hour") else { unreachable!("it is a period") };
-        let job = Job {
-            parser: Postfix,
-            period,
-            limit: 90,
-            exclusive: false,
-            overrides: Some("/etc/spam-check/postfix-spam-check.overrides"),
-            logs: &["/var/log/mail.log", "/var/log/maillog"],
-            origin: Some(Origin::Postfix),
-            style: Style::Origins,
-            webmail: args.webmail,
-            spread,
-        };
-        job.run(PROGRAM.name, args.common, host, out, |findings, again, messages| {
-            if let Some(plan) = &plan {
-                act(plan, site, findings, again, messages);
-            }
-        })
-    })
+    checked(arguments, host, site, out).unwrap_or_else(|ended| ended)
 }
 
-/// Prints a text; a failure of that, or of what made it, is status 1.
-fn printed((text, mut messages): (String, Vec<String>), out: &mut impl Write) -> Outcome {
-    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        messages.push(format!("standard output cannot be written: {error}"));
+/// From the arguments to the report; how a run ends before it, where it does.
+fn checked(
+    arguments: impl IntoIterator<Item = OsString>,
+    mut host: Host,
+    site: &Site,
+    out: &mut impl Write,
+) -> Result<Outcome, Outcome> {
+    let args = PROGRAM.start(arguments, out)?;
+    let spread = args.acting.spread;
+    let task = args.acting.task(args.shared.now.is_some()).map_err(Outcome::usage)?;
+    let mut messages = Messages::default();
+    if task.as_ref().is_some_and(Task::may_connect)
+        && let Some(error) = clean_environment()
+    {
+        messages.fail(format!("it cannot be started with a clean environment: {error}"));
+        return Err(messages.outcome(false, false));
     }
-    Outcome { status: u8::from(!messages.is_empty()), messages }
+    let plan = match task {
+        Some(Task::Act(plan)) => Some(plan),
+        Some(Task::List) => {
+            let text = acting::list_disabled_accounts(site, &host.zone, host.now, &mut messages);
+            return Err(printed(&text, messages, out));
+        }
+        Some(Task::Enable(account, plan)) => {
+            let text = plan.enable(&account, site, &host.zone, &mut messages);
+            return Err(printed(&text, messages, out));
+        }
+        None => None,
+    };
+    let mut check = Check::new(Postfix, &DEFAULTS, args.shared, &host, &mut messages)?;
+    (check.webmail, check.spread) = (args.webmail, spread);
+    let mut scan = check.open(&mut host, &mut messages);
+    let tally = check.count(&mut scan, &mut messages);
+    let mut findings = check.judge(&tally);
+    if let Some(plan) = plan {
+        let looked = Looked {
+            period: check.period(),
+            log: scan.names().join(", "),
+            now: host.now.min(check.window().now),
+        };
+        let mut again = check.evidence(&mut scan);
+        plan.act(&mut findings, &mut again, site, &host.zone, looked, &mut messages);
+    }
+    Ok(check.report(&findings, &host, out, messages))
+}
+
+/// Prints a text, and ends the run. A closed pipe is a failure here: what was done may be in the text.
+fn printed(text: &str, mut messages: Messages, out: &mut impl Write) -> Outcome {
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        messages.fail(format!("standard output cannot be written: {error}"));
+    }
+    messages.outcome(false, false)
 }
 
 #[cfg(test)]
@@ -267,11 +284,11 @@ mod tests {
         let args = parse(&["-p", "1hour", "-m", "90", "-d", "5,5", "-w", "192.0.2.201,10.0.0.21"])
             .expect("a crontab line");
         assert_eq!(args.acting.spread, Some(Spread { nets: 5, unknowns: 5 }));
-        assert_eq!(args.common.limit, Some(90));
+        assert_eq!(args.shared.limit, Some(90));
         assert!(args.webmail.holds("10.0.0.21".parse().expect("an address")));
         let args = parse(&["1hour", "90"]).expect("a crontab line");
-        assert_eq!(args.common.period.map(|period| period.to_string()), Some("1 hour".into()));
-        assert_eq!(args.common.limit, Some(90));
+        assert_eq!(args.shared.period.map(|period| period.to_string()), Some("1 hour".into()));
+        assert_eq!(args.shared.limit, Some(90));
     }
 
     #[test]
@@ -294,7 +311,7 @@ mod tests {
         ] {
             let args = parse(line).expect("a spelling");
             assert_eq!(args.acting, parse(&[same]).expect("a master").acting, "{line:?}");
-            assert_eq!(args.common.period.map(|p| p.to_string()).as_deref(), period, "{line:?}");
+            assert_eq!(args.shared.period.map(|p| p.to_string()).as_deref(), period, "{line:?}");
         }
     }
 

@@ -8,17 +8,18 @@
 #[cfg(feature = "smtp")]
 use std::path::PathBuf;
 
-use spamcore::check::{Message, Weight};
 use spamcore::cli::options::why;
 use spamcore::cli::{Opt, Value, number, text};
 use spamcore::error::chain;
+use spamcore::evidence::EvidenceSource;
+use spamcore::messages::Messages;
 use spamcore::time::zone::Zone;
-use spamcore::verdict::{Action, Spread};
+use spamcore::verdict::{Action, Finding, Spread};
 use time::OffsetDateTime;
 
 use crate::account::{AccountName, Exempt, Realms, Rules, Uids, name_of_uid};
 use crate::act::undo::{Undo, is_open, list};
-use crate::act::{Actor, Look, Suspect, reason};
+use crate::act::{Actor, Looked, reason};
 use crate::mail::{Address, Mailer};
 #[cfg(feature = "smtp")]
 use crate::mail::{Login, Route, Server};
@@ -397,33 +398,20 @@ pub struct Plan {
     dry_run: bool,
 }
 
-/// What was looked at.
-#[derive(Clone, Debug)]
-pub struct Looked {
-    /// The period, as typed.
-    pub period: String,
-    /// What was read: paths of logs, or `journal`.
-    pub log: String,
-}
-
 impl Plan {
-    /// Acts on the suspects, or says what would be done, and gives what was done to each.
+    /// Acts on the findings that are spread out, or says what would be done, and notes that on each.
     pub fn act(
         &self,
+        findings: &mut [Finding<'_>],
+        source: &mut dyn EvidenceSource,
         site: &Site,
         zone: &Zone,
-        looked: &Looked,
-        suspects: &[Suspect],
-        look: Look<'_>,
-        messages: &mut Vec<Message>,
-    ) -> Vec<Action> {
-        let refuse = |error: &Error, messages: &mut Vec<Message>| {
-            messages.push(Message { text: chain(error), weight: Weight::Failure });
-            suspects.iter().map(|_| Action::NotDisabled(reason(error))).collect()
-        };
+        looked: Looked,
+        messages: &mut Messages,
+    ) {
         let rules = match self.rules(site) {
             Ok(rules) => rules,
-            Err(error) => return refuse(&error.into(), messages),
+            Err(error) => return refuse(findings, &error.into(), messages),
         };
         let clock = || local_now(zone);
         let actor = Actor {
@@ -437,18 +425,17 @@ impl Plan {
             mailer: self.mailer(site).map_err(|error| chain(&error)),
             audit: site.audit(),
             host: site.name.clone(),
-            period: looked.period.clone(),
-            log: looked.log.clone(),
+            looked,
             clock: &clock,
         };
         let mut method = self.method(site);
         if self.dry_run {
-            return actor.dry_run(&*method, suspects, look, messages);
+            return actor.dry_run(&*method, findings, source, messages);
         }
         if let Err(error) = method.prepare() {
-            return refuse(&error, messages);
+            return refuse(findings, &error, messages);
         }
-        actor.act(&*method, suspects, look, messages)
+        actor.act(&*method, findings, source, messages);
     }
 
     /// The lock method, not prepared yet.
@@ -504,8 +491,14 @@ impl Plan {
         Ok(Rules { uids, exempt, realms: self.realms.clone(), ourselves, passwd })
     }
 
-    /// Undoes the locks of an account. Gives what to print, and what failed or is to be told.
-    pub fn enable(&self, account: &AccountName, site: &Site, zone: &Zone) -> (String, Vec<String>) {
+    /// Undoes the locks of an account, and gives what to print.
+    pub fn enable(
+        &self,
+        account: &AccountName,
+        site: &Site,
+        zone: &Zone,
+        messages: &mut Messages,
+    ) -> String {
         let undo = Undo {
             dir: &site.state,
             root: site.root,
@@ -515,31 +508,52 @@ impl Plan {
             clock: &|| local_now(zone),
         };
         let mut method = self.method(site);
-        let undone = method.prepare().and_then(|()| undo.enable(account, &*method));
-        let not_enabled = |why: &str| format!("{account}: not enabled: {why}");
-        match undone {
-            Ok(mut undone) => {
-                let enabled = |way| format!("{account} enabled ({way})\n");
-                let text = undone.ways.iter().map(enabled).collect();
-                undone.told.extend(undone.failures.iter().map(|why| not_enabled(why)));
-                (text, undone.told)
+        match method.prepare().and_then(|()| undo.enable(account, &*method)) {
+            Ok(undone) => {
+                undone.told.into_iter().for_each(|text| messages.fail(text));
+                for why in undone.failures {
+                    messages.fail(format!("{account}: not enabled: {why}"));
+                }
+                undone.ways.iter().map(|way| format!("{account} enabled ({way})\n")).collect()
             }
-            Err(error) => (String::new(), vec![not_enabled(&chain(&error))]),
+            Err(error) => {
+                messages.fail(format!("{account}: not enabled: {}", chain(&error)));
+                String::new()
+            }
         }
     }
 }
 
-/// What was locked, to print, and what failed. `now` is in Unix seconds.
-pub fn list_disabled_accounts(site: &Site, zone: &Zone, now: i64) -> (String, Vec<String>) {
+/// Nobody is locked, for one reason.
+fn refuse(findings: &mut [Finding<'_>], error: &Error, messages: &mut Messages) {
+    messages.fail_with(error);
+    for finding in findings.iter_mut().filter(|finding| finding.spread) {
+        finding.action = Some(Action::NotDisabled(reason(error)));
+    }
+}
+
+/// What was locked, to print. `now` is in Unix seconds.
+pub fn list_disabled_accounts(
+    site: &Site,
+    zone: &Zone,
+    now: i64,
+    messages: &mut Messages,
+) -> String {
     let at = |seconds| {
         let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
         Some(local(at, zone))
     };
     match State::load(&site.state, site.root, now) {
         Ok((state, damaged)) => {
+            if let Some(damaged) = damaged {
+                messages.fail(damaged);
+            }
             let open = |account: &str, lock: &Lock| is_open(account, lock, &site.names, site.root);
-            (list(&state, &at, &open), damaged.into_iter().collect())
+            list(&state, &at, &open)
         }
-        Err(error) => (String::new(), vec![chain(&error)]),
+        Err(error) => {
+            messages.fail_with(&error);
+            String::new()
+        }
     }
 }

@@ -202,7 +202,7 @@ mod tests {
                 way: way.into(),
                 undo: Vec::new(),
                 at: 0,
-                counts: crate::notice::Counts::default(),
+                counts: spamcore::evidence::Counts::default(),
                 period: String::new(),
                 log: String::new(),
                 pending: false,

@@ -11,6 +11,7 @@
 mod body;
 
 use serde::{Deserialize, Serialize};
+use spamcore::evidence::Counts;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -26,20 +27,6 @@ const LONGEST_BODY: usize = 256 << 10;
 
 /// No name of a host is longer in a mail.
 const LONGEST_HOST: usize = 255;
-
-/// What an account was judged on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Counts {
-    /// Messages.
-    pub messages: u64,
-    /// Distinct networks.
-    pub nets: u64,
-    /// Distinct addresses of clients without a name.
-    pub unknowns: u64,
-    /// Distinct addresses.
-    pub ips: u64,
-}
 
 /// What a notice is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -96,11 +83,11 @@ pub struct Incident<'a> {
     /// The line of the report.
     pub report_line: &'a [u8],
     /// The first lines of the log.
-    pub first_lines: &'a [Vec<u8>],
+    pub first_lines: &'a [Box<[u8]>],
     /// Networks, and how many messages came from each.
-    pub networks: &'a [(Vec<u8>, u64)],
+    pub networks: &'a [(Box<[u8]>, u64)],
     /// Addresses, and how many messages came from each.
-    pub addresses: &'a [(Vec<u8>, u64)],
+    pub addresses: &'a [(Box<[u8]>, u64)],
     /// The commands that undo the lock by hand.
     pub undo: &'a [String],
 }
@@ -368,8 +355,8 @@ pub(crate) mod tests {
         #[test]
         fn whatever_strangers_write_the_mail_is_whole(
             sender in any::<Vec<u8>>(),
-            lines in proptest::collection::vec(any::<Vec<u8>>(), 0..20),
-            networks in proptest::collection::vec((any::<Vec<u8>>(), any::<u64>()), 0..60),
+            lines in proptest::collection::vec(any::<Box<[u8]>>(), 0..20),
+            networks in proptest::collection::vec((any::<Box<[u8]>>(), any::<u64>()), 0..60),
             undo in proptest::collection::vec(any::<String>(), 0..4),
             (host, way, period, log) in any::<(String, String, String, String)>(),
             what in 0..3,
@@ -412,8 +399,8 @@ pub(crate) mod tests {
         let account = name("alice");
         for byte in 0..=255 {
             for text in [vec![byte], vec![byte; 3], [b"\r\n", &[byte][..], b"\r\n"].concat()] {
-                let lines = [text.clone()];
-                let lists = [(text.clone(), 1)];
+                let lines = [text.clone().into()];
+                let lists = [(text.clone().into(), 1)];
                 let made = Incident {
                     sender: &text,
                     report_line: &text,

@@ -139,8 +139,9 @@ fn parse(text: &[u8]) -> Result<State, String> {
 mod tests {
     use super::super::Lock;
     use super::*;
-    use crate::notice::{Counts, Kind, Text};
+    use crate::notice::{Kind, Text};
     use crate::system::files::tests::names as lie_in;
+    use spamcore::evidence::Counts;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use tempfile::tempdir;
 

@@ -21,9 +21,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use spamcore::evidence::Counts;
 
 use crate::account::AccountName;
-use crate::notice::{Counts, Kind, Text};
+use crate::notice::{Kind, Text};
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;

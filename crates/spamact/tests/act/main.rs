@@ -9,10 +9,12 @@ use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, SystemTime};
 
 use spamact::account::{AccountName, NameRule};
+use spamact::act::Actor;
 use spamact::act::undo::list;
-use spamact::act::{Actor, Wanted};
-use spamact::notice::{Counts, Text};
+use spamact::notice::Text;
 use spamact::state::Lock;
+use spamcore::evidence::Counts;
+use spamcore::messages::Messages;
 use spamcore::verdict::Action;
 use time::OffsetDateTime;
 
@@ -137,7 +139,7 @@ fn the_worst_are_locked_first_where_nothing_can_be_read_again() {
     let mut host = Host::new();
     host.max_locks = 1;
     let log = [stolen("a", NOW - 60), stolen("b", NOW - 60), stolen("b", NOW - 30)].concat();
-    let run = host.run_with(&log, |_, _: &[Wanted]| None, false);
+    let run = host.run_on_pipe(&log);
     let too_many = Action::NotDisabled("more than 1 at once: the log may be forged".into());
     assert_eq!(run.actions, [too_many, Action::Disabled]);
 }
@@ -230,12 +232,14 @@ fn only_root_must_be_able_to_read_the_state_for_a_dry_run() {
         // What lies behind a file can be read by nobody.
         let dir = host.path().join("file/state");
         let actor = Actor { root, dir, ..host.actor(&clock) };
-        let mut look = |_, _: &[Wanted]| Some(vec![count(&log, "alice", None, NOW)]);
-        let mut messages = Vec::new();
-        let actions =
-            actor.dry_run(&*host.method(), &[suspect("alice", &log)], &mut look, &mut messages);
+        let mut source = Source { log: Some(&log), journal: &[] };
+        let tally = tally(&log);
+        let mut findings = findings(&tally);
+        let mut messages = Messages::default();
+        actor.dry_run(&*host.method(), &mut findings, &mut source, &mut messages);
+        let actions = actions(findings);
         assert_eq!(actions == [Action::WouldDisable], !root, "{actions:?}");
-        assert_eq!(failures(messages).len(), usize::from(root));
+        assert_eq!(failures(&messages).len(), usize::from(root));
     }
 }
 
@@ -448,15 +452,14 @@ fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
 #[test]
 fn who_sends_on_is_told_from_a_pipe_too() {
     let host = Host::local();
-    let pipe = |_, _: &[Wanted]| None;
     let log = stolen("alice", NOW - 3);
-    assert_eq!(host.run_with(&log, pipe, false).actions, [Action::Disabled]);
+    assert_eq!(host.run_on_pipe(&log).actions, [Action::Disabled]);
     host.set(NOW + 60);
-    let run = host.run_with(&log, pipe, false);
+    let run = host.run_on_pipe(&log);
     assert_eq!(run.actions, [Action::AlreadyDisabled], "the last is of that very second");
     host.set(NOW + 1200);
     let log = [stolen("alice", NOW + 70), stolen("alice", NOW + 80)].concat();
-    let run = host.run_with(&log, pipe, false);
+    let run = host.run_on_pipe(&log);
     assert_eq!((run.actions, run.failures.len()), (vec![Action::StillSending], 1));
     assert!(
         host.read("mails").contains("Newer than the lock: 8 messages in 1 hour from 8 networks")
@@ -467,12 +470,11 @@ fn who_sends_on_is_told_from_a_pipe_too() {
 fn what_is_said_of_a_locked_account_does_not_need_a_second_reading() {
     let host = Host::local();
     let log = stolen("alice", NOW - 60);
-    let pipe = |_, _: &[Wanted]| None;
-    assert_eq!(host.run_with(&log, pipe, false).actions, [Action::Disabled]);
-    assert_eq!(host.run_with(&log, pipe, false).actions, [Action::AlreadyDisabled]);
+    assert_eq!(host.run_on_pipe(&log).actions, [Action::Disabled]);
+    assert_eq!(host.run_on_pipe(&log).actions, [Action::AlreadyDisabled]);
     // Unlocked by hand: what is new cannot be told in a pipe.
     host.write("shadow", "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
-    let run = host.run_with(&log, pipe, false);
+    let run = host.run_on_pipe(&log);
     let why = "a pipe cannot be read again to tell new lines from old";
     assert_eq!((run.actions, run.failures.len()), (not_disabled(why), 1));
     assert_eq!(list(&host.state(), &|_| None, &|_, _| false), "", "it is not listed any more");
@@ -562,19 +564,17 @@ fn twenty_runs_at_once_make_one_lock_and_one_notice() {
     host.script("lock", "sleep 0.1; echo \"lock $*\" >>done");
     let log = stolen("alice", NOW - 60);
     let clock = || OffsetDateTime::from_unix_timestamp(NOW).expect("in range");
-    let suspect = suspect("alice", &log);
+    let tally = tally(&log);
     // Each acts for itself, as a process would.
     let actions: Vec<Action> = std::thread::scope(|scope| {
         let run = || {
             let actor = host.actor(&clock);
-            let mut look = |_, wanted: &[Wanted]| {
-                Some(wanted.iter().map(|(_, after)| count(&log, "alice", *after, NOW)).collect())
-            };
-            let mut messages = Vec::new();
-            let suspects = std::slice::from_ref(&suspect);
-            let actions = actor.act(&*host.method(), suspects, &mut look, &mut messages);
-            assert_eq!(failures(messages), Vec::<String>::new());
-            actions
+            let mut source = Source { log: Some(&log), journal: &[] };
+            let mut findings = findings(&tally);
+            let mut messages = Messages::default();
+            actor.act(&*host.method(), &mut findings, &mut source, &mut messages);
+            assert_eq!(failures(&messages), Vec::<String>::new());
+            actions(findings)
         };
         let runs: Vec<_> = (0..20).map(|_| scope.spawn(run)).collect();
         runs.into_iter().flat_map(|run| run.join().expect("no panic")).collect()
