@@ -11,8 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sink::{Deed, Sink, ca_file, other_certificate};
-use spamact::Error;
-use spamact::mail::{Address, Login, Mailer, Patience, Route, Server, SmtpFailure};
+use spamact::mail::{Address, Error, Login, Mailer, Patience, Route, Server, SmtpFailure};
 
 const MESSAGE: &[u8] = b"Subject: s\r\n\r\n.\r\n..\r\n.x\r\nlast\r\n";
 /// The same with its dots doubled, and the end.
@@ -23,7 +22,7 @@ const STEP: Duration = Duration::from_secs(10);
 const QUICK: Duration = Duration::from_secs(1);
 
 fn to() -> Address {
-    Address::check("root@example.org").expect("an address")
+    Address::parse("root@example.org").expect("an address")
 }
 
 /// A directory of its own, removed at the end.
@@ -62,7 +61,7 @@ const PATIENCE: Patience = Patience { step: STEP, all: Duration::from_secs(40), 
 
 /// The way to a sink as to another host.
 fn elsewhere(at: SocketAddr, login: Option<&Login>, ca_files: &[PathBuf]) -> Mailer {
-    let server = Server::parse(&format!("localhost:{}", at.port()), login.is_some());
+    let server = Server::parse(&format!("localhost:{}", at.port()));
     let route = Route::Server {
         server: server.expect("a server"),
         login: login.cloned(),
@@ -125,7 +124,7 @@ fn a_mail_arrives_whole_in_plain_text_on_this_host() {
 fn a_name_of_this_host_that_could_be_a_command_is_not_said() {
     let (at, seen) = Sink::default().listen();
     let mailer = Mailer { host: "x\r\nRCPT TO:<y>".into(), ..here(at, Path::new("/nonexistent")) };
-    mailer.send(&Address::check("root").expect("an address"), MESSAGE).expect("it is taken");
+    mailer.send(&Address::parse("root").expect("an address"), MESSAGE).expect("it is taken");
     let seen = seen.recv().expect("there was a session");
     assert_eq!(
         seen.commands,
@@ -197,7 +196,7 @@ fn nobody_listens_and_a_host_that_is_not_there() {
     let (step, cause) = why(elsewhere(nobody(), None, &[]).send(&to(), MESSAGE));
     assert!(step == "connection" && matches!(cause, SmtpFailure::Io(_)), "{step} {cause:?}");
     let mut mailer = elsewhere(nobody(), None, &[]);
-    let server = Server::parse("no-such-host.invalid", false).expect("a server");
+    let server = Server::parse("no-such-host.invalid").expect("a server");
     mailer.route = Route::server(server, None);
     let (step, _) = why(mailer.send(&to(), MESSAGE));
     assert_eq!(step, "look-up");
@@ -233,7 +232,7 @@ fn starttls_is_used_where_it_is_offered_and_only_with_a_good_certificate() {
 fn the_authorities_of_this_host_know_nothing_of_the_test() {
     let (at, _seen) = Sink { start_tls: true, ..Sink::default() }.listen();
     let mut mailer = elsewhere(at, None, &[]);
-    let server = Server::parse(&format!("localhost:{}", at.port()), false).expect("a server");
+    let server = Server::parse(&format!("localhost:{}", at.port())).expect("a server");
     mailer.route = Route::server(server, None);
     let (step, cause) = why(mailer.send(&to(), MESSAGE));
     assert!(step == "STARTTLS" && matches!(cause, SmtpFailure::Tls(_)), "{step} {cause:?}");
@@ -244,7 +243,7 @@ fn a_certificate_of_another_name_is_refused() {
     let (at, _seen) = Sink { start_tls: true, ..Sink::default() }.listen();
     let mut mailer = elsewhere(at, None, &[]);
     // The same host by an address that the certificate does not name.
-    let server = Server::parse(&format!("127.0.0.2:{}", at.port()), false).expect("a server");
+    let server = Server::parse(&format!("127.0.0.2:{}", at.port())).expect("a server");
     mailer.route = Route::Server { server, login: None, ca_files: vec![ca_file()] };
     // Only 127.0.0.1 is listened on: ask through a listener of that address.
     let listener = std::net::TcpListener::bind(("127.0.0.2", at.port()));
@@ -278,7 +277,7 @@ fn starttls_can_fail_in_every_way() {
 #[test]
 fn tls_from_the_first_byte() {
     let (at, seen) = Sink { implicit: true, ..Sink::default() }.listen();
-    let server = Server::parse(&format!("127.0.0.1:{}", at.port()), false).expect("a server");
+    let server = Server::parse(&format!("127.0.0.1:{}", at.port())).expect("a server");
     let mut mailer = elsewhere(at, None, &[]);
     let mut route = |ca_files| {
         let server = server.clone().implicit_tls();
@@ -327,7 +326,7 @@ fn a_login_that_is_wrong_missing_or_not_offered_is_told() {
 
 #[test]
 fn a_login_that_is_an_address_is_the_sender() {
-    let server = || Server::parse("localhost", true).expect("a server");
+    let server = || Server::parse("localhost").expect("a server");
     for (user, want) in
         [("alice@example.net:x", "alice@example.net"), ("alice:x", "root@example.org")]
     {

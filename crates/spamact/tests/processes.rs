@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use spamact::AccountName;
 use spamact::notice::Text;
-use spamact::state::{Counts, Lock, State};
+use spamact::state::{Lock, State};
 use spamact::system::run_lock::Once;
+use spamcore::evidence::Counts;
 
 const NOW: i64 = 1_795_500_000;
 const AS_CHILD: &str = "SPAMACT_TEST_CHILD";

@@ -8,10 +8,11 @@ use spamcore::report::shown;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use super::reason;
 use crate::account::{AccountName, Realms};
-use crate::error::Error;
-use crate::method::{AccountStatus, Way};
+use crate::method::{self, AccountStatus, Error, LockMethod};
 use crate::state::{Lock, State};
+use crate::system;
 use crate::system::run_lock::{Once, WAIT};
 use crate::system::syslog::Audit;
 
@@ -50,13 +51,13 @@ pub fn list(
     text
 }
 
-/// Whether a local account that we locked can be used. Of other ways it is not asked: that would take
-/// programs, or another host.
+/// Whether an account that was locked can be used again, where a file of this host shows that. Other methods
+/// are not asked: that would take programs, or another host.
 pub fn is_open(account: &str, lock: &Lock, names: &[String], root: bool) -> bool {
     let name = AccountName::check(account.as_bytes());
-    let way = Way::remembered(&lock.way, names, root);
-    match (name, way) {
-        (Ok(name), Ok(way @ Way::Local(_))) => matches!(way.status(&name), Ok(AccountStatus::Open)),
+    let method = method::remembered(&lock.way, names, root);
+    match (name, method) {
+        (Ok(name), Ok(method)) => matches!(method.peek(&name), Ok(AccountStatus::Open)),
         _ => false,
     }
 }
@@ -67,7 +68,7 @@ pub struct Undo<'a> {
     pub dir: &'a Path,
     /// Whether root runs us.
     pub root: bool,
-    /// The names and addresses of this host.
+    /// The names of this host.
     pub names: &'a [String],
     /// Whose logins are local accounts.
     pub realms: &'a Realms,
@@ -90,11 +91,11 @@ pub struct Undone {
 
 impl Undo<'_> {
     /// Undoes all locks that the state knows of, of a login or of the account that it is, and forgets those.
-    /// `otherwise` is the way that is tried where it knows of none.
-    pub fn enable(&self, login: &AccountName, otherwise: &Way) -> Result<Undone, Error> {
+    /// `otherwise` is the method that is tried where it knows of none.
+    pub fn enable(&self, login: &AccountName, otherwise: &dyn LockMethod) -> Result<Undone, Error> {
         let once = Once::wait(self.dir, self.root, WAIT);
-        if let Err(error @ Error::AnotherRun) = once {
-            return Err(error);
+        if let Err(error @ system::Error::AnotherRun) = once {
+            return Err(error.into());
         }
         let (mut state, damaged) = State::load(self.dir, self.root, self.now())?;
         let mut undone = Undone { told: damaged.into_iter().collect(), ..Undone::default() };
@@ -102,7 +103,7 @@ impl Undo<'_> {
         undone.told.extend(once.as_ref().err().map(|error| chain(error)));
         let mut account = login.clone();
         let mut locks = locks_of(&state, &account);
-        if locks.is_empty() && !matches!(otherwise, Way::SaslAccess(_)) {
+        if locks.is_empty() && !otherwise.names().keeps_realm() {
             // What is no account's name without its realm is none.
             account = self.realms.account(login).unwrap_or(account);
             locks = locks_of(&state, &account);
@@ -118,7 +119,7 @@ impl Undo<'_> {
                     self.undo(account, otherwise)?;
                     undone.ways.push(otherwise.kind());
                 }
-                AccountStatus::Open => {
+                AccountStatus::Open | AccountStatus::Unknown => {
                     let way = otherwise.kind();
                     undone.failures.push(format!("no lock of it is known, and it is open ({way})"));
                 }
@@ -126,8 +127,12 @@ impl Undo<'_> {
             state.forget(account, self.now());
         }
         for (name, lock) in locks {
-            let way = Way::remembered(&lock.way, self.names, self.root);
-            match way.and_then(|way| self.undo(&name, &way)) {
+            let method = method::remembered(&lock.way, self.names, self.root);
+            let undone_now = method.map_err(Error::from).and_then(|mut method| {
+                method.prepare()?;
+                self.undo(&name, &*method)
+            });
+            match undone_now {
                 Ok(()) => undone.ways.push(lock.way.clone()),
                 Err(error) => {
                     let (why, by_hand) = (chain(&error), lock.undo.join("; "));
@@ -148,11 +153,11 @@ impl Undo<'_> {
         Ok(undone)
     }
 
-    fn undo(&self, account: &AccountName, way: &Way) -> Result<(), Error> {
-        let done = way.unlock(account);
+    fn undo(&self, account: &AccountName, method: &dyn LockMethod) -> Result<(), Error> {
+        let done = method.unlock(account);
         let how = match &done {
-            Ok(()) => format!("{account} enabled ({})", way.kind()),
-            Err(error) => format!("{account} not enabled ({}): {}", way.kind(), error.reason()),
+            Ok(()) => format!("{account} enabled ({})", method.kind()),
+            Err(error) => format!("{account} not enabled ({}): {}", method.kind(), reason(error)),
         };
         // Nobody who must enable an account waits for syslog.
         let _ = self.audit.tell((self.clock)(), &how);
@@ -164,16 +169,15 @@ impl Undo<'_> {
     }
 }
 
-/// The locks of an account. In a table of Postfix a name in one case refuses all its spellings.
+/// The locks of an account. Under some methods one spelling of a name locks all of them.
 fn locks_of(state: &State, account: &AccountName) -> Vec<(AccountName, Lock)> {
     let mut locks = Vec::new();
     for (name, record) in state.accounts() {
         let exact = name == account.as_ref();
         let Ok(known) = AccountName::check(name.as_bytes()) else { continue };
         let folded = name.eq_ignore_ascii_case(account.as_ref());
-        let of_table = |lock: &&Lock| exact || (folded && lock.way.starts_with("sasl-access:"));
-        locks
-            .extend(record.locks.iter().filter(of_table).map(|lock| (known.clone(), lock.clone())));
+        let is_its = |lock: &&Lock| exact || (folded && method::folds_case(&lock.way));
+        locks.extend(record.locks.iter().filter(is_its).map(|lock| (known.clone(), lock.clone())));
     }
     locks
 }
@@ -198,7 +202,7 @@ mod tests {
                 way: way.into(),
                 undo: Vec::new(),
                 at: 0,
-                counts: crate::state::Counts::default(),
+                counts: spamcore::evidence::Counts::default(),
                 period: String::new(),
                 log: String::new(),
                 pending: false,

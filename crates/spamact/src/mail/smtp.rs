@@ -24,9 +24,9 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use super::error::DATA;
 use super::server::Tls;
-use super::{Address, Login, Patience, Server};
-use crate::error::{DATA, Error};
+use super::{Address, Error, Login, Patience, Server};
 use crate::system::printable::cut;
 
 /// How much is shown of what a server says.
@@ -158,7 +158,7 @@ impl Session<'_> {
 
     async fn connect(&self) -> Result<TcpStream, SmtpFailure> {
         self.at.set("look-up");
-        let (host, port) = (self.server.host.as_str(), self.server.port);
+        let (host, port) = (self.server.host.as_str(), self.server.port.unwrap_or(25));
         let looked_up = timeout(self.step, tokio::net::lookup_host((host, port))).await;
         let addresses: Vec<SocketAddr> =
             looked_up.map_err(|_| SmtpFailure::TimedOut)?.map_err(SmtpFailure::Io)?.collect();

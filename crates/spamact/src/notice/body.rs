@@ -231,7 +231,7 @@ impl Body {
     }
 
     /// A list, the worst first.
-    fn places(&mut self, title: &str, places: &[(Vec<u8>, u64)]) {
+    fn places(&mut self, title: &str, places: &[(Box<[u8]>, u64)]) {
         if places.is_empty() {
             return;
         }
@@ -423,9 +423,10 @@ mod tests {
     #[test]
     fn lists_are_the_worst_first_and_bounded() {
         let alice = name("alice");
-        let mut places: Vec<_> = (1..=50).map(|n| (format!("net{n}").into_bytes(), n)).collect();
-        places.push((Vec::new(), 99));
-        let lines = vec![b"line".to_vec(); 50];
+        let mut places: Vec<_> =
+            (1..=50).map(|n| (format!("net{n}").into_bytes().into(), n)).collect();
+        places.push((Box::default(), 99));
+        let lines = vec![Box::from(*b"line"); 50];
         let incident =
             Incident { networks: &places, first_lines: &lines, ..incident(&alice, What::Disabled) };
         let body = body(&incident);

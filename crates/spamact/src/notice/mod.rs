@@ -11,12 +11,12 @@
 mod body;
 
 use serde::{Deserialize, Serialize};
+use spamcore::evidence::Counts;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::account::AccountName;
 use crate::mail::Address;
-use crate::state::{Counts, Kind};
 use crate::system::printable::{cut, printable};
 
 /// RFC 5322, 2.1.1: a line has 998 bytes at most. Some are left for what a relay may add.
@@ -27,6 +27,18 @@ const LONGEST_BODY: usize = 256 << 10;
 
 /// No name of a host is longer in a mail.
 const LONGEST_HOST: usize = 255;
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// An account was locked.
+    Disabled,
+    /// A locked account goes on sending.
+    StillSending,
+    /// More locks were asked for than are allowed.
+    NotDisabled,
+}
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
@@ -71,11 +83,11 @@ pub struct Incident<'a> {
     /// The line of the report.
     pub report_line: &'a [u8],
     /// The first lines of the log.
-    pub first_lines: &'a [Vec<u8>],
+    pub first_lines: &'a [Box<[u8]>],
     /// Networks, and how many messages came from each.
-    pub networks: &'a [(Vec<u8>, u64)],
+    pub networks: &'a [(Box<[u8]>, u64)],
     /// Addresses, and how many messages came from each.
-    pub addresses: &'a [(Vec<u8>, u64)],
+    pub addresses: &'a [(Box<[u8]>, u64)],
     /// The commands that undo the lock by hand.
     pub undo: &'a [String],
 }
@@ -243,7 +255,7 @@ pub(crate) mod tests {
     }
 
     fn mail(text: &Text) -> String {
-        let address = Address::check("root@example.org").expect("an address");
+        let address = Address::parse("root@example.org").expect("an address");
         let head = Head {
             from: &address,
             to: &address,
@@ -329,7 +341,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_bad_id_or_host_never_leaves_its_header() {
-        let address = Address::check("root").expect("an address");
+        let address = Address::parse("root").expect("an address");
         let text = Text { subject: "s".into(), body: "b\n".into() };
         for (id, host) in [("", ""), ("a>\r\nBcc: x", "h\nX: y"), ("<@>", "\u{f6}\0")] {
             let at = datetime!(2026-11-03 07:05:09 UTC);
@@ -343,8 +355,8 @@ pub(crate) mod tests {
         #[test]
         fn whatever_strangers_write_the_mail_is_whole(
             sender in any::<Vec<u8>>(),
-            lines in proptest::collection::vec(any::<Vec<u8>>(), 0..20),
-            networks in proptest::collection::vec((any::<Vec<u8>>(), any::<u64>()), 0..60),
+            lines in proptest::collection::vec(any::<Box<[u8]>>(), 0..20),
+            networks in proptest::collection::vec((any::<Box<[u8]>>(), any::<u64>()), 0..60),
             undo in proptest::collection::vec(any::<String>(), 0..4),
             (host, way, period, log) in any::<(String, String, String, String)>(),
             what in 0..3,
@@ -387,8 +399,8 @@ pub(crate) mod tests {
         let account = name("alice");
         for byte in 0..=255 {
             for text in [vec![byte], vec![byte; 3], [b"\r\n", &[byte][..], b"\r\n"].concat()] {
-                let lines = [text.clone()];
-                let lists = [(text.clone(), 1)];
+                let lines = [text.clone().into()];
+                let lists = [(text.clone().into(), 1)];
                 let made = Incident {
                     sender: &text,
                     report_line: &text,

@@ -14,8 +14,7 @@ use serde::Deserialize;
 
 use super::State;
 use crate::account::AccountName;
-use crate::error::Error;
-use crate::system::files;
+use crate::system::{Error, files};
 
 /// The version that is written, and the only one that is read.
 const VERSION: u32 = 1;
@@ -138,10 +137,11 @@ fn parse(text: &[u8]) -> Result<State, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Counts, Kind, Lock};
+    use super::super::Lock;
     use super::*;
-    use crate::notice::Text;
+    use crate::notice::{Kind, Text};
     use crate::system::files::tests::names as lie_in;
+    use spamcore::evidence::Counts;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use tempfile::tempdir;
 

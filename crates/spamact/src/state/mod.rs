@@ -21,9 +21,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use spamcore::evidence::Counts;
 
 use crate::account::AccountName;
-use crate::notice::Text;
+use crate::notice::{Kind, Text};
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;
@@ -88,32 +89,6 @@ pub struct Lock {
     /// It was begun, and nobody knows whether it was finished: the run was killed, or a last step failed.
     #[serde(default)]
     pub pending: bool,
-}
-
-/// What an account was judged on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Counts {
-    /// Messages.
-    pub messages: u64,
-    /// Distinct networks.
-    pub nets: u64,
-    /// Distinct addresses of clients without a name.
-    pub unknowns: u64,
-    /// Distinct addresses.
-    pub ips: u64,
-}
-
-/// What a notice is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// An account was locked.
-    Disabled,
-    /// A locked account goes on sending.
-    StillSending,
-    /// More locks were asked for than are allowed.
-    NotDisabled,
 }
 
 impl Record {

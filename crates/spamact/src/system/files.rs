@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown};
 use spamcore::limits;
 
-use crate::error::Error;
+use crate::system::Error;
 
 /// The mode of a file that is being written.
 const PRIVATE: u32 = 0o600;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::error::Error;
+use crate::system::Error;
 use crate::system::files;
 
 /// How long another run is waited for, unless said otherwise.

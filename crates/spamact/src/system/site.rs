@@ -10,9 +10,6 @@ use std::time::SystemTime;
 use spamcore::time::zone::Zone;
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::account::{Exempt, Realms, Rules, Uids, name_of_uid};
-use crate::error::Error;
-use crate::system::files;
 use crate::system::process::PATH;
 use crate::system::syslog::Audit;
 
@@ -63,36 +60,6 @@ impl Site {
             state: "/var/lib/spam-check".into(),
             syslog: "/dev/log".into(),
         }
-    }
-
-    /// The names and addresses of this host. The kernel is asked for the addresses through a socket, so
-    /// this is only asked where a master of NIS is named.
-    pub fn names_and_addresses(&self) -> Vec<String> {
-        let addresses = if_addrs::get_if_addrs().unwrap_or_default();
-        let addresses = addresses.iter().map(|interface| interface.ip().to_string());
-        self.names.iter().cloned().chain(addresses).collect()
-    }
-
-    /// Who can be locked here. A list of exempt accounts that cannot be read, or that others could have
-    /// written, is an error: it may name anybody.
-    pub fn rules(&self, realms: Realms) -> Result<Rules, Error> {
-        let passwd = files::read(&self.passwd, false)?;
-        let absent = |error: &Error| matches!(error, Error::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
-        let uids = match files::read(&self.login_defs, false) {
-            Ok(text) => Uids::of(&text),
-            Err(error) if absent(&error) => Uids::default(),
-            Err(error) => return Err(error),
-        };
-        let exempt = match files::read(&self.exempt, self.root) {
-            Ok(text) => Exempt::of(&text),
-            // A link that leads nowhere is a list that is lost.
-            Err(error) if absent(&error) && self.exempt.symlink_metadata().is_err() => {
-                Exempt::default()
-            }
-            Err(error) => return Err(error),
-        };
-        let ourselves = name_of_uid(&passwd, self.uid).into_iter().chain(self.sudo_user.clone());
-        Ok(Rules { uids, exempt, realms, ourselves: ourselves.collect(), passwd })
     }
 
     /// Who is told of each lock.

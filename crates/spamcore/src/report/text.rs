@@ -30,10 +30,10 @@ pub(super) fn write(
 
 /// The line of a finding, but for what was done about it.
 pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) -> io::Result<()> {
-    let seen = finding.seen;
-    write!(out, "{}", seen.messages)?;
+    let stats = finding.stats;
+    write!(out, "{}", stats.messages)?;
     if style == Style::Origins {
-        let from = seen.origins();
+        let from = stats.origins();
         write!(
             out,
             " ({} nets/{} unknowns/{} IPs/{} webmail)",
@@ -44,7 +44,7 @@ pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) ->
         )?;
     }
     out.write_all(b" -- ")?;
-    out.write_all(&escaped(&seen.line))
+    out.write_all(&escaped(&stats.line))
 }
 
 /// Raw names for a pipe, escaped ones for a terminal.

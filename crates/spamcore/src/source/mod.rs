@@ -12,6 +12,7 @@
 //! before the period, or the file is read as a whole; a mebibyte before it is read line by line; and 64
 //! places at even distances in the rest are looked at.
 
+pub mod choose;
 mod compressed;
 pub mod journal;
 pub mod lines;

@@ -1,6 +1,6 @@
 //! Every test of editing runs twice: directly, and by the program that is sent to another master.
 
-use super::super::testing::{Fakes, name};
+use super::super::testing::{Fakes, name, reason};
 use super::ssh::{Answer, PROGRAM, arguments, made, status};
 use super::*;
 use crate::system::process::{Outcome, run};
@@ -27,7 +27,7 @@ fn nis(fakes: &Fakes) -> Nis {
         make: fakes.program("make", "cp $here/files/shadow $2/map"),
         maps: fakes.path("maps"),
         make_limit: Duration::from_secs(30),
-        ..Nis::new(Master::parse("localhost", &[]).expect("a master"))
+        ..Nis::new(Master::parse("localhost").expect("a master"), &[])
     }
 }
 
@@ -126,7 +126,7 @@ fn who_must_not_be_locked_is_refused_before_anything_is_run() {
         }
         fs::remove_file(fakes.path("files/passwd")).expect("it goes");
         let error = act(&nis, Action::Lock, &name("alice")).expect_err("it cannot be checked");
-        assert_eq!(error.reason(), "its uid is not known", "{way}");
+        assert_eq!(reason(&error), "its uid is not known", "{way}");
         assert!(fakes.calls().is_empty(), "{way}");
         assert_eq!(fakes.read("files/shadow"), SHADOW, "{way}");
         // To undo is always possible.
@@ -180,13 +180,13 @@ fn when_make_fails_the_edit_stays_and_make_can_be_done_again() {
             "direct" => nis.make_again(),
             _ => made(&nis, &perl(&nis, "make", "-")),
         };
-        assert_eq!(again().expect_err("make still fails").reason(), "make failed");
+        assert_eq!(reason(&again().expect_err("make still fails")), "make failed");
         fakes.program("make", "cp $here/files/shadow $2/map");
         again().expect("it is made");
         assert_eq!(fakes.read("maps/map"), locked("alice"), "{way}");
         fs::remove_file(fakes.path("make")).expect("it goes");
         let error = act(&nis, Action::Lock, &name("bob")).expect_err("no make");
-        assert_eq!(error.reason(), "make failed", "{way}");
+        assert_eq!(reason(&error), "make failed", "{way}");
     }
 }
 
@@ -223,7 +223,7 @@ fn a_file_that_cannot_be_read_or_written_stays_as_it_is() {
         for action in [Action::Status, Action::Lock, Action::Unlock] {
             let error = act(&nis, action, &name("alice")).expect_err(way);
             let known = ["shadow cannot be read", "perl failed"];
-            assert!(known.iter().any(|end| error.reason().ends_with(end)), "{error}");
+            assert!(known.iter().any(|end| reason(&error).ends_with(end)), "{error}");
         }
         fs::create_dir(fakes.path("files/shadow")).expect("a directory");
         act(&nis, Action::Lock, &name("alice")).expect_err(way);
@@ -355,7 +355,7 @@ fn the_program_refuses_every_name_that_is_none() {
         assert!(!answer.status.success() && answer.stdout.is_empty(), "{who:?}");
         if let Ok(checked) = AccountName::check(who.as_bytes()) {
             let error = nis.lock(&checked).expect_err("it is none of NIS");
-            assert_eq!(error.reason(), "not a name of an account", "{who:?}");
+            assert_eq!(reason(&error), "not a name of an account", "{who:?}");
         }
     }
     assert_eq!(fakes.read("files/shadow"), SHADOW);
@@ -386,7 +386,7 @@ fn an_answer_that_is_not_understood_is_a_failure() {
     ] {
         let answer = Answer { status: exit(code), stdout: stdout.into(), stderr: b"why\nx".into() };
         let error = status(&nis, &alice, &answer).expect_err("it is not understood");
-        assert_eq!(error.reason(), "perl failed", "{stdout:?}");
+        assert_eq!(reason(&error), "perl failed", "{stdout:?}");
         assert!(!error.to_string().contains('\u{1b}'));
     }
     let answer = Answer { status: exit("0"), stdout: b"made\n".into(), stderr: Vec::new() };
@@ -416,8 +416,8 @@ fn a_master_is_a_host_that_no_option_is_taken_for() {
         ("0::1", "root", "0::1", None, true),
         ("192.0.2.11", "root", "192.0.2.11", None, false),
     ] {
-        let master = Master::parse(text, &host).expect(text);
-        let got = (&*master.user, &*master.host, master.port, master.is_here());
+        let master = Master::parse(text).expect(text);
+        let got = (&*master.user, &*master.host, master.port, master.is_here(&host));
         assert_eq!(got, (user, name, port, here), "{text}");
     }
     for wrong in [
@@ -439,7 +439,7 @@ fn a_master_is_a_host_that_no_option_is_taken_for() {
         "a/b",
         "ssh://a",
     ] {
-        Master::parse(wrong, &host).expect_err(wrong);
+        Master::parse(wrong).expect_err(wrong);
     }
 }
 
@@ -448,13 +448,13 @@ fn the_commands_by_hand_undo_it() {
     let fakes = Fakes::new();
     let nis = nis(&fakes);
     nis.lock(&name("a.c")).expect("it locks");
-    let by_hand = nis.by_hand(&name("a.c"));
-    assert_eq!(by_hand[1], format!("make -C {}", fakes.path("maps").display()));
-    assert!(Command::new("/bin/sh").args(["-c", &by_hand[0]]).status().expect("sh runs").success());
+    let manual = nis.manual(&name("a.c"));
+    assert_eq!(manual[1], format!("make -C {}", fakes.path("maps").display()));
+    assert!(Command::new("/bin/sh").args(["-c", &manual[0]]).status().expect("sh runs").success());
     assert_eq!(fakes.read("files/shadow"), SHADOW);
-    let far = Nis::new(Master::parse("nis:2222", &[]).expect("a master"));
+    let far = Nis::new(Master::parse("nis:2222").expect("a master"), &[]);
     assert_eq!(
-        far.by_hand(&name("bob")),
+        far.manual(&name("bob")),
         [
             r#"ssh -p 2222 root@nis "sed -i --follow-symlinks 's/^bob:\*\([^:]\)/bob:\1/' /var/yp/ypfiles/shadow && make -C /var/yp""#
         ]
