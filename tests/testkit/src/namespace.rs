@@ -27,7 +27,7 @@ pub struct Namespace {
 
 impl Namespace {
     /// Runs a test on such a host. `test` is its name, with its modules; `body` is run inside, with the test's directory.
-    /// Figures that it prints are passed on.
+    /// Figures that it prints are passed on. It returns both inside and outside.
     #[expect(clippy::print_stderr, reason = "figures go to standard error")]
     pub fn test(&self, test: &str, body: impl FnOnce(&Path)) {
         if let Some(dir) = std::env::var_os(INSIDE) {
@@ -45,6 +45,11 @@ impl Namespace {
         err.lines()
             .filter(|line| line.starts_with("figure: "))
             .for_each(|line| eprintln!("{line}"));
+    }
+
+    /// Whether this is the test that runs inside.
+    pub fn is_inside() -> bool {
+        std::env::var_os(INSIDE).is_some()
     }
 
     /// Runs a bash script in a mount namespace of its own; where it cannot have what it needs there, it ends with status

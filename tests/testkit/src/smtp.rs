@@ -15,8 +15,6 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::Directory;
-
 /// How the server misbehaves at a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -67,9 +65,9 @@ static CERTIFICATE: LazyLock<rcgen::CertifiedKey<rcgen::KeyPair>> = LazyLock::ne
     rcgen::generate_simple_self_signed(names).expect("valid names")
 });
 
-/// Writes the certificate of every [`Sink`] into a file, for a client that shall trust it.
-pub fn ca_file(dir: &Directory) -> PathBuf {
-    dir.file("ca.pem", CERTIFICATE.cert.pem()).into()
+/// The certificate of every [`Sink`] of this process, for a client that shall trust it.
+pub fn certificate() -> String {
+    CERTIFICATE.cert.pem()
 }
 
 /// A certificate that no [`Sink`] uses.
