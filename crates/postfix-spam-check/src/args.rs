@@ -16,6 +16,8 @@ use spamcore::report::Style;
 use spamcore::tally::network::Webmail;
 use spamcore::time::window::Period;
 
+use crate::notice::APPLICATION;
+
 /// The program.
 pub const PROGRAM: Program<Args> = Program {
     name: "postfix-spam-check",
@@ -214,7 +216,7 @@ fn checked(
 ) -> Result<Outcome, Outcome> {
     let args = PROGRAM.start(arguments, out)?;
     let spread = args.acting.spread;
-    let task = args.acting.task(args.shared.now.is_some()).map_err(Outcome::usage)?;
+    let task = args.acting.task(&APPLICATION, args.shared.now.is_some()).map_err(Outcome::usage)?;
     let mut messages = Messages::default();
     if task.as_ref().is_some_and(Task::may_connect)
         && let Some(error) = clean_environment()

@@ -26,6 +26,7 @@ use crate::mail::{Login, Route, Server};
 use crate::method::{
     Command, CommandPath, Error, Local, LockMethod, Master, Nis, Postfix, SaslAccess, Table,
 };
+use crate::notice::Application;
 use crate::state::{Lock, State};
 use crate::system::run_lock::WAIT;
 use crate::system::site::{Site, local, local_now};
@@ -303,9 +304,13 @@ pub enum Task {
 }
 
 impl ActingArgs {
-    /// What is asked for, if anything; an error names the options that cannot be combined. `look_back` says
-    /// that the report is one of another time (`--now`), on which nobody may be locked.
-    pub fn task(self, look_back: bool) -> Result<Option<Task>, String> {
+    /// What is asked for, if anything; an error names the options that cannot be combined. `application` is
+    /// the program that acts. `look_back` says that the report is one of another time (`--now`), on which nobody may be locked.
+    pub fn task(
+        self,
+        application: &'static Application,
+        look_back: bool,
+    ) -> Result<Option<Task>, String> {
         let methods = [
             ("--nis", self.nis.is_some()),
             ("--sasl-access", self.sasl_access.is_some()),
@@ -342,6 +347,7 @@ impl ActingArgs {
         };
         let max_locks = self.max_locks.unwrap_or(MAX_LOCKS);
         let plan = Plan {
+            application,
             method,
             realms: self.realms,
             verify_journal: self.verify_journal,
@@ -386,6 +392,7 @@ enum Method {
 /// How to act.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    application: &'static Application,
     method: Method,
     realms: Realms,
     verify_journal: bool,
@@ -423,7 +430,8 @@ impl Plan {
             wait: WAIT,
             to: self.notify.clone().unwrap_or_else(|| Address::root_of(&site.name)),
             mailer: self.mailer(site).map_err(|error| chain(&error)),
-            audit: site.audit(),
+            application: self.application,
+            audit: site.audit(self.application.name),
             host: site.name.clone(),
             looked,
             clock: &clock,
@@ -504,7 +512,7 @@ impl Plan {
             root: site.root,
             names: &site.names,
             realms: &self.realms,
-            audit: &site.audit(),
+            audit: &site.audit(self.application.name),
             clock: &|| local_now(zone),
         };
         let mut method = self.method(site);

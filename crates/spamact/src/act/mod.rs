@@ -35,6 +35,7 @@ use time::OffsetDateTime;
 use crate::account::{NameRule, Refusal, Rules};
 use crate::mail::{Address, Mailer};
 use crate::method::{AccountStatus, Error, LockMethod};
+use crate::notice::Application;
 use crate::state::State;
 use crate::system;
 use crate::system::run_lock::Once;
@@ -72,6 +73,8 @@ pub struct Actor<'a> {
     pub to: Address,
     /// How they go, or why they cannot: that keeps nobody from being locked.
     pub mailer: Result<Mailer, String>,
+    /// Who acts.
+    pub application: &'static Application,
     /// Who is told of each lock.
     pub audit: Audit,
     /// The name of this host.

@@ -247,6 +247,7 @@ impl<'a> Run<'a> {
         what: What<'_>,
     ) -> Text {
         let incident = Incident {
+            application: self.actor.application,
             host: &self.actor.host,
             account,
             sender: suspect.sender,

@@ -9,6 +9,7 @@
 //! hold nothing but checked names.
 
 mod body;
+mod mail_server;
 
 use serde::{Deserialize, Serialize};
 use spamcore::evidence::Counts;
@@ -18,6 +19,8 @@ use time::macros::format_description;
 use crate::account::AccountName;
 use crate::mail::Address;
 use crate::system::printable::{cut, printable};
+
+pub use mail_server::{Application, MailServer};
 
 /// RFC 5322, 2.1.1: a line has 998 bytes at most. Some are left for what a relay may add.
 const LONGEST_LINE: usize = 990;
@@ -62,6 +65,8 @@ pub enum What<'a> {
 /// One incident, as it is told. Lists may be of any length and in any order.
 #[derive(Clone, Debug)]
 pub struct Incident<'a> {
+    /// The program that found it.
+    pub application: &'a Application,
     /// The name of this host.
     pub host: &'a str,
     /// The account.
@@ -235,8 +240,24 @@ pub(crate) mod tests {
         AccountName::check(name.as_bytes()).expect("a name")
     }
 
+    pub(crate) const APPLICATION: Application = Application {
+        name: "mail-check",
+        mail_server: MailServer {
+            name: "Mailer",
+            journal: "show the journal",
+            hold: &["hold {login} '^{pattern}$' {log}"],
+            delete_or_release: &["delete {login}", "release {login}"],
+            end_sessions: &["kick {login}"],
+            sessions_note: "Everybody is kicked.",
+            confirm: "{journal} | grep '^{pattern}$'",
+            journal_note: "Or not.",
+            not_reached: "Ask somebody.",
+        },
+    };
+
     pub(crate) fn incident<'a>(account: &'a AccountName, what: What<'a>) -> Incident<'a> {
         Incident {
+            application: &APPLICATION,
             host: "host.example.org",
             account,
             sender: account.as_ref().as_bytes(),

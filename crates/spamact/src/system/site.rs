@@ -62,9 +62,9 @@ impl Site {
         }
     }
 
-    /// Who is told of each lock.
-    pub fn audit(&self) -> Audit {
-        Audit { socket: self.syslog.clone(), process: self.process }
+    /// The syslog of this host, as a program of that name writes to it.
+    pub fn audit(&self, program: &'static str) -> Audit {
+        Audit { socket: self.syslog.clone(), program, process: self.process }
     }
 }
 

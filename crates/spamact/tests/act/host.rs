@@ -15,6 +15,7 @@ use spamact::act::undo::Undo;
 use spamact::act::{Actor, Looked};
 use spamact::mail::{Address, Mailer, Patience, Route};
 use spamact::method::{AccountStatus, Command, CommandPath, Error, Local, LockMethod};
+use spamact::notice::{Application, MailServer};
 use spamact::state::State;
 use spamact::system::syslog::Audit;
 use spamcore::evidence::{Counts, EvidenceSource, Lines, Selection, SenderEvidence};
@@ -33,6 +34,21 @@ use time::OffsetDateTime;
 static SCRIPTS: Mutex<()> = Mutex::new(());
 
 pub(super) const NOW: i64 = 1_795_500_000;
+
+static APPLICATION: Application = Application {
+    name: "mail-check",
+    mail_server: MailServer {
+        name: "Mailer",
+        journal: "show the journal",
+        hold: &["hold {login}"],
+        delete_or_release: &["delete {login}"],
+        end_sessions: &["kick {login}"],
+        sessions_note: "All are kicked.",
+        confirm: "{journal} | grep '^{pattern}$'",
+        journal_note: "Or not.",
+        not_reached: "Ask somebody.",
+    },
+};
 
 const REALM: &str = "example.org";
 
@@ -164,7 +180,12 @@ impl Host {
             wait: Duration::from_secs(30),
             to: Address::parse("root").expect("an address"),
             mailer: Ok(Mailer { route, host: host.clone(), patience }),
-            audit: Audit { socket: self.path().join("no-syslog"), process: 7 },
+            application: &APPLICATION,
+            audit: Audit {
+                socket: self.path().join("no-syslog"),
+                program: APPLICATION.name,
+                process: 7,
+            },
             host,
             looked: Looked {
                 period: "1 hour".into(),
