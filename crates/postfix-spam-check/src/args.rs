@@ -5,7 +5,7 @@ use std::io::Write;
 
 use spamact::act::Looked;
 use spamact::options::{self as acting, ActingArgs, Task};
-use spamact::system::site::{Site, clean_environment};
+use spamact::system::{System, clean_environment};
 use spamcore::check::{Check, Defaults};
 use spamcore::cli::options::{self, SharedArgs, why};
 use spamcore::cli::{Argument, Opt, Program, Value, text};
@@ -201,17 +201,17 @@ const DEFAULTS: Defaults = Defaults {
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     host: Host,
-    site: &Site,
+    system: &System,
     out: &mut impl Write,
 ) -> Outcome {
-    checked(arguments, host, site, out).unwrap_or_else(|ended| ended)
+    checked(arguments, host, system, out).unwrap_or_else(|ended| ended)
 }
 
 /// From the arguments to the report; how a run ends before it, where it does.
 fn checked(
     arguments: impl IntoIterator<Item = OsString>,
     mut host: Host,
-    site: &Site,
+    system: &System,
     out: &mut impl Write,
 ) -> Result<Outcome, Outcome> {
     let args = PROGRAM.start(arguments, out)?;
@@ -227,11 +227,11 @@ fn checked(
     let plan = match task {
         Some(Task::Act(plan)) => Some(plan),
         Some(Task::List) => {
-            let text = acting::list_disabled_accounts(site, &host.zone, host.now, &mut messages);
+            let text = acting::list_disabled_accounts(system, &host.zone, host.now, &mut messages);
             return Err(printed(&text, messages, out));
         }
         Some(Task::Enable(account, plan)) => {
-            let text = plan.enable(&account, site, &host.zone, &mut messages);
+            let text = plan.enable(&account, system, &host.zone, &mut messages);
             return Err(printed(&text, messages, out));
         }
         None => None,
@@ -248,7 +248,7 @@ fn checked(
             now: host.now.min(check.window().now),
         };
         let mut again = check.evidence(&mut scan);
-        plan.act(&mut findings, &mut again, site, &host.zone, looked, &mut messages);
+        plan.act(&mut findings, &mut again, system, &host.zone, looked, &mut messages);
     }
     Ok(check.report(&findings, &host, out, messages))
 }
