@@ -10,7 +10,7 @@ use std::time::Duration;
 use spamact::AccountName;
 use spamact::notice::Text;
 use spamact::state::{Lock, State};
-use spamact::system::run_lock::Once;
+use spamact::system::run_lock::RunLock;
 use spamcore::evidence::Counts;
 
 const NOW: i64 = 1_795_500_000;
@@ -27,7 +27,7 @@ fn dir(name: &str) -> PathBuf {
 /// One run: it takes the lock, remembers a lock of `name`, and ends.
 fn run(dir: &Path, name: &str) {
     let name = AccountName::check(name.as_bytes()).expect("a name");
-    let _once = Once::wait(dir, false, Duration::from_secs(120)).expect("each has its turn");
+    let _lock = RunLock::acquire(dir, false, Duration::from_secs(120)).expect("each has its turn");
     let (mut state, told) = State::load(dir, false, NOW).expect("it is ours");
     assert_eq!(told, None);
     let lock = Lock {
@@ -90,7 +90,7 @@ fn killed_at_any_moment_the_state_is_whole_and_the_lock_is_free() {
         std::thread::sleep(Duration::from_millis(10 + 3 * (round % 20)));
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
-        let _once = Once::wait(&dir, false, Duration::ZERO).expect("the kernel dropped it");
+        let _lock = RunLock::acquire(&dir, false, Duration::ZERO).expect("the kernel dropped it");
         let (state, told) = State::load(&dir, false, NOW).expect("it is ours");
         assert_eq!(told, None, "round {round}");
         written = written.max(state.recent_locks(NOW));

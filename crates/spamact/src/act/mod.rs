@@ -38,7 +38,7 @@ use crate::method::{AccountStatus, Error, LockMethod};
 use crate::notice::Application;
 use crate::state::State;
 use crate::system;
-use crate::system::run_lock::Once;
+use crate::system::run_lock::RunLock;
 use crate::system::syslog::Audit;
 use decide::{Decision, LEFT_OUT, UNCONFIRMED, left_out};
 pub use reason::reason;
@@ -114,8 +114,8 @@ impl Actor<'_> {
         {
             return Vec::new();
         }
-        let once = match Once::wait(&self.dir, self.root, self.wait) {
-            Ok(once) => Some(once),
+        let lock = match RunLock::acquire(&self.dir, self.root, self.wait) {
+            Ok(lock) => Some(lock),
             // A disk that is full or read-only does not stop a lock; a second run might lock too.
             Err(error @ system::Error::Write { .. }) => {
                 messages.fail_with(&error);
@@ -147,7 +147,7 @@ impl Actor<'_> {
         run.tell_of_too_many(suspects);
         let saved = run.save();
         let Run { state, .. } = run;
-        drop(once);
+        drop(lock);
         notices::send_all(self, &state, saved, messages);
         all_decided(actions)
     }

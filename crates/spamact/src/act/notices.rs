@@ -14,7 +14,7 @@ use crate::mail;
 use crate::notice::{Head, Text};
 use crate::state::State;
 use crate::system;
-use crate::system::run_lock::Once;
+use crate::system::run_lock::RunLock;
 
 /// Sends the notices that wait in `known`, but not those that another run has sent meanwhile. Others may
 /// act while this takes its time.
@@ -23,7 +23,7 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
     if waiting.is_empty() {
         return;
     }
-    let sending = Once::wait_to_send(&actor.dir, actor.root, actor.wait);
+    let sending = RunLock::acquire_to_send(&actor.dir, actor.root, actor.wait);
     if let Err(error @ system::Error::AnotherRun) = sending {
         return messages.fail(format!("notices wait: {}", chain(&error)));
     }
@@ -67,7 +67,7 @@ fn send(actor: &Actor<'_>, text: &Text, number: usize) -> Result<(), mail::Error
 
 /// Does something to the state on disk, while nobody else does.
 fn update<T>(actor: &Actor<'_>, change: impl FnOnce(&mut State) -> T) -> Result<T, system::Error> {
-    let _once = Once::wait(&actor.dir, actor.root, actor.wait)?;
+    let _lock = RunLock::acquire(&actor.dir, actor.root, actor.wait)?;
     let (mut state, _) = State::load(&actor.dir, actor.root, actor.now())?;
     let result = change(&mut state);
     state.save(&actor.dir, actor.root)?;

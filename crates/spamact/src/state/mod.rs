@@ -2,7 +2,7 @@
 //!
 //! Takes the directory (`/var/lib/spam-check`) and the time of the caller, in Unix seconds; gives a
 //! [`State`], kept as JSON in `state.json`. Loading changes nothing on disk, so that a dry run can
-//! look; [`State::save`] replaces the file as a whole. The caller holds [`crate::system::run_lock::Once`] from
+//! look; [`State::save`] replaces the file as a whole. The caller holds [`crate::system::run_lock::RunLock`] from
 //! before the one to after the other.
 //!
 //! A file that is damaged, or of a version that is not known, does not stop anybody: the state is then
