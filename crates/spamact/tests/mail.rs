@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sink::{Deed, Sink, ca_file, other_certificate};
-use spamact::mail::{Address, Error, Login, Mailer, Patience, Route, Server, SmtpFailure};
+use spamact::mail::{Address, Error, Login, Mailer, Route, Server, SmtpFailure, Timeouts};
 
 const MESSAGE: &[u8] = b"Subject: s\r\n\r\n.\r\n..\r\n.x\r\nlast\r\n";
 /// The same with its dots doubled, and the end.
@@ -57,7 +57,8 @@ impl Drop for Directory {
     }
 }
 
-const PATIENCE: Patience = Patience { step: STEP, all: Duration::from_secs(40), stuck: STEP };
+const TIMEOUTS: Timeouts =
+    Timeouts { step: STEP, total: Duration::from_secs(40), give_up_after: STEP };
 
 /// The way to a sink as to another host.
 fn elsewhere(at: SocketAddr, login: Option<&Login>, ca_files: &[PathBuf]) -> Mailer {
@@ -67,12 +68,12 @@ fn elsewhere(at: SocketAddr, login: Option<&Login>, ca_files: &[PathBuf]) -> Mai
         login: login.cloned(),
         ca_files: ca_files.to_vec(),
     };
-    Mailer { route, host: "mail.example.org".into(), patience: PATIENCE }
+    Mailer { route, host: "mail.example.org".into(), timeouts: TIMEOUTS }
 }
 
 fn here(at: SocketAddr, sendmail: &Path) -> Mailer {
     let route = Route::Here { smtp: at, sendmail: sendmail.to_owned() };
-    Mailer { route, host: "mail.example.org".into(), patience: PATIENCE }
+    Mailer { route, host: "mail.example.org".into(), timeouts: TIMEOUTS }
 }
 
 /// An address at which nobody listens: the servers here have ports of their own.
@@ -143,7 +144,7 @@ fn every_step_can_fail_in_every_way_and_says_which() {
                     let (at, _seen) = Sink { bad: Some((step, deed)), ..Sink::default() }.listen();
                     let mut mailer = elsewhere(at, None, &[]);
                     if deed == Deed::Stall {
-                        mailer.patience = Patience { step: QUICK, all: STEP * 6, ..PATIENCE };
+                        mailer.timeouts = Timeouts { step: QUICK, total: STEP * 6, ..TIMEOUTS };
                     }
                     let begun = Instant::now();
                     let (at, cause) = why(mailer.send(&to(), MESSAGE));
@@ -171,7 +172,7 @@ fn an_answer_that_never_ends_is_cut_off() {
                 let (at, _seen) =
                     Sink { bad: Some((step, Deed::Trickle)), ..Sink::default() }.listen();
                 let mut mailer = elsewhere(at, None, &[]);
-                mailer.patience = Patience { step: STEP * 20, all: QUICK * 2, ..PATIENCE };
+                mailer.timeouts = Timeouts { step: STEP * 20, total: QUICK * 2, ..TIMEOUTS };
                 assert!(matches!(why(mailer.send(&to(), MESSAGE)), (_, SmtpFailure::TimedOut)));
             });
         }
@@ -183,7 +184,7 @@ fn a_mail_that_was_taken_is_sent_however_the_server_says_goodbye() {
     for deed in [Deed::Refuse, Deed::Drop, Deed::Stall, Deed::Babble] {
         let (at, seen) = Sink { bad: Some(("QUIT", deed)), ..Sink::default() }.listen();
         let mut mailer = elsewhere(at, None, &[]);
-        mailer.patience.step = QUICK;
+        mailer.timeouts.step = QUICK;
         mailer.send(&to(), MESSAGE).expect("it was taken");
         if deed != Deed::Stall {
             assert_eq!(seen.recv().expect("there was a session").data, ON_THE_WIRE);
@@ -268,7 +269,7 @@ fn starttls_can_fail_in_every_way() {
             Sink { start_tls: true, bad: Some(("STARTTLS", deed)), ..Sink::default() }.listen();
         let mut mailer = elsewhere(at, None, &[ca_file()]);
         if deed == Deed::Stall {
-            mailer.patience.step = QUICK;
+            mailer.timeouts.step = QUICK;
         }
         assert_eq!(why(mailer.send(&to(), MESSAGE)).0, "STARTTLS", "{deed:?}");
     }
@@ -379,7 +380,7 @@ fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_serv
     ] {
         let sendmail = dir.sendmail(script);
         let mut mailer = here(nobody(), &sendmail);
-        mailer.patience.all = if want == "killed after" { QUICK } else { STEP * 10 };
+        mailer.timeouts.total = if want == "killed after" { QUICK } else { STEP * 10 };
         let begun = Instant::now();
         let error = mailer.send(&to(), &big).expect_err("it fails");
         assert!(begun.elapsed() < STEP * 5, "{script}");

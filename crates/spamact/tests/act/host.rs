@@ -13,7 +13,7 @@ use std::time::Duration;
 use spamact::account::{AccountName, Exempt, NameRule, Realms, Rules};
 use spamact::act::undo::Undo;
 use spamact::act::{Actor, Looked};
-use spamact::mail::{Address, Mailer, Patience, Route};
+use spamact::mail::{Address, Mailer, Route, Timeouts};
 use spamact::method::{AccountStatus, Command, CommandPath, Error, Local, LockMethod};
 use spamact::notice::{Application, MailServer};
 use spamact::state::State;
@@ -158,10 +158,10 @@ impl Host {
 
     pub(super) fn actor<'a>(&self, clock: &'a dyn Fn() -> OffsetDateTime) -> Actor<'a> {
         let route = Route::Here { smtp: self.smtp, sendmail: self.path().join("sendmail") };
-        let patience = Patience {
+        let timeouts = Timeouts {
             step: Duration::from_secs(5),
-            all: Duration::from_secs(10),
-            stuck: Duration::from_secs(1),
+            total: Duration::from_secs(10),
+            give_up_after: Duration::from_secs(1),
         };
         let host = "mail.example.org".to_owned();
         Actor {
@@ -179,7 +179,7 @@ impl Host {
             root: false,
             wait: Duration::from_secs(30),
             to: Address::parse("root").expect("an address"),
-            mailer: Ok(Mailer { route, host: host.clone(), patience }),
+            mailer: Ok(Mailer { route, host: host.clone(), timeouts }),
             application: &APPLICATION,
             audit: Audit {
                 socket: self.path().join("no-syslog"),
