@@ -46,7 +46,7 @@ const POSTFIX: MailServer = MailServer {
 mod tests {
     use super::*;
     use spamact::AccountName;
-    use spamact::notice::{Incident, What};
+    use spamact::notice::{Incident, IncidentKind};
     use spamcore::evidence::Counts;
     use std::process::{Command, Stdio};
     use time::macros::datetime;
@@ -58,7 +58,7 @@ mod tests {
             host: "host.example.org",
             account: &account,
             sender: account.as_ref().as_bytes(),
-            what: What::Disabled,
+            kind: IncidentKind::Disabled,
             way: "local",
             at: datetime!(2026-11-03 17:20:04 +1),
             period: "1hour",
@@ -70,7 +70,7 @@ mod tests {
             addresses: &[],
             undo: &[],
         };
-        incident.text().body
+        incident.notice().body
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use spamact::AccountName;
-use spamact::notice::Text;
+use spamact::notice::Notice;
 use spamact::state::{Lock, State};
 use spamact::system::run_lock::RunLock;
 use spamcore::evidence::Counts;
@@ -39,7 +39,7 @@ fn run(dir: &Path, name: &str) {
         log: "/var/log/mail.log".repeat(200),
         pending: true,
     };
-    state.begin_lock(&name, lock, Text { subject: "s".into(), body: "b\n".into() });
+    state.begin_lock(&name, lock, Notice { subject: "s".into(), body: "b\n".into() });
     state.finish_lock(&name, "local", NOW);
     state.save(dir, false).expect("it is ours");
 }

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 
 use super::Actor;
 use crate::mail;
-use crate::notice::{Head, Text};
+use crate::notice::{Envelope, Notice};
 use crate::state::State;
 use crate::system;
 use crate::system::run_lock::RunLock;
@@ -28,12 +28,12 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
         return messages.fail(format!("notices wait: {}", chain(&error)));
     }
     let mut stuck = false;
-    for (number, (account, kind, text)) in waiting.into_iter().enumerate() {
+    for (number, (account, kind, notice)) in waiting.into_iter().enumerate() {
         if saved && !update(actor, |state| state.is_waiting(&account, kind)).unwrap_or(true) {
             continue;
         }
         let begun = Instant::now();
-        let sent = if stuck { Err(None) } else { send(actor, &text, number).map_err(Some) };
+        let sent = if stuck { Err(None) } else { send(actor, &notice, number).map_err(Some) };
         match sent {
             Ok(()) => {
                 let now = actor.now();
@@ -53,14 +53,16 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
 }
 
 /// Sends a notice; without what strangers wrote, where a mail server refuses that.
-fn send(actor: &Actor<'_>, text: &Text, number: usize) -> Result<(), mail::Error> {
+fn send(actor: &Actor<'_>, notice: &Notice, number: usize) -> Result<(), mail::Error> {
     let mailer = actor.mailer.as_ref().map_err(|why| mail::Error::Unusable(why.clone()))?;
     let at: OffsetDateTime = (actor.clock)();
     let id = format!("{}.{}.{number}", at.unix_timestamp(), actor.audit.process);
     let from = mailer.route.sender(&actor.host);
-    let head = Head { from: &from, to: &actor.to, at, id: &id, host: &actor.host };
-    match mailer.send(&actor.to, &text.message(&head)) {
-        Err(error) if error.is_refusal() => mailer.send(&actor.to, &text.brief().message(&head)),
+    let envelope = Envelope { from: &from, to: &actor.to, at, id: &id, host: &actor.host };
+    match mailer.send(&actor.to, &notice.message(&envelope)) {
+        Err(error) if error.is_refusal() => {
+            mailer.send(&actor.to, &notice.brief().message(&envelope))
+        }
         other => other,
     }
 }

@@ -185,7 +185,7 @@ fn locks_of(state: &State, account: &AccountName) -> Vec<(AccountName, Lock)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notice::Text;
+    use crate::notice::Notice;
 
     #[test]
     fn only_in_tables_all_spellings_are_one_account() {
@@ -207,7 +207,7 @@ mod tests {
                 log: String::new(),
                 pending: false,
             };
-            let notice = Text { subject: String::new(), body: String::new() };
+            let notice = Notice { subject: String::new(), body: String::new() };
             state.begin_lock(&name(account), lock, notice);
         }
         let mut locks: Vec<_> = locks_of(&state, &name("alice"))

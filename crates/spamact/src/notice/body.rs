@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::{Incident, MailServer, What};
+use super::{Incident, IncidentKind, MailServer};
 use crate::account::AccountName;
 use crate::system::printable::cut;
 
@@ -28,14 +28,14 @@ const WIDTH: usize = 76;
 pub(super) fn body(incident: &Incident<'_>) -> String {
     let mut body = Body(String::with_capacity(8 << 10));
     body.what_happened(incident);
-    match incident.what {
-        What::Disabled => {
+    match incident.kind {
+        IncidentKind::Disabled => {
             body.heading("WHAT TO DO NOW");
             body.queue(incident, 1);
             body.sessions(incident, 2);
             body.undo(incident);
         }
-        What::StillSending { .. } => {
+        IncidentKind::StillSending { .. } => {
             body.heading("WHAT TO DO NOW");
             body.sessions(incident, 1);
             body.queue(incident, 2);
@@ -46,7 +46,7 @@ pub(super) fn body(incident: &Incident<'_>) -> String {
             ));
             body.undo(incident);
         }
-        What::NotDisabled { others, .. } => {
+        IncidentKind::NotDisabled { others, .. } => {
             body.heading("WHAT TO DO NOW");
             body.prose(
                 "1. Look at the lines below, and compare them with the journal (see HOW SURE IS \
@@ -73,8 +73,8 @@ impl Body {
     fn what_happened(&mut self, incident: &Incident<'_>) {
         let host = cut(incident.host.as_bytes(), NAME);
         let (account, at) = (incident.account, stamp(incident.at));
-        match incident.what {
-            What::Disabled => {
+        match incident.kind {
+            IncidentKind::Disabled => {
                 self.line(&format!("{account} was locked on {host} at {at}."));
                 self.line(&sent(incident));
                 self.gap();
@@ -83,7 +83,7 @@ impl Body {
                      password.",
                 );
             }
-            What::StillSending { since } => {
+            IncidentKind::StillSending { since } => {
                 let since = since.map(|since| format!(" since {}", stamp(since)));
                 let since = since.unwrap_or_default();
                 self.line(&format!("{account} is locked on {host}{since}, but still sends mail."));
@@ -94,7 +94,7 @@ impl Body {
                      another password database lets it in.",
                 );
             }
-            What::NotDisabled { limit, others } => {
+            IncidentKind::NotDisabled { limit, others } => {
                 let many = match others.len() {
                     0 => String::new(),
                     more => format!(" and {more} more"),
@@ -118,8 +118,8 @@ impl Body {
     /// Hold first: that can be taken back.
     fn queue(&mut self, incident: &Incident<'_>, step: u8) {
         let login = login(incident);
-        let real = match incident.what {
-            What::NotDisabled { .. } => "If they are real, hold",
+        let real = match incident.kind {
+            IncidentKind::NotDisabled { .. } => "If they are real, hold",
             _ => "Hold",
         };
         self.prose(&format!(
@@ -346,25 +346,25 @@ mod tests {
         let others = [name("bob")];
         let sent =
             "412 messages in 1hour from 14 networks (30 addresses, 9 of them without a name).";
-        for (what, first, second) in [
+        for (kind, first, second) in [
             (
-                What::Disabled,
+                IncidentKind::Disabled,
                 "alice was locked on host.example.org at 2026-11-03 17:20:04 +0100.",
                 sent.to_owned(),
             ),
             (
-                What::StillSending { since: None },
+                IncidentKind::StillSending { since: None },
                 "alice is locked on host.example.org, but still sends mail.",
                 format!("Newer than the lock: {sent}"),
             ),
             (
-                What::NotDisabled { limit: 5, others: &others },
+                IncidentKind::NotDisabled { limit: 5, others: &others },
                 "NOT locked on host.example.org at 2026-11-03 17:20:04 +0100: alice and 1 more.",
                 "More locks were asked for than --max-locks=5 allows: the log may be forged."
                     .into(),
             ),
         ] {
-            let body = body(&incident(&alice, what));
+            let body = body(&incident(&alice, kind));
             let lines: Vec<_> = body.lines().take(2).collect();
             assert_eq!(lines, [first, &second]);
         }
@@ -374,10 +374,10 @@ mod tests {
     fn the_commands_are_there_and_only_where_they_make_sense() {
         let alice = name("alice");
         let undo = ["passwd -u alice".to_owned()];
-        let made = |what| body(&Incident { undo: &undo, ..incident(&alice, what) });
+        let made = |kind| body(&Incident { undo: &undo, ..incident(&alice, kind) });
         let unlock = "\n    mail-check --enable-account=alice\n";
-        for what in [What::Disabled, What::StillSending { since: None }] {
-            let body = made(what);
+        for kind in [IncidentKind::Disabled, IncidentKind::StillSending { since: None }] {
+            let body = made(kind);
             for command in [
                 unlock,
                 "\n    passwd -u alice\n",
@@ -390,7 +390,7 @@ mod tests {
                 assert!(body.contains(command), "{command}\n{body}");
             }
         }
-        let body = made(What::NotDisabled { limit: 5, others: &[] });
+        let body = made(IncidentKind::NotDisabled { limit: 5, others: &[] });
         assert!(!body.contains(unlock) && !body.contains("passwd -u"));
         assert!(body.contains("--verify-journal"));
     }
@@ -402,8 +402,11 @@ mod tests {
             (1..=50).map(|n| (format!("net{n}").into_bytes().into(), n)).collect();
         places.push((Box::default(), 99));
         let lines = vec![Box::from(*b"line"); 50];
-        let incident =
-            Incident { networks: &places, first_lines: &lines, ..incident(&alice, What::Disabled) };
+        let incident = Incident {
+            networks: &places,
+            first_lines: &lines,
+            ..incident(&alice, IncidentKind::Disabled)
+        };
         let body = body(&incident);
         let list = body.split("Networks, and messages from each:\n\n").nth(1).expect("a list");
         assert!(list.starts_with("         99  (no name)\n         50  net50\n"), "{list}");
@@ -415,12 +418,15 @@ mod tests {
     fn no_text_of_a_stranger_is_in_a_command() {
         let alice = name("alice");
         for evil in ["$(id)", "'; id; '", "/var/log/a b", "/var/log/$(id)", "-x", "a\nb"] {
-            let incident =
-                Incident { sender: evil.as_bytes(), log: evil, ..incident(&alice, What::Disabled) };
+            let incident = Incident {
+                sender: evil.as_bytes(),
+                log: evil,
+                ..incident(&alice, IncidentKind::Disabled)
+            };
             assert_eq!(login(&incident), "alice");
             assert_eq!(source(&incident), "cat LOG");
         }
-        let incident = Incident { log: "journal", ..incident(&alice, What::Disabled) };
+        let incident = Incident { log: "journal", ..incident(&alice, IncidentKind::Disabled) };
         assert_eq!(source(&incident), "show the journal");
     }
 }
