@@ -90,7 +90,7 @@ impl State {
                 _ => self.aside = None,
             }
         }
-        files::replace(&path, &text)?;
+        files::write_atomically(&path, &text)?;
         self.changed = false;
         Ok(())
     }
