@@ -150,11 +150,11 @@ fn every_step_can_fail_in_every_way_and_says_which() {
                     let (at, cause) = why(mailer.send(&to(), MESSAGE));
                     assert_eq!(at, if step == "dot" { "DATA" } else { step }, "{deed:?}");
                     let fits = match deed {
-                        Deed::Refuse => matches!(&cause, SmtpFailure::Said(text) if text.starts_with("554 no\\x1b[31m\\x")),
-                        Deed::Defer => matches!(&cause, SmtpFailure::Said(text) if text == "451 later"),
+                        Deed::Refuse => matches!(&cause, SmtpFailure::Rejected(text) if text.starts_with("554 no\\x1b[31m\\x")),
+                        Deed::Defer => matches!(&cause, SmtpFailure::Rejected(text) if text == "451 later"),
                         Deed::Stall => matches!(cause, SmtpFailure::TimedOut),
-                        Deed::Drop => matches!(cause, SmtpFailure::Garbled | SmtpFailure::Io(_)),
-                        _ => matches!(cause, SmtpFailure::Garbled | SmtpFailure::TimedOut),
+                        Deed::Drop => matches!(cause, SmtpFailure::Protocol | SmtpFailure::Io(_)),
+                        _ => matches!(cause, SmtpFailure::Protocol | SmtpFailure::TimedOut),
                     };
                     assert!(fits, "{step} {deed:?}: {cause:?}");
                     assert!(begun.elapsed() < STEP * 5, "{step} {deed:?}");
@@ -315,14 +315,14 @@ fn a_login_that_is_wrong_missing_or_not_offered_is_told() {
     };
     let (wrong, right) = (login("alice:wrong"), login("alice:secret"));
     let (step, cause) = with(Some("PLAIN"), Some(&wrong));
-    assert!(step == "AUTH" && matches!(&cause, SmtpFailure::Said(text) if text == "535 no"));
+    assert!(step == "AUTH" && matches!(&cause, SmtpFailure::Rejected(text) if text == "535 no"));
     assert!(!format!("{cause:?}").contains("wrong"));
     let (step, cause) = with(Some("CRAM-MD5 GSSAPI"), Some(&right));
     assert!(step == "AUTH" && matches!(cause, SmtpFailure::NoMechanism), "{step} {cause:?}");
     let (step, cause) = with(None, Some(&right));
     assert!(step == "AUTH" && matches!(cause, SmtpFailure::NoMechanism), "{step} {cause:?}");
     let (step, cause) = with(Some("PLAIN"), None);
-    assert!(step == "MAIL" && matches!(cause, SmtpFailure::Said(_)), "{step} {cause:?}");
+    assert!(step == "MAIL" && matches!(cause, SmtpFailure::Rejected(_)), "{step} {cause:?}");
 }
 
 #[test]

@@ -43,10 +43,10 @@ pub enum SmtpFailure {
     TimedOut,
     /// The server says no.
     #[error("the server said {0}")]
-    Said(String),
+    Rejected(String),
     /// The connection ended, or what came was no answer.
     #[error("the server hung up, or sent no answer that can be read")]
-    Garbled,
+    Protocol,
     /// TLS, its certificate for the most part.
     #[error("{0}")]
     Tls(String),
@@ -66,13 +66,13 @@ impl From<mail_send::Error> for SmtpFailure {
             E::Tls(error) => Self::Tls(cut(error.to_string().as_bytes(), LONGEST_ANSWER)),
             E::UnexpectedReply(reply) | E::AuthenticationFailed(reply) => {
                 let said = format!("{} {}", reply.code(), reply.message());
-                Self::Said(cut(said.as_bytes(), LONGEST_ANSWER))
+                Self::Rejected(cut(said.as_bytes(), LONGEST_ANSWER))
             }
             E::Timeout => Self::TimedOut,
             E::MissingStartTls => Self::NoStartTls,
             E::UnsupportedAuthMechanism => Self::NoMechanism,
             E::InvalidTLSName => Self::Tls("no name that a certificate could have".into()),
-            _ => Self::Garbled,
+            _ => Self::Protocol,
         }
     }
 }
