@@ -5,7 +5,7 @@ use std::io::Write;
 
 use spamact::act::Looked;
 use spamact::options::{self as acting, ActingArgs, Task};
-use spamact::system::site::{Site, clean_environment};
+use spamact::system::{System, clean_environment};
 use spamcore::check::{Check, Defaults};
 use spamcore::cli::options::{self, SharedArgs, why};
 use spamcore::cli::{Argument, Opt, Program, Value, text};
@@ -15,6 +15,8 @@ use spamcore::parse::postfix::Postfix;
 use spamcore::report::Style;
 use spamcore::tally::network::Webmail;
 use spamcore::time::window::Period;
+
+use crate::notice::APPLICATION;
 
 /// The program.
 pub const PROGRAM: Program<Args> = Program {
@@ -199,22 +201,22 @@ const DEFAULTS: Defaults = Defaults {
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     host: Host,
-    site: &Site,
+    system: &System,
     out: &mut impl Write,
 ) -> Outcome {
-    checked(arguments, host, site, out).unwrap_or_else(|ended| ended)
+    checked(arguments, host, system, out).unwrap_or_else(|ended| ended)
 }
 
 /// From the arguments to the report; how a run ends before it, where it does.
 fn checked(
     arguments: impl IntoIterator<Item = OsString>,
     mut host: Host,
-    site: &Site,
+    system: &System,
     out: &mut impl Write,
 ) -> Result<Outcome, Outcome> {
     let args = PROGRAM.start(arguments, out)?;
     let spread = args.acting.spread;
-    let task = args.acting.task(args.shared.now.is_some()).map_err(Outcome::usage)?;
+    let task = args.acting.task(&APPLICATION, args.shared.now.is_some()).map_err(Outcome::usage)?;
     let mut messages = Messages::default();
     if task.as_ref().is_some_and(Task::may_connect)
         && let Some(error) = clean_environment()
@@ -225,11 +227,11 @@ fn checked(
     let plan = match task {
         Some(Task::Act(plan)) => Some(plan),
         Some(Task::List) => {
-            let text = acting::list_disabled_accounts(site, &host.zone, host.now, &mut messages);
+            let text = acting::list_disabled_accounts(system, &host.zone, host.now, &mut messages);
             return Err(printed(&text, messages, out));
         }
         Some(Task::Enable(account, plan)) => {
-            let text = plan.enable(&account, site, &host.zone, &mut messages);
+            let text = plan.enable(&account, system, &host.zone, &mut messages);
             return Err(printed(&text, messages, out));
         }
         None => None,
@@ -246,7 +248,7 @@ fn checked(
             now: host.now.min(check.window().now),
         };
         let mut again = check.evidence(&mut scan);
-        plan.act(&mut findings, &mut again, site, &host.zone, looked, &mut messages);
+        plan.act(&mut findings, &mut again, system, &host.zone, looked, &mut messages);
     }
     Ok(check.report(&findings, &host, out, messages))
 }

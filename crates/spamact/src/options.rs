@@ -26,10 +26,11 @@ use crate::mail::{Login, Route, Server};
 use crate::method::{
     Command, CommandPath, Error, Local, LockMethod, Master, Nis, Postfix, SaslAccess, Table,
 };
+use crate::notice::Application;
 use crate::state::{Lock, State};
 use crate::system::run_lock::WAIT;
-use crate::system::site::{Site, local, local_now};
-use crate::system::{self, files};
+
+use crate::system::{self, System, files, local, local_now};
 
 /// The values of the options of acting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -303,9 +304,13 @@ pub enum Task {
 }
 
 impl ActingArgs {
-    /// What is asked for, if anything; an error names the options that cannot be combined. `look_back` says
-    /// that the report is one of another time (`--now`), on which nobody may be locked.
-    pub fn task(self, look_back: bool) -> Result<Option<Task>, String> {
+    /// What is asked for, if anything; an error names the options that cannot be combined. `application` is
+    /// the program that acts. `look_back` says that the report is one of another time (`--now`), on which nobody may be locked.
+    pub fn task(
+        self,
+        application: &'static Application,
+        look_back: bool,
+    ) -> Result<Option<Task>, String> {
         let methods = [
             ("--nis", self.nis.is_some()),
             ("--sasl-access", self.sasl_access.is_some()),
@@ -342,6 +347,7 @@ impl ActingArgs {
         };
         let max_locks = self.max_locks.unwrap_or(MAX_LOCKS);
         let plan = Plan {
+            application,
             method,
             realms: self.realms,
             verify_journal: self.verify_journal,
@@ -386,6 +392,7 @@ enum Method {
 /// How to act.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    application: &'static Application,
     method: Method,
     realms: Realms,
     verify_journal: bool,
@@ -404,12 +411,12 @@ impl Plan {
         &self,
         findings: &mut [Finding<'_>],
         source: &mut dyn EvidenceSource,
-        site: &Site,
+        system: &System,
         zone: &Zone,
         looked: Looked,
         messages: &mut Messages,
     ) {
-        let rules = match self.rules(site) {
+        let rules = match self.rules(system) {
             Ok(rules) => rules,
             Err(error) => return refuse(findings, &error.into(), messages),
         };
@@ -418,17 +425,18 @@ impl Plan {
             rules,
             verify_journal: self.verify_journal,
             max_locks: self.max_locks,
-            dir: site.state.clone(),
-            root: site.root,
+            dir: system.state.clone(),
+            root: system.root,
             wait: WAIT,
-            to: self.notify.clone().unwrap_or_else(|| Address::root_of(&site.name)),
-            mailer: self.mailer(site).map_err(|error| chain(&error)),
-            audit: site.audit(),
-            host: site.name.clone(),
+            to: self.notify.clone().unwrap_or_else(|| Address::root_of(&system.name)),
+            mailer: self.mailer(system).map_err(|error| chain(&error)),
+            application: self.application,
+            audit: system.audit(self.application.name),
+            host: system.name.clone(),
             looked,
             clock: &clock,
         };
-        let mut method = self.method(site);
+        let mut method = self.method(system);
         if self.dry_run {
             return actor.dry_run(&*method, findings, source, messages);
         }
@@ -439,54 +447,55 @@ impl Plan {
     }
 
     /// The lock method, not prepared yet.
-    fn method(&self, site: &Site) -> Box<dyn LockMethod> {
+    fn method(&self, system: &System) -> Box<dyn LockMethod> {
         match &self.method {
             Method::Local => Box::new(Local::default()),
-            Method::Nis(master) => Box::new(Nis::new(master.clone(), &site.names)),
+            Method::Nis(master) => Box::new(Nis::new(master.clone(), &system.names)),
             Method::SaslAccess(table) => {
-                Box::new(SaslAccess::new(table.clone(), site.root, Postfix::default()))
+                Box::new(SaslAccess::new(table.clone(), system.root, Postfix::default()))
             }
             Method::Command(lock, unlock) => {
-                Box::new(Command::new(lock.clone(), unlock.clone(), site.root))
+                Box::new(Command::new(lock.clone(), unlock.clone(), system.root))
             }
         }
     }
 
     #[cfg(not(feature = "smtp"))]
     #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "with SMTP it takes options")]
-    fn mailer(&self, site: &Site) -> Result<Mailer, system::Error> {
-        Ok(Mailer { host: site.name.clone(), ..Mailer::default() })
+    fn mailer(&self, system: &System) -> Result<Mailer, system::Error> {
+        Ok(Mailer { host: system.name.clone(), ..Mailer::default() })
     }
 
     #[cfg(feature = "smtp")]
-    fn mailer(&self, site: &Site) -> Result<Mailer, system::Error> {
+    fn mailer(&self, system: &System) -> Result<Mailer, system::Error> {
         let login =
-            self.smtp_auth.as_deref().map(|path| Login::read(path, site.root)).transpose()?;
+            self.smtp_auth.as_deref().map(|path| Login::read(path, system.root)).transpose()?;
         let route = match &self.smtp {
             Some(server) => Route::server(server.clone(), login),
             None => Route::default(),
         };
-        Ok(Mailer { route, host: site.name.clone(), ..Mailer::default() })
+        Ok(Mailer { route, host: system.name.clone(), ..Mailer::default() })
     }
 
     /// Who can be locked here. A list of exempt accounts that cannot be read, or that others could have
     /// written, is an error: it may name anybody.
-    fn rules(&self, site: &Site) -> Result<Rules, system::Error> {
-        let passwd = files::read(&site.passwd, false)?;
-        let uids = match files::read(&site.login_defs, false) {
+    fn rules(&self, system: &System) -> Result<Rules, system::Error> {
+        let passwd = files::read(&system.passwd, false)?;
+        let uids = match files::read(&system.login_defs, false) {
             Ok(text) => Uids::of(&text),
             Err(error) if error.is_not_found() => Uids::default(),
             Err(error) => return Err(error),
         };
-        let exempt = match files::read(&site.exempt, site.root) {
+        let exempt = match files::read(&system.exempt, system.root) {
             Ok(text) => Exempt::of(&text),
             // A link that leads nowhere is a list that is lost.
-            Err(error) if error.is_not_found() && site.exempt.symlink_metadata().is_err() => {
+            Err(error) if error.is_not_found() && system.exempt.symlink_metadata().is_err() => {
                 Exempt::default()
             }
             Err(error) => return Err(error),
         };
-        let ourselves = name_of_uid(&passwd, site.uid).into_iter().chain(site.sudo_user.clone());
+        let ourselves =
+            name_of_uid(&passwd, system.uid).into_iter().chain(system.sudo_user.clone());
         let ourselves = ourselves.collect();
         Ok(Rules { uids, exempt, realms: self.realms.clone(), ourselves, passwd })
     }
@@ -495,19 +504,19 @@ impl Plan {
     pub fn enable(
         &self,
         account: &AccountName,
-        site: &Site,
+        system: &System,
         zone: &Zone,
         messages: &mut Messages,
     ) -> String {
         let undo = Undo {
-            dir: &site.state,
-            root: site.root,
-            names: &site.names,
+            dir: &system.state,
+            root: system.root,
+            names: &system.names,
             realms: &self.realms,
-            audit: &site.audit(),
+            audit: &system.audit(self.application.name),
             clock: &|| local_now(zone),
         };
-        let mut method = self.method(site);
+        let mut method = self.method(system);
         match method.prepare().and_then(|()| undo.enable(account, &*method)) {
             Ok(undone) => {
                 undone.told.into_iter().for_each(|text| messages.fail(text));
@@ -534,7 +543,7 @@ fn refuse(findings: &mut [Finding<'_>], error: &Error, messages: &mut Messages) 
 
 /// What was locked, to print. `now` is in Unix seconds.
 pub fn list_disabled_accounts(
-    site: &Site,
+    system: &System,
     zone: &Zone,
     now: i64,
     messages: &mut Messages,
@@ -543,12 +552,13 @@ pub fn list_disabled_accounts(
         let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
         Some(local(at, zone))
     };
-    match State::load(&site.state, site.root, now) {
+    match State::load(&system.state, system.root, now) {
         Ok((state, damaged)) => {
             if let Some(damaged) = damaged {
                 messages.fail(damaged);
             }
-            let open = |account: &str, lock: &Lock| is_open(account, lock, &site.names, site.root);
+            let open =
+                |account: &str, lock: &Lock| is_open(account, lock, &system.names, system.root);
             list(&state, &at, &open)
         }
         Err(error) => {

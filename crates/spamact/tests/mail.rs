@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use spamact::mail::{Address, Error, Login, Mailer, Patience, Route, Server, SmtpFailure};
+use spamact::mail::{Address, Error, Login, Mailer, Route, Server, SmtpFailure, Timeouts};
 use testkit::Directory;
 use testkit::smtp::{Fault, Sink, certificate, other_certificate};
 
@@ -36,7 +36,8 @@ fn sendmail(dir: &Directory, script: &str) -> PathBuf {
     )
 }
 
-const PATIENCE: Patience = Patience { step: STEP, all: Duration::from_secs(40), stuck: STEP };
+const TIMEOUTS: Timeouts =
+    Timeouts { step: STEP, total: Duration::from_secs(40), give_up_after: STEP };
 
 /// The way to a sink as to another host.
 fn elsewhere(at: SocketAddr, login: Option<&Login>, ca_files: &[PathBuf]) -> Mailer {
@@ -46,12 +47,12 @@ fn elsewhere(at: SocketAddr, login: Option<&Login>, ca_files: &[PathBuf]) -> Mai
         login: login.cloned(),
         ca_files: ca_files.to_vec(),
     };
-    Mailer { route, host: "mail.example.org".into(), patience: PATIENCE }
+    Mailer { route, host: "mail.example.org".into(), timeouts: TIMEOUTS }
 }
 
 fn here(at: SocketAddr, sendmail: &Path) -> Mailer {
     let route = Route::Here { smtp: at, sendmail: sendmail.to_owned() };
-    Mailer { route, host: "mail.example.org".into(), patience: PATIENCE }
+    Mailer { route, host: "mail.example.org".into(), timeouts: TIMEOUTS }
 }
 
 /// An address at which nobody listens: the servers here have ports of their own.
@@ -127,17 +128,17 @@ fn every_step_can_fail_in_every_way_and_says_which() {
                     let (at, _seen) = Sink { fault: Some((step, fault)), ..Sink::default() }.listen();
                     let mut mailer = elsewhere(at, None, &[]);
                     if fault == Fault::Stall {
-                        mailer.patience = Patience { step: QUICK, all: STEP * 6, ..PATIENCE };
+                        mailer.timeouts = Timeouts { step: QUICK, total: STEP * 6, ..TIMEOUTS };
                     }
                     let begun = Instant::now();
                     let (at, cause) = why(mailer.send(&to(), MESSAGE));
                     assert_eq!(at, if step == "dot" { "DATA" } else { step }, "{fault:?}");
                     let fits = match fault {
-                        Fault::Refuse => matches!(&cause, SmtpFailure::Said(text) if text.starts_with("554 no\\x1b[31m\\x")),
-                        Fault::Defer => matches!(&cause, SmtpFailure::Said(text) if text == "451 later"),
+                        Fault::Refuse => matches!(&cause, SmtpFailure::Rejected(text) if text.starts_with("554 no\\x1b[31m\\x")),
+                        Fault::Defer => matches!(&cause, SmtpFailure::Rejected(text) if text == "451 later"),
                         Fault::Stall => matches!(cause, SmtpFailure::TimedOut),
-                        Fault::Drop => matches!(cause, SmtpFailure::Garbled | SmtpFailure::Io(_)),
-                        _ => matches!(cause, SmtpFailure::Garbled | SmtpFailure::TimedOut),
+                        Fault::Drop => matches!(cause, SmtpFailure::Protocol | SmtpFailure::Io(_)),
+                        _ => matches!(cause, SmtpFailure::Protocol | SmtpFailure::TimedOut),
                     };
                     assert!(fits, "{step} {fault:?}: {cause:?}");
                     assert!(begun.elapsed() < STEP * 5, "{step} {fault:?}");
@@ -155,7 +156,7 @@ fn an_answer_that_never_ends_is_cut_off() {
                 let (at, _seen) =
                     Sink { fault: Some((step, Fault::Trickle)), ..Sink::default() }.listen();
                 let mut mailer = elsewhere(at, None, &[]);
-                mailer.patience = Patience { step: STEP * 20, all: QUICK * 2, ..PATIENCE };
+                mailer.timeouts = Timeouts { step: STEP * 20, total: QUICK * 2, ..TIMEOUTS };
                 assert!(matches!(why(mailer.send(&to(), MESSAGE)), (_, SmtpFailure::TimedOut)));
             });
         }
@@ -167,7 +168,7 @@ fn a_mail_that_was_taken_is_sent_however_the_server_says_goodbye() {
     for fault in [Fault::Refuse, Fault::Drop, Fault::Stall, Fault::Babble] {
         let (at, seen) = Sink { fault: Some(("QUIT", fault)), ..Sink::default() }.listen();
         let mut mailer = elsewhere(at, None, &[]);
-        mailer.patience.step = QUICK;
+        mailer.timeouts.step = QUICK;
         mailer.send(&to(), MESSAGE).expect("it was taken");
         if fault != Fault::Stall {
             assert_eq!(seen.recv().expect("there was a session").data, ON_THE_WIRE);
@@ -252,7 +253,7 @@ fn starttls_can_fail_in_every_way() {
             Sink { start_tls: true, fault: Some(("STARTTLS", fault)), ..Sink::default() }.listen();
         let mut mailer = elsewhere(at, None, &[ca_file()]);
         if fault == Fault::Stall {
-            mailer.patience.step = QUICK;
+            mailer.timeouts.step = QUICK;
         }
         assert_eq!(why(mailer.send(&to(), MESSAGE)).0, "STARTTLS", "{fault:?}");
     }
@@ -298,14 +299,14 @@ fn a_login_that_is_wrong_missing_or_not_offered_is_told() {
     };
     let (wrong, right) = (login("alice:wrong"), login("alice:secret"));
     let (step, cause) = with(Some("PLAIN"), Some(&wrong));
-    assert!(step == "AUTH" && matches!(&cause, SmtpFailure::Said(text) if text == "535 no"));
+    assert!(step == "AUTH" && matches!(&cause, SmtpFailure::Rejected(text) if text == "535 no"));
     assert!(!format!("{cause:?}").contains("wrong"));
     let (step, cause) = with(Some("CRAM-MD5 GSSAPI"), Some(&right));
     assert!(step == "AUTH" && matches!(cause, SmtpFailure::NoMechanism), "{step} {cause:?}");
     let (step, cause) = with(None, Some(&right));
     assert!(step == "AUTH" && matches!(cause, SmtpFailure::NoMechanism), "{step} {cause:?}");
     let (step, cause) = with(Some("PLAIN"), None);
-    assert!(step == "MAIL" && matches!(cause, SmtpFailure::Said(_)), "{step} {cause:?}");
+    assert!(step == "MAIL" && matches!(cause, SmtpFailure::Rejected(_)), "{step} {cause:?}");
 }
 
 #[test]
@@ -361,7 +362,7 @@ fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_serv
     ] {
         let sendmail = sendmail(&dir, script);
         let mut mailer = here(nobody(), &sendmail);
-        mailer.patience.all = if want == "killed after" { QUICK } else { STEP * 10 };
+        mailer.timeouts.total = if want == "killed after" { QUICK } else { STEP * 10 };
         let begun = Instant::now();
         let error = mailer.send(&to(), &big).expect_err("it fails");
         assert!(begun.elapsed() < STEP * 5, "{script}");

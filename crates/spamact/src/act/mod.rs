@@ -35,9 +35,10 @@ use time::OffsetDateTime;
 use crate::account::{NameRule, Refusal, Rules};
 use crate::mail::{Address, Mailer};
 use crate::method::{AccountStatus, Error, LockMethod};
+use crate::notice::Application;
 use crate::state::State;
 use crate::system;
-use crate::system::run_lock::Once;
+use crate::system::run_lock::RunLock;
 use crate::system::syslog::Audit;
 use decide::{Decision, LEFT_OUT, UNCONFIRMED, left_out};
 pub use reason::reason;
@@ -72,6 +73,8 @@ pub struct Actor<'a> {
     pub to: Address,
     /// How they go, or why they cannot: that keeps nobody from being locked.
     pub mailer: Result<Mailer, String>,
+    /// Who acts.
+    pub application: &'static Application,
     /// Who is told of each lock.
     pub audit: Audit,
     /// The name of this host.
@@ -111,8 +114,8 @@ impl Actor<'_> {
         {
             return Vec::new();
         }
-        let once = match Once::wait(&self.dir, self.root, self.wait) {
-            Ok(once) => Some(once),
+        let lock = match RunLock::acquire(&self.dir, self.root, self.wait) {
+            Ok(lock) => Some(lock),
             // A disk that is full or read-only does not stop a lock; a second run might lock too.
             Err(error @ system::Error::Write { .. }) => {
                 messages.fail_with(&error);
@@ -144,7 +147,7 @@ impl Actor<'_> {
         run.tell_of_too_many(suspects);
         let saved = run.save();
         let Run { state, .. } = run;
-        drop(once);
+        drop(lock);
         notices::send_all(self, &state, saved, messages);
         all_decided(actions)
     }

@@ -15,7 +15,7 @@ use super::decide::{Case, Decision, UNCONFIRMED};
 use super::{Actor, Looked, reason};
 use crate::account::AccountName;
 use crate::method::{AccountStatus, Error, LockMethod};
-use crate::notice::{Incident, Kind, Text, What};
+use crate::notice::{Incident, IncidentKind, Notice, NoticeKind};
 use crate::state::{Lock, State};
 
 /// Why an account is not locked for whose maps of NIS `make` fails.
@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
             return Action::AlreadyDisabled;
         }
         self.messages.fail(format!("{account}: disabled before, and still sending"));
-        let kind = Kind::StillSending;
+        let kind = NoticeKind::StillSending;
         if self.state.due(account, kind, now) && !self.state.is_waiting(account, kind) {
             let evidence = case.evidence.clone();
             let evidence = evidence.unwrap_or_else(|| SenderEvidence {
@@ -151,8 +151,9 @@ impl<'a> Run<'a> {
                 ..SenderEvidence::default()
             });
             let since = since.and_then(|since| self.actor.local(since));
-            let text = self.text(account, suspect, &evidence, What::StillSending { since });
-            self.state.wait(account, kind, text);
+            let notice =
+                self.notice(account, suspect, &evidence, IncidentKind::StillSending { since });
+            self.state.wait(account, kind, notice);
         }
         Action::StillSending
     }
@@ -168,7 +169,7 @@ impl<'a> Run<'a> {
              {ips} addresses in {period}, by {log}",
             self.kind
         );
-        let text = self.text(account, suspect, &evidence, What::Disabled);
+        let notice = self.notice(account, suspect, &evidence, IncidentKind::Disabled);
         let lock = Lock {
             way: self.kind.clone(),
             undo: self.method.manual(account),
@@ -178,7 +179,7 @@ impl<'a> Run<'a> {
             log: log.clone(),
             pending: true,
         };
-        self.state.begin_lock(account, lock, text);
+        self.state.begin_lock(account, lock, notice);
         self.save();
         self.audit(&format!("disabling {what}"));
         let locked = self.method.lock(account);
@@ -222,7 +223,7 @@ impl<'a> Run<'a> {
     /// One notice stands for all accounts that were too many.
     pub(super) fn tell_of_too_many(&mut self, suspects: &[&Finding<'_>]) {
         let beyond = std::mem::take(&mut self.beyond);
-        let (kind, now) = (Kind::NotDisabled, self.actor.now());
+        let (kind, now) = (NoticeKind::NotDisabled, self.actor.now());
         let [(number, worst, evidence), others @ ..] = &beyond[..] else { return };
         let due = |account: &AccountName| {
             self.state.due(account, kind, now) && !self.state.is_waiting(account, kind)
@@ -231,26 +232,28 @@ impl<'a> Run<'a> {
             return;
         }
         let others: Vec<_> = others.iter().map(|(_, account, _)| account.clone()).collect();
-        let what = What::NotDisabled { limit: self.actor.max_locks, others: &others };
-        let text = self.text(worst, suspects[*number], evidence, what);
+        let kind_of_incident =
+            IncidentKind::NotDisabled { limit: self.actor.max_locks, others: &others };
+        let notice = self.notice(worst, suspects[*number], evidence, kind_of_incident);
         for other in others.iter().take(REMEMBERED) {
             self.state.told(other, kind, now);
         }
-        self.state.wait(worst, kind, text);
+        self.state.wait(worst, kind, notice);
     }
 
-    fn text(
+    fn notice(
         &self,
         account: &AccountName,
         suspect: &Finding<'_>,
         evidence: &SenderEvidence,
-        what: What<'_>,
-    ) -> Text {
+        kind: IncidentKind<'_>,
+    ) -> Notice {
         let incident = Incident {
+            application: self.actor.application,
             host: &self.actor.host,
             account,
             sender: suspect.sender,
-            what,
+            kind,
             way: &self.kind,
             at: (self.actor.clock)(),
             period: &self.actor.looked.period,
@@ -262,7 +265,7 @@ impl<'a> Run<'a> {
             addresses: &evidence.addresses,
             undo: &self.method.manual(account),
         };
-        incident.text()
+        incident.notice()
     }
 
     fn audit(&mut self, text: &str) {

@@ -13,7 +13,7 @@ use crate::account::{AccountName, Realms};
 use crate::method::{self, AccountStatus, Error, LockMethod};
 use crate::state::{Lock, State};
 use crate::system;
-use crate::system::run_lock::{Once, WAIT};
+use crate::system::run_lock::{RunLock, WAIT};
 use crate::system::syslog::Audit;
 
 /// What was locked, a line a lock: account, when, how, on what counts, and whether it was opened again by
@@ -93,14 +93,14 @@ impl Undo<'_> {
     /// Undoes all locks that the state knows of, of a login or of the account that it is, and forgets those.
     /// `otherwise` is the method that is tried where it knows of none.
     pub fn enable(&self, login: &AccountName, otherwise: &dyn LockMethod) -> Result<Undone, Error> {
-        let once = Once::wait(self.dir, self.root, WAIT);
-        if let Err(error @ system::Error::AnotherRun) = once {
+        let lock = RunLock::acquire(self.dir, self.root, WAIT);
+        if let Err(error @ system::Error::AnotherRun) = lock {
             return Err(error.into());
         }
         let (mut state, damaged) = State::load(self.dir, self.root, self.now())?;
         let mut undone = Undone { told: damaged.into_iter().collect(), ..Undone::default() };
         // A disk that is full or read-only keeps nobody locked.
-        undone.told.extend(once.as_ref().err().map(|error| chain(error)));
+        undone.told.extend(lock.as_ref().err().map(|error| chain(error)));
         let mut account = login.clone();
         let mut locks = locks_of(&state, &account);
         if locks.is_empty() && !otherwise.names().keeps_realm() {
@@ -185,7 +185,7 @@ fn locks_of(state: &State, account: &AccountName) -> Vec<(AccountName, Lock)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notice::Text;
+    use crate::notice::Notice;
 
     #[test]
     fn only_in_tables_all_spellings_are_one_account() {
@@ -207,7 +207,7 @@ mod tests {
                 log: String::new(),
                 pending: false,
             };
-            let notice = Text { subject: String::new(), body: String::new() };
+            let notice = Notice { subject: String::new(), body: String::new() };
             state.begin_lock(&name(account), lock, notice);
         }
         let mut locks: Vec<_> = locks_of(&state, &name("alice"))

@@ -51,7 +51,7 @@ impl Error {
         match self {
             #[cfg(feature = "smtp")]
             Self::Smtp { step, source, .. } => {
-                *step == DATA && matches!(source, SmtpFailure::Said(_))
+                *step == DATA && matches!(source, SmtpFailure::Rejected(_))
             }
             #[cfg(feature = "smtp")]
             Self::NoWayOut { smtp, .. } => smtp.is_refusal(),
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn only_a_server_that_read_the_notice_has_refused_it() {
         for (step, refusal) in [("AUTH", false), ("MAIL", false), ("RCPT", false), (DATA, true)] {
-            let source = SmtpFailure::Said("554 no".into());
+            let source = SmtpFailure::Rejected("554 no".into());
             let smtp = Error::Smtp { server: "127.0.0.1:25".into(), step, source };
             assert_eq!(smtp.is_refusal(), refusal, "{step}");
         }

@@ -38,19 +38,19 @@ pub use smtp::SmtpFailure;
 
 /// How long a notice may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// A step: connecting, an answer.
     pub step: Duration,
     /// All of a way out.
-    pub all: Duration,
+    pub total: Duration,
     /// After a notice that failed and took longer than this, others would take as long: they are not tried.
-    pub stuck: Duration,
+    pub give_up_after: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { step: seconds(30), all: seconds(90), stuck: seconds(10) }
+        Self { step: seconds(30), total: seconds(90), give_up_after: seconds(10) }
     }
 }
 
@@ -124,7 +124,7 @@ pub struct Mailer {
     /// The name of this host, for EHLO.
     pub host: String,
     /// How long one may take, and several.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
 }
 
 impl Mailer {
@@ -132,25 +132,25 @@ impl Mailer {
     pub fn send(&self, to: &Address, message: &[u8]) -> Result<(), Error> {
         match &self.route {
             Route::Sendmail(program) => {
-                Ok(sendmail::send(program, to, message, self.patience.all)?)
+                Ok(sendmail::send(program, to, message, self.timeouts.total)?)
             }
             #[cfg(feature = "smtp")]
             Route::Here { smtp, sendmail } => {
                 let server = Server::plain(*smtp);
                 let from = self.route.sender(&self.host);
                 let mail = smtp::Mail { from: &from, to, message };
-                let Err(failed) = smtp::send(&server, None, &[], &self.host, self.patience, &mail)
+                let Err(failed) = smtp::send(&server, None, &[], &self.host, self.timeouts, &mail)
                 else {
                     return Ok(());
                 };
-                sendmail::send(sendmail, to, message, self.patience.all)
+                sendmail::send(sendmail, to, message, self.timeouts.total)
                     .map_err(|error| Error::NoWayOut { smtp: Box::new(failed), sendmail: error })
             }
             #[cfg(feature = "smtp")]
             Route::Server { server, login, ca_files } => {
                 let from = self.route.sender(&self.host);
                 let mail = smtp::Mail { from: &from, to, message };
-                smtp::send(server, login.as_ref(), ca_files, &self.host, self.patience, &mail)
+                smtp::send(server, login.as_ref(), ca_files, &self.host, self.timeouts, &mail)
             }
         }
     }

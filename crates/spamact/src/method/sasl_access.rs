@@ -192,7 +192,11 @@ impl LockMethod for SaslAccess {
                 return Err(Error::Entry { name: name.clone(), table: self.table.file.clone() });
             }
             Holder::Nobody => {
-                files::replace_or_create(&self.table.file, &table::with_entry(&text, name), 0o644)?;
+                files::write_atomically_with_mode(
+                    &self.table.file,
+                    &table::with_entry(&text, name),
+                    0o644,
+                )?;
             }
         }
         self.compile(name, AccountStatus::Locked)
@@ -205,7 +209,7 @@ impl LockMethod for SaslAccess {
             return Ok(());
         }
         if kept != text {
-            files::replace(&self.table.file, &kept)?;
+            files::write_atomically(&self.table.file, &kept)?;
         }
         self.compile(name, AccountStatus::Open)
     }

@@ -90,7 +90,7 @@ impl State {
                 _ => self.aside = None,
             }
         }
-        files::replace(&path, &text)?;
+        files::write_atomically(&path, &text)?;
         self.changed = false;
         Ok(())
     }
@@ -139,7 +139,7 @@ fn parse(text: &[u8]) -> Result<State, String> {
 mod tests {
     use super::super::Lock;
     use super::*;
-    use crate::notice::{Kind, Text};
+    use crate::notice::{Notice, NoticeKind};
     use crate::system::files::tests::names as lie_in;
     use spamcore::evidence::Counts;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -159,11 +159,11 @@ mod tests {
             log: "/var/log/mail.log".into(),
             pending: true,
         };
-        let text = Text { subject: "s".into(), body: "b \"\u{f6}\n".into() };
+        let text = Notice { subject: "s".into(), body: "b \"\u{f6}\n".into() };
         let way = lock.way.clone();
         state.begin_lock(&alice, lock, text);
         state.finish_lock(&alice, &way, NOW);
-        state.told(&alice, Kind::StillSending, NOW);
+        state.told(&alice, NoticeKind::StillSending, NOW);
         state
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Takes the directory (`/var/lib/spam-check`) and the time of the caller, in Unix seconds; gives a
 //! [`State`], kept as JSON in `state.json`. Loading changes nothing on disk, so that a dry run can
-//! look; [`State::save`] replaces the file as a whole. The caller holds [`crate::system::run_lock::Once`] from
+//! look; [`State::save`] replaces the file as a whole. The caller holds [`crate::system::run_lock::RunLock`] from
 //! before the one to after the other.
 //!
 //! A file that is damaged, or of a version that is not known, does not stop anybody: the state is then
@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use spamcore::evidence::Counts;
 
 use crate::account::AccountName;
-use crate::notice::{Kind, Text};
+use crate::notice::{Notice, NoticeKind};
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;
@@ -65,9 +65,9 @@ pub struct Record {
     /// When the account was last seen locked, by whomever. Only newer lines are evidence.
     pub seen_locked: Option<i64>,
     /// When each kind of notice last went out.
-    pub told: BTreeMap<Kind, i64>,
+    pub told: BTreeMap<NoticeKind, i64>,
     /// Notices that could not be sent, and wait.
-    pub waiting: BTreeMap<Kind, Text>,
+    pub waiting: BTreeMap<NoticeKind, Notice>,
 }
 
 /// One lock that was made.
@@ -138,12 +138,12 @@ impl State {
 
     /// An account is about to be locked: a new incident, of which nothing was told yet. Its notice waits
     /// until the lock is [finished](Self::finish_lock), also by a later run if this one is killed.
-    pub fn begin_lock(&mut self, name: &AccountName, lock: Lock, notice: Text) {
+    pub fn begin_lock(&mut self, name: &AccountName, lock: Lock, notice: Notice) {
         let record = self.of(name);
         record.told.clear();
         record.locks.retain(|old| old.way != lock.way);
         record.locks.push(Lock { pending: true, ..lock });
-        self.wait(name, Kind::Disabled, notice);
+        self.wait(name, NoticeKind::Disabled, notice);
     }
 
     /// The account is locked.
@@ -160,7 +160,7 @@ impl State {
     pub fn abandon_lock(&mut self, name: &AccountName, way: &str) {
         let record = self.of(name);
         record.locks.retain(|lock| lock.way != way);
-        record.waiting.remove(&Kind::Disabled);
+        record.waiting.remove(&NoticeKind::Disabled);
     }
 
     /// Accounts whose lock by this way was begun and not finished.
@@ -198,7 +198,7 @@ impl State {
     }
 
     /// Whether a notice of this kind is due: none went out, or the last one 24 hours ago.
-    pub fn due(&self, name: &AccountName, kind: Kind, now: i64) -> bool {
+    pub fn due(&self, name: &AccountName, kind: NoticeKind, now: i64) -> bool {
         let told = self.record(name).and_then(|record| record.told.get(&kind));
         // A time to come is of a clock that was set back since.
         told.is_none_or(|told| *told > now || now.saturating_sub(*told) >= DAY)
@@ -206,29 +206,29 @@ impl State {
 
     /// A notice could not be sent: it waits for the next run. Of each kind the newest waits, and of all
     /// no more than [`WAITING`].
-    pub fn wait(&mut self, name: &AccountName, kind: Kind, text: Text) {
+    pub fn wait(&mut self, name: &AccountName, kind: NoticeKind, notice: Notice) {
         let waiting: usize = self.accounts.values().map(|record| record.waiting.len()).sum();
         if waiting < WAITING {
-            self.of(name).waiting.insert(kind, text);
+            self.of(name).waiting.insert(kind, notice);
         }
     }
 
     /// A notice went out.
-    pub fn told(&mut self, name: &AccountName, kind: Kind, now: i64) {
+    pub fn told(&mut self, name: &AccountName, kind: NoticeKind, now: i64) {
         let record = self.of(name);
         record.waiting.remove(&kind);
         record.told.insert(kind, now);
     }
 
     /// The notices that wait to be sent: not yet those of locks that are not finished.
-    pub fn waiting(&self) -> Vec<(AccountName, Kind, Text)> {
+    pub fn waiting(&self) -> Vec<(AccountName, NoticeKind, Notice)> {
         let mut all = Vec::new();
         for (name, record) in &self.accounts {
             let Ok(name) = AccountName::check(name.as_bytes()) else { continue };
             let begun = record.locks.iter().any(|lock| lock.pending);
-            for (kind, text) in &record.waiting {
-                if !(begun && *kind == Kind::Disabled) {
-                    all.push((name.clone(), *kind, text.clone()));
+            for (kind, notice) in &record.waiting {
+                if !(begun && *kind == NoticeKind::Disabled) {
+                    all.push((name.clone(), *kind, notice.clone()));
                 }
             }
         }
@@ -236,7 +236,7 @@ impl State {
     }
 
     /// Whether a notice of this kind waits.
-    pub fn is_waiting(&self, name: &AccountName, kind: Kind) -> bool {
+    pub fn is_waiting(&self, name: &AccountName, kind: NoticeKind) -> bool {
         self.record(name).is_some_and(|record| record.waiting.contains_key(&kind))
     }
 
@@ -300,13 +300,13 @@ mod tests {
     /// A lock that was made and told.
     fn add_lock(state: &mut State, name: &AccountName, lock: Lock) {
         let (way, at) = (lock.way.clone(), lock.at);
-        state.begin_lock(name, lock, text());
+        state.begin_lock(name, lock, notice());
         state.finish_lock(name, &way, at);
         state.of(name).waiting.clear();
     }
 
-    fn text() -> Text {
-        Text { subject: "subject".into(), body: "body\n".into() }
+    fn notice() -> Notice {
+        Notice { subject: "subject".into(), body: "body\n".into() }
     }
 
     #[test]
@@ -331,7 +331,7 @@ mod tests {
         let mut state = State::default();
         add_lock(&mut state, &name("alice"), lock("local", 100));
         state.see_locked(&name("alice"), 150);
-        state.wait(&name("alice"), Kind::Disabled, text());
+        state.wait(&name("alice"), NoticeKind::Disabled, notice());
         state.forget(&name("alice"), 200);
         let record = state.record(&name("alice")).expect("it is remembered");
         assert_eq!(*record, Record { seen_locked: Some(200), ..Record::default() });
@@ -357,22 +357,22 @@ mod tests {
         let mut state = State::default();
         let alice = name("alice");
         add_lock(&mut state, &alice, lock("local", 100));
-        assert!(state.due(&alice, Kind::Disabled, 100));
-        state.wait(&alice, Kind::Disabled, text());
-        assert!(state.due(&alice, Kind::Disabled, 101));
+        assert!(state.due(&alice, NoticeKind::Disabled, 100));
+        state.wait(&alice, NoticeKind::Disabled, notice());
+        assert!(state.due(&alice, NoticeKind::Disabled, 101));
         let waiting: Vec<_> =
             state.waiting().into_iter().map(|(name, kind, _)| (name, kind)).collect();
-        assert_eq!(waiting, [(alice.clone(), Kind::Disabled)]);
-        state.told(&alice, Kind::Disabled, 110);
+        assert_eq!(waiting, [(alice.clone(), NoticeKind::Disabled)]);
+        state.told(&alice, NoticeKind::Disabled, 110);
         assert_eq!(state.waiting().len(), 0);
-        assert!(!state.due(&alice, Kind::Disabled, 110));
-        assert!(state.due(&alice, Kind::StillSending, 110));
-        state.told(&alice, Kind::StillSending, 120);
-        assert!(!state.due(&alice, Kind::StillSending, 119 + DAY));
-        assert!(state.due(&alice, Kind::StillSending, 120 + DAY));
+        assert!(!state.due(&alice, NoticeKind::Disabled, 110));
+        assert!(state.due(&alice, NoticeKind::StillSending, 110));
+        state.told(&alice, NoticeKind::StillSending, 120);
+        assert!(!state.due(&alice, NoticeKind::StillSending, 119 + DAY));
+        assert!(state.due(&alice, NoticeKind::StillSending, 120 + DAY));
         // A new lock is a new incident.
         add_lock(&mut state, &alice, lock("local", 130));
-        assert!(state.due(&alice, Kind::Disabled, 130));
+        assert!(state.due(&alice, NoticeKind::Disabled, 130));
     }
 
     #[test]
@@ -380,18 +380,18 @@ mod tests {
         let mut state = State::default();
         let alice = name("alice");
         add_lock(&mut state, &alice, lock("local", 1_000_000));
-        state.told(&alice, Kind::Disabled, 1_000_000);
-        assert!(state.due(&alice, Kind::Disabled, 500));
+        state.told(&alice, NoticeKind::Disabled, 1_000_000);
+        assert!(state.due(&alice, NoticeKind::Disabled, 500));
         state.changed = false;
         state.tidy(500);
         assert!(state.changed);
         assert_eq!(state.seen_locked(&alice), Some(500));
         assert_eq!(state.recent_locks(500), 1);
-        assert!(!state.due(&alice, Kind::Disabled, 501));
-        assert!(state.due(&alice, Kind::Disabled, 500 + DAY));
+        assert!(!state.due(&alice, NoticeKind::Disabled, 501));
+        assert!(state.due(&alice, NoticeKind::Disabled, 500 + DAY));
         for now in [i64::MIN, -1, 0, i64::MAX] {
             state.tidy(now);
-            state.due(&alice, Kind::Disabled, now);
+            state.due(&alice, NoticeKind::Disabled, now);
             state.recent_locks(now);
         }
     }
@@ -401,7 +401,7 @@ mod tests {
         let (alice, bob) = (name("alice"), name("bob"));
         let mut state = State::default();
         for account in [&alice, &bob] {
-            state.begin_lock(account, lock("local", 100), text());
+            state.begin_lock(account, lock("local", 100), notice());
         }
         assert_eq!(
             (state.pending("local"), state.pending("nis:a")),
@@ -411,14 +411,14 @@ mod tests {
         assert_eq!(state.seen_locked(&alice), None, "nobody has seen it locked");
         state.finish_lock(&alice, "local", 105);
         state.abandon_lock(&bob, "local");
-        assert_eq!(state.waiting(), [(alice.clone(), Kind::Disabled, text())]);
+        assert_eq!(state.waiting(), [(alice.clone(), NoticeKind::Disabled, notice())]);
         assert_eq!((state.seen_locked(&alice), state.recent_locks(105)), (Some(105), 1));
         assert_eq!(
             state.lock_of(&alice, "local").map(|lock| (lock.at, lock.pending)),
             Some((105, false))
         );
         assert_eq!(state.lock_of(&bob, "local"), None);
-        state.told(&alice, Kind::Disabled, 106);
+        state.told(&alice, NoticeKind::Disabled, 106);
         assert!(state.is_done());
     }
 
@@ -427,7 +427,7 @@ mod tests {
         let mut state = State::default();
         state.see_locked(&name("old"), 0);
         add_lock(&mut state, &name("locked"), lock("local", 0));
-        state.wait(&name("waits"), Kind::StillSending, text());
+        state.wait(&name("waits"), NoticeKind::StillSending, notice());
         state.see_locked(&name("recent"), 1);
         state.tidy(400 * 86_400 + 1);
         let names: Vec<_> = state.accounts().map(|(name, _)| name).collect();
@@ -438,10 +438,10 @@ mod tests {
     fn the_notices_that_wait_are_bounded_and_one_that_is_not_kept_is_still_due() {
         let mut state = State::default();
         for number in 0..=WAITING {
-            state.wait(&name(&format!("user{number}")), Kind::Disabled, text());
+            state.wait(&name(&format!("user{number}")), NoticeKind::Disabled, notice());
         }
         assert_eq!(state.waiting().len(), WAITING);
-        assert!(state.due(&name(&format!("user{WAITING}")), Kind::Disabled, 0));
+        assert!(state.due(&name(&format!("user{WAITING}")), NoticeKind::Disabled, 0));
     }
 
     #[test]

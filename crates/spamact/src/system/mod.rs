@@ -2,10 +2,11 @@
 
 mod error;
 pub mod files;
+mod host;
 pub(crate) mod printable;
 pub mod process;
 pub mod run_lock;
-pub mod site;
 pub mod syslog;
 
 pub use error::{Error, Invalid};
+pub use host::{System, clean_environment, local, local_now};

@@ -12,8 +12,9 @@ use std::time::Duration;
 use spamact::account::{AccountName, Exempt, NameRule, Realms, Rules};
 use spamact::act::undo::Undo;
 use spamact::act::{Actor, Looked};
-use spamact::mail::{Address, Mailer, Patience, Route};
+use spamact::mail::{Address, Mailer, Route, Timeouts};
 use spamact::method::{AccountStatus, Command, CommandPath, Error, Local, LockMethod};
+use spamact::notice::{Application, MailServer};
 use spamact::state::State;
 use spamact::system::syslog::Audit;
 use spamcore::evidence::{Counts, EvidenceSource, Lines, Selection, SenderEvidence};
@@ -29,6 +30,21 @@ use testkit::Directory;
 use time::OffsetDateTime;
 
 pub(super) const NOW: i64 = 1_795_500_000;
+
+static APPLICATION: Application = Application {
+    name: "mail-check",
+    mail_server: MailServer {
+        name: "Mailer",
+        journal: "show the journal",
+        hold: &["hold {login}"],
+        delete_or_release: &["delete {login}"],
+        end_sessions: &["kick {login}"],
+        sessions_note: "All are kicked.",
+        confirm: "{journal} | grep '^{pattern}$'",
+        journal_note: "Or not.",
+        not_reached: "Ask somebody.",
+    },
+};
 
 const REALM: &str = "example.org";
 
@@ -131,10 +147,10 @@ impl Host {
 
     pub(super) fn actor<'a>(&self, clock: &'a dyn Fn() -> OffsetDateTime) -> Actor<'a> {
         let route = Route::Here { smtp: self.smtp, sendmail: self.path().join("sendmail") };
-        let patience = Patience {
+        let timeouts = Timeouts {
             step: Duration::from_secs(5),
-            all: Duration::from_secs(10),
-            stuck: Duration::from_secs(1),
+            total: Duration::from_secs(10),
+            give_up_after: Duration::from_secs(1),
         };
         let host = "mail.example.org".to_owned();
         Actor {
@@ -152,8 +168,13 @@ impl Host {
             root: false,
             wait: Duration::from_secs(30),
             to: Address::parse("root").expect("an address"),
-            mailer: Ok(Mailer { route, host: host.clone(), patience }),
-            audit: Audit { socket: self.path().join("no-syslog"), process: 7 },
+            mailer: Ok(Mailer { route, host: host.clone(), timeouts }),
+            application: &APPLICATION,
+            audit: Audit {
+                socket: self.path().join("no-syslog"),
+                program: APPLICATION.name,
+                process: 7,
+            },
             host,
             looked: Looked {
                 period: "1 hour".into(),

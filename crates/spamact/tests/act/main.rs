@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use spamact::account::{AccountName, NameRule};
 use spamact::act::Actor;
 use spamact::act::undo::list;
-use spamact::notice::Text;
+use spamact::notice::Notice;
 use spamact::state::Lock;
 use spamcore::evidence::Counts;
 use spamcore::messages::Messages;
@@ -327,7 +327,7 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
             log: "/var/log/mail.log".into(),
             pending: true,
         };
-        let notice = Text { subject: "the notice".into(), body: "of it\n".into() };
+        let notice = Notice { subject: "the notice".into(), body: "of it\n".into() };
         state.begin_lock(&AccountName::check(b"alice").expect("a name"), lock, notice);
         state.save(&host.path().join("state"), false).expect("the directory is ours");
     };
@@ -434,7 +434,7 @@ fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
     for spelling in [&b"Alice"[..], b"alice"] {
         let name = AccountName::check(spelling).expect("a name");
         let mut state = host.state();
-        state.drop_lock(&name, &*host.method().kind());
+        state.drop_lock(&name, &host.method().kind());
         state.save(&host.path().join("state"), false).expect("the directory is ours");
     }
     host.set(NOW + 1200);

@@ -86,7 +86,7 @@ fn edit(nis: &Nis, file: &Path, action: Action, name: &AccountName) -> Result<()
     };
     let Some(text) = edited else { return Ok(()) };
     sleep(TICK);
-    Ok(files::replace(file, &text)?)
+    Ok(files::write_atomically(file, &text)?)
 }
 
 /// Makes the maps.

@@ -10,7 +10,7 @@
 //!
 //! SSH takes known hosts and keys without a passphrase only, and asks nothing. `ssh` is found by the
 //! `PATH` of the process, and it sees its environment: the library that calls it cannot do otherwise, so
-//! the program sees to it that both are ours ([`crate::system::site::clean_environment`]). It reads root's own
+//! the program sees to it that both are ours ([`crate::system::clean_environment`]). It reads root's own
 //! configuration, as is wanted.
 
 mod here;

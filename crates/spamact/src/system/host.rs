@@ -1,6 +1,6 @@
 //! What acting needs to know of this host: who runs us, how the host is called, where its files are.
 //!
-//! [`Site::look`] is the one place of this library that asks; `main` calls it and hands the answer down.
+//! [`System::look`] is the one place of this library that asks; `main` calls it and hands the answer down.
 
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
@@ -15,7 +15,7 @@ use crate::system::syslog::Audit;
 
 /// This host, as a program that acts finds it.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub struct System {
     /// Whether root runs us.
     pub root: bool,
     /// The user who runs us.
@@ -40,7 +40,7 @@ pub struct Site {
     pub syslog: PathBuf,
 }
 
-impl Site {
+impl System {
     /// Looks the host up.
     pub fn look() -> Self {
         let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -62,9 +62,9 @@ impl Site {
         }
     }
 
-    /// Who is told of each lock.
-    pub fn audit(&self) -> Audit {
-        Audit { socket: self.syslog.clone(), process: self.process }
+    /// The syslog of this host, as a program of that name writes to it.
+    pub fn audit(&self, program: &'static str) -> Audit {
+        Audit { socket: self.syslog.clone(), program, process: self.process }
     }
 }
 
