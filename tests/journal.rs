@@ -57,7 +57,7 @@ fn with_journal(entries: Option<&[u8]>, line: &str) -> Option<(String, Option<i3
 
 const ACCEPTED: &[u8] = b"3F1A2B: client=unknown[192.0.2.7], sasl_method=PLAIN, sasl_username=bob";
 
-/// Messages that count, and some that others have planted.
+/// Messages that count, and some that others have forged.
 fn entries() -> Vec<u8> {
     let postfix = [("_UID", "4106"), ("_PID", "7")];
     let unit = [("_UID", "0"), ("_PID", "8"), ("_SYSTEMD_UNIT", "postfix@-.service")];
@@ -76,13 +76,13 @@ fn entries() -> Vec<u8> {
         entry(at - 86_400, "postfix/smtpd", ACCEPTED, &postfix), // a day ago
         entry(at, "postfix/smtpd", ACCEPTED, &postfix),
         entry(at + 1, "mx-in/submission/smtpd", ACCEPTED, &unit),
-        entry(at + 2, "postfix/smtpd", ACCEPTED, &user), // planted
-        entry(at + 2, "postfix/smtpd", ACCEPTED, &forwarded), // planted by a command in ~/.forward
+        entry(at + 2, "postfix/smtpd", ACCEPTED, &user), // forged
+        entry(at + 2, "postfix/smtpd", ACCEPTED, &forwarded), // forged by a command in ~/.forward
         entry(at + 3, "postfix/smtpd", &[b"x\n", ACCEPTED].concat(), &postfix),
         entry(at + 4, "www-data", wrapper("/srv/a.php", 33).as_bytes(), &web),
-        entry(at + 5, "www-data", wrapper("/srv/victim.php", 0).as_bytes(), &web), // planted
+        entry(at + 5, "www-data", wrapper("/srv/victim.php", 0).as_bytes(), &web), // forged
         entry(at + 5, "www-data", ours("/srv/a%20b.php", 33).as_bytes(), &web),
-        entry(at + 5, "www-data", ours("/srv/victim.php", 0).as_bytes(), &web), // planted
+        entry(at + 5, "www-data", ours("/srv/victim.php", 0).as_bytes(), &web), // forged
         entry(at + 6, "php", b"mail() on [/srv/b\x01\nc.php:3]: To: a@b", &web),
     ]
     .concat()

@@ -275,7 +275,7 @@ fn what_was_locked_is_listed_and_enabled() {
 }
 
 /// Messages that a stranger can make Postfix write: a `%` is a client. Before each stands `TAG: `.
-const PLANTED: [&str; 14] = [
+const FORGED: [&str; 14] = [
     "smtpd: warning: non-SMTP command from %: GET a=client=unknown[9.9.9.9], sasl_username=alice",
     "smtpd: warning: non-SMTP command from %: 3F1A2B: client=%, sasl_method=PLAIN, sasl_username=alice",
     "smtpd: warning: %: SASL LOGIN authentication failed: UGFzc3dvcmQ6, sasl_username=alice",
@@ -293,11 +293,11 @@ const PLANTED: [&str; 14] = [
 ];
 
 #[test]
-fn planted_lines_lock_nobody() {
-    on_a_host("planted_lines_lock_nobody", |host| {
+fn forged_lines_lock_nobody() {
+    on_a_host("forged_lines_lock_nobody", |host| {
         let mut log = Vec::new();
-        for planted in PLANTED {
-            let (tag, message) = planted.split_once(": ").expect("a tag");
+        for forged in FORGED {
+            let (tag, message) = forged.split_once(": ").expect("a tag");
             for number in 0..300 {
                 let message = message.replace('%', &client(number % 400));
                 let at = stamp(host.before());
@@ -322,8 +322,8 @@ fn planted_lines_lock_nobody() {
         assert_eq!((run.text(), run.status), (String::new(), Some(0)), "{}", run.err);
         host.is_untouched();
         // They hide nobody, either.
-        let planted = fs::read(&log).expect("it was written");
-        host.log([planted, botnet(host.before(), b"bob, sasl_sender=alice")].concat());
+        let forged = fs::read(&log).expect("it was written");
+        host.log([forged, botnet(host.before(), b"bob, sasl_sender=alice")].concat());
         let run = host.check(&[]);
         assert!(run.text().contains("sasl_username=bob, sasl_sender=alice [DISABLED]"), "{run:?}");
         host.has_locked(&["bob"]);

@@ -1,6 +1,6 @@
-//! Running the programs as a user would, and what strangers plant in logs.
+//! Running the programs as a user would, and the lines that strangers forge in logs.
 
-pub mod planted;
+pub mod injection;
 
 use std::ffi::OsStr;
 use std::io::Write;

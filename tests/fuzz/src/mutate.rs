@@ -2,7 +2,7 @@
 //! grammars and numbers at the edge.
 
 use testkit::Random;
-use tests::planted::PIECES;
+use tests::injection::PIECES;
 
 use crate::seeds::{NUMBERS, WORDS};
 
