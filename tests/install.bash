@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What tests/install.crontab and tests/install.life share inside a root: checks, a folder, an account whose
+# What tests/install.crontab and tests/install.life share inside a root: checks, a directory, an account whose
 # password a botnet has, its mail, a syslog and a sendmail that keep what they are told.
 
 # shellcheck source=tests/checks.bash
