@@ -1,12 +1,12 @@
 //! What must hold of every parser, whatever a line holds.
 
 use proptest::prelude::*;
+use spamcore::escape::escaped;
 use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
 use spamcore::parse::{Event, Hit, Parser, Stamped};
-use spamcore::report::escaped;
 use spamcore::time::clock::Clock;
 use spamcore::time::window::Period;
 use spamcore::time::zone::Zone;

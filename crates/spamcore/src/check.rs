@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::error::{Error, chain};
+use crate::escape::shown;
 use crate::host::Host;
 use crate::parse::Parser;
 use crate::reader::{Counter, End, Facts, Unclear};
-use crate::report::shown;
 use crate::source::journal::{self, Entry, Journal, Origin};
 use crate::source::lines::{LONGEST, trimmed};
 use crate::source::{self, Log, LogFile, Part};

@@ -10,11 +10,15 @@
 //! socket, and does not look at the clock or the environment, but for [`host`], which `main` calls.
 //!
 //! Text of a log is bytes, and of strangers: see [`parse`] for what is taken from it, and
-//! [`report::escaped`] for how it is shown.
+//! [`escape::escaped`] for how it is shown.
 
 // In the order of the picture; the empty lines keep rustfmt from sorting them.
 
 pub mod cursor;
+
+pub mod escape;
+
+pub mod error;
 
 pub mod time;
 
@@ -36,5 +40,4 @@ pub mod check;
 
 pub mod cli;
 
-pub mod error;
 pub mod host;

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use spamcore::error::chain;
-use spamcore::report::shown;
+use spamcore::escape::shown;
 use time::OffsetDateTime;
 use time::macros::format_description;
 

@@ -7,7 +7,8 @@ use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::{Report, Style, is_hidden};
+use super::{Report, Style};
+use crate::escape::is_hidden;
 use crate::parse::Kind;
 use crate::time::zone::Zone;
 use crate::verdict::{Action, Finding};

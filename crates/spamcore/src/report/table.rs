@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Report, Style, is_hidden, shown};
+use super::{Report, Style};
+use crate::escape::{is_hidden, shown};
 use crate::parse::Kind;
 use crate::tally::stats::PARTS;
 use crate::time::zone::Zone;

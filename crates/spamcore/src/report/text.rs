@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::{Report, Style, escaped};
+use super::{Report, Style};
+use crate::escape::escaped;
 use crate::verdict::Finding;
 
 pub(super) fn write(

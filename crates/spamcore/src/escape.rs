@@ -1,0 +1,88 @@
+//! Text from a log, made safe for a terminal.
+//!
+//! Takes bytes of any origin and gives them back with control characters spelled out. It does not decide
+//! where that is needed: reports and messages call it before anything can reach a terminal.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Text with its control bytes shown as `\xnn`, so that nothing acts on a terminal.
+///
+/// Controls are bytes below 0x20 but TAB, 0x7F, the C1 controls as UTF-8, and 0x80 to 0x9F outside
+/// valid UTF-8. All other bytes stay as they are.
+pub fn escaped(text: &[u8]) -> Cow<'_, [u8]> {
+    // Printable ASCII has nothing to escape, and most lines are that.
+    if text.iter().all(|b| matches!(b, b'\t' | b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = Vec::with_capacity(text.len() + 16);
+    for chunk in text.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            let mut bytes = [0; 4];
+            let bytes = c.encode_utf8(&mut bytes);
+            if c.is_control() && c != '\t' {
+                for b in bytes.bytes() {
+                    push_escape(&mut shown, b);
+                }
+            } else {
+                shown.extend_from_slice(bytes.as_bytes());
+            }
+        }
+        for &b in chunk.invalid() {
+            match b {
+                0x80..=0x9f => push_escape(&mut shown, b),
+                _ => shown.push(b),
+            }
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Text of any origin as a string for a message: escaped, and what is not UTF-8 replaced.
+pub fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(&escaped(text)).into_owned()
+}
+
+/// Whether a terminal may act on a character, or it changes what stands around it without being seen itself:
+/// controls, and what sets the direction of writing or has no width.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control() && c != '\t'
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+fn push_escape(shown: &mut Vec<u8>, b: u8) {
+    let mut text = String::with_capacity(4);
+    // Writing to a String cannot fail.
+    let _ = write!(text, "\\x{b:02x}");
+    shown.extend_from_slice(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controls_are_shown_and_the_rest_is_kept() {
+        for (text, want) in [
+            (&b"plain \ttext"[..], &b"plain \ttext"[..]),
+            (b"a\x1b[31mb\x00\x7f\r", b"a\\x1b[31mb\\x00\\x7f\\x0d"),
+            ("b\u{f6}b \u{9b}31m".as_bytes(), "b\u{f6}b \\xc2\\x9b31m".as_bytes()),
+            (b"\xff\xfe\x80\x9f\xa0", b"\xff\xfe\\x80\\x9f\xa0"),
+            (b"\xe2\x80", b"\xe2\\x80"),
+            (b"\xc2\x85", b"\\xc2\\x85"),
+        ] {
+            assert_eq!(escaped(text), want, "{text:?}");
+        }
+    }
+}
