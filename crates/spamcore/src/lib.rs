@@ -20,6 +20,8 @@ pub mod escape;
 
 pub mod error;
 
+pub mod file;
+
 pub mod time;
 
 pub mod source;

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
-use spamcore::limits::without_mark;
+use spamcore::file::without_mark;
 
 use super::passwd::{Uids, entries, is_shadowed};
 use super::{AccountName, Refusal};

@@ -10,8 +10,9 @@ use super::{Argument, Opt, Parsed, Program, Value, number, text};
 use crate::check::{Check, Checked, Logs, Message, Weight};
 use crate::error::{Error, chain};
 use crate::escape::shown;
+use crate::file;
 use crate::host::Host;
-use crate::limits::{self, Limits};
+use crate::limits::Limits;
 use crate::parse::Parser;
 use crate::report::{Format, Report, Style};
 use crate::source::journal::Origin;
@@ -472,7 +473,7 @@ fn read_overrides(
         (None, Some(path)) if path.exists() => path,
         (None, _) => return Ok(()),
     };
-    for line in limits.add(&limits::read_file(path, host.root)?) {
+    for line in limits.add(&file::read_file(path, host.root)?) {
         let text = format!("{}: line {line} is not 'NAME NUMBER'; skipped", path.display());
         messages.push(Message { text, weight: Weight::Note });
     }
