@@ -14,7 +14,7 @@ use crate::error::Error;
 const LONGEST: u64 = 16 << 20;
 
 /// A text without the mark of UTF-8 that some editors write at its begin.
-pub fn without_mark(text: &[u8]) -> &[u8] {
+pub fn strip_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 

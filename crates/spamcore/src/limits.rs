@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::file::without_mark;
+use crate::file::strip_bom;
 
 /// Limits on the number of messages.
 #[derive(Clone, Debug, Default)]
@@ -37,7 +37,7 @@ impl Limits {
     /// Returns the numbers of the lines that are wrong; they are skipped.
     pub fn add(&mut self, text: &[u8]) -> Vec<usize> {
         let mut wrong = Vec::new();
-        let text = without_mark(text);
+        let text = strip_bom(text);
         for (number, line) in text.split(|&b| b == b'\n').enumerate() {
             let line = line.trim_ascii();
             if line.is_empty() || line.starts_with(b"#") {
