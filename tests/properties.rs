@@ -1,7 +1,7 @@
 //! What must hold of every parser, whatever a line holds.
 
 use proptest::prelude::*;
-use spamcore::escape::escaped;
+use spamcore::escape::escape;
 use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
@@ -124,7 +124,7 @@ proptest! {
 
     #[test]
     fn what_is_shown_holds_no_control(text in any::<Vec<u8>>()) {
-        let shown = escaped(&text);
+        let shown = escape(&text);
         for chunk in shown.utf8_chunks() {
             prop_assert!(!chunk.valid().chars().any(|c| c.is_control() && c != '\t'));
             prop_assert!(!chunk.invalid().iter().any(|b| (0x80..=0x9f).contains(b)));

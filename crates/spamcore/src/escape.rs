@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 ///
 /// Controls are bytes below 0x20 but TAB, 0x7F, the C1 controls as UTF-8, and 0x80 to 0x9F outside
 /// valid UTF-8. All other bytes stay as they are.
-pub fn escaped(text: &[u8]) -> Cow<'_, [u8]> {
+pub fn escape(text: &[u8]) -> Cow<'_, [u8]> {
     // Printable ASCII has nothing to escape, and most lines are that.
     if text.iter().all(|b| matches!(b, b'\t' | b' '..=b'~')) {
         return Cow::Borrowed(text);
@@ -40,7 +40,7 @@ pub fn escaped(text: &[u8]) -> Cow<'_, [u8]> {
 
 /// Text of any origin as a string for a message: escaped, and what is not UTF-8 replaced.
 pub fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(&escaped(text)).into_owned()
+    String::from_utf8_lossy(&escape(text)).into_owned()
 }
 
 /// Whether a terminal may act on a character, or it changes what stands around it without being seen itself:
@@ -82,7 +82,7 @@ mod tests {
             (b"\xe2\x80", b"\xe2\\x80"),
             (b"\xc2\x85", b"\\xc2\\x85"),
         ] {
-            assert_eq!(escaped(text), want, "{text:?}");
+            assert_eq!(escape(text), want, "{text:?}");
         }
     }
 }

@@ -10,7 +10,7 @@
 //! socket, and does not look at the clock or the environment, but for [`host`], which `main` calls.
 //!
 //! Text of a log is bytes, and of strangers: see [`parse`] for what is taken from it, and
-//! [`escape::escaped`] for how it is shown.
+//! [`escape`] for how it is shown.
 
 // In the order of the picture; the empty lines keep rustfmt from sorting them.
 

@@ -6,14 +6,14 @@ use spamact::method::{AccountStatus, shadow, table};
 use spamcore::limits::Limits;
 
 pub(crate) fn escaped(input: &[u8]) {
-    let shown = spamcore::escape::escaped(input);
+    let shown = spamcore::escape::escape(input);
     for chunk in shown.utf8_chunks() {
         assert!(!chunk.valid().chars().any(|c| c.is_control() && c != '\t'));
         assert!(!chunk.invalid().iter().any(|b| (0x80..=0x9f).contains(b)));
     }
     let text = spamcore::escape::shown(input);
     assert!(!text.chars().any(|c| c.is_control() && c != '\t'));
-    assert_eq!(spamcore::escape::escaped(&shown), shown, "once is enough");
+    assert_eq!(spamcore::escape::escape(&shown), shown, "once is enough");
 }
 
 /// Every line is a comment, taken, or told.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Report, Style};
-use crate::escape::escaped;
+use crate::escape::escape;
 use crate::verdict::Finding;
 
 pub(super) fn write(
@@ -45,14 +45,14 @@ pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) ->
         )?;
     }
     out.write_all(b" -- ")?;
-    out.write_all(&escaped(&seen.line))
+    out.write_all(&escape(&seen.line))
 }
 
 /// Raw names for a pipe, escaped ones for a terminal.
 fn names(report: &Report<'_>, findings: &[Finding<'_>], out: &mut impl Write) -> io::Result<()> {
     for Finding { sender, .. } in findings {
         if report.terminal {
-            out.write_all(&escaped(sender))?;
+            out.write_all(&escape(sender))?;
         } else {
             out.write_all(sender)?;
         }
