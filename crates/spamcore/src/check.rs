@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::error::{Error, chain};
-use crate::escape::shown;
+use crate::escape::display;
 use crate::host::Host;
 use crate::parse::Parser;
 use crate::reader::{Counter, End, Facts, Unclear};
@@ -365,7 +365,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
         let Unclear { total, tags } = &self.counter.unclear;
         if self.unclear_limit.is_some_and(|limit| *total >= limit.max(1)) {
             let tags: Vec<String> =
-                tags.iter().map(|(tag, times)| format!("{} ({times})", shown(tag))).collect();
+                tags.iter().map(|(tag, times)| format!("{} ({times})", display(tag))).collect();
             let text = format!(
                 "counted for nobody: {} that can be read in two ways or are cut off; logged as {}",
                 number(*total, "line"),

@@ -39,7 +39,7 @@ pub fn escape(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Text of any origin as a string for a message: escaped, and what is not UTF-8 replaced.
-pub fn shown(text: &[u8]) -> String {
+pub fn display(text: &[u8]) -> String {
     String::from_utf8_lossy(&escape(text)).into_owned()
 }
 

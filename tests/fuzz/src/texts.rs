@@ -11,7 +11,7 @@ pub(crate) fn escaped(input: &[u8]) {
         assert!(!chunk.valid().chars().any(|c| c.is_control() && c != '\t'));
         assert!(!chunk.invalid().iter().any(|b| (0x80..=0x9f).contains(b)));
     }
-    let text = spamcore::escape::shown(input);
+    let text = spamcore::escape::display(input);
     assert!(!text.chars().any(|c| c.is_control() && c != '\t'));
     assert_eq!(spamcore::escape::escape(&shown), shown, "once is enough");
 }

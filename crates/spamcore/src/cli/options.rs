@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use super::{Argument, Opt, Parsed, Program, Value, number, text};
 use crate::check::{Check, Checked, Logs, Message, Weight};
 use crate::error::{Error, chain};
-use crate::escape::shown;
+use crate::escape::display;
 use crate::file;
 use crate::host::Host;
 use crate::limits::Limits;
@@ -341,7 +341,7 @@ impl Outcome {
     pub fn tell(&self, program: &str, errors: &mut impl Write) -> ExitCode {
         for message in &self.messages {
             // Where standard error cannot be written, there is nobody left to tell.
-            let _ = writeln!(errors, "{program}: {}", shown(message.as_bytes()));
+            let _ = writeln!(errors, "{program}: {}", display(message.as_bytes()));
         }
         ExitCode::from(self.status)
     }

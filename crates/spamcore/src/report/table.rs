@@ -7,7 +7,7 @@ use time::macros::format_description;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Report, Style};
-use crate::escape::{is_hidden, shown};
+use crate::escape::{display, is_hidden};
 use crate::parse::Kind;
 use crate::tally::stats::PARTS;
 use crate::time::zone::Zone;
@@ -136,7 +136,7 @@ fn sparkline(activity: &[u64; PARTS]) -> String {
 /// no name looks as if something had been done to it.
 fn in_a_cell(name: &[u8]) -> String {
     let mut text = String::new();
-    for c in shown(name).chars() {
+    for c in display(name).chars() {
         match c {
             '\t' => text.push_str("\\x09"),
             '[' if text.ends_with(' ') => {
