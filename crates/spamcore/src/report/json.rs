@@ -55,13 +55,17 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     for finding in findings {
-        writeln!(out, "{}", tame(&serde_json::to_string(&object(report, finding))?))?;
+        writeln!(
+            out,
+            "{}",
+            escape_json_controls(&serde_json::to_string(&object(report, finding))?)
+        )?;
     }
     Ok(())
 }
 
 /// JSON in which what a terminal may act on is escaped, too. It stands only inside strings.
-fn tame(json: &str) -> String {
+fn escape_json_controls(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         if is_hidden(c) {
@@ -143,7 +147,7 @@ mod tests {
     #[test]
     fn what_a_terminal_acts_on_is_escaped() {
         let text = "a\u{9b}31m\u{7f}\u{202e}\u{e0041}é\t\"\\日";
-        let json = tame(&serde_json::to_string(text).expect("text"));
+        let json = escape_json_controls(&serde_json::to_string(text).expect("text"));
         assert_eq!(json, r#""a\u009b31m\u007f\u202e\udb40\udc41é\t\"\\日""#);
         assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), text);
     }
