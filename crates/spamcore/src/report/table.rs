@@ -100,7 +100,7 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<Row> {
             let note = action.note();
             format!(" [{}]", note.split(':').next().unwrap_or_default())
         });
-        cells.push(in_a_cell(finding.sender));
+        cells.push(escape_cell(finding.sender));
         rows.push(Row { cells, note, spread: finding.spread });
     }
     rows
@@ -134,7 +134,7 @@ fn sparkline(activity: &[u64; PARTS]) -> String {
 
 /// A name that keeps to its cell: TAB and what is hidden are shown too, and a blank before a bracket, so that
 /// no name looks as if something had been done to it.
-fn in_a_cell(name: &[u8]) -> String {
+fn escape_cell(name: &[u8]) -> String {
     let mut text = String::new();
     for c in display(name).chars() {
         match c {
@@ -192,8 +192,8 @@ mod tests {
 
     #[test]
     fn no_name_looks_as_if_it_had_been_dealt_with() {
-        assert_eq!(in_a_cell(b"bob [DISABLED]"), "bob\\x20[DISABLED]");
-        assert_eq!(in_a_cell("a\u{61c}\u{e0001}b".as_bytes()), "a\\u{61c}\\u{e0001}b");
+        assert_eq!(escape_cell(b"bob [DISABLED]"), "bob\\x20[DISABLED]");
+        assert_eq!(escape_cell("a\u{61c}\u{e0001}b".as_bytes()), "a\\u{61c}\\u{e0001}b");
     }
 
     #[test]
@@ -202,6 +202,6 @@ mod tests {
         assert_eq!(fitted("abcdefg", 6, false), "abcde…");
         assert_eq!(fitted("/home/a/x.php", 6, true), "…x.php");
         assert_eq!(fitted("日本語です", 5, false), "日本…");
-        assert_eq!(in_a_cell("a\tb\u{202e}c".as_bytes()), "a\\x09b\\u{202e}c");
+        assert_eq!(escape_cell("a\tb\u{202e}c".as_bytes()), "a\\x09b\\u{202e}c");
     }
 }
