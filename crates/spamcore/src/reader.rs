@@ -13,7 +13,7 @@ use crate::parse::{Event, Hit, Line, Parser, Stamped, unescaped};
 use crate::source::Reader;
 use crate::source::lines::{Lines, head, split, trimmed};
 use crate::tally::Tally;
-use crate::time::clock::{AHEAD, Clock, Reading};
+use crate::time::clock::{Clock, MAX_CLOCK_SKEW, Reading};
 use crate::time::window::Window;
 use crate::time::zone::Zone;
 
@@ -167,7 +167,7 @@ impl<'a, P: Parser> Counter<'a, P> {
     pub fn message(&mut self, name: &[u8], message: &[u8], at: i64, line: impl Fn() -> Vec<u8>) {
         self.facts.readable = true;
         let Some(hit) = self.parser.message(name, message, 1) else { return };
-        if at > self.window.now + AHEAD {
+        if at > self.window.now + MAX_CLOCK_SKEW {
             self.facts.ahead += self.times(Some(hit));
         } else if self.window.holds(at) {
             self.add(hit, Some(at), &line());
@@ -485,12 +485,19 @@ mod tests {
     #[test]
     fn messages_of_the_journal_come_with_their_time() {
         let mut counter = counter(&PhpWrapper);
-        for at in [NOW - 3600, NOW - 3599, NOW, NOW + AHEAD, NOW + AHEAD + 1, NOW + 9999] {
+        for at in [
+            NOW - 3600,
+            NOW - 3599,
+            NOW,
+            NOW + MAX_CLOCK_SKEW,
+            NOW + MAX_CLOCK_SKEW + 1,
+            NOW + 9999,
+        ] {
             counter.message(b"www", SENT.as_bytes(), at, || b"a line".to_vec());
         }
         counter.message(b"www", b"something else", NOW, || b"a line".to_vec());
         let want = [
-            &format!("/a 3 Some(({}, {}))", NOW - 3599, NOW + AHEAD)[..],
+            &format!("/a 3 Some(({}, {}))", NOW - 3599, NOW + MAX_CLOCK_SKEW)[..],
             "true 2 ahead 0 unread (0, 0)",
             "0 unclear",
         ];

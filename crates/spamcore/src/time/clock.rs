@@ -21,7 +21,7 @@ use crate::time::stamp::{Minute, Stamp, StampZone};
 use crate::time::zone::{Instants, Zone};
 
 /// How far ahead of now a stamp may be: clocks differ. Seconds.
-pub const AHEAD: i64 = 3600;
+pub const MAX_CLOCK_SKEW: i64 = 3600;
 
 /// How far a repeated reading may lie before the line above it. Seconds.
 const LATE: i64 = 1800;
@@ -107,7 +107,7 @@ impl Clock {
     /// The line counts as the nearest earlier one for the next.
     pub fn read(&mut self, stamp: &Stamp<'_>) -> Option<Reading> {
         let Converted { instant, sent_back } = self.convert(stamp)?;
-        let ahead = instant > self.now + AHEAD || (sent_back && self.recent);
+        let ahead = instant > self.now + MAX_CLOCK_SKEW || (sent_back && self.recent);
         if !ahead {
             self.previous = Some(instant);
             self.recent |= instant > self.now - DAY;
@@ -181,7 +181,7 @@ impl Clock {
             let first = match instants {
                 Instants::One(first) | Instants::Two(first, _) => first,
             };
-            if first <= self.now + AHEAD {
+            if first <= self.now + MAX_CLOCK_SKEW {
                 let sent_back = ahead.is_some_and(|ahead| ahead - self.now < self.now - first);
                 return Some((instants, sent_back));
             }

@@ -12,7 +12,7 @@ use std::fmt;
 use time::{Date, Duration, Month};
 
 use crate::cursor::Cursor;
-use crate::time::clock::AHEAD;
+use crate::time::clock::MAX_CLOCK_SKEW;
 use crate::time::zone::{Instants, Zone};
 
 const DAY: i64 = 86_400;
@@ -237,7 +237,7 @@ pub struct Window {
 impl Window {
     /// The window that ends now; a line may be stamped up to an hour ahead.
     pub fn until_now(start: i64, now: i64) -> Self {
-        Self { start, now, end: now.saturating_add(AHEAD) }
+        Self { start, now, end: now.saturating_add(MAX_CLOCK_SKEW) }
     }
 
     /// The window that ended at `then`: nothing after it counts.
@@ -390,8 +390,8 @@ mod tests {
         assert!(window.holds(101));
         assert!(window.holds(200));
         assert!(!window.holds(201));
-        assert!(Window::until_now(100, 200).holds(200 + AHEAD));
-        assert!(!Window::until_now(100, 200).holds(201 + AHEAD));
+        assert!(Window::until_now(100, 200).holds(200 + MAX_CLOCK_SKEW));
+        assert!(!Window::until_now(100, 200).holds(201 + MAX_CLOCK_SKEW));
         assert_eq!([101, 110, 111, 200, 300].map(|at| window.part(at, 10)), [0, 0, 1, 9, 9]);
     }
 }
