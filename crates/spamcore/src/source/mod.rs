@@ -29,7 +29,7 @@ use std::time::SystemTime;
 use crate::error::Error;
 use crate::source::lines::Lines;
 use compressed::Packing;
-use read_ahead::Ahead;
+use read_ahead::ReadAhead;
 
 /// Within this time after its last write, a log's last line without newline is still being written.
 const LIVE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -225,7 +225,7 @@ impl<'a> Part<'a> {
     {
         let Self { before, lines } = self;
         let lines = lines.of(|reader| match reader {
-            Reader::Packed(input) => Reader::Ahead(Ahead::start(input, scope)),
+            Reader::Packed(input) => Reader::Ahead(ReadAhead::start(input, scope)),
             Reader::Ahead(input) => Reader::Ahead(input),
             Reader::Plain(span) => Reader::Plain(span),
             Reader::Stream(input) => Reader::Stream(input),
@@ -241,7 +241,7 @@ pub enum Reader<'a> {
     /// Of a compressed file.
     Packed(Box<dyn Read + Send + 'a>),
     /// Of a compressed file, unpacked by another thread.
-    Ahead(Ahead),
+    Ahead(ReadAhead),
     /// Of a stream.
     Stream(&'a mut (dyn Read + Send)),
 }

@@ -16,7 +16,7 @@ const CHUNK: usize = 256 << 10;
 
 /// What another thread reads.
 #[derive(Debug)]
-pub struct Ahead {
+pub struct ReadAhead {
     full: Receiver<io::Result<Vec<u8>>>,
     empty: Sender<Vec<u8>>,
     buffer: Vec<u8>,
@@ -24,7 +24,7 @@ pub struct Ahead {
     given: usize,
 }
 
-impl Ahead {
+impl ReadAhead {
     /// Starts to read `input`. The thread ends with the input, with an error, or when nobody wants more.
     pub(super) fn start<'scope>(
         input: impl Read + Send + 'scope,
@@ -61,7 +61,7 @@ fn fill(mut input: impl Read, full: &SyncSender<io::Result<Vec<u8>>>, empty: &Re
     }
 }
 
-impl Read for Ahead {
+impl Read for ReadAhead {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.given == self.buffer.len() {
             let next = match self.full.recv() {
@@ -105,11 +105,11 @@ mod tests {
         let text: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
         std::thread::scope(|scope| {
             let mut read = Vec::new();
-            Ahead::start(&text[..], scope).read_to_end(&mut read).expect("no errors here");
+            ReadAhead::start(&text[..], scope).read_to_end(&mut read).expect("no errors here");
             assert!(read == text);
             for size in [0, 1, CHUNK, 5 * CHUNK + 1] {
                 let mut read = Vec::new();
-                let error = Ahead::start(Failing(size), scope).read_to_end(&mut read);
+                let error = ReadAhead::start(Failing(size), scope).read_to_end(&mut read);
                 assert_eq!(error.expect_err("it fails").to_string(), "it is cut off");
                 assert_eq!(read.len(), size);
             }
@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_reader_that_goes_away_stops_the_thread() {
         std::thread::scope(|scope| {
-            let mut ahead = Ahead::start(io::repeat(b'x'), scope);
+            let mut ahead = ReadAhead::start(io::repeat(b'x'), scope);
             assert_eq!(ahead.read(&mut [0; 10]).expect("no errors here"), 10);
         });
     }
