@@ -251,7 +251,7 @@ impl<'a, P: Parser> Counter<'a, P> {
                     looked = true;
                     reading = self.clock.read(&stamp).unwrap_or(reading);
                 }
-                if reading.ahead {
+                if reading.in_future {
                     self.facts.ahead += self.times(hit);
                     return looked;
                 }
@@ -303,7 +303,7 @@ impl<'a, P: Parser> Counter<'a, P> {
         loop {
             let begin = memrchr(b'\n', rest).map_or(0, |n| n + 1);
             let found = trimmed(&rest[begin..]).and_then(|line| self.reading_of(line));
-            if found.is_some_and(|reading| !reading.doubtful && !reading.ahead) || begin == 0 {
+            if found.is_some_and(|reading| !reading.doubtful && !reading.in_future) || begin == 0 {
                 return;
             }
             rest = &rest[..begin - 1];

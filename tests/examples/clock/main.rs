@@ -195,7 +195,7 @@ fn in_order(check: &mut Check, table: &Table) {
                     Form::Precise | Form::Full => instant + second,
                     _ => meant(table, *local, second, previous, now),
                 };
-                let got = read(&mut clock, form, &text).filter(|got| !got.ahead);
+                let got = read(&mut clock, form, &text).filter(|got| !got.in_future);
                 check.same(got.map(|got| got.instant), want, || format!("{form:?}: {text}"));
                 previous = Some(want);
             }
@@ -229,7 +229,7 @@ fn alone(check: &mut Check, table: &Table) {
                     let got = read(&mut clock, form, &text);
                     let at = || format!("{text} at {now}");
                     check.same(got.map(|got| got.instant), want, at);
-                    let ahead = got.map(|got| i64::from(got.ahead));
+                    let ahead = got.map(|got| i64::from(got.in_future));
                     check.same(ahead, i64::from(want > now + MAX_CLOCK_SKEW), at);
                 }
             }

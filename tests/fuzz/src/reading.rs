@@ -145,7 +145,7 @@ fn counted(
         let inside = match stamp {
             Stamped::At(stamp) => clock
                 .read(&stamp)
-                .is_some_and(|reading| !reading.ahead && window.holds(reading.instant)),
+                .is_some_and(|reading| !reading.in_future && window.holds(reading.instant)),
             Stamped::Bare => !rotated,
             Stamped::Unreadable => false,
         };

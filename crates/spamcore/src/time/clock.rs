@@ -39,7 +39,7 @@ pub struct Reading {
     pub instant: i64,
     /// It lies more than an hour ahead of now; or it has no year, stands after lines of the last day,
     /// and only the year rule has sent it back: the clock that wrote it was ahead.
-    pub ahead: bool,
+    pub in_future: bool,
     /// The year rule has sent it back, and no line of the last day was read before it in its log.
     pub doubtful: bool,
 }
@@ -107,12 +107,12 @@ impl Clock {
     /// The line counts as the nearest earlier one for the next.
     pub fn read(&mut self, stamp: &Stamp<'_>) -> Option<Reading> {
         let Converted { instant, sent_back } = self.convert(stamp)?;
-        let ahead = instant > self.now + MAX_CLOCK_SKEW || (sent_back && self.recent);
-        if !ahead {
+        let in_future = instant > self.now + MAX_CLOCK_SKEW || (sent_back && self.recent);
+        if !in_future {
             self.previous = Some(instant);
             self.recent |= instant > self.now - DAY;
         }
-        Some(Reading { instant, ahead, doubtful: sent_back && !ahead })
+        Some(Reading { instant, in_future, doubtful: sent_back && !in_future })
     }
 
     /// Whether a stamp can be read. Nothing is remembered of it.
@@ -261,7 +261,7 @@ mod tests {
         let reading = clock.read(&stamp.expect("a stamp"))?;
         let at = time::OffsetDateTime::from_unix_timestamp(reading.instant).expect("in range");
         let text = at.format(&time::format_description::well_known::Rfc3339).expect("formats");
-        Some(if reading.ahead { text + " ahead" } else { text })
+        Some(if reading.in_future { text + " ahead" } else { text })
     }
 
     fn check(now: &str, zone: &str, table: &[(&str, &str)]) {
