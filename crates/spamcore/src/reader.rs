@@ -104,11 +104,13 @@ impl<'a, P: Parser> Counter<'a, P> {
     /// read as if all before it had been read.
     pub fn for_later_part(&self, before: &[u8]) -> Option<Self> {
         let mut later = Self::new(self.parser, self.tally.sibling()?, &self.zone);
-        let mut doubtful = false;
+        let mut year_is_ambiguous = false;
         for line in split(before).filter_map(trimmed) {
-            doubtful = later.reading_of(line).map_or(doubtful, |reading| reading.doubtful);
+            year_is_ambiguous = later
+                .reading_of(line)
+                .map_or(year_is_ambiguous, |reading| reading.year_is_ambiguous);
         }
-        (later.clock.is_sure() && !doubtful).then_some(later)
+        (later.clock.is_sure() && !year_is_ambiguous).then_some(later)
     }
 
     /// Adds what a later part counted.
@@ -244,7 +246,7 @@ impl<'a, P: Parser> Counter<'a, P> {
                     self.facts.unread += self.times(hit);
                     return looked;
                 };
-                if reading.doubtful
+                if reading.year_is_ambiguous
                     && let Some(before) = before
                 {
                     self.look_back(before);
@@ -303,7 +305,9 @@ impl<'a, P: Parser> Counter<'a, P> {
         loop {
             let begin = memrchr(b'\n', rest).map_or(0, |n| n + 1);
             let found = trimmed(&rest[begin..]).and_then(|line| self.reading_of(line));
-            if found.is_some_and(|reading| !reading.doubtful && !reading.in_future) || begin == 0 {
+            if found.is_some_and(|reading| !reading.year_is_ambiguous && !reading.in_future)
+                || begin == 0
+            {
                 return;
             }
             rest = &rest[..begin - 1];

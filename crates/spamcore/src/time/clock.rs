@@ -41,7 +41,7 @@ pub struct Reading {
     /// and only the year rule has sent it back: the clock that wrote it was ahead.
     pub in_future: bool,
     /// The year rule has sent it back, and no line of the last day was read before it in its log.
-    pub doubtful: bool,
+    pub year_is_ambiguous: bool,
 }
 
 /// Reads the stamps of a log, line after line, as they were on this host.
@@ -112,7 +112,7 @@ impl Clock {
             self.previous = Some(instant);
             self.recent |= instant > self.now - DAY;
         }
-        Some(Reading { instant, in_future, doubtful: sent_back && !in_future })
+        Some(Reading { instant, in_future, year_is_ambiguous: sent_back && !in_future })
     }
 
     /// Whether a stamp can be read. Nothing is remembered of it.
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_line_that_was_sent_back_without_others_is_doubtful() {
+    fn only_a_line_that_was_sent_back_without_others_is_ambiguous() {
         let mut clock = clock("2026-11-23 12:00:00", "UTC");
         for (stamp, want) in [
             ("Nov 24 09:00:00", true),
@@ -345,7 +345,7 @@ mod tests {
         ] {
             let stamp = Stamp::of_syslog(&mut Cursor::new(stamp.as_bytes())).expect("a stamp");
             let reading = clock.read(&stamp).expect("a date");
-            assert_eq!(reading.doubtful, want, "{stamp:?}");
+            assert_eq!(reading.year_is_ambiguous, want, "{stamp:?}");
         }
     }
 
