@@ -110,7 +110,7 @@ impl<'a, P: Parser> Counter<'a, P> {
                 .reading_of(line)
                 .map_or(year_is_ambiguous, |reading| reading.year_is_ambiguous);
         }
-        (later.clock.is_sure() && !year_is_ambiguous).then_some(later)
+        (later.clock.is_anchored() && !year_is_ambiguous).then_some(later)
     }
 
     /// Adds what a later part counted.

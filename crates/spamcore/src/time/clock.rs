@@ -52,7 +52,7 @@ pub struct Clock {
     named: HashMap<Box<[u8]>, Option<Zone>>,
     previous: Option<i64>,
     recent: bool,
-    sure: bool,
+    anchored: bool,
     last: Option<Last>,
 }
 
@@ -83,7 +83,7 @@ impl Clock {
             named: HashMap::new(),
             previous: None,
             recent: false,
-            sure: false,
+            anchored: false,
             last: None,
         }
     }
@@ -93,13 +93,13 @@ impl Clock {
     pub fn next_file(&mut self, same_log: bool) {
         self.previous = None;
         self.recent &= same_log;
-        self.sure = false;
+        self.anchored = false;
     }
 
     /// Whether a line of this file was read whose stamp has one meaning: from there on, what is read
     /// does not depend on lines before it.
-    pub fn is_sure(&self) -> bool {
-        self.sure
+    pub fn is_anchored(&self) -> bool {
+        self.anchored
     }
 
     /// When the stamp was, or none where it is no date or its zone is not known.
@@ -123,7 +123,7 @@ impl Clock {
     fn convert(&mut self, stamp: &Stamp<'_>) -> Option<Converted> {
         let (minute, second, zone) = match *stamp {
             Stamp::Unix(instant) => {
-                self.sure = true;
+                self.anchored = true;
                 return Some(Converted { instant, sent_back: false });
             }
             Stamp::Civil { minute, second, zone } => (minute, i64::from(second), zone),
@@ -141,7 +141,7 @@ impl Clock {
             && last.name.len() == name.len()
             && (name.is_empty() || last.name == name)
         {
-            self.sure = true;
+            self.anchored = true;
             let begin = last.begin;
             return Some(Converted { instant: begin.instant + second, ..begin });
         }
@@ -153,7 +153,7 @@ impl Clock {
             _ => self.instants(&minute, offset)?,
         };
         if let Instants::One(instant) = instants {
-            self.sure = true;
+            self.anchored = true;
             let begin = Converted { instant, sent_back };
             self.last = Some(Last { minute, offset, name: name.into(), begin });
         }
@@ -425,18 +425,18 @@ mod tests {
     fn a_file_is_sure_from_a_line_of_one_meaning_on() {
         let mut clock = clock("2026-10-25 04:00:00", "Europe/Madrid");
         for stamp in ["2026-10-25T01:59:00", "1782979878 m", "2026-10-25T02:10:00+02:00"] {
-            assert!(!clock.is_sure(), "{stamp}");
+            assert!(!clock.is_anchored(), "{stamp}");
             read(&mut clock, "Oct 25 02:10:00");
-            assert!(!clock.is_sure(), "it happens twice");
+            assert!(!clock.is_anchored(), "it happens twice");
             for _ in 0..2 {
                 read(&mut clock, stamp);
-                assert!(clock.is_sure(), "{stamp}");
+                assert!(clock.is_anchored(), "{stamp}");
             }
             clock.next_file(false);
         }
         // The minute is remembered, and makes the next file sure at once.
         read(&mut clock, "2026-10-25T02:10:30+02:00");
-        assert!(clock.is_sure());
+        assert!(clock.is_anchored());
     }
 
     #[test]
