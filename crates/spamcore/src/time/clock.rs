@@ -71,7 +71,7 @@ struct Last {
 struct Converted {
     instant: i64,
     /// The reading of the next year lies ahead of now, but nearer to it than this one.
-    sent_back: bool,
+    rolled_back_a_year: bool,
 }
 
 impl Clock {
@@ -106,13 +106,13 @@ impl Clock {
     ///
     /// The line counts as the nearest earlier one for the next.
     pub fn read(&mut self, stamp: &Stamp<'_>) -> Option<Reading> {
-        let Converted { instant, sent_back } = self.convert(stamp)?;
-        let in_future = instant > self.now + MAX_CLOCK_SKEW || (sent_back && self.recent);
+        let Converted { instant, rolled_back_a_year } = self.convert(stamp)?;
+        let in_future = instant > self.now + MAX_CLOCK_SKEW || (rolled_back_a_year && self.recent);
         if !in_future {
             self.previous = Some(instant);
             self.recent |= instant > self.now - DAY;
         }
-        Some(Reading { instant, in_future, year_is_ambiguous: sent_back && !in_future })
+        Some(Reading { instant, in_future, year_is_ambiguous: rolled_back_a_year && !in_future })
     }
 
     /// Whether a stamp can be read. Nothing is remembered of it.
@@ -124,7 +124,7 @@ impl Clock {
         let (minute, second, zone) = match *stamp {
             Stamp::Unix(instant) => {
                 self.anchored = true;
-                return Some(Converted { instant, sent_back: false });
+                return Some(Converted { instant, rolled_back_a_year: false });
             }
             Stamp::Civil { minute, second, zone } => (minute, i64::from(second), zone),
         };
@@ -145,7 +145,7 @@ impl Clock {
             let begin = last.begin;
             return Some(Converted { instant: begin.instant + second, ..begin });
         }
-        let (instants, sent_back) = match zone {
+        let (instants, rolled_back_a_year) = match zone {
             StampZone::Name(name) => {
                 let local = local_minute(&minute, minute.year?)?;
                 (self.zone(name)?.instants(local), false)
@@ -154,11 +154,11 @@ impl Clock {
         };
         if let Instants::One(instant) = instants {
             self.anchored = true;
-            let begin = Converted { instant, sent_back };
+            let begin = Converted { instant, rolled_back_a_year };
             self.last = Some(Last { minute, offset, name: name.into(), begin });
         }
         let instant = choose(instants, second, self.previous, self.now);
-        Some(Converted { instant, sent_back })
+        Some(Converted { instant, rolled_back_a_year })
     }
 
     /// The instants of a minute's begin, in the year it has or the newest that fits.
@@ -182,8 +182,9 @@ impl Clock {
                 Instants::One(first) | Instants::Two(first, _) => first,
             };
             if first <= self.now + MAX_CLOCK_SKEW {
-                let sent_back = ahead.is_some_and(|ahead| ahead - self.now < self.now - first);
-                return Some((instants, sent_back));
+                let rolled_back_a_year =
+                    ahead.is_some_and(|ahead| ahead - self.now < self.now - first);
+                return Some((instants, rolled_back_a_year));
             }
             ahead = Some(first);
         }
@@ -334,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_line_that_was_sent_back_without_others_is_ambiguous() {
+    fn only_a_line_that_was_rolled_back_without_others_is_ambiguous() {
         let mut clock = clock("2026-11-23 12:00:00", "UTC");
         for (stamp, want) in [
             ("Nov 24 09:00:00", true),
