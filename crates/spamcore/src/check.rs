@@ -224,7 +224,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             }
             self.tell_overlong(&path.to_string(), end.overlong);
         }
-        if file.begins_anew() {
+        if file.was_rewritten() {
             let text = format!("{path}: was truncated and written anew while it was read");
             self.tell(Weight::Failure, text);
         }

@@ -224,7 +224,7 @@ pub(crate) fn log(input: &[u8]) {
                 }
                 told |= part.lines.input().shrunk().is_some();
             }
-            told |= file.begins_anew();
+            told |= file.was_rewritten();
         }
         if !truncated {
             assert!(got.is_sorted_by(|a, b| a < b), "twice, or out of order: {got:?}");

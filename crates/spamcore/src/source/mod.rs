@@ -193,7 +193,7 @@ impl LogFile {
 
     /// Whether a plain file begins with other bytes than when it was opened: it was truncated, and has
     /// been written anew since. (A [`Reader`] tells where one ended early.)
-    pub fn begins_anew(&self) -> bool {
+    pub fn was_rewritten(&self) -> bool {
         let Input::Plain { file, head, .. } = &self.input else { return false };
         let mut now = vec![0; head.len()];
         read_up_to(file, &mut now).is_ok_and(|known| now[..known] != head[..known])
@@ -332,7 +332,7 @@ mod tests {
             }
             shrunk = shrunk.or(part.lines.input().shrunk());
         }
-        let anew = log.files[0].begins_anew();
+        let anew = log.files[0].was_rewritten();
         let _ = std::fs::remove_file(&path);
         (lines, shrunk, anew)
     }
