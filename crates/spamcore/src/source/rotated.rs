@@ -63,7 +63,7 @@ pub(super) fn open(
     for _ in 1..TRIES {
         let is_away = match wait_for(path) {
             Ok(_) => false,
-            Err(_) if stays_away(path, wall) => true,
+            Err(_) if is_missing_after_rotation(path, wall) => true,
             Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
         };
         match Attempt::open(path, is_away, start, wall, instant_of) {
@@ -79,7 +79,8 @@ pub(super) fn open(
             Err(error) => return Err(error),
         }
     }
-    let mut attempt = Attempt::open(path, stays_away(path, wall), start, wall, instant_of)?;
+    let mut attempt =
+        Attempt::open(path, is_missing_after_rotation(path, wall), start, wall, instant_of)?;
     if grew {
         attempt.files.retain(|(file, about)| !file.rotated || Some(about.len()) != attempt.copy);
     }
@@ -96,7 +97,7 @@ pub(super) fn are_there(path: &Path) -> bool {
 
 /// Whether a log is missing while a rotated log of it was written lately: it was rotated, and will only come back
 /// with its next line.
-fn stays_away(path: &Path, wall: SystemTime) -> bool {
+fn is_missing_after_rotation(path: &Path, wall: SystemTime) -> bool {
     let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
     let age = |rotated: &PathBuf| {
         let written = std::fs::metadata(rotated).and_then(|about| about.modified()).ok()?;
