@@ -61,12 +61,12 @@ pub(super) fn open(
     // The length of a rotated log that may be a copy under way, and whether it was seen to grow.
     let (mut copied, mut grew) = (None, false);
     for _ in 1..TRIES {
-        let is_away = match wait_for(path) {
+        let is_missing = match wait_for(path) {
             Ok(_) => false,
             Err(_) if is_missing_after_rotation(path, wall) => true,
             Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
         };
-        match Attempt::open(path, is_away, start, wall, instant_of) {
+        match Attempt::open(path, is_missing, start, wall, instant_of) {
             Ok(attempt) if attempt.copy.is_some() => {
                 grew |= copied.is_some() && copied != attempt.copy;
                 copied = attempt.copy;
@@ -124,7 +124,7 @@ fn wait_for(path: &Path) -> io::Result<Metadata> {
 /// The files as they were opened, newest first.
 struct Attempt {
     /// Whether the log itself is not there.
-    is_away: bool,
+    is_missing: bool,
     files: Vec<(LogFile, Metadata)>,
     problems: Vec<Error>,
     names: Vec<PathBuf>,
@@ -136,14 +136,14 @@ struct Attempt {
 impl Attempt {
     fn open(
         path: &Path,
-        is_away: bool,
+        is_missing: bool,
         start: i64,
         wall: SystemTime,
         instant_of: InstantOf<'_>,
     ) -> Result<Self, Error> {
         let (files, problems, names) = (Vec::new(), Vec::new(), Vec::new());
-        let mut attempt = Self { is_away, files, problems, names, copy: None };
-        if !is_away {
+        let mut attempt = Self { is_missing, files, problems, names, copy: None };
+        if !is_missing {
             let first = LogFile::open(path, false, wall)?;
             let alone = matches!(first.0.input, Input::Packed { .. }) || is_rotated_name(path);
             attempt.files.push(first);
@@ -196,7 +196,7 @@ impl Attempt {
             if !known.insert(identity(&about)) {
                 continue;
             }
-            if !self.is_away && self.may_be_copy(&file, &about, wall) {
+            if !self.is_missing && self.may_be_copy(&file, &about, wall) {
                 self.copy = Some(about.len());
             }
             let needed = match &file.input {
@@ -245,7 +245,7 @@ impl Attempt {
             std::fs::metadata(&file.path).is_ok_and(|now| identity(&now) == identity(about))
         };
         self.files.iter().all(same)
-            && !(self.is_away && path.exists())
+            && !(self.is_missing && path.exists())
             && (self.names.is_empty()
                 || rotated_logs_of(path).is_ok_and(|names| names == self.names))
     }
