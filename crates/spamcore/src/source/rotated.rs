@@ -72,7 +72,7 @@ pub(super) fn open(
                 copied = attempt.copy;
                 std::thread::sleep(2 * ROTATION);
             }
-            Ok(attempt) if attempt.still_holds(path) => return attempt.finish(start, instant_of),
+            Ok(attempt) if attempt.is_unchanged(path) => return attempt.finish(start, instant_of),
             // Rotated logs are moved one after the other: with many of them that takes a while.
             Ok(_) => std::thread::sleep(ROTATION / 2),
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
@@ -84,7 +84,7 @@ pub(super) fn open(
     if grew {
         attempt.files.retain(|(file, about)| !file.rotated || Some(about.len()) != attempt.copy);
     }
-    if !attempt.still_holds(path) {
+    if !attempt.is_unchanged(path) {
         attempt.problems.push(Error::Rotating(path.to_owned()));
     }
     attempt.finish(start, instant_of)
@@ -240,7 +240,7 @@ impl Attempt {
     }
 
     /// Whether the names still lead to the files that were opened, and there are no others.
-    fn still_holds(&self, path: &Path) -> bool {
+    fn is_unchanged(&self, path: &Path) -> bool {
         let same = |(file, about): &(LogFile, Metadata)| {
             std::fs::metadata(&file.path).is_ok_and(|now| identity(&now) == identity(about))
         };
