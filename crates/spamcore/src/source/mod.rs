@@ -111,7 +111,7 @@ impl Log {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let about = match std::fs::metadata(path) {
             // It is being rotated, or was, and nothing has been written since.
-            Err(_) if rotated::are_there(path) => {
+            Err(_) if rotated::has_rotated_logs(path) => {
                 return rotated::open(path, start, wall, instant_of);
             }
             about => about.map_err(read)?,
@@ -287,7 +287,7 @@ impl Read for Span<'_> {
 /// Whether a log is there, or cannot be seen, or is just being rotated: its rotated logs are.
 pub fn is_there(path: &Path) -> bool {
     match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => rotated::are_there(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => rotated::has_rotated_logs(path),
         _ => true,
     }
 }

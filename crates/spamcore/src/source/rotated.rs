@@ -91,7 +91,7 @@ pub(super) fn open(
 }
 
 /// Whether a log has rotated logs.
-pub(super) fn are_there(path: &Path) -> bool {
+pub(super) fn has_rotated_logs(path: &Path) -> bool {
     rotated_logs_of(path).is_ok_and(|names| !names.is_empty())
 }
 
@@ -112,7 +112,7 @@ fn is_missing_after_rotation(path: &Path, wall: SystemTime) -> bool {
 fn wait_for(path: &Path) -> io::Result<Metadata> {
     for _ in 1..WAITS {
         match std::fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && are_there(path) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && has_rotated_logs(path) => {
                 std::thread::sleep(ROTATION);
             }
             other => return other,
