@@ -181,7 +181,7 @@ impl Attempt {
                     continue;
                 }
             }
-            let needed_if_packed = self.youngest_reaches(start, instant_of);
+            let needed_if_packed = self.oldest_reaches_into_period(start, instant_of);
             let (file, about) = match LogFile::open(&name, true, wall) {
                 Ok(opened) => opened,
                 Err(_) if !needed_if_packed => return,
@@ -214,7 +214,7 @@ impl Attempt {
     }
 
     /// Whether the oldest file so far begins in the period, so that the period reaches further back.
-    fn youngest_reaches(&self, start: i64, instant_of: InstantOf<'_>) -> bool {
+    fn oldest_reaches_into_period(&self, start: i64, instant_of: InstantOf<'_>) -> bool {
         self.files.last().is_none_or(|(file, _)| begins_after(file, start, instant_of))
     }
 
