@@ -151,7 +151,7 @@ impl<'a, P: Parser> Counter<'a, P> {
         let needle = memmem::Finder::new(self.parser.needle());
         let mut bytes = 0;
         let error = loop {
-            match lines.next_run() {
+            match lines.next_block() {
                 Ok(Some(run)) => {
                     bytes += run.len() as u64;
                     self.read_run(run, &needle, rotated);

@@ -68,7 +68,7 @@ impl<R: Read> Lines<R> {
     /// long as well: [`trimmed`] tells them.
     ///
     /// After an error, what was read before it has been handed out.
-    pub fn next_run(&mut self) -> io::Result<Option<&[u8]>> {
+    pub fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
         if self.buffer.is_empty() {
             self.buffer.resize(CHUNK + LONGEST + 1, 0);
         }
@@ -203,7 +203,7 @@ mod tests {
     fn read(input: &[u8], sizes: &[usize], hold_last: bool) -> (Vec<Vec<u8>>, u64) {
         let mut lines = Lines::new(Pieces(input, sizes.to_vec(), 0), hold_last);
         let mut seen = Vec::new();
-        while let Some(run) = lines.next_run().expect("no errors here") {
+        while let Some(run) = lines.next_block().expect("no errors here") {
             seen.extend(split(run).filter_map(trimmed).map(<[u8]>::to_vec));
         }
         (seen, lines.overlong())
@@ -278,7 +278,7 @@ mod tests {
             error(io::ErrorKind::Interrupted),
         ];
         let mut lines = Lines::new(Disturbed(pieces), false);
-        let mut run = || lines.next_run().map(|run| run.map(<[u8]>::to_vec));
+        let mut run = || lines.next_block().map(|run| run.map(<[u8]>::to_vec));
         assert_eq!(run().expect("a run"), Some(b"a\n".to_vec()));
         assert_eq!(run().expect("a run"), Some(b"b\nc\n".to_vec()));
         assert_eq!(run().expect_err("it is told").kind(), io::ErrorKind::BrokenPipe);
@@ -295,15 +295,15 @@ mod tests {
     #[test]
     fn endless_input_takes_no_more_memory() {
         let mut lines = Lines::new(io::repeat(b'x').take(64 << 20), false);
-        let begin = lines.next_run().expect("no errors here").map(<[u8]>::to_vec);
+        let begin = lines.next_block().expect("no errors here").map(<[u8]>::to_vec);
         let begin = begin.expect("its begin");
         assert!(trimmed(&begin).is_none());
         assert_eq!(head(&begin), b"x".repeat(LONGEST));
-        assert!(lines.next_run().expect("no errors here").is_none(), "and no more");
+        assert!(lines.next_block().expect("no errors here").is_none(), "and no more");
         assert_eq!(lines.overlong(), 1);
         assert!(lines.buffer.capacity() < 1 << 20);
         let mut lines = Lines::new(io::repeat(0).take(64 << 20), false);
-        while let Some(run) = lines.next_run().expect("no errors here") {
+        while let Some(run) = lines.next_block().expect("no errors here") {
             assert!(split(run).filter_map(trimmed).all(<[u8]>::is_empty));
         }
         assert_eq!(lines.overlong(), 0);

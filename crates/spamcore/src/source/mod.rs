@@ -327,7 +327,7 @@ mod tests {
         change(&path);
         let (mut lines, mut shrunk) = (0, None);
         for mut part in log.files[0].parts() {
-            while let Some(run) = part.lines.next_run().expect("readable") {
+            while let Some(run) = part.lines.next_block().expect("readable") {
                 lines += lines::split(run).count();
             }
             shrunk = shrunk.or(part.lines.input().shrunk());
