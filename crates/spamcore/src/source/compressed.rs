@@ -20,18 +20,18 @@ const XZ_MEMORY: u32 = 80 << 10;
 
 /// A compression that can be undone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(super) enum Compression {
     Gzip,
     Xz,
     Zstd,
 }
 
 /// What the first bytes of a file say: nothing, a compression, or one that is not undone here.
-pub(super) fn recognize(head: &[u8]) -> Option<Result<Packing, &'static str>> {
+pub(super) fn recognize(head: &[u8]) -> Option<Result<Compression, &'static str>> {
     Some(match head {
-        [0x1f, 0x8b, ..] => Ok(Packing::Gzip),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Ok(Packing::Xz),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Packing::Zstd),
+        [0x1f, 0x8b, ..] => Ok(Compression::Gzip),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Ok(Compression::Xz),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Compression::Zstd),
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => Err("bzip2 is not unpacked here"),
         [0x04, 0x22, 0x4d, 0x18, ..] => Err("lz4 is not unpacked here"),
         [0x5d, 0, 0, ..] => Err("lzma (not xz) is not unpacked here"),
@@ -40,7 +40,7 @@ pub(super) fn recognize(head: &[u8]) -> Option<Result<Packing, &'static str>> {
     })
 }
 
-impl Packing {
+impl Compression {
     /// The unpacked bytes. Errors come when they are reached, what stands before them is read.
     pub(super) fn unpack<'a>(self, input: Box<dyn Read + Send + 'a>) -> Box<dyn Read + Send + 'a> {
         let input = BufReader::with_capacity(CHUNK, input);
@@ -56,11 +56,11 @@ impl Packing {
 pub(super) fn unpack_stream(mut input: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
     let mut head = Vec::with_capacity(MAGIC);
     let result = input.by_ref().take(MAGIC as u64).read_to_end(&mut head);
-    let packing = recognize(&head);
+    let compression = recognize(&head);
     let failed = Failing(result.err());
     let whole = Box::new(Cursor::new(head).chain(failed).chain(input));
-    match packing {
-        Some(Ok(packing)) => packing.unpack(whole),
+    match compression {
+        Some(Ok(compression)) => compression.unpack(whole),
         Some(Err(why)) => Box::new(Failing(Some(io::Error::new(io::ErrorKind::Unsupported, why)))),
         None => whole,
     }

@@ -28,7 +28,7 @@ use std::time::SystemTime;
 
 use crate::error::Error;
 use crate::source::lines::Lines;
-use compressed::Packing;
+use compressed::Compression;
 use read_ahead::ReadAhead;
 
 /// Within this time after its last write, a log's last line without newline is still being written.
@@ -69,7 +69,7 @@ enum Input {
     /// unfinished.
     Plain { file: File, from: u64, to: u64, head: Vec<u8>, hold_last: bool },
     /// A compressed file, to the length it had.
-    Packed { file: File, to: u64, packing: Packing },
+    Compressed { file: File, to: u64, compression: Compression },
     /// What can be read only once.
     Stream(Box<dyn Read + Send>),
 }
@@ -78,7 +78,7 @@ impl std::fmt::Debug for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Plain { .. } => "Plain",
-            Self::Packed { .. } => "Packed",
+            Self::Compressed { .. } => "Compressed",
             Self::Stream(_) => "Stream",
         })
     }
@@ -153,7 +153,7 @@ impl LogFile {
         let known = read_up_to(&file, &mut head).map_err(read)?;
         head.truncate(known);
         let input = match compressed::recognize(&head) {
-            Some(Ok(packing)) => Input::Packed { file, to, packing },
+            Some(Ok(compression)) => Input::Compressed { file, to, compression },
             Some(Err(why)) => return Err(Error::Refused { path: path.to_owned(), why }),
             None => {
                 let age = |at| wall.duration_since(at).unwrap_or_else(|ahead| ahead.duration());
@@ -182,9 +182,9 @@ impl LogFile {
                 }
                 (Reader::Plain(Span { file, at: *from, to: *to }), *hold_last)
             }
-            Input::Packed { file, to, packing } => {
+            Input::Compressed { file, to, compression } => {
                 let span = Span { file, at: 0, to: *to };
-                (Reader::Packed(packing.unpack(Box::new(span))), false)
+                (Reader::Compressed(compression.unpack(Box::new(span))), false)
             }
             Input::Stream(input) => (Reader::Stream(input), false),
         };
@@ -225,7 +225,7 @@ impl<'a> Part<'a> {
     {
         let Self { before, lines } = self;
         let lines = lines.of(|reader| match reader {
-            Reader::Packed(input) => Reader::Ahead(ReadAhead::start(input, scope)),
+            Reader::Compressed(input) => Reader::Ahead(ReadAhead::start(input, scope)),
             Reader::Ahead(input) => Reader::Ahead(input),
             Reader::Plain(span) => Reader::Plain(span),
             Reader::Stream(input) => Reader::Stream(input),
@@ -239,7 +239,7 @@ pub enum Reader<'a> {
     /// Of a plain file.
     Plain(Span<'a>),
     /// Of a compressed file.
-    Packed(Box<dyn Read + Send + 'a>),
+    Compressed(Box<dyn Read + Send + 'a>),
     /// Of a compressed file, unpacked by another thread.
     Ahead(ReadAhead),
     /// Of a stream.
@@ -260,7 +260,7 @@ impl Read for Reader<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(span) => span.read(into),
-            Self::Packed(input) => input.read(into),
+            Self::Compressed(input) => input.read(into),
             Self::Ahead(input) => input.read(into),
             Self::Stream(input) => input.read(into),
         }

@@ -145,7 +145,7 @@ impl Attempt {
         let mut attempt = Self { is_missing, files, problems, names, copy: None };
         if !is_missing {
             let first = LogFile::open(path, false, wall)?;
-            let alone = matches!(first.0.input, Input::Packed { .. }) || is_rotated_name(path);
+            let alone = matches!(first.0.input, Input::Compressed { .. }) || is_rotated_name(path);
             attempt.files.push(first);
             if alone {
                 return Ok(attempt);
@@ -181,10 +181,10 @@ impl Attempt {
                     continue;
                 }
             }
-            let needed_if_packed = self.oldest_reaches_into_period(start, instant_of);
+            let needed_if_compressed = self.oldest_reaches_into_period(start, instant_of);
             let (file, about) = match LogFile::open(&name, true, wall) {
                 Ok(opened) => opened,
-                Err(_) if !needed_if_packed => return,
+                Err(_) if !needed_if_compressed => return,
                 Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                     continue;
                 }
@@ -201,7 +201,7 @@ impl Attempt {
             }
             let needed = match &file.input {
                 Input::Plain { .. } => newest_in(&file, instant_of).is_none_or(|at| at > start),
-                _ => needed_if_packed,
+                _ => needed_if_compressed,
             };
             if !needed && is_backup(&name) {
                 continue;
@@ -282,8 +282,8 @@ fn rotated_logs_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found: Vec<(Age, bool, PathBuf)> = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let name = entry?.file_name();
-        if let Some((age, packed)) = age_of(name.as_encoded_bytes(), log.as_encoded_bytes()) {
-            found.push((age, packed, dir.join(&name)));
+        if let Some((age, compressed)) = age_of(name.as_encoded_bytes(), log.as_encoded_bytes()) {
+            found.push((age, compressed, dir.join(&name)));
         }
     }
     found.sort();
@@ -335,8 +335,8 @@ enum Age {
 /// What a file's name says if it is a rotated log of a log of that name, and whether it says that the file is
 /// compressed.
 fn age_of(name: &[u8], log: &[u8]) -> Option<(Age, bool)> {
-    const PACKED: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
-    let plain = PACKED.iter().find_map(|packed| name.strip_suffix(*packed));
+    const COMPRESSED: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
+    let plain = COMPRESSED.iter().find_map(|compressed| name.strip_suffix(*compressed));
     let name = plain.unwrap_or(name);
     if let Some(suffix) = name.strip_prefix(log).and_then(|name| name.strip_suffix(BACKUP)) {
         let hour = suffix.strip_prefix(b"-").filter(|hour| hour.len() == 10)?;
@@ -423,10 +423,10 @@ fn newest_in(file: &LogFile, instant_of: InstantOf<'_>) -> Option<i64> {
 fn begins_after(file: &LogFile, start: i64, instant_of: InstantOf<'_>) -> bool {
     let head = match &file.input {
         Input::Plain { file, to, .. } => sample(file, 0, (*to).min(SAMPLE)),
-        Input::Packed { file, to, packing } => {
+        Input::Compressed { file, to, compression } => {
             let span = super::Span { file, at: 0, to: *to };
             let mut head = Vec::new();
-            let mut input = io::Read::take(packing.unpack(Box::new(span)), SAMPLE);
+            let mut input = io::Read::take(compression.unpack(Box::new(span)), SAMPLE);
             // What stands before an error is enough to know, and the error is told when it is read.
             let _ = io::Read::read_to_end(&mut input, &mut head);
             Some(head)
