@@ -253,7 +253,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
             return ends;
         }
         let end = std::thread::scope(|scope| {
-            self.counter.read(&mut first.unpacked_ahead(scope).lines, rotated)
+            self.counter.read(&mut first.decompressed_in_background(scope).lines, rotated)
         });
         ends.push(end);
         ends

@@ -42,7 +42,10 @@ pub(super) fn recognize(head: &[u8]) -> Option<Result<Compression, &'static str>
 
 impl Compression {
     /// The unpacked bytes. Errors come when they are reached, what stands before them is read.
-    pub(super) fn unpack<'a>(self, input: Box<dyn Read + Send + 'a>) -> Box<dyn Read + Send + 'a> {
+    pub(super) fn decompress<'a>(
+        self,
+        input: Box<dyn Read + Send + 'a>,
+    ) -> Box<dyn Read + Send + 'a> {
         let input = BufReader::with_capacity(CHUNK, input);
         match self {
             Self::Gzip => Box::new(MultiGzDecoder::new(input)),
@@ -53,14 +56,14 @@ impl Compression {
 }
 
 /// A stream, unpacked where it is compressed.
-pub(super) fn unpack_stream(mut input: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
+pub(super) fn decompress_stream(mut input: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
     let mut head = Vec::with_capacity(MAGIC);
     let result = input.by_ref().take(MAGIC as u64).read_to_end(&mut head);
     let compression = recognize(&head);
     let failed = Failing(result.err());
     let whole = Box::new(Cursor::new(head).chain(failed).chain(input));
     match compression {
-        Some(Ok(compression)) => compression.unpack(whole),
+        Some(Ok(compression)) => compression.decompress(whole),
         Some(Err(why)) => Box::new(Failing(Some(io::Error::new(io::ErrorKind::Unsupported, why)))),
         None => whole,
     }

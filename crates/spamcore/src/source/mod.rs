@@ -87,7 +87,7 @@ impl std::fmt::Debug for Input {
 impl Log {
     /// Standard input, or another stream.
     pub fn stream(name: &str, input: Box<dyn Read + Send>) -> Self {
-        let input = compressed::unpack_stream(input);
+        let input = compressed::decompress_stream(input);
         let file = LogFile {
             path: name.into(),
             rotated: false,
@@ -184,7 +184,7 @@ impl LogFile {
             }
             Input::Compressed { file, to, compression } => {
                 let span = Span { file, at: 0, to: *to };
-                (Reader::Compressed(compression.unpack(Box::new(span))), false)
+                (Reader::Compressed(compression.decompress(Box::new(span))), false)
             }
             Input::Stream(input) => (Reader::Stream(input), false),
         };
@@ -219,7 +219,10 @@ pub struct Part<'a> {
 impl<'a> Part<'a> {
     /// The same, unpacked by a thread of its own where it is compressed. To be called before the first
     /// line is read.
-    pub fn unpacked_ahead<'scope>(self, scope: &'scope Scope<'scope, '_>) -> Part<'scope>
+    pub fn decompressed_in_background<'scope>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> Part<'scope>
     where
         'a: 'scope,
     {

@@ -426,7 +426,7 @@ fn begins_after(file: &LogFile, start: i64, instant_of: InstantOf<'_>) -> bool {
         Input::Compressed { file, to, compression } => {
             let span = super::Span { file, at: 0, to: *to };
             let mut head = Vec::new();
-            let mut input = io::Read::take(compression.unpack(Box::new(span)), SAMPLE);
+            let mut input = io::Read::take(compression.decompress(Box::new(span)), SAMPLE);
             // What stands before an error is enough to know, and the error is told when it is read.
             let _ = io::Read::read_to_end(&mut input, &mut head);
             Some(head)
