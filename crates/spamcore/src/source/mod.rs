@@ -228,8 +228,8 @@ impl<'a> Part<'a> {
     {
         let Self { before, lines } = self;
         let lines = lines.of(|reader| match reader {
-            Reader::Compressed(input) => Reader::Ahead(ReadAhead::start(input, scope)),
-            Reader::Ahead(input) => Reader::Ahead(input),
+            Reader::Compressed(input) => Reader::ReadAhead(ReadAhead::start(input, scope)),
+            Reader::ReadAhead(input) => Reader::ReadAhead(input),
             Reader::Plain(span) => Reader::Plain(span),
             Reader::Stream(input) => Reader::Stream(input),
         });
@@ -244,7 +244,7 @@ pub enum Reader<'a> {
     /// Of a compressed file.
     Compressed(Box<dyn Read + Send + 'a>),
     /// Of a compressed file, unpacked by another thread.
-    Ahead(ReadAhead),
+    ReadAhead(ReadAhead),
     /// Of a stream.
     Stream(&'a mut (dyn Read + Send)),
 }
@@ -264,7 +264,7 @@ impl Read for Reader<'_> {
         match self {
             Self::Plain(span) => span.read(into),
             Self::Compressed(input) => input.read(into),
-            Self::Ahead(input) => input.read(into),
+            Self::ReadAhead(input) => input.read(into),
             Self::Stream(input) => input.read(into),
         }
     }
