@@ -49,7 +49,7 @@ impl<R: Read> Lines<R> {
     }
 
     /// The same lines, of what `other` makes of the input. To be called before the first is read.
-    pub fn of<S: Read>(self, other: impl FnOnce(R) -> S) -> Lines<S> {
+    pub fn map_input<S: Read>(self, other: impl FnOnce(R) -> S) -> Lines<S> {
         Lines::new(other(self.input), self.hold_last)
     }
 

@@ -227,7 +227,7 @@ impl<'a> Part<'a> {
         'a: 'scope,
     {
         let Self { before, lines } = self;
-        let lines = lines.of(|reader| match reader {
+        let lines = lines.map_input(|reader| match reader {
             Reader::Compressed(input) => Reader::ReadAhead(ReadAhead::start(input, scope)),
             Reader::ReadAhead(input) => Reader::ReadAhead(input),
             Reader::Plain(span) => Reader::Plain(span),
