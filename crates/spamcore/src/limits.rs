@@ -21,13 +21,13 @@ impl Limits {
     }
 
     /// The limit of a sender.
-    pub fn of(&self, sender: &[u8]) -> u64 {
+    pub fn limit_for(&self, sender: &[u8]) -> u64 {
         self.own.get(sender).copied().unwrap_or(self.everybody)
     }
 
     /// Whether so many messages of a sender are reported.
     pub fn reached(&self, sender: &[u8], messages: u64) -> bool {
-        let limit = self.of(sender);
+        let limit = self.limit_for(sender);
         if self.exclusive { messages > limit } else { messages >= limit }
     }
 
@@ -84,7 +84,7 @@ mod tests {
             (b"a # b", 4),
             (b"carol", 90),
         ] {
-            assert_eq!(limits.of(name), want);
+            assert_eq!(limits.limit_for(name), want);
         }
     }
 

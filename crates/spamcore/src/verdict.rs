@@ -83,7 +83,7 @@ pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
             kind,
             sender,
             seen,
-            limit: limits.of(sender),
+            limit: limits.limit_for(sender),
             spread: spread.is_some_and(|spread| is_beyond(seen, spread)),
             action: None,
         })

@@ -41,7 +41,7 @@ pub(crate) fn overrides(input: &[u8]) {
             line[..end].trim_ascii() == name && !line.starts_with(b"#")
         });
         if later == Some(line) {
-            assert_eq!(limits.of(name), number);
+            assert_eq!(limits.limit_for(name), number);
         }
     }
     assert!(told.next().is_none(), "a line that is not there is told");
