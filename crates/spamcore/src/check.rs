@@ -122,7 +122,7 @@ impl<'a, P: Parser + Sync> Check<'a, P> {
         let mut sources = Vec::new();
         for path in &logs.named {
             if path.as_os_str() == "-" {
-                if host.input_lost {
+                if host.stdin_closed {
                     self.tell(Weight::Failure, "standard input is closed".into());
                 }
                 // A second `-` finds nothing left to read.

@@ -25,9 +25,9 @@ pub struct Host {
     pub terminal: bool,
     /// Whether standard output leads nowhere: it was closed when the program started, or cannot be
     /// written.
-    pub output_lost: bool,
+    pub stdout_closed: bool,
     /// Whether standard input was closed when the program started.
-    pub input_lost: bool,
+    pub stdin_closed: bool,
     /// Whether colour may be used there: `NO_COLOR` is not set.
     pub colour: bool,
     /// Whether root runs the program.
@@ -51,8 +51,8 @@ impl Host {
             wall,
             zone: Zone::local(tz.as_deref()),
             terminal,
-            output_lost: is_lost(rustix::stdio::stdout(), OFlags::WRONLY),
-            input_lost: is_lost(rustix::stdio::stdin(), OFlags::RDONLY),
+            stdout_closed: is_closed(rustix::stdio::stdout(), OFlags::WRONLY),
+            stdin_closed: is_closed(rustix::stdio::stdin(), OFlags::RDONLY),
             colour: terminal && !no_colour,
             root: rustix::process::geteuid().is_root(),
             input: Some(Box::new(std::io::stdin())),
@@ -65,7 +65,7 @@ impl Host {
 ///
 /// Rust's runtime opens /dev/null, for reading and writing, in the place of a closed one, and takes
 /// errors of a wrong mode for success. Who redirects to /dev/null opens it one way only.
-fn is_lost(stream: BorrowedFd<'_>, wanted: OFlags) -> bool {
+fn is_closed(stream: BorrowedFd<'_>, wanted: OFlags) -> bool {
     let Ok(flags) = rustix::fs::fcntl_getfl(stream) else { return true };
     let mode = flags & OFlags::RWMODE;
     if mode != OFlags::RDWR {

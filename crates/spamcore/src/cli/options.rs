@@ -442,7 +442,7 @@ impl<P: Parser + Sync> Job<P> {
             judged: self.spread.is_some(),
         };
         let mut out = BufWriter::new(out);
-        let written = match (host.output_lost, findings.is_empty()) {
+        let written = match (host.stdout_closed, findings.is_empty()) {
             (true, false) => Err(io::Error::other("it is closed")),
             _ => report.write(&findings, &mut out).and_then(|()| out.flush()),
         };
