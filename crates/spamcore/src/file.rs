@@ -34,11 +34,11 @@ pub fn read_file(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
         return Err(refused("not a regular file"));
     }
     let file = File::open(path).map_err(read)?;
-    let about = file.metadata().map_err(read)?;
-    if !about.is_file() {
+    let metadata = file.metadata().map_err(read)?;
+    if !metadata.is_file() {
         return Err(refused("not a regular file"));
     }
-    if root && (about.uid() != 0 || about.mode() & 0o022 != 0) {
+    if root && (metadata.uid() != 0 || metadata.mode() & 0o022 != 0) {
         return Err(refused("writable by users other than root"));
     }
     let mut text = Vec::new();

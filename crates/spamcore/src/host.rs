@@ -71,9 +71,9 @@ fn is_closed(stream: BorrowedFd<'_>, wanted: OFlags) -> bool {
     if mode != OFlags::RDWR {
         return mode != wanted;
     }
-    rustix::fs::fstat(stream).is_ok_and(|about| {
+    rustix::fs::fstat(stream).is_ok_and(|stat| {
         let null = rustix::fs::stat("/dev/null");
-        FileType::from_raw_mode(about.st_mode) == FileType::CharacterDevice
-            && null.is_ok_and(|null| null.st_rdev == about.st_rdev)
+        FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+            && null.is_ok_and(|null| null.st_rdev == stat.st_rdev)
     })
 }

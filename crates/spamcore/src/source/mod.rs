@@ -109,21 +109,21 @@ impl Log {
         instant_of: InstantOf<'_>,
     ) -> Result<Self, Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
-        let about = match std::fs::metadata(path) {
+        let metadata = match std::fs::metadata(path) {
             // It is being rotated, or was, and nothing has been written since.
             Err(_) if rotated::has_rotated_logs(path) => {
                 return rotated::open(path, start, wall, instant_of);
             }
-            about => about.map_err(read)?,
+            result => result.map_err(read)?,
         };
-        if plain_only && !about.is_file() {
+        if plain_only && !metadata.is_file() {
             return Err(Error::Refused { path: path.to_owned(), why: "not a regular file" });
         }
-        if about.is_dir() {
+        if metadata.is_dir() {
             return Err(read(io::ErrorKind::IsADirectory.into()));
         }
-        if !about.is_file() {
-            let kind = about.file_type();
+        if !metadata.is_file() {
+            let kind = metadata.file_type();
             if kind.is_block_device() || kind.is_socket() {
                 return Err(Error::Refused { path: path.to_owned(), why: "it holds no lines" });
             }
@@ -144,11 +144,11 @@ impl LogFile {
     fn open(path: &Path, rotated: bool, wall: SystemTime) -> Result<(Self, Metadata), Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(read)?;
-        let about = file.metadata().map_err(read)?;
-        if !about.is_file() {
+        let metadata = file.metadata().map_err(read)?;
+        if !metadata.is_file() {
             return Err(Error::Refused { path: path.to_owned(), why: "not a regular file" });
         }
-        let to = about.len();
+        let to = metadata.len();
         let mut head = vec![0; HEAD];
         let known = read_up_to(&file, &mut head).map_err(read)?;
         head.truncate(known);
@@ -156,13 +156,13 @@ impl LogFile {
             Some(Ok(compression)) => Input::Compressed { file, to, compression },
             Some(Err(why)) => return Err(Error::Refused { path: path.to_owned(), why }),
             None => {
-                let age = |at| wall.duration_since(at).unwrap_or_else(|ahead| ahead.duration());
-                let live = about.modified().is_ok_and(|at| age(at) < LIVE);
+                let age = |at| wall.duration_since(at).unwrap_or_else(|error| error.duration());
+                let live = metadata.modified().is_ok_and(|at| age(at) < LIVE);
                 Input::Plain { file, from: 0, to, head, hold_last: live && !rotated }
             }
         };
-        let identity = Some(identity(&about));
-        Ok((Self { path: path.to_owned(), rotated, identity, input }, about))
+        let identity = Some(identity(&metadata));
+        Ok((Self { path: path.to_owned(), rotated, identity, input }, metadata))
     }
 
     /// Its lines, from where the period begins, in one part or, of a large plain file, in two. A stream
@@ -296,8 +296,8 @@ pub fn is_there(path: &Path) -> bool {
 }
 
 /// Which file it is, whatever it is called.
-fn identity(about: &Metadata) -> (u64, u64) {
-    (about.dev(), about.ino())
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
 /// Reads from the begin of a file until the buffer is full or the file ends.

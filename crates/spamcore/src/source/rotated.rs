@@ -82,7 +82,9 @@ pub(super) fn open(
     let mut attempt =
         Attempt::open(path, is_missing_after_rotation(path, wall), start, wall, instant_of)?;
     if grew {
-        attempt.files.retain(|(file, about)| !file.rotated || Some(about.len()) != attempt.copy);
+        attempt
+            .files
+            .retain(|(file, metadata)| !file.rotated || Some(metadata.len()) != attempt.copy);
     }
     if !attempt.is_unchanged(path) {
         attempt.problems.push(Error::Rotating(path.to_owned()));
@@ -100,7 +102,7 @@ pub(super) fn has_rotated_logs(path: &Path) -> bool {
 fn is_missing_after_rotation(path: &Path, wall: SystemTime) -> bool {
     let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
     let age = |rotated: &PathBuf| {
-        let written = std::fs::metadata(rotated).and_then(|about| about.modified()).ok()?;
+        let written = std::fs::metadata(rotated).and_then(|metadata| metadata.modified()).ok()?;
         Some(wall.duration_since(written).unwrap_or_default())
     };
     std::fs::metadata(path).is_err_and(missing)
@@ -164,11 +166,12 @@ impl Attempt {
 
     fn open_rotated(&mut self, start: i64, wall: SystemTime, instant_of: InstantOf<'_>) {
         let start = start - NEAR;
-        let mut known: HashSet<_> = self.files.iter().map(|(_, about)| identity(about)).collect();
+        let mut known: HashSet<_> =
+            self.files.iter().map(|(_, metadata)| identity(metadata)).collect();
         for name in self.names.clone() {
             // Only regular files are opened: opening a FIFO would wait for its writer.
             match std::fs::metadata(&name) {
-                Ok(about) if !about.is_file() => {
+                Ok(metadata) if !metadata.is_file() => {
                     let why = "not a regular file";
                     self.problems.push(Error::Refused { path: name, why });
                     continue;
@@ -182,7 +185,7 @@ impl Attempt {
                 }
             }
             let needed_if_compressed = self.oldest_reaches_into_period(start, instant_of);
-            let (file, about) = match LogFile::open(&name, true, wall) {
+            let (file, metadata) = match LogFile::open(&name, true, wall) {
                 Ok(opened) => opened,
                 Err(_) if !needed_if_compressed => return,
                 Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -193,11 +196,11 @@ impl Attempt {
                     continue;
                 }
             };
-            if !known.insert(identity(&about)) {
+            if !known.insert(identity(&metadata)) {
                 continue;
             }
-            if !self.is_missing && self.may_be_copy(&file, &about, wall) {
-                self.copy = Some(about.len());
+            if !self.is_missing && self.may_be_copy(&file, &metadata, wall) {
+                self.copy = Some(metadata.len());
             }
             let needed = match &file.input {
                 Input::Plain { .. } => newest_in(&file, instant_of).is_none_or(|at| at > start),
@@ -209,7 +212,7 @@ impl Attempt {
             if !needed {
                 return;
             }
-            self.files.push((file, about));
+            self.files.push((file, metadata));
         }
     }
 
@@ -219,8 +222,8 @@ impl Attempt {
     }
 
     /// Whether a rotated log may be the log itself, copied a moment ago and not yet truncated.
-    fn may_be_copy(&self, rotated: &LogFile, about: &Metadata, wall: SystemTime) -> bool {
-        let age = about.modified().ok().and_then(|at| wall.duration_since(at).ok());
+    fn may_be_copy(&self, rotated: &LogFile, metadata: &Metadata, wall: SystemTime) -> bool {
+        let age = metadata.modified().ok().and_then(|at| wall.duration_since(at).ok());
         if age.is_some_and(|age| age > FRESH) {
             return false;
         }
@@ -241,8 +244,8 @@ impl Attempt {
 
     /// Whether the names still lead to the files that were opened, and there are no others.
     fn is_unchanged(&self, path: &Path) -> bool {
-        let same = |(file, about): &(LogFile, Metadata)| {
-            std::fs::metadata(&file.path).is_ok_and(|now| identity(&now) == identity(about))
+        let same = |(file, metadata): &(LogFile, Metadata)| {
+            std::fs::metadata(&file.path).is_ok_and(|now| identity(&now) == identity(metadata))
         };
         self.files.iter().all(same)
             && !(self.is_missing && path.exists())
