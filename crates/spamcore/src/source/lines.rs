@@ -295,10 +295,10 @@ mod tests {
     #[test]
     fn endless_input_takes_no_more_memory() {
         let mut lines = Lines::new(io::repeat(b'x').take(64 << 20), false);
-        let begin = lines.next_block().expect("no errors here").map(<[u8]>::to_vec);
-        let begin = begin.expect("its begin");
-        assert!(trimmed(&begin).is_none());
-        assert_eq!(head(&begin), b"x".repeat(LONGEST));
+        let start = lines.next_block().expect("no errors here").map(<[u8]>::to_vec);
+        let start = start.expect("its start");
+        assert!(trimmed(&start).is_none());
+        assert_eq!(head(&start), b"x".repeat(LONGEST));
         assert!(lines.next_block().expect("no errors here").is_none(), "and no more");
         assert_eq!(lines.overlong(), 1);
         assert!(lines.buffer.capacity() < 1 << 20);

@@ -80,9 +80,9 @@ pub(super) fn line_near_middle(file: &File, from: u64, to: u64) -> Option<(u64, 
     let at = from + (to - from) / 2;
     let mut block = vec![0; BLOCK];
     file.read_exact_at(&mut block, at).ok()?;
-    let begin = memchr::memchr(b'\n', &block)? + 1;
+    let start = memchr::memchr(b'\n', &block)? + 1;
     let end = memchr::memrchr(b'\n', &block)? + 1;
-    Some((at + end as u64, block[begin..end].to_vec()))
+    Some((at + end as u64, block[start..end].to_vec()))
 }
 
 struct Search<'a> {

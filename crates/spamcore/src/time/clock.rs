@@ -63,7 +63,7 @@ struct Last {
     offset: Option<i32>,
     /// The zone that the stamp named; empty where it named none.
     name: Vec<u8>,
-    begin: Converted,
+    start: Converted,
 }
 
 /// The begin of a minute, converted.
@@ -142,8 +142,8 @@ impl Clock {
             && (name.is_empty() || last.name == name)
         {
             self.anchored = true;
-            let begin = last.begin;
-            return Some(Converted { instant: begin.instant + second, ..begin });
+            let start = last.start;
+            return Some(Converted { instant: start.instant + second, ..start });
         }
         let (instants, rolled_back_a_year) = match zone {
             StampZone::Name(name) => {
@@ -154,8 +154,8 @@ impl Clock {
         };
         if let Instants::One(instant) = instants {
             self.anchored = true;
-            let begin = Converted { instant, rolled_back_a_year };
-            self.last = Some(Last { minute, offset, name: name.into(), begin });
+            let start = Converted { instant, rolled_back_a_year };
+            self.last = Some(Last { minute, offset, name: name.into(), start });
         }
         let instant = choose(instants, second, self.previous, self.now);
         Some(Converted { instant, rolled_back_a_year })

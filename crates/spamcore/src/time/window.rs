@@ -126,7 +126,7 @@ impl Period {
 
     /// When the period began that ends at `now`, in Unix seconds.
     pub fn before(&self, now: i64, zone: &Zone) -> Result<i64, PeriodError> {
-        let begin = if self.months == 0 && self.days == 0 {
+        let stepped = if self.months == 0 && self.days == 0 {
             now
         } else {
             let local =
@@ -139,7 +139,7 @@ impl Period {
                 Instants::Two(_, later) => later,
             }
         };
-        let start = begin.checked_sub(self.seconds).ok_or(PeriodError::TooFar)?;
+        let start = stepped.checked_sub(self.seconds).ok_or(PeriodError::TooFar)?;
         if start < FIRST {
             return Err(PeriodError::TooFar);
         }
@@ -342,11 +342,11 @@ mod tests {
 
     #[test]
     fn the_calendar_begins_with_the_year_1() {
-        let begin = |seconds: i64| {
+        let start = |seconds: i64| {
             Period::of_seconds(&seconds.to_string()).and_then(|p| p.before(NOON, &Zone::utc()))
         };
-        assert_eq!(begin(NOON - FIRST), Ok(FIRST));
-        assert_eq!(begin(NOON - FIRST + 1), Err(PeriodError::TooFar));
+        assert_eq!(start(NOON - FIRST), Ok(FIRST));
+        assert_eq!(start(NOON - FIRST + 1), Err(PeriodError::TooFar));
     }
 
     #[test]
