@@ -143,8 +143,9 @@ fn is_postfix_unit(unit: &[u8]) -> bool {
     let Some(name) = unit.strip_prefix(b"postfix").and_then(|n| n.strip_suffix(b".service")) else {
         return false;
     };
-    let fine = |b: &u8| b.is_ascii_alphanumeric() || b"_-.\\:".contains(b);
-    name.is_empty() || name.strip_prefix(b"@").is_some_and(|instance| instance.iter().all(fine))
+    let is_allowed = |b: &u8| b.is_ascii_alphanumeric() || b"_-.\\:".contains(b);
+    name.is_empty()
+        || name.strip_prefix(b"@").is_some_and(|instance| instance.iter().all(is_allowed))
 }
 
 impl Entry {

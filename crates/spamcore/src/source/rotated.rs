@@ -382,8 +382,8 @@ fn age(suffix: &[u8]) -> Option<Age> {
                 }
                 _ => (name.get(..8).filter(|date| digits(date))?.to_vec(), &name[8..]),
             };
-            let fine = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b'.');
-            rest.iter().all(fine).then(|| Age::Date(Reverse([&date, rest].concat())))
+            let is_allowed = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b'.');
+            rest.iter().all(is_allowed).then(|| Age::Date(Reverse([&date, rest].concat())))
         }
         _ => None,
     }

@@ -74,8 +74,9 @@ impl Zone {
         let parts: Vec<_> =
             name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
         let name = &parts.join("/");
-        let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'/');
-        if !name.bytes().all(fine) {
+        let is_allowed =
+            |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'/');
+        if !name.bytes().all(is_allowed) {
             return None;
         }
         const UTC: [&str; 7] = ["UTC", "GMT", "Z", "Etc/UTC", "Etc/GMT", "Universal", "Zulu"];
