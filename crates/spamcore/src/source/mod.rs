@@ -17,6 +17,7 @@ pub mod journal;
 pub mod lines;
 mod read_ahead;
 mod rotated;
+mod rotated_names;
 mod seek;
 
 use std::fs::{File, Metadata};
@@ -111,7 +112,7 @@ impl Log {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let metadata = match std::fs::metadata(path) {
             // It is being rotated, or was, and nothing has been written since.
-            Err(_) if rotated::has_rotated_logs(path) => {
+            Err(_) if rotated_names::has_rotated_logs(path) => {
                 return rotated::open(path, start, wall, instant_of);
             }
             result => result.map_err(read)?,
@@ -290,7 +291,9 @@ impl Read for Span<'_> {
 /// Whether a log is there, or cannot be seen, or is just being rotated: its rotated logs are.
 pub fn is_there(path: &Path) -> bool {
     match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => rotated::has_rotated_logs(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            rotated_names::has_rotated_logs(path)
+        }
         _ => true,
     }
 }
