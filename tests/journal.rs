@@ -171,13 +171,13 @@ fn without_arguments_and_without_logs_all_go_on_and_say_so() {
     for (name, wanted) in [
         (
             "postfix-spam-check",
-            "no log: none of /var/log/mail.log, /var/log/maillog exists, and the journal cannot be read: ",
+            "no log found (looked for /var/log/mail.log, /var/log/maillog), and the journal cannot be read: ",
         ),
-        ("exim-spam-check", "no log: none of /var/log/exim4/mainlog, "),
-        ("php-spam-check", "no log: none of /var/log/phpmail.log exists"),
+        ("exim-spam-check", "no log found (looked for /var/log/exim4/mainlog, "),
+        ("php-spam-check", "no log found (looked for /var/log/phpmail.log)"),
         (
             "php-legacy-spam-check",
-            "no log: none of /var/log/mail.log, /var/log/maillog exists, and the journal cannot be read: ",
+            "no log found (looked for /var/log/mail.log, /var/log/maillog), and the journal cannot be read: ",
         ),
     ] {
         let Some((text, status)) = with_journal(None, &program(name).display().to_string()) else {

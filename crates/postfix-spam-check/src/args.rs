@@ -384,7 +384,7 @@ pub fn run(
             let (text, mut outcome) = acting.manage(site, &host);
             if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
                 outcome.status = 1;
-                outcome.messages.push(format!("standard output cannot be written: {error}"));
+                outcome.messages.push(format!("cannot write to standard output: {error}"));
             }
             return outcome;
         }
