@@ -1,17 +1,17 @@
 //! Text from a log, made safe for a terminal.
 //!
 //! Takes bytes of any origin and gives them back with control characters spelled out. It does not decide
-//! where that is needed: reports and messages call it before anything can reach a terminal.
+//! where that is needed: whoever writes to a terminal has to call it.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Text with its control bytes shown as `\xnn`, so that nothing acts on a terminal.
+/// Text with its control bytes written as `\xnn`, so that a terminal does not act on them.
 ///
-/// Controls are bytes below 0x20 but TAB, 0x7F, the C1 controls as UTF-8, and 0x80 to 0x9F outside
-/// valid UTF-8. All other bytes stay as they are.
+/// Control bytes are those below 0x20 except TAB, 0x7F, the C1 controls in UTF-8, and 0x80 to 0x9F
+/// outside valid UTF-8. All other bytes are kept.
 pub fn escape(text: &[u8]) -> Cow<'_, [u8]> {
-    // Printable ASCII has nothing to escape, and most lines are that.
+    // Most lines are printable ASCII, where there is nothing to escape.
     if text.iter().all(|b| matches!(b, b'\t' | b' '..=b'~')) {
         return Cow::Borrowed(text);
     }
@@ -38,13 +38,13 @@ pub fn escape(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(shown)
 }
 
-/// Text of any origin as a string for a message: escaped, and what is not UTF-8 replaced.
+/// Text of any origin as a string for a message: escaped, with invalid UTF-8 replaced.
 pub fn display(text: &[u8]) -> String {
     String::from_utf8_lossy(&escape(text)).into_owned()
 }
 
-/// Whether a terminal may act on a character, or it changes what stands around it without being seen itself:
-/// controls, and what sets the direction of writing or has no width.
+/// Whether a terminal may act on a character, or it is invisible but changes the text around it:
+/// controls, and characters that set the direction of writing or have no width.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control() && c != '\t'
         || matches!(
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn controls_are_shown_and_the_rest_is_kept() {
+    fn controls_are_escaped_and_the_rest_is_kept() {
         for (text, want) in [
             (&b"plain \ttext"[..], &b"plain \ttext"[..]),
             (b"a\x1b[31mb\x00\x7f\r", b"a\\x1b[31mb\\x00\\x7f\\x0d"),

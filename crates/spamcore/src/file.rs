@@ -1,7 +1,7 @@
 //! Small files that an administrator writes: read whole, or refused.
 //!
-//! Takes a path and gives the file's bytes. Root is only given a file that nobody else can have written;
-//! what is not a regular file, or is too long, is an error. What the bytes mean is the caller's business.
+//! Takes a path and gives the file's bytes. Root only gets a file that nobody else can have written; a
+//! file that is not regular, or is too long, is an error. What the bytes mean is up to the caller.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,22 +10,22 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// No such file is longer.
+/// The longest file that is read, in bytes.
 const LONGEST: u64 = 16 << 20;
 
-/// A text without the mark of UTF-8 that some editors write at its begin.
+/// A text without the byte order mark that some editors write at its start.
 pub fn strip_bom(text: &[u8]) -> &[u8] {
     text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text)
 }
 
-/// Reads a file of limits as it stands; `/dev/null` is an empty one.
+/// Reads a whole file; `/dev/null` is an empty one.
 ///
-/// Root takes it only where it belongs to root and nobody else can write it: whoever can raise a
-/// limit can hide a spammer.
+/// As root, only a file that root owns and nobody else can write to is read: whoever can raise a limit
+/// can hide a spammer. (The directories above it are not checked here.)
 pub fn read_file(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let refused = |why| Error::Refused { path: path.to_owned(), why };
-    // A FIFO would be waited for: look before opening, and again at what was opened.
+    // Opening a FIFO would block: look before opening, and look again at what was opened.
     let kind = std::fs::metadata(path).map_err(read)?.file_type();
     if kind.is_char_device() && path == Path::new("/dev/null") {
         return Ok(Vec::new());
@@ -60,11 +60,11 @@ mod tests {
 
         let name = format!("spamcore-file-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        let ours = rustix::process::geteuid().is_root();
+        let is_root = rustix::process::geteuid().is_root();
         for (size, mode, root, want) in [
             (0, 0o600, false, Ok(0)),
             (7, 0o666, false, Ok(7)),
-            (7, 0o644, true, if ours { Ok(7) } else { Err("users other than root") }),
+            (7, 0o644, true, if is_root { Ok(7) } else { Err("users other than root") }),
             (7, 0o664, true, Err("users other than root")),
             (7, 0o646, true, Err("users other than root")),
             (LONGEST, 0o600, false, Ok(LONGEST)),
@@ -81,7 +81,7 @@ mod tests {
                 _ => panic!("{size} {mode:o} {root}: {read:?}"),
             }
         }
-        fs::remove_file(&path).expect("it is there");
+        fs::remove_file(&path).expect("it was just written");
         assert_eq!(read_file(Path::new("/dev/null"), true).expect("it is empty"), b"");
         for other in ["/dev/zero", "/dev", path.to_str().expect("text")] {
             assert!(read_file(Path::new(other), false).is_err(), "{other}");

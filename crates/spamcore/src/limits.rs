@@ -1,4 +1,7 @@
-//! How many messages are too many: for everybody, and for those who have a limit of their own.
+//! How many messages are too many: the common limit, and individual limits for some senders.
+//!
+//! Takes numbers and the text of a file of limits, and answers whether a sender has reached his limit. It
+//! reads no files: see [`crate::file`].
 
 use std::collections::HashMap;
 
@@ -7,15 +10,15 @@ use crate::file::strip_bom;
 /// Limits on the number of messages.
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
-    /// The limit of who has none of their own.
+    /// The limit for senders without an individual one.
     pub everybody: u64,
-    /// Whether the limit itself is still allowed (Exim), or already too many (the others).
+    /// Whether exactly as many messages as the limit are still allowed (Exim), or already too many.
     pub exclusive: bool,
     own: HashMap<Box<[u8]>, u64>,
 }
 
 impl Limits {
-    /// One limit for everybody.
+    /// The same limit for all senders.
     pub fn new(everybody: u64, exclusive: bool) -> Self {
         Self { everybody, exclusive, own: HashMap::new() }
     }
@@ -25,16 +28,16 @@ impl Limits {
         self.own.get(sender).copied().unwrap_or(self.everybody)
     }
 
-    /// Whether so many messages of a sender are reported.
+    /// Whether a sender with this many messages is reported.
     pub fn reached(&self, sender: &[u8], messages: u64) -> bool {
         let limit = self.limit_for(sender);
         if self.exclusive { messages > limit } else { messages >= limit }
     }
 
-    /// Adds the limits of a text: `NAME N` a line, the number being the last word. Of two lines for a
-    /// name the last counts. Lines that begin with `#` and blank lines are comments.
+    /// Adds individual limits: one `NAME N` per line; N is the last word. If a name occurs twice, the last
+    /// line counts. Blank lines and lines that begin with `#` are ignored.
     ///
-    /// Returns the numbers of the lines that are wrong; they are skipped.
+    /// Returns the line numbers of invalid lines, which are skipped.
     pub fn add(&mut self, text: &[u8]) -> Vec<usize> {
         let mut wrong = Vec::new();
         let text = strip_bom(text);
@@ -69,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn own_limits_are_names_and_a_last_number() {
+    fn a_line_is_a_name_and_a_number_as_its_last_word() {
         let mut limits = Limits::new(90, false);
         let text = b"# a comment\nalice 500\nspaced user\t 7\n\n  bob  010 \nalice 600\r\n\
                      wrong\nalso wrong x\nneg -5\nbig 99999999999999999999\n\xff\xfe 3\na # b 4\n";
