@@ -1,4 +1,7 @@
 //! When a line was written, and whether that is inside the period.
+//!
+//! Takes the first bytes of a line and gives an instant in Unix seconds. Nothing here looks at the system
+//! clock: now and the local zone are arguments.
 
 pub mod clock;
 pub mod stamp;
