@@ -71,10 +71,10 @@ impl<'a> Stamp<'a> {
     /// It must be followed by a space, which is not taken, or by the end.
     #[inline]
     pub fn of_syslog(cursor: &mut Cursor<'a>) -> Option<Self> {
-        high_precision(cursor).or_else(|| Self::of_any_form(cursor))
+        high_precision(cursor).or_else(|| Self::of_any_format(cursor))
     }
 
-    fn of_any_form(cursor: &mut Cursor<'a>) -> Option<Self> {
+    fn of_any_format(cursor: &mut Cursor<'a>) -> Option<Self> {
         let mut here = *cursor;
         let stamp = match here.rest().first()? {
             b'0'..=b'9' => starts_with_digit(&mut here)?,
@@ -482,27 +482,27 @@ mod tests {
     }
 
     /// Whether the fast parser takes a text. If it does, the general parser must agree.
-    fn is_short(text: &[u8]) -> bool {
-        let (mut short, mut general) = (Cursor::new(text), Cursor::new(text));
-        let want = Stamp::of_any_form(&mut general);
+    fn is_fast(text: &[u8]) -> bool {
+        let (mut fast, mut general) = (Cursor::new(text), Cursor::new(text));
+        let want = Stamp::of_any_format(&mut general);
         let shown = text.escape_ascii();
-        let Some(stamp) = high_precision(&mut short) else {
+        let Some(stamp) = high_precision(&mut fast) else {
             return false;
         };
         assert_eq!(Some(stamp), want, "{shown}");
-        assert_eq!(short.rest(), general.rest(), "{shown}");
+        assert_eq!(fast.rest(), general.rest(), "{shown}");
         true
     }
 
     #[test]
     fn the_fast_parser_agrees_with_the_general_one() {
         for text in ["2026-11-23T17:58:31.235697+01:30 mx", "2026-02-09T07:08:01.000000-11:00 mx"] {
-            assert!(is_short(text.as_bytes()), "{text}");
+            assert!(is_fast(text.as_bytes()), "{text}");
             for at in 0..34 {
                 let mut changed = text.as_bytes().to_vec();
                 for byte in 0..=255 {
                     changed[at] = byte;
-                    is_short(&changed);
+                    is_fast(&changed);
                 }
             }
             // Month, day, hour, minute, second, and hours and minutes of the offset.
@@ -511,7 +511,7 @@ mod tests {
                     let mut changed = text.to_owned();
                     changed.replace_range(at..at + 2, &format!("{value:02}"));
                     let exists = value <= most && (value > 0 || at > 8);
-                    assert_eq!(is_short(changed.as_bytes()), exists, "{changed}");
+                    assert_eq!(is_fast(changed.as_bytes()), exists, "{changed}");
                 }
             }
         }
