@@ -1,11 +1,12 @@
 //! How far back: [`Period`], as an administrator types it, and [`Window`], the instants it spans.
 //!
-//! A period is what GNU `date -d "-PERIOD"` takes in practice, one or more terms that add up:
-//! `1hour`, `30 minutes`, `2 days`, `1hour 30minutes`, `90s`, `1w`, `yesterday`, `last week`, in any
-//! case. Days, weeks, months and years are steps of the calendar at the same local time of day, taken
-//! first; smaller units are elapsed time. As in `date`, 31 March less a month is 3 March.
+//! A period is anything that people give to GNU `date -d "-PERIOD"` in practice: one or more terms that
+//! add up, such as `1hour`, `30 minutes`, `2 days`, `1hour 30minutes`, `90s`, `1w`, `yesterday` or `last
+//! week`, in upper or lower case. Days, weeks, months and years go back in the calendar to the same local
+//! time of day, and are subtracted first; smaller units are elapsed time. As in `date`, a month before
+//! 31 March is 3 March.
 //!
-//! A line is inside a window when `start < stamp ≤ end`, in whole seconds.
+//! A line is inside a window if `start < timestamp ≤ end`, in whole seconds.
 
 use std::fmt;
 
@@ -17,7 +18,7 @@ use crate::time::zone::{Instants, Zone};
 
 const DAY: i64 = 86_400;
 
-/// A length of time, in steps of the calendar and in seconds.
+/// A length of time, in calendar months, days and seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Period {
     text: String,
@@ -26,7 +27,7 @@ pub struct Period {
     seconds: i64,
 }
 
-/// Why a text is no period.
+/// Why a text is not a period.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {
     /// Nothing but blanks.
@@ -97,7 +98,7 @@ impl Period {
         Ok(period)
     }
 
-    /// A period of that many seconds, as the scripts' SECONDS argument had it.
+    /// A period of this many seconds, as exim-spam-check's SECONDS argument has it.
     pub fn of_seconds(digits: &str) -> Result<Self, PeriodError> {
         let number = || PeriodError::Number(digits.to_owned());
         let seconds: i64 = digits.parse().map_err(|_| number())?;
@@ -108,7 +109,7 @@ impl Period {
         }
     }
 
-    /// A period of that many minutes, reported as such.
+    /// A period of this many minutes, and reported in minutes.
     pub fn of_minutes(minutes: u64) -> Result<Self, PeriodError> {
         let number = || PeriodError::Number(minutes.to_string());
         let seconds =
@@ -124,7 +125,7 @@ impl Period {
         &self.text
     }
 
-    /// When the period began that ends at `now`, in Unix seconds.
+    /// The start of the period that ends at `now`, both in Unix seconds.
     pub fn before(&self, now: i64, zone: &Zone) -> Result<i64, PeriodError> {
         let stepped = if self.months == 0 && self.days == 0 {
             now
@@ -135,7 +136,7 @@ impl Period {
             let date = step_back(days, self.months, self.days).ok_or(PeriodError::TooFar)?;
             match zone.instants(date * DAY + of_day) {
                 Instants::One(instant) => instant,
-                // Both are that time of day; the nearer one is the one that was meant.
+                // Both have that time of day; the nearer one is what was meant.
                 Instants::Two(_, later) => later,
             }
         };
@@ -161,7 +162,7 @@ impl Period {
     }
 }
 
-/// As typed, with a blank after its first number if there is none: `30minutes` is `30 minutes`.
+/// As typed, with a space after its first number if there is none: `30minutes` is `30 minutes`.
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = &self.text;
@@ -174,7 +175,7 @@ impl fmt::Display for Period {
         } else {
             " "
         };
-        // A period in words has no number at all.
+        // A period such as `yesterday` has no number.
         if number == text.len() { f.write_str(text) } else { write!(f, "{before}{blank}{rest}") }
     }
 }
@@ -202,7 +203,8 @@ fn step(unit: &str) -> Option<Step> {
 /// 0001-01-01 00:00:00 UTC.
 const FIRST: i64 = -62_135_596_800;
 
-/// Days since 1970-01-01, months and days back. A day that the month does not have runs over.
+/// Goes back from a day, in days since 1970-01-01. A day that the month does not have runs over into the
+/// next.
 fn step_back(days: i64, months: i64, days_back: i64) -> Option<i64> {
     let epoch = Date::from_ordinal_date(1970, 1).ok()?;
     let date = epoch.checked_add(Duration::days(days))?;
@@ -223,24 +225,24 @@ fn shown(text: &[u8]) -> String {
     String::from_utf8_lossy(text).into_owned()
 }
 
-/// The span of time that is looked at.
+/// The span of time that is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The first second that is outside, before it. Unix seconds.
+    /// The last second before it, in Unix seconds.
     pub start: i64,
-    /// Now: the end that is reported. Unix seconds.
+    /// Now: the end that is reported, in Unix seconds.
     pub now: i64,
-    /// The last second inside: now, or an hour ahead of it, because clocks differ.
+    /// The last second inside, in Unix seconds: now, or later by [`MAX_CLOCK_SKEW`].
     pub end: i64,
 }
 
 impl Window {
-    /// The window that ends now; a line may be stamped up to an hour ahead.
+    /// The window that ends now; timestamps may be up to [`MAX_CLOCK_SKEW`] in the future.
     pub fn until_now(start: i64, now: i64) -> Self {
         Self { start, now, end: now.saturating_add(MAX_CLOCK_SKEW) }
     }
 
-    /// The window that ended at `then`: nothing after it counts.
+    /// The window that ended at `then`; nothing after that counts.
     pub fn until(start: i64, then: i64) -> Self {
         Self { start, now: then, end: then }
     }
@@ -250,7 +252,7 @@ impl Window {
         self.start < instant && instant <= self.end
     }
 
-    /// Which of `count` equal parts of the period an instant is in; what is ahead is in the last.
+    /// Which of `count` equal parts of the period an instant is in, from 0. The future is in the last part.
     pub fn part(&self, instant: i64, count: usize) -> usize {
         let length = u128::from(self.now.abs_diff(self.start).max(1));
         let since = u128::from(instant.min(self.now).abs_diff(self.start + 1));
@@ -270,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn periods_as_date_takes_them() {
+    fn periods_that_date_accepts() {
         for (text, want) in [
             ("1hour", 3600),
             ("10minute", 600),
@@ -306,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_period_says_why() {
+    fn what_is_not_a_period_and_why() {
         use PeriodError::{Bare, Empty, Future, Nothing, Number, TooFar, Unit};
         for (text, want) in [
             ("", Empty),
@@ -341,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn the_calendar_begins_with_the_year_1() {
+    fn the_calendar_starts_with_the_year_1() {
         let start = |seconds: i64| {
             Period::of_seconds(&seconds.to_string()).and_then(|p| p.before(NOON, &Zone::utc()))
         };
@@ -371,7 +373,7 @@ mod tests {
     }
 
     #[test]
-    fn days_and_months_are_steps_of_the_calendar() {
+    fn days_and_months_follow_the_calendar() {
         let madrid = Zone::local(Some("Europe/Madrid"));
         let back = |text: &str, now: i64| {
             Period::parse(text).and_then(|p| p.before(now, &madrid)).map(|start| now - start)
