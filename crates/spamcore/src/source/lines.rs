@@ -1,4 +1,4 @@
-//! From bytes to lines: big plain reads, and runs of whole lines borrowed from one buffer.
+//! From bytes to lines: big plain reads, and blocks of whole lines borrowed from one buffer.
 //!
 //! [`Lines`] hands out as many whole lines at a time as its buffer holds, so that a search over them
 //! runs at the speed of memory. What it will not do: map a file, allocate per line, or grow. A line
@@ -16,7 +16,7 @@ pub const LONGEST: usize = 64 << 10;
 /// How much is read at once.
 const CHUNK: usize = 256 << 10;
 
-/// Reads lines in runs.
+/// Reads lines in blocks.
 #[derive(Debug)]
 pub struct Lines<R> {
     input: R,
@@ -63,8 +63,8 @@ impl<R: Read> Lines<R> {
         self.overlong
     }
 
-    /// The next run of whole lines, each with its newline but perhaps the last one of the input; none
-    /// at the end. Lines that are too long may stand in it, or the begin of one may be a run of its own, too
+    /// The next block of whole lines, each with its newline but perhaps the last one of the input; none
+    /// at the end. Lines that are too long may stand in it, or the begin of one may be a block of its own, too
     /// long as well: [`trimmed`] tells them.
     ///
     /// After an error, what was read before it has been handed out.
@@ -109,29 +109,29 @@ impl<R: Read> Lines<R> {
             if let Some(at) = memrchr(b'\n', &self.buffer[fresh..self.filled])
                 && fresh + at + 1 > self.given
             {
-                let run = self.given..fresh + at + 1;
-                self.given = run.end;
-                self.overlong += count_overlong(&self.buffer[run.clone()]);
-                return Ok(Some(&self.buffer[run]));
+                let block = self.given..fresh + at + 1;
+                self.given = block.end;
+                self.overlong += count_overlong(&self.buffer[block.clone()]);
+                return Ok(Some(&self.buffer[block]));
             }
             // No newline is in sight.
             self.given += leading_nuls(&self.buffer[self.given..self.filled]);
             if self.filled - self.given > LONGEST {
                 self.overlong += 1;
                 self.skipping = true;
-                let run = self.given..self.filled;
-                self.given = run.end;
-                return Ok(Some(&self.buffer[run]));
+                let block = self.given..self.filled;
+                self.given = block.end;
+                return Ok(Some(&self.buffer[block]));
             }
         }
     }
 
     /// What stands after the last newline, once.
     fn rest(&mut self) -> Option<&[u8]> {
-        let run = self.given..self.filled;
+        let block = self.given..self.filled;
         self.given = self.filled;
-        self.overlong += count_overlong(&self.buffer[run.clone()]);
-        (!run.is_empty() && !self.hold_last && !self.skipping).then(|| &self.buffer[run])
+        self.overlong += count_overlong(&self.buffer[block.clone()]);
+        (!block.is_empty() && !self.hold_last && !self.skipping).then(|| &self.buffer[block])
     }
 }
 
@@ -147,10 +147,10 @@ pub fn head(line: &[u8]) -> &[u8] {
     &line[..line.len().min(LONGEST)]
 }
 
-/// The lines of a run, without their newlines.
-pub fn split(run: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let run = run.strip_suffix(b"\n").unwrap_or(run);
-    let mut rest = Some(run);
+/// The lines of a block, without their newlines.
+pub fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let block = block.strip_suffix(b"\n").unwrap_or(block);
+    let mut rest = Some(block);
     std::iter::from_fn(move || {
         let text = rest?;
         match memchr(b'\n', text) {
@@ -167,16 +167,16 @@ fn leading_nuls(line: &[u8]) -> usize {
     line.iter().position(|&b| b != 0).unwrap_or(line.len())
 }
 
-/// How many lines of a run are too long. Looks at a newline every [`LONGEST`] bytes only.
-fn count_overlong(run: &[u8]) -> u64 {
+/// How many lines of a block are too long. Looks at a newline every [`LONGEST`] bytes only.
+fn count_overlong(block: &[u8]) -> u64 {
     let (mut at, mut count) = (0, 0);
-    while run.len() - at > LONGEST {
-        match memrchr(b'\n', &run[at..=at + LONGEST]) {
+    while block.len() - at > LONGEST {
+        match memrchr(b'\n', &block[at..=at + LONGEST]) {
             Some(newline) => at += newline + 1,
             None => {
-                let end = memchr(b'\n', &run[at..]).map_or(run.len(), |end| at + end);
-                count += u64::from(trimmed(&run[at..end]).is_none());
-                at = (end + 1).min(run.len());
+                let end = memchr(b'\n', &block[at..]).map_or(block.len(), |end| at + end);
+                count += u64::from(trimmed(&block[at..end]).is_none());
+                at = (end + 1).min(block.len());
             }
         }
     }
@@ -203,8 +203,8 @@ mod tests {
     fn read(input: &[u8], sizes: &[usize], hold_last: bool) -> (Vec<Vec<u8>>, u64) {
         let mut lines = Lines::new(Pieces(input, sizes.to_vec(), 0), hold_last);
         let mut seen = Vec::new();
-        while let Some(run) = lines.next_block().expect("no errors here") {
-            seen.extend(split(run).filter_map(trimmed).map(<[u8]>::to_vec));
+        while let Some(block) = lines.next_block().expect("no errors here") {
+            seen.extend(split(block).filter_map(trimmed).map(<[u8]>::to_vec));
         }
         (seen, lines.overlong())
     }
@@ -278,10 +278,10 @@ mod tests {
             error(io::ErrorKind::Interrupted),
         ];
         let mut lines = Lines::new(Disturbed(pieces), false);
-        let mut run = || lines.next_block().map(|run| run.map(<[u8]>::to_vec));
-        assert_eq!(run().expect("a run"), Some(b"a\n".to_vec()));
-        assert_eq!(run().expect("a run"), Some(b"b\nc\n".to_vec()));
-        assert_eq!(run().expect_err("it is told").kind(), io::ErrorKind::BrokenPipe);
+        let mut next = || lines.next_block().map(|block| block.map(<[u8]>::to_vec));
+        assert_eq!(next().expect("a block"), Some(b"a\n".to_vec()));
+        assert_eq!(next().expect("a block"), Some(b"b\nc\n".to_vec()));
+        assert_eq!(next().expect_err("it is told").kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]
@@ -303,8 +303,8 @@ mod tests {
         assert_eq!(lines.overlong(), 1);
         assert!(lines.buffer.capacity() < 1 << 20);
         let mut lines = Lines::new(io::repeat(0).take(64 << 20), false);
-        while let Some(run) = lines.next_block().expect("no errors here") {
-            assert!(split(run).filter_map(trimmed).all(<[u8]>::is_empty));
+        while let Some(block) = lines.next_block().expect("no errors here") {
+            assert!(split(block).filter_map(trimmed).all(<[u8]>::is_empty));
         }
         assert_eq!(lines.overlong(), 0);
     }

@@ -333,8 +333,8 @@ mod tests {
         change(&path);
         let (mut lines, mut shrunk) = (0, None);
         for mut part in log.files[0].parts() {
-            while let Some(run) = part.lines.next_block().expect("readable") {
-                lines += lines::split(run).count();
+            while let Some(block) = part.lines.next_block().expect("readable") {
+                lines += lines::split(block).count();
             }
             shrunk = shrunk.or(part.lines.input().shrunk());
         }
