@@ -3,9 +3,9 @@
 //! # The order that is assumed
 //!
 //! Lines stand in a log in the order in which they arrived, so their stamps go up, roughly: some come
-//! late, hosts differ, a clock is set back, an hour repeats. The search looks at blocks of
-//! [`BLOCK`] bytes; a block is old when it holds stamps and all of them lie before the period. From
-//! the end it goes back in growing steps to an old block, then halves the distance between that and
+//! late, hosts differ, a clock is set back, an hour repeats. The search looks at chunks of
+//! [`CHUNK`] bytes; a chunk is old when it holds stamps and all of them lie before the period. From
+//! the end it goes back in growing steps to an old chunk, then halves the distance between that and
 //! the oldest that is not.
 //!
 //! # When that does not hold
@@ -21,7 +21,7 @@
 //! a file without other such lines near, they fill less than a [`PROBES`]th of what lies before, and
 //! stand more than the margin before all others.
 //!
-//! A block without a stamp that can be read counts as not old, so a doubt costs time, not lines.
+//! A chunk without a stamp that can be read counts as not old, so a doubt costs time, not lines.
 
 use std::fs::File;
 use std::io;
@@ -34,15 +34,15 @@ use crate::source::lines::split;
 const CLOSE: i64 = 900;
 
 /// How much is looked at, in bytes.
-const BLOCK: usize = 32 << 10;
+const CHUNK: usize = 32 << 10;
 
-/// How much of a block is looked at again with the next one: a line that one cuts is whole in the other.
+/// How much of a chunk is looked at again with the next one: a line that one cuts is whole in the other.
 const OVERLAP: usize = 4 << 10;
 
 /// The first step from the end, and what is read as a whole before the place found, in bytes.
 const MARGIN: u64 = 1 << 20;
 
-/// How much is looked at in what lies before, at each place; a block where that leaves a doubt.
+/// How much is looked at in what lies before, at each place; a chunk where that leaves a doubt.
 const PROBE: usize = 4 << 10;
 
 /// How many places are looked at in what lies before.
@@ -51,10 +51,10 @@ const PROBES: u64 = 64;
 /// The offset from which a file of length `to` is read, so that no line after `start` is missed: that
 /// of a line's first byte, or of a byte inside a line that is old.
 pub(super) fn find(file: &File, to: u64, start: i64, instant_of: InstantOf<'_>) -> io::Result<u64> {
-    let mut search = Search { file, start, instant_of, block: vec![0; BLOCK] };
+    let mut search = Search { file, start, instant_of, chunk: vec![0; CHUNK] };
     let Some((mut old, mut young)) = search.gallop(to)? else { return Ok(0) };
     loop {
-        while young - old > BLOCK as u64 {
+        while young - old > CHUNK as u64 {
             let middle = old + (young - old) / 2;
             if search.is_old(middle)? { old = middle } else { young = middle }
         }
@@ -65,7 +65,7 @@ pub(super) fn find(file: &File, to: u64, start: i64, instant_of: InstantOf<'_>) 
             // Nothing of the period was seen before: reading begins behind the line that is cut there.
             None => return search.next_line(old),
             Some(0) => return Ok(0),
-            // Go on before it, from a block that is old again.
+            // Go on before it, from a chunk that is old again.
             Some(at) => match search.gallop(at)? {
                 Some(pair) => (old, young) = pair,
                 None => return Ok(0),
@@ -78,22 +78,22 @@ pub(super) fn find(file: &File, to: u64, start: i64, instant_of: InstantOf<'_>) 
 /// none where there is no line near, or it cannot be read.
 pub(super) fn line_near_middle(file: &File, from: u64, to: u64) -> Option<(u64, Vec<u8>)> {
     let at = from + (to - from) / 2;
-    let mut block = vec![0; BLOCK];
-    file.read_exact_at(&mut block, at).ok()?;
-    let start = memchr::memchr(b'\n', &block)? + 1;
-    let end = memchr::memrchr(b'\n', &block)? + 1;
-    Some((at + end as u64, block[start..end].to_vec()))
+    let mut chunk = vec![0; CHUNK];
+    file.read_exact_at(&mut chunk, at).ok()?;
+    let start = memchr::memchr(b'\n', &chunk)? + 1;
+    let end = memchr::memrchr(b'\n', &chunk)? + 1;
+    Some((at + end as u64, chunk[start..end].to_vec()))
 }
 
 struct Search<'a> {
     file: &'a File,
     start: i64,
     instant_of: InstantOf<'a>,
-    block: Vec<u8>,
+    chunk: Vec<u8>,
 }
 
 impl Search<'_> {
-    /// Goes back from `end` in growing steps: the first old block, and the place after it that is not.
+    /// Goes back from `end` in growing steps: the first old chunk, and the place after it that is not.
     fn gallop(&mut self, end: u64) -> io::Result<Option<(u64, u64)>> {
         let (mut step, mut young) = (MARGIN, end);
         while step < end {
@@ -107,7 +107,7 @@ impl Search<'_> {
         Ok(None)
     }
 
-    /// Whether the block at an offset holds stamps, and all of them lie before the period.
+    /// Whether the chunk at an offset holds stamps, and all of them lie before the period.
     fn is_old(&mut self, at: u64) -> io::Result<bool> {
         Ok(self.newest(at)?.is_some_and(|newest| newest <= self.start))
     }
@@ -116,9 +116,9 @@ impl Search<'_> {
     fn young_before(&mut self, old: u64) -> io::Result<Option<u64>> {
         // The rest first: what is found there is further back.
         let far = old.saturating_sub(MARGIN);
-        let distance = (far / PROBES).max(BLOCK as u64);
+        let distance = (far / PROBES).max(CHUNK as u64);
         let mut at = 0;
-        while at + BLOCK as u64 <= far {
+        while at + CHUNK as u64 <= far {
             if self.newest_of(at, PROBE)?.is_none_or(|newest| newest > self.start)
                 && !self.is_old(at)?
             {
@@ -131,42 +131,42 @@ impl Search<'_> {
             if !self.is_old(at)? {
                 return Ok(Some(at));
             }
-            at += (BLOCK - OVERLAP) as u64;
+            at += (CHUNK - OVERLAP) as u64;
         }
         Ok(None)
     }
 
-    /// The newest stamp among the whole lines of a block; none when no stamp can be read.
+    /// The newest stamp among the whole lines of a chunk; none when no stamp can be read.
     fn newest(&mut self, at: u64) -> io::Result<Option<i64>> {
-        self.newest_of(at, BLOCK)
+        self.newest_of(at, CHUNK)
     }
 
-    /// The same of a block of another length, [`BLOCK`] at most.
+    /// The same of a chunk of another length, [`CHUNK`] at most.
     fn newest_of(&mut self, at: u64, length: usize) -> io::Result<Option<i64>> {
         let mut filled = 0;
         while filled < length {
-            match self.file.read_at(&mut self.block[filled..length], at + filled as u64) {
+            match self.file.read_at(&mut self.chunk[filled..length], at + filled as u64) {
                 Ok(0) => break,
                 Ok(got) => filled += got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        let block = &self.block[..filled];
+        let chunk = &self.chunk[..filled];
         // The first line may be cut, unless it is the file's first; the last one always may.
         let first =
-            if at == 0 { 0 } else { memchr::memchr(b'\n', block).map_or(filled, |n| n + 1) };
-        let last = memchr::memrchr(b'\n', block).map_or(0, |n| n + 1);
+            if at == 0 { 0 } else { memchr::memchr(b'\n', chunk).map_or(filled, |n| n + 1) };
+        let last = memchr::memrchr(b'\n', chunk).map_or(0, |n| n + 1);
         if first >= last {
             return Ok(None);
         }
-        Ok(split(&block[first..last]).filter_map(|line| (self.instant_of)(line)).max())
+        Ok(split(&chunk[first..last]).filter_map(|line| (self.instant_of)(line)).max())
     }
 
     /// The offset behind the next newline at or after `at`.
     fn next_line(&mut self, at: u64) -> io::Result<u64> {
-        let got = self.file.read_at(&mut self.block, at)?;
-        Ok(at + memchr::memchr(b'\n', &self.block[..got]).map_or(0, |n| n as u64 + 1))
+        let got = self.file.read_at(&mut self.chunk, at)?;
+        Ok(at + memchr::memchr(b'\n', &self.chunk[..got]).map_or(0, |n| n as u64 + 1))
     }
 }
 
