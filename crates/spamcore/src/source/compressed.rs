@@ -32,7 +32,9 @@ pub(super) fn recognize(head: &[u8]) -> Option<Result<Compression, &'static str>
         [0x1f, 0x8b, ..] => Ok(Compression::Gzip),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Ok(Compression::Xz),
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Compression::Zstd),
-        [b'B', b'Z', b'h', b'1'..=b'9', ..] => Err("bzip2 is not supported; try bzcat and --logs=-"),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
+            Err("bzip2 is not supported; try bzcat and --logs=-")
+        }
         [0x04, 0x22, 0x4d, 0x18, ..] => Err("lz4 is not supported; try lz4cat and --logs=-"),
         [0x5d, 0, 0, ..] => Err("lzma is not supported; try lzcat and --logs=-"),
         [0x1f, 0x9d, ..] => Err("compress (.Z) is not supported; try zcat and --logs=-"),
