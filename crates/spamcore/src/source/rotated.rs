@@ -1,18 +1,19 @@
-//! A log and its rotated logs, as `logrotate` and `newsyslog` name them.
+//! Opening a log together with its rotated logs, as far back as the period requires.
 //!
-//! `LOG.1`, `LOG-YYYYMMDD` or `LOG-YYYY-MM-DD` (with a time too), `LOG-SECONDS`, each perhaps compressed;
-//! of `mail.log` also `mail.1.log` and so on (logrotate's `extension`). `LOG-YYYYMMDDHH.backup` is what a
-//! program wrote between logrotate's two steps, when it had made the new log before logrotate could. They stand beside the log, or beside
-//! what it is a symbolic link to. The newest is opened first and all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
-//! it has (by device and inode). When names and files have changed while they were opened, everything
-//! is opened anew. a rotated log that begins as the log does and was written just now may be a copy
-//! (`copytruncate`): a moment later the log is truncated, or the copy has grown and is left out, or the
-//! two are alike by chance and both count. A log that stays away (logrotate's `nocreate`, until the next line
-//! is written) has its rotated logs all the same, if they were written lately.
+//! Takes a path and the start of the period, and gives open files, the oldest first. Nothing is counted
+//! twice or lost because of a rotation in the meantime:
 //!
-//! How far back: a plain rotated log is taken while its last lines lie in the period. A compressed one would
-//! have to be unpacked for that, so it is taken while the lines at the begin of the next younger file
-//! lie in the period, most of them: one that came late decides nothing.
+//! - The newest file is opened first, and all are held open. A file is taken once, whatever its names are
+//!   (by device and inode). If names or files change while they are being opened, everything is opened again.
+//! - A rotated log that starts as the log does, and was written just now, may be the copy that `copytruncate`
+//!   makes. A moment later the log has been truncated; or the copy has grown, and is left out; or the two are
+//!   alike by chance, and both count.
+//! - A log that is missing (with logrotate's `nocreate`, until the next line is written) still has its
+//!   rotated logs, if they were written recently.
+//!
+//! How far back: a plain rotated log is taken if its last lines are in the period. A compressed one would
+//! have to be decompressed to see that, so it is taken if most of the first lines of the next newer file are
+//! in the period; a single late line makes no difference.
 
 use std::collections::HashSet;
 use std::fs::Metadata;
@@ -27,40 +28,40 @@ use super::{Input, InstantOf, Log, LogFile, identity, read_up_to};
 use crate::error::Error;
 use crate::source::lines::split;
 
-/// How much of a file's begin or end says when it was written.
+/// How much of the start or end of a file is looked at to see when it was written, in bytes.
 const SAMPLE: u64 = 64 << 10;
 
-/// How many lines at the begin of a file are asked.
+/// How many lines at the start of a file are looked at.
 const VOTES: usize = 15;
 
-/// How long a rotation leaves no log between two names, about.
+/// For about how long a log is missing while it is rotated.
 const ROTATION: Duration = Duration::from_millis(10);
 
-/// How often that is waited for.
+/// How often to wait for that.
 const WAITS: usize = 100;
 
-/// A copy that is older was finished long ago.
+/// A copy that was last written longer ago is finished.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// A log that was rotated, and not written since, has a rotated log that is not older: who logs a line only now and
-/// then still does so within a day.
-const LATELY: Duration = Duration::from_secs(24 * 3600);
+/// A missing log counts as rotated if the newest rotated log is no older: even programs that log rarely do so
+/// once a day.
+const RECENT: Duration = Duration::from_secs(24 * 3600);
 
-/// A file that ends or begins so shortly before the period counts as reaching into it: the lines at
-/// its edge are not in order. Seconds.
+/// A file that starts or ends this shortly before the period counts as reaching into it, because its first
+/// and last lines may be out of order. Seconds.
 const NEAR: i64 = 300;
 
-/// How often the files are opened anew when they were rotated meanwhile.
+/// How often to open all files again if they are rotated in the meantime.
 const TRIES: usize = 20;
 
-/// Opens a log with the rotated logs that a period reaches which began at `start`.
+/// Opens a log and the rotated logs into which a period that starts at `start` reaches.
 pub(super) fn open(
     path: &Path,
     start: i64,
     wall: SystemTime,
     instant_of: InstantOf<'_>,
 ) -> Result<Log, Error> {
-    // The length of a rotated log that may be a copy under way, and whether it was seen to grow.
+    // The length of a rotated log that may be an unfinished copy, and whether it was seen to grow.
     let (mut copied, mut grew) = (None, false);
     for _ in 1..TRIES {
         let is_missing = match wait_for(path) {
@@ -75,7 +76,7 @@ pub(super) fn open(
                 std::thread::sleep(2 * ROTATION);
             }
             Ok(attempt) if attempt.is_unchanged(path) => return attempt.finish(start, instant_of),
-            // Rotated logs are moved one after the other: with many of them that takes a while.
+            // Rotated logs are renamed one after the other; if there are many, that takes a while.
             Ok(_) => std::thread::sleep(ROTATION / 2),
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
@@ -94,8 +95,8 @@ pub(super) fn open(
     attempt.finish(start, instant_of)
 }
 
-/// Whether a log is missing while a rotated log of it was written lately: it was rotated, and will only come back
-/// with its next line.
+/// Whether a log is missing, but a rotated log was written recently: it was rotated, and will be created when
+/// the next line is logged.
 fn is_missing_after_rotation(path: &Path, wall: SystemTime) -> bool {
     let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
     let age = |rotated: &PathBuf| {
@@ -104,10 +105,10 @@ fn is_missing_after_rotation(path: &Path, wall: SystemTime) -> bool {
     };
     std::fs::metadata(path).is_err_and(missing)
         && rotated_logs_of(path)
-            .is_ok_and(|names| names.iter().filter_map(age).any(|age| age < LATELY))
+            .is_ok_and(|names| names.iter().filter_map(age).any(|age| age < RECENT))
 }
 
-/// Looks at a log. One that is missing while its rotated ones are there is being rotated: it will be back.
+/// Looks at a log. If it is missing, but has rotated logs, it is being rotated, and is waited for.
 fn wait_for(path: &Path) -> io::Result<Metadata> {
     for _ in 1..WAITS {
         match std::fs::metadata(path) {
@@ -120,14 +121,14 @@ fn wait_for(path: &Path) -> io::Result<Metadata> {
     std::fs::metadata(path)
 }
 
-/// The files as they were opened, newest first.
+/// The files as they were opened, the newest first.
 struct Attempt {
-    /// Whether the log itself is not there.
+    /// Whether the log itself does not exist.
     is_missing: bool,
     files: Vec<(LogFile, Metadata)>,
     problems: Vec<Error>,
     names: Vec<PathBuf>,
-    /// The length of a rotated log that was written just now and begins as the log does: `copytruncate` may
+    /// The length of a rotated log that was written just now and starts as the log does: `copytruncate` may
     /// be between its two steps.
     copy: Option<u64>,
 }
@@ -166,7 +167,7 @@ impl Attempt {
         let mut known: HashSet<_> =
             self.files.iter().map(|(_, metadata)| identity(metadata)).collect();
         for name in self.names.clone() {
-            // Only regular files are opened: opening a FIFO would wait for its writer.
+            // Only regular files are opened: opening a FIFO would block.
             match std::fs::metadata(&name) {
                 Ok(metadata) if !metadata.is_file() => {
                     let why = "not a regular file";
@@ -174,7 +175,7 @@ impl Attempt {
                     continue;
                 }
                 Ok(_) => {}
-                // Renamed or removed meanwhile: the names are looked at again at the end.
+                // Renamed or removed in the meantime. The names are compared again at the end.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(source) => {
                     self.problems.push(Error::Read { path: name, source });
@@ -213,12 +214,12 @@ impl Attempt {
         }
     }
 
-    /// Whether the oldest file so far begins in the period, so that the period reaches further back.
+    /// Whether the oldest file so far starts in the period, so that older files may be needed.
     fn oldest_reaches_into_period(&self, start: i64, instant_of: InstantOf<'_>) -> bool {
         self.files.last().is_none_or(|(file, _)| begins_after(file, start, instant_of))
     }
 
-    /// Whether a rotated log may be the log itself, copied a moment ago and not yet truncated.
+    /// Whether a rotated log may be a copy of the log, which was made a moment ago, before truncating it.
     fn may_be_copy(&self, rotated: &LogFile, metadata: &Metadata, wall: SystemTime) -> bool {
         let age = metadata.modified().ok().and_then(|at| wall.duration_since(at).ok());
         if age.is_some_and(|age| age > FRESH) {
@@ -239,7 +240,7 @@ impl Attempt {
             && a == b
     }
 
-    /// Whether the names still lead to the files that were opened, and there are no others.
+    /// Whether the names still belong to the files that were opened, and there are no others.
     fn is_unchanged(&self, path: &Path) -> bool {
         let same = |(file, metadata): &(LogFile, Metadata)| {
             std::fs::metadata(&file.path).is_ok_and(|now| identity(&now) == identity(metadata))
@@ -250,7 +251,7 @@ impl Attempt {
                 || rotated_logs_of(path).is_ok_and(|names| names == self.names))
     }
 
-    /// The log, oldest file first, each from where the period begins.
+    /// The log, the oldest file first, each positioned at the start of the period.
     fn finish(mut self, start: i64, instant_of: InstantOf<'_>) -> Result<Log, Error> {
         for (file, _) in &mut self.files {
             let skipped = file.skip_to(start, instant_of);
@@ -261,7 +262,7 @@ impl Attempt {
     }
 }
 
-/// The newest stamp at the end of a plain file; none when none can be read there.
+/// The newest timestamp at the end of a plain file; none if none can be read there.
 fn newest_in(file: &LogFile, instant_of: InstantOf<'_>) -> Option<i64> {
     let Input::Plain { file, to, .. } = &file.input else { return None };
     let from = to.saturating_sub(SAMPLE);
@@ -270,7 +271,7 @@ fn newest_in(file: &LogFile, instant_of: InstantOf<'_>) -> Option<i64> {
     split(&sample[cut..]).filter_map(instant_of).max()
 }
 
-/// Whether most of the first stamped lines of a file lie after `start`; so does a file without any.
+/// Whether most of the first lines of a file with a timestamp are after `start`; true if none has one.
 fn begins_after(file: &LogFile, start: i64, instant_of: InstantOf<'_>) -> bool {
     let head = match &file.input {
         Input::Plain { file, to, .. } => sample(file, 0, (*to).min(SAMPLE)),
@@ -278,7 +279,7 @@ fn begins_after(file: &LogFile, start: i64, instant_of: InstantOf<'_>) -> bool {
             let span = super::Span { file, at: 0, to: *to };
             let mut head = Vec::new();
             let mut input = io::Read::take(compression.decompress(Box::new(span)), SAMPLE);
-            // What stands before an error is enough to know, and the error is told when it is read.
+            // What comes before an error is enough here. The error is reported when the file is read.
             let _ = io::Read::read_to_end(&mut input, &mut head);
             Some(head)
         }

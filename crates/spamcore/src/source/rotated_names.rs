@@ -1,14 +1,20 @@
-//! The names of rotated logs, as `logrotate` and `newsyslog` give them.
+//! The names of rotated logs, as `logrotate` and `newsyslog` choose them.
 //!
-//! Takes a log's path and gives the paths of its rotated logs, newest first. It reads directories and, where
-//! names leave a doubt, asks when files were last written; it opens none of them.
+//! Takes the path of a log and gives the paths of its rotated logs, newest first. It reads directories, and
+//! where names are not enough, the times of files; it does not open them.
+//!
+//! The names are `LOG.1`, `LOG-YYYYMMDD` or `LOG-YYYY-MM-DD` (optionally with a time of day) and
+//! `LOG-SECONDS`, with or without the suffix of a compression. For `mail.log` also `mail.1.log` and so on
+//! (logrotate's `extension`). `LOG-YYYYMMDDHH.backup` is a log that was in logrotate's way: a program had
+//! already created and written it when logrotate was about to create the new one. Rotated logs are in the
+//! directory of the log, or of the file to which it is a symbolic link.
 
 use std::cmp::Reverse;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-/// Compressing a log takes no longer.
+/// A log that is being compressed is compressed within this time.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Whether a log has rotated logs.
@@ -16,9 +22,9 @@ pub(super) fn has_rotated_logs(path: &Path) -> bool {
     rotated_logs_of(path).is_ok_and(|names| !names.is_empty())
 }
 
-/// The rotated logs of a log, newest first: those beside what it is a link to, else those beside itself.
+/// The rotated logs of a log, newest first: those next to the target of its link, or else next to itself.
 pub(super) fn rotated_logs_of(path: &Path) -> io::Result<Vec<PathBuf>> {
-    // A link may lead nowhere while what it leads to is rotated.
+    // The link may be dangling while its target is being rotated.
     let end = std::fs::canonicalize(path)
         .or_else(|_| std::fs::read_link(path).map(|end| parent_of(path).join(end)));
     if path.is_symlink()
@@ -30,7 +36,8 @@ pub(super) fn rotated_logs_of(path: &Path) -> io::Result<Vec<PathBuf>> {
     rotated_logs_beside(path)
 }
 
-/// The rotated logs of a log in its directory, newest first, each once: plain where it is there both ways.
+/// The rotated logs in the directory of a log, newest first. One that is there both plain and compressed is
+/// given once, usually plain.
 fn rotated_logs_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
     let Some(log) = path.file_name() else { return Ok(Vec::new()) };
     let dir = parent_of(path);
@@ -44,7 +51,8 @@ fn rotated_logs_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
     found.sort();
     found.dedup_by(|(later, _, other), (kept, _, path)| {
         let same = later == kept;
-        // One was left there when logrotate was told to compress otherwise. Compressing takes no day.
+        // Over a day older than the other: left behind when logrotate's compression was changed. If the log
+        // is only just being compressed, the difference is smaller.
         if same && written(other) > written(path).map(|at| at + DAY) {
             std::mem::swap(other, path);
         }
@@ -60,7 +68,7 @@ fn rotated_logs_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
             Age::Date(_) => dated.push(path),
         }
     }
-    // Both kinds stand side by side after a change of logrotate's dateext: the one in use is newer.
+    // After a change of logrotate's dateext there are both kinds, and the one in use is newer.
     let newest = |paths: &[PathBuf]| paths.first().and_then(|path| written(path));
     let (first, second) =
         if newest(&dated) >= newest(&numbered) { (dated, numbered) } else { (numbered, dated) };
@@ -78,46 +86,46 @@ pub(super) fn parent_of(path: &Path) -> &Path {
     }
 }
 
-/// How old a rotated log is by its name; the newest is the least.
+/// The age of a rotated log according to its name. The newest is the least.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Age {
-    /// Of whatever time: it does not say how old others are.
+    /// Of any age: it says nothing about the age of others.
     Backup(Reverse<Vec<u8>>),
     Number(u64),
     Date(Reverse<Vec<u8>>),
 }
 
-/// What a file's name says if it is a rotated log of a log of that name, and whether it says that the file is
-/// compressed.
+/// If a file's name is that of a rotated log of `log`: its age, and whether the name has the suffix of a
+/// compression.
 fn age_of(name: &[u8], log: &[u8]) -> Option<(Age, bool)> {
-    const COMPRESSED: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
-    let plain = COMPRESSED.iter().find_map(|compressed| name.strip_suffix(*compressed));
+    const SUFFIXES: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
+    let plain = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(*suffix));
     let name = plain.unwrap_or(name);
     if let Some(suffix) = name.strip_prefix(log).and_then(|name| name.strip_suffix(BACKUP)) {
         let hour = suffix.strip_prefix(b"-").filter(|hour| hour.len() == 10)?;
         let digits = hour.iter().all(u8::is_ascii_digit);
         return digits.then(|| (Age::Backup(Reverse(hour.to_vec())), plain.is_some()));
     }
-    let behind = || age(name.strip_prefix(log)?);
+    let after_name = || age(name.strip_prefix(log)?);
     let before_extension = || {
         let dot = log.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0)?;
         age(name.strip_prefix(&log[..dot])?.strip_suffix(&log[dot..])?)
     };
-    Some((behind().or_else(before_extension)?, plain.is_some()))
+    Some((after_name().or_else(before_extension)?, plain.is_some()))
 }
 
-/// How logrotate ends the name of a file that was in the way of the new log.
+/// The suffix that logrotate gives to a file that was in the way of the new log.
 const BACKUP: &[u8] = b".backup";
 
 pub(super) fn is_backup(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(BACKUP)
 }
 
-/// What a suffix says.
+/// The age that a suffix of a name expresses.
 fn age(suffix: &[u8]) -> Option<Age> {
-    let (&mark, name) = suffix.split_first()?;
+    let (&separator, name) = suffix.split_first()?;
     let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    match mark {
+    match separator {
         b'.' if digits(name) && name.len() <= 6 => {
             Some(Age::Number(std::str::from_utf8(name).ok()?.parse().ok()?))
         }
@@ -141,11 +149,11 @@ fn age(suffix: &[u8]) -> Option<Age> {
     }
 }
 
-/// Of ten digits, less than this are seconds since 1970 (logrotate's `%s`), until 2032; what is not less is
-/// a date of this century and an hour.
+/// Ten digits are seconds since 1970 (logrotate's `%s`) if they are less than this, which is right until
+/// 2032; otherwise they are a date and an hour.
 const EPOCH: &[u8] = b"1970010100";
 
-/// `YYYYMMDDhhmmss` of seconds since 1970.
+/// Seconds since 1970 as `YYYYMMDDhhmmss`.
 fn date_of(seconds: &[u8]) -> Option<Vec<u8>> {
     let seconds = std::str::from_utf8(seconds).ok()?.parse().ok()?;
     let at = time::OffsetDateTime::from_unix_timestamp(seconds).ok()?;
@@ -155,7 +163,8 @@ fn date_of(seconds: &[u8]) -> Option<Vec<u8>> {
     Some(format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}").into_bytes())
 }
 
-/// Whether a path is named like a rotated log itself, so that it has none. The address of a host is no such name.
+/// Whether a path has the name of a rotated log itself. An IP address, as logs of other hosts are sometimes
+/// named, is not such a name.
 pub(super) fn is_rotated_name(path: &Path) -> bool {
     let Some(name) = path.file_name() else { return false };
     if name.to_str().is_some_and(|name| name.parse::<std::net::IpAddr>().is_ok()) {
@@ -201,7 +210,7 @@ mod tests {
         ] {
             assert_eq!(age_of(name.as_bytes(), b"mail.log").is_some(), want, "{name}");
         }
-        assert!(age_of(b"-20261123.htaccess", b".htaccess").is_none(), "that is no extension");
+        assert!(age_of(b"-20261123.htaccess", b".htaccess").is_none(), "not an extension");
         assert!(is_rotated_name(Path::new("/var/log/mail.log.1")));
         assert!(is_rotated_name(Path::new("mail.log-20261123.gz")));
         assert!(!is_rotated_name(Path::new("/var/log/mail.log")));
@@ -261,12 +270,12 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_were_compressed_otherwise_the_one_in_use_is_taken() {
+    fn of_two_copies_the_one_that_is_not_left_over_is_taken() {
         let at = dir("stale", &["log", "log.1", "log.1.gz", "log.2.gz", "log.2.xz"]);
         let aged = |name: &str, days: u32| {
             let written = SystemTime::now() - DAY * days;
             let file = std::fs::File::open(at.join(name)).expect("it was just made");
-            file.set_modified(written).expect("it is ours");
+            file.set_modified(written).expect("it was just made");
         };
         aged("log.1", 1);
         assert_eq!(names(&at.join("log")), ["log.1", "log.2.gz"], "it is being compressed");
@@ -277,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn rotated_logs_stand_beside_the_end_of_a_link() {
+    fn rotated_logs_are_next_to_the_target_of_a_link() {
         let at = dir("linked", &["real.log", "real.log.1"]);
         let link = at.join("log");
         std::os::unix::fs::symlink("real.log", &link).expect("a link");
@@ -286,7 +295,7 @@ mod tests {
         assert_eq!(names(&link), ["real.log.1"]);
         std::fs::remove_file(at.join("real.log.1")).expect("it was just made");
         std::fs::write(at.join("log.1"), "x").expect("a temporary file");
-        assert_eq!(names(&link), ["log.1"], "it was a plain log before");
+        assert_eq!(names(&link), ["log.1"], "from before it was a link");
         std::fs::remove_dir_all(&at).expect("it was just made");
     }
 }
