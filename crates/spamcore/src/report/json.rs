@@ -1,4 +1,4 @@
-//! The report as JSON Lines: one object a finding. The man pages document the fields.
+//! The report as JSON Lines: one object per finding. The man pages document the fields.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -64,7 +64,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// JSON in which what a terminal may act on is escaped, too. It stands only inside strings.
+/// JSON in which characters that a terminal may act on are escaped too. They occur only in strings.
 fn escape_json_controls(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
@@ -123,10 +123,10 @@ fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
     }
 }
 
-/// An instant as RFC 3339 with the local offset; none outside the years 0 to 9999.
+/// An instant as RFC 3339 with the local offset; none if it is outside the years 0 to 9999.
 fn rfc3339(instant: i64, zone: &Zone) -> Option<String> {
     let offset = UtcOffset::from_whole_seconds(zone.offset_at(instant)).ok()?;
-    // RFC 3339 has no seconds in an offset; history has (local mean time).
+    // RFC 3339 offsets have no seconds, but those of historical local mean time do.
     let offset = UtcOffset::from_hms(offset.whole_hours(), offset.minutes_past_hour(), 0).ok()?;
     let at = OffsetDateTime::from_unix_timestamp(instant).ok()?;
     at.checked_to_offset(offset)?.format(&Rfc3339).ok()

@@ -1,7 +1,7 @@
-//! The report: what was found, as text, as a table for a person, or as JSON Lines.
+//! The report: the findings as text, as a table for people, or as JSON Lines.
 //!
-//! Everything is written to an `impl Write`. Text of strangers goes through [`crate::escape`] before it
-//! can reach a terminal.
+//! Takes findings and writes them to an `impl Write`. Text that strangers can influence goes through
+//! [`crate::escape`] before it can reach a terminal. Nothing is judged here.
 
 mod json;
 mod table;
@@ -13,58 +13,58 @@ use crate::time::window::Window;
 use crate::time::zone::Zone;
 use crate::verdict::Finding;
 
-/// How a report is written.
+/// The format of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// As the scripts wrote it.
+    /// Lines of text, as the shell scripts before this program wrote them.
     #[default]
     Text,
-    /// For a person: worst first, aligned.
+    /// An aligned table for people, worst first.
     Table,
-    /// JSON Lines, an object a finding.
+    /// JSON Lines: one object per finding.
     Json,
 }
 
-/// What a line of the text report looks like.
+/// What a report shows of a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// A heading, then the count, where the mail came from, and the first line.
+    /// The number of messages, where they came from, and the first line.
     Origins,
-    /// A heading, then the count and the first line.
+    /// The number of messages and the first line.
     Counts,
-    /// Nothing but names.
+    /// Just the name, without a heading.
     Names,
 }
 
-/// A report, apart from what was found.
+/// Everything about a report except the findings.
 #[derive(Clone, Debug)]
 pub struct Report<'a> {
     /// The program's name.
     pub program: &'static str,
-    /// How it is written.
+    /// Its format.
     pub format: Format,
-    /// What a line of the text says.
+    /// What it shows of a sender.
     pub style: Style,
-    /// What ends a name: a newline or NUL.
+    /// The byte after a name in [`Style::Names`]: a newline or NUL.
     pub end: u8,
-    /// The period, as the heading repeats it.
+    /// The period, for the heading.
     pub period: String,
-    /// The limit of who has none of their own.
+    /// The limit for senders without an individual one.
     pub limit: u64,
-    /// The window that was looked at.
+    /// The window that was checked.
     pub window: Window,
-    /// The zone that stamps are shown in.
+    /// The zone in which times are shown.
     pub zone: &'a Zone,
-    /// Whether it is read on a terminal.
+    /// Whether it goes to a terminal.
     pub terminal: bool,
     /// Whether colour may be used.
     pub colour: bool,
-    /// Whether accounts were judged (`--disable-account`).
+    /// Whether accounts were checked against `--disable-account`.
     pub judged: bool,
 }
 
 impl Report<'_> {
-    /// Writes the findings. Nothing found is nothing written.
+    /// Writes the findings, or nothing if there are none.
     pub fn write(&self, findings: &[Finding<'_>], out: &mut impl Write) -> io::Result<()> {
         if findings.is_empty() {
             return Ok(());
@@ -77,10 +77,10 @@ impl Report<'_> {
     }
 }
 
-/// The line of a finding as the text report has it, but for what was done about it.
+/// The line of a finding in the text report, without what was done about it.
 pub fn line(style: Style, finding: &Finding<'_>) -> Vec<u8> {
     let mut line = Vec::new();
-    // Memory does not fail.
+    // Writing to a Vec cannot fail.
     let _ = text::line(style, finding, &mut line);
     line
 }

@@ -1,4 +1,4 @@
-//! The report as the scripts wrote it.
+//! The report as text, exactly as the shell scripts before this program wrote it: other scripts read it.
 
 use std::io::{self, Write};
 
@@ -29,7 +29,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// The line of a finding, but for what was done about it.
+/// The line of a finding, without what was done about it.
 pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) -> io::Result<()> {
     let seen = finding.seen;
     write!(out, "{}", seen.messages)?;
@@ -48,7 +48,7 @@ pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) ->
     out.write_all(&escape(&seen.line))
 }
 
-/// Raw names for a pipe, escaped ones for a terminal.
+/// Names as they are for a pipe, and escaped for a terminal.
 fn names(report: &Report<'_>, findings: &[Finding<'_>], out: &mut impl Write) -> io::Result<()> {
     for Finding { sender, .. } in findings {
         if report.terminal {
