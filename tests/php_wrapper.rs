@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use spamcore::parse::php_wrapper::PhpWrapper;
-use spamcore::parse::{Hit, Parser, unescaped};
+use spamcore::parse::{Event, Parser, unescaped};
 use tests::Directory;
 
 const WRAPPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/php/phpsendmail");
@@ -165,11 +165,13 @@ fn assert_sent(sent: &Sent, args: &[&[u8]]) {
 
 /// The script that a line counts for, as `php-legacy-spam-check` reads it.
 fn script(line: &[u8]) -> Result<Option<Vec<u8>>, String> {
-    match PhpWrapper.line(line).hit {
-        None => Ok(None),
-        Some(Hit::Counts(event, 1)) => Ok(Some(event.sender.to_vec())),
-        Some(Hit::Escaped(event, 1)) => Ok(Some(unescaped(event.sender))),
-        Some(other) => Err(format!("{other:?}")),
+    let line = PhpWrapper.line(line);
+    match (&line.content, line.event()) {
+        (None, _) => Ok(None),
+        (_, Some(Event::Accepted(sent))) if line.times == 1 => {
+            Ok(Some(sent.senders.first().name.to_vec()))
+        }
+        _ => Err(format!("{line:?}")),
     }
 }
 

@@ -6,17 +6,19 @@ use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
-use spamcore::parse::{Event, Hit, Parser, Stamped};
+use spamcore::parse::{Event, Parser, Stamped};
 use spamcore::time::clock::Clock;
 use spamcore::time::window::Period;
 use spamcore::time::zone::Zone;
 use tests::planted;
 
-/// The event of a line, if it counts.
-fn event<'a>(parser: &impl Parser, line: &'a [u8]) -> Option<Event<'a>> {
-    match parser.line(line).hit?.read(parser)? {
-        Hit::Counts(event, _) | Hit::Escaped(event, _) => Some(event),
-        Hit::Told(..) | Hit::Unclear(..) | Hit::Unbelievable(_) => None,
+/// The names that a line counts for, if any.
+fn senders(parser: &impl Parser, line: &[u8]) -> Vec<Vec<u8>> {
+    match parser.line(line).event() {
+        Some(Event::Accepted(accepted)) => {
+            accepted.senders.iter().map(|sender| sender.name.to_vec()).collect()
+        }
+        None => Vec::new(),
     }
 }
 
@@ -29,7 +31,7 @@ fn read_all(line: &[u8]) {
             }
         }
         for name in [&b"postfix/smtpd"[..], b"exim"] {
-            parser.message(name, line, 1).and_then(|hit| hit.read(parser));
+            let _ = parser.message(name, line).map(|content| content.messages(1));
         }
         parser.claimed_uid(line);
     }
@@ -50,19 +52,17 @@ fn planted() -> impl Strategy<Value = String> {
 
 /// What a line that counts for a victim counts as, by any of the parsers that read its log.
 fn of_victim(log: planted::Log, line: &[u8]) -> Option<&'static str> {
-    let victim = |event: Option<Event<'_>>| {
-        event.is_some_and(|event| {
-            let is = |name: &[u8]| planted::VICTIMS.iter().any(|victim| victim.as_bytes() == name);
-            is(event.sender) || event.authenticated.is_some_and(is)
-        })
+    let victim = |senders: Vec<Vec<u8>>| {
+        let is = |name: &Vec<u8>| planted::VICTIMS.iter().any(|victim| victim.as_bytes() == name);
+        senders.iter().any(is)
     };
     let syslog = log == planted::Log::Syslog;
     let exim = Exim { authenticated: true };
     [
-        ("postfix", syslog && victim(event(&Postfix, line))),
-        ("exim", log != planted::Log::Php && victim(event(&exim, line))),
-        ("php", log != planted::Log::Exim && victim(event(&Php, line))),
-        ("wrapper", syslog && victim(event(&PhpWrapper, line))),
+        ("postfix", syslog && victim(senders(&Postfix, line))),
+        ("exim", log != planted::Log::Php && victim(senders(&exim, line))),
+        ("php", log != planted::Log::Exim && victim(senders(&Php, line))),
+        ("wrapper", syslog && victim(senders(&PhpWrapper, line))),
     ]
     .into_iter()
     .find_map(|(parser, hit)| hit.then_some(parser))
@@ -109,7 +109,7 @@ proptest! {
         // What it does not escape is of no value that it writes.
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"/.:=%".contains(&b);
         if !text.bytes().all(plain) {
-            prop_assert!(event(&PhpWrapper, line.as_bytes()).is_none(), "{}", line);
+            prop_assert!(senders(&PhpWrapper, line.as_bytes()).is_empty(), "{}", line);
         }
     }
 

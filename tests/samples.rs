@@ -17,7 +17,7 @@ use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
-use spamcore::parse::{Hit, Kind, Line, Parser, Stamped, unescaped};
+use spamcore::parse::{Content, Event, Kind, MAX_REPEATS, Parser, Stamped};
 use spamcore::time::clock::Clock;
 use spamcore::time::zone::Zone;
 
@@ -47,10 +47,10 @@ fn php_legacy() {
 fn no_line_is_of_two_formats() {
     type Hits<'a> = &'a dyn Fn(&[u8]) -> bool;
     let parsers: [(&str, Hits<'_>); 4] = [
-        ("postfix", &|line| Postfix.line(line).hit.is_some()),
-        ("exim", &|line| Exim::default().line(line).hit.is_some()),
-        ("php", &|line| Php.line(line).hit.is_some()),
-        ("php_legacy", &|line| PhpWrapper.line(line).hit.is_some()),
+        ("postfix", &|line| Postfix.line(line).content.is_some()),
+        ("exim", &|line| Exim::default().line(line).content.is_some()),
+        ("php", &|line| Php.line(line).content.is_some()),
+        ("php_legacy", &|line| PhpWrapper.line(line).content.is_some()),
     ];
     for (file, _) in &parsers {
         for (number, expected, line) in samples(file) {
@@ -86,37 +86,34 @@ fn check(file: &str, parser: &impl Parser, least: usize) {
 }
 
 fn describe(parser: &impl Parser, line: &[u8]) -> Option<Vec<u8>> {
-    let Line { stamp, hit } = parser.line(line);
-    let at = match stamp {
+    let line = parser.line(line);
+    let at = match line.stamp {
         Stamped::At(stamp) => Clock::new(NOW, Zone::utc()).read(&stamp)?.instant.to_string(),
         Stamped::Bare => "-".into(),
         Stamped::Unreadable => return None,
     };
-    let hit = hit?.read(parser)?;
-    Some(match hit {
-        Hit::Counts(event, times) | Hit::Escaped(event, times) => {
-            let kind = match event.kind {
-                Kind::Sasl => "sasl",
-                Kind::User => "user",
-                Kind::Helo => "helo",
-                Kind::HostName => "name",
-                Kind::Address => "address",
-                Kind::Authenticated => "authenticated",
-                Kind::Script => "script",
-            };
-            let client = event
-                .client
-                .map_or(b"-".to_vec(), |client| [client.name, b"[", client.address, b"]"].concat());
-            let sender = match hit {
-                Hit::Escaped(..) => unescaped(event.sender),
-                _ => event.sender.to_vec(),
-            };
-            [format!("= {at} {times} {kind} ").as_bytes(), &client, b" ", &sender].concat()
-        }
-        Hit::Unclear(tag, times) => [format!("? {at} {times} ").as_bytes(), tag].concat(),
-        Hit::Told(..) => unreachable!("it was read"),
-        Hit::Unbelievable(times) => format!("too many: {times}").into_bytes(),
-    })
+    let times = line.times;
+    if let Some(Content::Ambiguous(tag)) = line.content {
+        return Some([format!("? {at} {times} ").as_bytes(), tag].concat());
+    }
+    let Event::Accepted(accepted) = line.event()?;
+    if times > MAX_REPEATS {
+        return Some(format!("too many: {times}").into_bytes());
+    }
+    let sender = accepted.senders.first();
+    let kind = match sender.kind {
+        Kind::Sasl => "sasl",
+        Kind::User => "user",
+        Kind::Helo => "helo",
+        Kind::HostName => "name",
+        Kind::Address => "address",
+        Kind::Authenticated => "authenticated",
+        Kind::Script => "script",
+    };
+    let client = accepted
+        .client
+        .map_or(b"-".to_vec(), |client| [client.name, b"[", client.address, b"]"].concat());
+    Some([format!("= {at} {times} {kind} ").as_bytes(), &client, b" ", &sender.name].concat())
 }
 
 /// The samples of a file: the number of the line, what is expected of it, the line.

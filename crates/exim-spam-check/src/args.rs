@@ -3,12 +3,13 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
-use spamcore::cli::options::{self, Common, HasCommon, Job, Outcome, why};
+use spamcore::check::{Check, Defaults};
+use spamcore::cli::options::{self, SharedArgs, why};
 use spamcore::cli::{Argument, Opt, Program, Value, text};
 use spamcore::host::Host;
+use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::exim::Exim;
 use spamcore::report::Style;
-use spamcore::tally::network::Webmail;
 use spamcore::time::window::Period;
 
 /// The program.
@@ -81,13 +82,13 @@ pub const PROGRAM: Program<Args> = Program {
 /// The arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Args {
-    common: Common,
+    shared: SharedArgs,
     authenticated: bool,
 }
 
-impl HasCommon for Args {
-    fn common(&mut self) -> &mut Common {
-        &mut self.common
+impl AsMut<SharedArgs> for Args {
+    fn as_mut(&mut self) -> &mut SharedArgs {
+        &mut self.shared
     }
 }
 
@@ -98,33 +99,45 @@ fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
     options::set_period(args, period.map_err(why)?)
 }
 
+const DEFAULTS: Defaults = Defaults {
+    program: PROGRAM.name,
+    period: "1hour",
+    limit: 90,
+    exclusive: true,
+    overrides: Some("/etc/spam-check/exim-spam-check.overrides"),
+    logs: &[
+        "/var/log/exim4/mainlog",
+        "/var/log/exim/mainlog",
+        "/var/log/exim/main.log",
+        "/var/log/exim_mainlog",
+    ],
+    or_journal: false,
+    style: Style::Counts,
+};
+
 /// Runs the program.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     host: Host,
     out: &mut impl Write,
 ) -> Outcome {
-    options::run(&PROGRAM, arguments, out, |args: Args, out| {
-        let Ok(period) = Period::parse("1hour") else { unreachable!("it is a period") };
-        let job = Job {
-            parser: Exim { authenticated: args.authenticated },
-            period,
-            limit: 90,
-            exclusive: true,
-            overrides: Some("/etc/spam-check/exim-spam-check.overrides"),
-            logs: &[
-                "/var/log/exim4/mainlog",
-                "/var/log/exim/mainlog",
-                "/var/log/exim/main.log",
-                "/var/log/exim_mainlog",
-            ],
-            origin: None,
-            style: Style::Counts,
-            webmail: Webmail::default(),
-            spread: None,
-        };
-        job.run(PROGRAM.name, args.common, host, out, |_, _, _| {})
-    })
+    checked(arguments, host, out).unwrap_or_else(|ended| ended)
+}
+
+/// From the arguments to the report; how a run ends before it, where it does.
+fn checked(
+    arguments: impl IntoIterator<Item = OsString>,
+    mut host: Host,
+    out: &mut impl Write,
+) -> Result<Outcome, Outcome> {
+    let args = PROGRAM.start(arguments, out)?;
+    let mut messages = Messages::default();
+    let parser = Exim { authenticated: args.authenticated };
+    let check = Check::new(parser, &DEFAULTS, args.shared, &host, &mut messages)?;
+    let mut scan = check.open(&mut host, &mut messages);
+    let tally = check.count(&mut scan, &mut messages);
+    let findings = check.judge(&tally);
+    Ok(check.report(&findings, &host, out, messages))
 }
 
 #[cfg(test)]
@@ -155,8 +168,8 @@ mod tests {
             (&["-p", "1hour", "-m", "90"], "1 hour", Some(90)),
         ] {
             let args = parse(line).expect("a crontab line");
-            let given = args.common.period.map(|period| period.to_string());
-            assert_eq!((given.as_deref(), args.common.limit), (Some(period), limit), "{line:?}");
+            let given = args.shared.period.map(|period| period.to_string());
+            assert_eq!((given.as_deref(), args.shared.limit), (Some(period), limit), "{line:?}");
         }
         for (line, want) in [
             (&["-p", "3600"][..], "--period '3600': a unit is missing: did you mean 3600sec?"),

@@ -3,17 +3,17 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
-use spamcore::cli::options::{self, Common, Job, Outcome, why};
+use spamcore::check::{Check, Defaults};
+use spamcore::cli::options::{self, SharedArgs, why};
 use spamcore::cli::{Argument, Program, number};
 use spamcore::host::Host;
+use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::report::Style;
-use spamcore::source::journal::Origin;
-use spamcore::tally::network::Webmail;
 use spamcore::time::window::Period;
 
 /// The program.
-pub const PROGRAM: Program<Common> = Program {
+pub const PROGRAM: Program<SharedArgs> = Program {
     name: "php-legacy-spam-check",
     old_name: "php-spam-legacy",
     about: "tells which scripts of old PHP send too much",
@@ -77,11 +77,22 @@ pub const PROGRAM: Program<Common> = Program {
 };
 
 /// Minutes, stretched by a fifth and rounded down.
-fn set_minutes(args: &mut Common, value: &OsStr) -> Result<(), String> {
+fn set_minutes(args: &mut SharedArgs, value: &OsStr) -> Result<(), String> {
     let minutes = number(value)?;
     let stretched = minutes.checked_add(minutes / 5).ok_or("the number is too large")?;
     options::set_period(args, Period::of_minutes(stretched).map_err(why)?)
 }
+
+const DEFAULTS: Defaults = Defaults {
+    program: PROGRAM.name,
+    period: "12minutes",
+    limit: 10,
+    exclusive: false,
+    overrides: None,
+    logs: &["/var/log/mail.log", "/var/log/maillog"],
+    or_journal: true,
+    style: Style::Names,
+};
 
 /// Runs the program.
 pub fn run(
@@ -89,22 +100,22 @@ pub fn run(
     host: Host,
     out: &mut impl Write,
 ) -> Outcome {
-    options::run(&PROGRAM, arguments, out, |args: Common, out| {
-        let Ok(period) = Period::parse("12minutes") else { unreachable!("it is a period") };
-        let job = Job {
-            parser: PhpWrapper,
-            period,
-            limit: 10,
-            exclusive: false,
-            overrides: None,
-            logs: &["/var/log/mail.log", "/var/log/maillog"],
-            origin: Some(Origin::Anybody),
-            style: Style::Names,
-            webmail: Webmail::default(),
-            spread: None,
-        };
-        job.run(PROGRAM.name, args, host, out, |_, _, _| {})
-    })
+    checked(arguments, host, out).unwrap_or_else(|ended| ended)
+}
+
+/// From the arguments to the report; how a run ends before it, where it does.
+fn checked(
+    arguments: impl IntoIterator<Item = OsString>,
+    mut host: Host,
+    out: &mut impl Write,
+) -> Result<Outcome, Outcome> {
+    let args = PROGRAM.start(arguments, out)?;
+    let mut messages = Messages::default();
+    let check = Check::new(PhpWrapper, &DEFAULTS, args, &host, &mut messages)?;
+    let mut scan = check.open(&mut host, &mut messages);
+    let tally = check.count(&mut scan, &mut messages);
+    let findings = check.judge(&tally);
+    Ok(check.report(&findings, &host, out, messages))
 }
 
 #[cfg(test)]

@@ -8,5 +8,5 @@ use spamcore::host::Host;
 fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
     let outcome = args::run(std::env::args_os().skip(1), Host::look(), &mut out);
-    outcome.tell(args::PROGRAM.name, &mut std::io::stderr())
+    outcome.report(args::PROGRAM.name, &mut std::io::stderr())
 }

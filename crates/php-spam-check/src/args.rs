@@ -3,17 +3,16 @@
 use std::ffi::OsString;
 use std::io::Write;
 
-use spamcore::cli::options::{self, Common, Job, Outcome};
+use spamcore::check::{Check, Defaults};
+use spamcore::cli::options::{self, SharedArgs};
 use spamcore::cli::{Argument, Program};
 use spamcore::host::Host;
+use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::php::Php;
 use spamcore::report::Style;
-use spamcore::source::journal::Origin;
-use spamcore::tally::network::Webmail;
-use spamcore::time::window::Period;
 
 /// The program.
-pub const PROGRAM: Program<Common> = Program {
+pub const PROGRAM: Program<SharedArgs> = Program {
     name: "php-spam-check",
     old_name: "php-spam",
     about: "tells which PHP scripts send too much in a day",
@@ -70,29 +69,39 @@ pub const PROGRAM: Program<Common> = Program {
     ],
 };
 
+const DEFAULTS: Defaults = Defaults {
+    program: PROGRAM.name,
+    period: "24hours",
+    limit: 500,
+    exclusive: false,
+    overrides: None,
+    logs: &["/var/log/phpmail.log"],
+    or_journal: false,
+    style: Style::Names,
+};
+
 /// Runs the program.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     host: Host,
     out: &mut impl Write,
 ) -> Outcome {
-    options::run(&PROGRAM, arguments, out, |args: Common, out| {
-        let Ok(period) = Period::parse("24hours") else { unreachable!("it is a period") };
-        let job = Job {
-            parser: Php,
-            period,
-            limit: 500,
-            exclusive: false,
-            overrides: None,
-            logs: &["/var/log/phpmail.log"],
-            origin: None,
-            style: Style::Names,
-            webmail: Webmail::default(),
-            spread: None,
-        };
-        let origin = args.journal.then_some(Origin::Anybody);
-        Job { origin, ..job }.run(PROGRAM.name, args, host, out, |_, _, _| {})
-    })
+    checked(arguments, host, out).unwrap_or_else(|ended| ended)
+}
+
+/// From the arguments to the report; how a run ends before it, where it does.
+fn checked(
+    arguments: impl IntoIterator<Item = OsString>,
+    mut host: Host,
+    out: &mut impl Write,
+) -> Result<Outcome, Outcome> {
+    let args = PROGRAM.start(arguments, out)?;
+    let mut messages = Messages::default();
+    let check = Check::new(Php, &DEFAULTS, args, &host, &mut messages)?;
+    let mut scan = check.open(&mut host, &mut messages);
+    let tally = check.count(&mut scan, &mut messages);
+    let findings = check.judge(&tally);
+    Ok(check.report(&findings, &host, out, messages))
 }
 
 #[cfg(test)]

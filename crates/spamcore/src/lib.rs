@@ -1,15 +1,24 @@
 //! The reading half of spam-check: from the logs on disk to a report of who sends too much.
 //!
 //! ```text
-//! source → parse → time → tally → verdict → report
+//! source → lines → parse → time → Sink → verdict → report / act
 //! ```
 //!
-//! Each stage is a module; it knows the ones before it and none after it. [`check`] is the way through
-//! all of them, [`cli`] the command line around it. The library reads logs, counts, judges and writes
-//! reports to what it is given. It starts no program but `journalctl`, changes nothing, opens no
-//! socket, and does not look at the clock or the environment, but for [`host`], which `main` calls.
+//! Everything up to the [`sink`] is the same for every purpose: a [`scan`] reads the logs of a check in order
+//! and pushes the events of the window into a sink. What the events are for depends on the sink:
 //!
-//! Text of a log is bytes, and of strangers: see [`parse`] for what is taken from it, and
+//! | sink | takes | gives |
+//! |---|---|---|
+//! | [`Tally`](tally::Tally) | accepted messages | what is known of each sender, in bounded memory |
+//! | [`Evidence`](evidence::Evidence) | the messages of a few senders | lines, networks, addresses; whether they alone reach the limits |
+//! | a pair, a `Vec` | what its members take | several windows or purposes in one reading |
+//!
+//! Each module knows the ones before it in the list below and none after it. [`check`] has the steps from
+//! arguments to report, in the order in which a program takes them; [`cli`] is the command line. The library
+//! starts no program but `journalctl`, changes nothing, opens no socket, and does not look at the clock or
+//! the environment, except in [`host`], which `main` calls.
+//!
+//! Text of a log is bytes, and strangers write it: see [`parse`] for what is taken from it, and
 //! [`escape`] for how it is shown.
 
 // In the order of the picture; the empty lines keep rustfmt from sorting them.
@@ -22,7 +31,11 @@ pub mod error;
 
 pub mod file;
 
+pub mod messages;
+
 pub mod time;
+
+pub mod host;
 
 pub mod source;
 
@@ -30,16 +43,20 @@ pub mod parse;
 
 pub mod limits;
 
+pub mod sink;
+
+pub mod reader;
+
+pub mod scan;
+
 pub mod tally;
+
+pub mod evidence;
 
 pub mod verdict;
 
 pub mod report;
 
-pub mod reader;
-
-pub mod check;
-
 pub mod cli;
 
-pub mod host;
+pub mod check;

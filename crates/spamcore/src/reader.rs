@@ -1,321 +1,310 @@
-//! Counting: the way of a line through parser, clock and window into the tally.
+//! From the lines of one file to the events of the window, into a [`Sink`].
 //!
-//! Candidate lines are found by a search for the parser's needle over whole runs of lines; nothing is
-//! parsed or copied before that. Only where the order of lines matters (an hour that repeats lies near,
-//! or the parser wants it) is every line read.
+//! Candidate lines are found by a search for the parser's needle over whole blocks of lines; nothing is
+//! parsed or copied before that. Only where the order of lines matters (an hour that repeats is near, or the
+//! parser says so) is every line read.
 
 use std::collections::BTreeMap;
 use std::io;
 
 use memchr::{memchr, memmem, memrchr};
 
-use crate::parse::{Event, Hit, Line, Parser, Stamped, unescaped};
+use crate::parse::{Content, Line, MAX_REPEATS, Parser, Stamped};
+use crate::sink::Sink;
 use crate::source::Reader;
 use crate::source::lines::{Lines, head, split, trimmed};
-use crate::tally::Tally;
 use crate::time::clock::{Clock, MAX_CLOCK_SKEW, Reading};
 use crate::time::window::Window;
 use crate::time::zone::Zone;
 
-/// Around an hour that repeats, the order of lines matters this far. Seconds.
-const NEAR: i64 = 2 * 86_400;
+/// How close to an hour that repeats the order of lines matters. Seconds.
+const NEAR_REPEATED_HOUR: i64 = 2 * 86_400;
 
-/// An hour that repeats makes stamps uncertain by this much. Seconds.
-const UNSURE: i64 = 2 * 3600;
+/// How uncertain an hour that repeats makes the start of the period. Seconds.
+const DST_MARGIN: i64 = 2 * 3600;
 
-/// How many different tags of unclear lines are kept.
+/// How many different tags of ambiguous lines are kept.
 const TAGS: usize = 8;
 
-/// Counts the lines of one file after the other.
+/// Reads one file after the other into a sink.
 #[derive(Debug)]
-pub struct Counter<'a, P> {
+pub struct LogReader<'a, P, S> {
     parser: &'a P,
     window: Window,
     zone: Zone,
-    /// Every line is to be read, in order.
-    ordered: bool,
+    /// Every line is read, in order.
+    in_order: bool,
     clock: Clock,
-    /// What was counted.
-    pub tally: Tally,
-    /// What was learned of the file that is being read.
-    pub facts: Facts,
-    /// Lines that count for nobody.
-    pub unclear: Unclear,
+    /// What takes the events.
+    pub sink: S,
+    /// What was learned about the file that is being read.
+    pub file: FileStats,
+    /// Lines that count for nobody, of all files.
+    pub ambiguous: Ambiguous,
 }
 
-/// What is learned of one file while it is read.
+/// What is learned about one file while it is read.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Facts {
-    /// Lines that were asked for a stamp, until one could be read.
+pub struct FileStats {
+    /// Lines that were searched for a timestamp, until one could be read.
     pub lines: u64,
-    /// A stamp could be read.
+    /// A timestamp could be read.
     pub readable: bool,
     /// Messages stamped too far ahead of now.
-    pub ahead: u64,
-    /// Messages whose stamp is no date or in a zone that is not known here.
-    pub unread: u64,
-    /// Lines with too many repeats, and the most.
-    pub unbelievable: (u64, u64),
+    pub in_future: u64,
+    /// Messages whose timestamp is not a date, or in a zone that is not known here.
+    pub unreadable: u64,
+    /// Lines that claim too many repeats, and the most that one of them claims.
+    pub implausible: (u64, u64),
 }
 
 /// Lines that count for nobody because they have two readings.
 #[derive(Clone, Debug, Default)]
-pub struct Unclear {
+pub struct Ambiguous {
     /// How many.
     pub total: u64,
-    /// The first tags, and how many came with each.
+    /// The first few tags, and how many lines came with each.
     pub tags: BTreeMap<Box<[u8]>, u64>,
 }
 
 /// How the reading of a file, or of a part of it, ended.
 #[derive(Debug)]
-pub struct End {
-    /// How many bytes of lines were read, unpacked.
+pub struct ReadOutcome {
+    /// How many bytes of lines were read, decompressed.
     pub bytes: u64,
     /// How many lines were too long to be read.
     pub overlong: u64,
-    /// Where the file ended before the length that it had, and that length.
+    /// Where the file ended short of the length that it had, and that length.
     pub shrunk: Option<(u64, u64)>,
     /// What stopped it.
     pub error: Option<io::Error>,
 }
 
-impl<'a, P: Parser> Counter<'a, P> {
-    /// A counter into `tally`.
-    pub fn new(parser: &'a P, tally: Tally, zone: &Zone) -> Self {
-        let window = tally.window();
-        let ordered =
-            parser.wants_all() || zone.repeats_between(window.start - NEAR, window.end + NEAR);
+/// By how much the start of a period is uncertain, in seconds, where hours repeat near it.
+pub fn dst_margin(parser: &impl Parser, window: &Window, zone: &Zone) -> i64 {
+    if needs_order(parser, window, zone) { DST_MARGIN } else { 0 }
+}
+
+fn needs_order(parser: &impl Parser, window: &Window, zone: &Zone) -> bool {
+    let (from, to) = (window.start - NEAR_REPEATED_HOUR, window.end + NEAR_REPEATED_HOUR);
+    parser.needs_every_line() || zone.repeats_between(from, to)
+}
+
+impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
+    /// A reader of the lines of `window` into `sink`. Times without a zone are in `zone`.
+    pub fn new(parser: &'a P, window: Window, zone: &Zone, sink: S) -> Self {
         Self {
             parser,
             window,
             zone: zone.clone(),
-            ordered,
+            in_order: needs_order(parser, &window, zone),
             clock: Clock::new(window.now, zone.clone()),
-            tally,
-            facts: Facts::default(),
-            unclear: Unclear::default(),
+            sink,
+            file: FileStats::default(),
+            ambiguous: Ambiguous::default(),
         }
     }
 
-    /// A counter for a later part of the same file, if what it counts can be [absorbed](Self::absorb).
+    /// A reader for a later part of the same file, if what it reads can be [joined](Self::join).
     ///
-    /// `before` are the lines before that part. They must tell the time for sure, so that the part is
-    /// read as if all before it had been read.
-    pub fn for_later_part(&self, before: &[u8]) -> Option<Self> {
-        let mut later = Self::new(self.parser, self.tally.sibling()?, &self.zone);
-        let mut year_is_ambiguous = false;
+    /// `before` are the lines before that part. They must leave no doubt about the time, so that the part
+    /// is read as if everything before it had been read.
+    pub fn fork(&self, before: &[u8]) -> Option<Self> {
+        let mut later = Self::new(self.parser, self.window, &self.zone, self.sink.fork()?);
+        let mut ambiguous = false;
         for line in split(before).filter_map(trimmed) {
-            year_is_ambiguous = later
-                .reading_of(line)
-                .map_or(year_is_ambiguous, |reading| reading.year_is_ambiguous);
+            ambiguous = later.reading(line).map_or(ambiguous, |reading| reading.year_is_ambiguous);
         }
-        (later.clock.is_anchored() && !year_is_ambiguous).then_some(later)
+        (later.clock.is_anchored() && !ambiguous).then_some(later)
     }
 
-    /// Adds what a later part counted.
-    pub fn absorb(&mut self, later: Self) {
-        self.tally.absorb(later.tally);
-        let (facts, more) = (&mut self.facts, later.facts);
-        facts.lines += more.lines;
-        facts.readable |= more.readable;
-        facts.ahead += more.ahead;
-        facts.unread += more.unread;
-        facts.unbelievable.0 += more.unbelievable.0;
-        facts.unbelievable.1 = facts.unbelievable.1.max(more.unbelievable.1);
-        let total = self.unclear.total.saturating_add(later.unclear.total);
-        for (tag, times) in later.unclear.tags {
-            self.unclear.add(&tag, times);
+    /// Adds what a fork has read.
+    pub fn join(&mut self, later: Self) {
+        self.sink.join(later.sink);
+        let (file, more) = (&mut self.file, later.file);
+        file.lines += more.lines;
+        file.readable |= more.readable;
+        file.in_future += more.in_future;
+        file.unreadable += more.unreadable;
+        file.implausible.0 += more.implausible.0;
+        file.implausible.1 = file.implausible.1.max(more.implausible.1);
+        let total = self.ambiguous.total.saturating_add(later.ambiguous.total);
+        for (tag, times) in later.ambiguous.tags {
+            self.ambiguous.add(&tag, times);
         }
-        self.unclear.total = total;
-    }
-
-    /// By how much the begin of the period is uncertain, in seconds, where hours repeat.
-    pub fn unsure(&self) -> i64 {
-        if self.ordered { UNSURE } else { 0 }
+        self.ambiguous.total = total;
     }
 
     /// Begins another file, which may be of the same log as the one before.
     pub fn begin_file(&mut self, same_log: bool) {
         self.clock.next_file(same_log);
-        self.facts = Facts::default();
+        self.file = FileStats::default();
     }
 
-    /// The instant of a line by another clock, where it has one.
-    pub fn instant(&self, clock: &mut Clock, line: &[u8]) -> Option<i64> {
-        reading(self.parser, clock, line).map(|reading| reading.instant)
-    }
-
-    /// Counts lines to their end. Those of a rotated log count only with a stamp.
-    pub fn read(&mut self, lines: &mut Lines<Reader<'_>>, rotated: bool) -> End {
+    /// Reads lines to their end. Those of a rotated log count only if they have a timestamp.
+    pub fn read(&mut self, lines: &mut Lines<Reader<'_>>, rotated: bool) -> ReadOutcome {
         let needle = memmem::Finder::new(self.parser.needle());
         let mut bytes = 0;
         let error = loop {
             match lines.next_block() {
-                Ok(Some(run)) => {
-                    bytes += run.len() as u64;
-                    self.read_run(run, &needle, rotated);
+                Ok(Some(block)) => {
+                    bytes += block.len() as u64;
+                    self.read_block(block, &needle, rotated);
                 }
                 Ok(None) => break None,
                 Err(error) => break Some(error),
             }
         };
-        let overlong = if self.parser.reads_heads() { 0 } else { lines.overlong() };
-        End { bytes, overlong, shrunk: lines.input().shrunk(), error }
+        let overlong = if self.parser.accepts_truncated_lines() { 0 } else { lines.overlong() };
+        ReadOutcome { bytes, overlong, shrunk: lines.input().shrunk(), error }
     }
 
-    /// Counts a message whose sender and time are known without a line's envelope. `line` makes the
+    /// Reads a message whose program and time are known without the envelope of a line. `line` makes the
     /// line that is reported.
-    pub fn message(&mut self, name: &[u8], message: &[u8], at: i64, line: impl Fn() -> Vec<u8>) {
-        self.facts.readable = true;
-        let Some(hit) = self.parser.message(name, message, 1) else { return };
+    pub fn read_message(
+        &mut self,
+        name: &[u8],
+        message: &[u8],
+        at: i64,
+        line: impl Fn() -> Vec<u8>,
+    ) {
+        self.file.readable = true;
+        let Some(content) = self.parser.message(name, message) else { return };
         if at > self.window.now + MAX_CLOCK_SKEW {
-            self.facts.ahead += self.times(Some(hit));
+            self.file.in_future += content.messages(1);
         } else if self.window.holds(at) {
-            self.add(hit, Some(at), &line());
+            self.push(&content, 1, Some(at), &line());
         }
     }
 
-    fn reading_of(&mut self, line: &[u8]) -> Option<Reading> {
+    fn reading(&mut self, line: &[u8]) -> Option<Reading> {
         reading(self.parser, &mut self.clock, line)
     }
 
-    fn read_run(&mut self, run: &[u8], needle: &memmem::Finder<'_>, rotated: bool) {
-        if self.ordered {
-            for line in split(run) {
-                let line = if self.parser.reads_heads() { Some(head(line)) } else { trimmed(line) };
-                if let Some(line) = line {
-                    self.count(line, rotated, None);
+    fn read_block(&mut self, block: &[u8], needle: &memmem::Finder<'_>, rotated: bool) {
+        if self.in_order {
+            let truncated = self.parser.accepts_truncated_lines();
+            for line in split(block) {
+                if let Some(line) = if truncated { Some(head(line)) } else { trimmed(line) } {
+                    self.read_line(line, rotated, None);
                 }
             }
             return;
         }
-        if !self.facts.readable {
-            // Until one stamp can be read, every line is asked: a log without any is told.
-            for line in split(run).filter_map(trimmed) {
-                let Line { stamp, hit } = self.parser.line(line);
-                self.look(line, &stamp, hit.is_some());
-                if self.facts.readable {
+        if !self.file.readable {
+            // Until one timestamp can be read, every line is tried: a log without any is reported.
+            for line in split(block).filter_map(trimmed) {
+                let Line { stamp, content, .. } = self.parser.line(line);
+                self.try_stamp(line, &stamp, content.is_some());
+                if self.file.readable {
                     break;
                 }
             }
         }
         let (mut from, mut shown) = (0, 0);
-        while let Some(at) = needle.find(&run[from..]) {
+        while let Some(at) = needle.find(&block[from..]) {
             let at = from + at;
-            let begin = memrchr(b'\n', &run[from..at]).map_or(from, |n| from + n + 1);
-            let end = memchr(b'\n', &run[at..]).map_or(run.len(), |n| at + n);
-            if let Some(line) = trimmed(&run[begin..end])
-                && self.count(line, rotated, Some(&run[shown..begin]))
+            let start = memrchr(b'\n', &block[from..at]).map_or(from, |n| from + n + 1);
+            let end = memchr(b'\n', &block[at..]).map_or(block.len(), |n| at + n);
+            if let Some(line) = trimmed(&block[start..end])
+                && self.read_line(line, rotated, Some(&block[shown..start]))
             {
-                shown = begin;
+                shown = start;
             }
-            from = (end + 1).min(run.len());
+            from = (end + 1).min(block.len());
         }
-        // The next run's lines stand behind these.
-        self.look_back(&run[shown..]);
+        // The lines of the next block come after these.
+        self.look_back(&block[shown..]);
     }
 
-    /// Notes whether a line shows that stamps can be read here.
-    fn look(&mut self, line: &[u8], stamp: &Stamped<'_>, hit: bool) {
+    /// Notes whether a line shows that timestamps can be read here.
+    fn try_stamp(&mut self, line: &[u8], stamp: &Stamped<'_>, counts: bool) {
         if line.trim_ascii().is_empty() {
             return;
         }
-        self.facts.lines += 1;
-        self.facts.readable = match stamp {
+        self.file.lines += 1;
+        self.file.readable = match stamp {
             Stamped::At(stamp) => self.clock.knows(stamp),
-            Stamped::Bare => hit,
+            Stamped::Bare => counts,
             Stamped::Unreadable => false,
         };
     }
 
-    /// Counts a line, if it is one that counts. `before` is what stands before it in the file, where
-    /// the clock has not been shown every line; whether it was looked at now.
-    fn count(&mut self, line: &[u8], rotated: bool, before: Option<&[u8]>) -> bool {
-        let Line { stamp, hit } = self.parser.line(line);
-        if !self.facts.readable {
-            self.look(line, &stamp, hit.is_some());
+    /// Pushes what a line holds into the sink, if it is of the window. `before` is what precedes it in the
+    /// block, where the clock was not shown every line. Whether `before` was shown to the clock now.
+    fn read_line(&mut self, line: &[u8], rotated: bool, before: Option<&[u8]>) -> bool {
+        let Line { stamp, times, content } = self.parser.line(line);
+        if !self.file.readable {
+            self.try_stamp(line, &stamp, content.is_some());
         }
-        if hit.is_none() && before.is_some() {
+        if content.is_none() && before.is_some() {
             return false;
         }
-        let mut looked = false;
+        let mut looked_back = false;
+        let messages = || content.as_ref().map_or(0, |content| content.messages(times));
         let at = match stamp {
             Stamped::At(stamp) => {
                 let Some(mut reading) = self.clock.read(&stamp) else {
-                    self.facts.unread += self.times(hit);
-                    return looked;
+                    self.file.unreadable += messages();
+                    return looked_back;
                 };
                 if reading.year_is_ambiguous
                     && let Some(before) = before
                 {
                     self.look_back(before);
-                    looked = true;
+                    looked_back = true;
                     reading = self.clock.read(&stamp).unwrap_or(reading);
                 }
                 if reading.in_future {
-                    self.facts.ahead += self.times(hit);
-                    return looked;
+                    self.file.in_future += messages();
+                    return looked_back;
                 }
                 if !self.window.holds(reading.instant) {
-                    return looked;
+                    return looked_back;
                 }
                 Some(reading.instant)
             }
-            Stamped::Bare if rotated => return looked,
+            Stamped::Bare if rotated => return looked_back,
             Stamped::Bare => None,
-            Stamped::Unreadable => return looked,
+            Stamped::Unreadable => return looked_back,
         };
-        if let Some(hit) = hit {
-            self.add(hit, at, line);
+        if let Some(content) = &content {
+            self.push(content, times, at, line);
         }
-        looked
+        looked_back
     }
 
-    /// How many messages a hit is worth that is not counted.
-    fn times(&self, hit: Option<Hit<'_>>) -> u64 {
-        hit.and_then(|hit| hit.read(self.parser)).map_or(0, |hit| hit.times())
-    }
-
-    fn add(&mut self, hit: Hit<'_>, at: Option<i64>, line: &[u8]) {
-        match hit {
-            Hit::Counts(event, times) => self.tally.add(&event, times, at, line),
-            Hit::Told(text, times) => {
-                if !self.tally.add_known(text, times, at)
-                    && let Some(event) = self.parser.told(text)
-                {
-                    self.tally.add(&event, times, at, line);
-                }
+    fn push(&mut self, content: &Content<'_>, times: u64, at: Option<i64>, line: &[u8]) {
+        if times > MAX_REPEATS {
+            if content.messages(times) > 0 {
+                let (lines, most) = self.file.implausible;
+                self.file.implausible = (lines + 1, most.max(times));
             }
-            Hit::Escaped(event, times) => {
-                let sender = unescaped(event.sender);
-                self.tally.add(&Event { sender: &sender, ..event }, times, at, line);
-            }
-            Hit::Unclear(tag, times) => self.unclear.add(tag, times),
-            Hit::Unbelievable(times) => {
-                let (lines, most) = self.facts.unbelievable;
-                self.facts.unbelievable = (lines + 1, most.max(times));
-            }
+            return;
+        }
+        match content {
+            Content::Event(event) => self.sink.event(at, times, event, line),
+            Content::Ambiguous(tag) => self.ambiguous.add(tag, times),
         }
     }
 
-    /// Shows the clock lines back to the nearest whose stamp leaves no doubt of its year.
+    /// Shows the clock the lines back to the nearest one whose timestamp leaves no doubt of its year.
     fn look_back(&mut self, before: &[u8]) {
         let mut rest = before.strip_suffix(b"\n").unwrap_or(before);
         loop {
-            let begin = memrchr(b'\n', rest).map_or(0, |n| n + 1);
-            let found = trimmed(&rest[begin..]).and_then(|line| self.reading_of(line));
+            let start = memrchr(b'\n', rest).map_or(0, |n| n + 1);
+            let found = trimmed(&rest[start..]).and_then(|line| self.reading(line));
             if found.is_some_and(|reading| !reading.year_is_ambiguous && !reading.in_future)
-                || begin == 0
+                || start == 0
             {
                 return;
             }
-            rest = &rest[..begin - 1];
+            rest = &rest[..start - 1];
         }
     }
 }
 
-impl Unclear {
+impl Ambiguous {
     fn add(&mut self, tag: &[u8], times: u64) {
         self.total = self.total.saturating_add(times);
         if self.tags.len() < TAGS || self.tags.contains_key(tag) {
@@ -324,8 +313,8 @@ impl Unclear {
     }
 }
 
-/// When a line was written, where it says so.
-fn reading(parser: &impl Parser, clock: &mut Clock, line: &[u8]) -> Option<Reading> {
+/// When a line was written by this clock, where it has a timestamp.
+pub fn reading(parser: &impl Parser, clock: &mut Clock, line: &[u8]) -> Option<Reading> {
     match parser.stamp(line) {
         Stamped::At(stamp) => clock.read(&stamp),
         Stamped::Bare | Stamped::Unreadable => None,
@@ -337,39 +326,47 @@ mod tests {
     use super::*;
     use crate::limits::Limits;
     use crate::parse::{php::Php, php_wrapper::PhpWrapper};
-    use crate::tally::Detail;
     use crate::tally::network::Webmail;
+    use crate::tally::{Detail, Tally};
 
     const NOW: i64 = 1_795_456_680; // 2026-11-23 17:58:00 UTC
 
-    fn counter<P: Parser>(parser: &P) -> Counter<'_, P> {
-        let window = Window::until_now(NOW - 3600, NOW);
+    fn tally(window: Window) -> Tally {
         let detail = Detail { line: true, activity: false };
-        let mut tally = Tally::new(window, Limits::new(2, false), Webmail::default(), detail);
-        tally.reads_again(true);
-        Counter::new(parser, tally, &Zone::utc())
+        Tally::new(window, Limits::new(2, false), Webmail::default(), detail, true)
     }
 
-    fn read<P: Parser>(counter: &mut Counter<'_, P>, text: &str) {
-        let needle = memmem::Finder::new(counter.parser.needle());
-        counter.read_run(text.as_bytes(), &needle, false);
+    fn reader<P: Parser>(parser: &P) -> LogReader<'_, P, Tally> {
+        let window = Window::until_now(NOW - 3600, NOW);
+        LogReader::new(parser, window, &Zone::utc(), tally(window))
+    }
+
+    fn read<P: Parser>(reader: &mut LogReader<'_, P, impl Sink>, text: &str) {
+        let needle = memmem::Finder::new(reader.parser.needle());
+        reader.read_block(text.as_bytes(), &needle, false);
+    }
+
+    fn counts(tally: &Tally) -> Vec<String> {
+        let shown = |(_, name, stats): (_, &[u8], &crate::tally::stats::SenderStats)| {
+            format!("{} {} {:?}", String::from_utf8_lossy(name), stats.messages, stats.span)
+        };
+        let mut counts: Vec<_> = tally.senders().map(shown).collect();
+        counts.sort_unstable();
+        counts
     }
 
     /// All that was counted and learned.
-    fn told<P: Parser>(counter: &Counter<'_, P>) -> Vec<String> {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let mut told: Vec<_> = counter
-            .tally
-            .senders()
-            .map(|(_, name, seen)| format!("{} {} {:?}", text(name), seen.messages, seen.span))
-            .collect();
-        told.sort_unstable();
-        let Facts { readable, ahead, unread, unbelievable, .. } = counter.facts;
-        told.push(format!("{readable} {ahead} ahead {unread} unread {unbelievable:?}"));
-        let Unclear { total, tags } = &counter.unclear;
-        told.push(format!("{total} unclear"));
-        told.extend(tags.iter().map(|(tag, times)| format!("{} {times}", text(tag))));
-        told
+    fn learned<P: Parser>(reader: &LogReader<'_, P, Tally>) -> Vec<String> {
+        let mut learned = counts(&reader.sink);
+        let FileStats { readable, in_future, unreadable, implausible, .. } = reader.file;
+        learned.push(format!(
+            "{readable} {in_future} in future {unreadable} unreadable {implausible:?}"
+        ));
+        let Ambiguous { total, tags } = &reader.ambiguous;
+        learned.push(format!("{total} ambiguous"));
+        let tag = |(tag, times): (&Box<[u8]>, &u64)| format!("{} {times}", tag.escape_ascii());
+        learned.extend(tags.iter().map(tag));
+        learned
     }
 
     const SENT: &str = "sendmail-php url=h, client=8.8.8.8, filename=/a, uid=1, user=u";
@@ -400,36 +397,36 @@ mod tests {
     #[test]
     fn parts_of_a_log_add_up_to_the_whole() {
         let lines = log();
-        let mut whole = counter(&PhpWrapper);
+        let mut whole = reader(&PhpWrapper);
         read(&mut whole, &lines.concat());
         let want = [
             format!("/a 4 Some(({}, {}))", NOW - 58 * 60, NOW - 58 * 60 + 9),
             format!("/b 1 Some(({0}, {0}))", NOW - 58 * 60 + 6),
-            "true 5 ahead 5 unread (2, 1000002)".into(),
-            "3 unclear".into(),
+            "true 5 in future 5 unreadable (2, 1000002)".into(),
+            "3 ambiguous".into(),
             "blog 1".into(),
             "shop 2".into(),
         ];
-        assert_eq!(told(&whole), want);
+        assert_eq!(learned(&whole), want);
         for at in 1..=lines.len() {
             let (before, after) = (lines[..at].concat(), lines[at..].concat());
-            let mut counter = counter(&PhpWrapper);
-            let later = counter.for_later_part(before.as_bytes());
+            let mut reader = reader(&PhpWrapper);
+            let later = reader.fork(before.as_bytes());
             let mut later = later.expect("the lines before tell the time");
-            read(&mut counter, &before);
+            read(&mut reader, &before);
             read(&mut later, &after);
-            counter.absorb(later);
-            assert_eq!(told(&counter), want, "{at}");
+            reader.join(later);
+            assert_eq!(learned(&reader), want, "{at}");
         }
-        assert!(counter(&PhpWrapper).for_later_part(b"no stamp\n").is_none());
+        assert!(reader(&PhpWrapper).fork(b"no stamp\n").is_none());
     }
 
     #[test]
     fn names_are_counted_without_their_escapes() {
-        let mut counter = counter(&PhpWrapper);
+        let mut reader = reader(&PhpWrapper);
         let line = "Nov 23 17:00:00 web www: sendmail-php v=2, url=, client=, filename=/a%20%2c, uid=1, user=u, args=\n";
-        read(&mut counter, line);
-        assert_eq!(counter.tally.senders().map(|(_, name, _)| name).collect::<Vec<_>>(), [b"/a ,"]);
+        read(&mut reader, line);
+        assert_eq!(reader.sink.senders().map(|(_, name, _)| name).collect::<Vec<_>>(), [b"/a ,"]);
     }
 
     #[test]
@@ -449,46 +446,46 @@ mod tests {
             ("Nov 24 08:00:00 web cron: x\n".into(), 0),
             (today() + "Sep  3 08:00:00 web cron: x\n", 0),
         ] {
-            let mut whole = counter(&PhpWrapper);
+            let mut whole = reader(&PhpWrapper);
             read(&mut whole, &(before.clone() + &ahead));
-            let told = |counter: &Counter<'_, PhpWrapper>| {
-                (counter.facts.ahead, counter.tally.senders().count())
+            let found_in = |reader: &LogReader<'_, PhpWrapper, Tally>| {
+                (reader.file.in_future, reader.sink.senders().count())
             };
-            assert_eq!(told(&whole), (found, 0), "{before}");
-            // What stands in another run of lines is known all the same; in another file of the log, too.
+            assert_eq!(found_in(&whole), (found, 0), "{before}");
+            // What was in another block of lines is known all the same; in another file of the log, too.
             for another_file in [false, true] {
-                let mut parts = counter(&PhpWrapper);
+                let mut parts = reader(&PhpWrapper);
                 read(&mut parts, &before);
-                let before = parts.facts.ahead;
+                let before = parts.file.in_future;
                 if another_file {
                     parts.begin_file(true);
-                    parts.facts.ahead = before;
+                    parts.file.in_future = before;
                 }
                 read(&mut parts, &ahead);
-                assert_eq!(told(&parts), (found, 0), "{before}");
+                assert_eq!(found_in(&parts), (found, 0), "{before}");
             }
         }
     }
 
     #[test]
     fn a_log_that_cannot_be_read_is_known_and_another_file_begins_anew() {
-        let mut counter = counter(&PhpWrapper);
-        read(&mut counter, "what is\nthis?\n\n");
-        assert_eq!((counter.facts.readable, counter.facts.lines), (false, 2));
-        let mut later = counter.for_later_part(b"Nov 23 17:00:00 web x: y\n").expect("a time");
+        let mut reader = reader(&PhpWrapper);
+        read(&mut reader, "what is\nthis?\n\n");
+        assert_eq!((reader.file.readable, reader.file.lines), (false, 2));
+        let mut later = reader.fork(b"Nov 23 17:00:00 web x: y\n").expect("a time");
         read(&mut later, "no stamp here\n");
-        assert_eq!((later.facts.readable, later.facts.lines), (false, 1));
-        counter.absorb(later);
-        assert_eq!((counter.facts.readable, counter.facts.lines), (false, 3));
-        read(&mut counter, "Nov 23 17:00:00 web x: y\nmore\n");
-        assert_eq!((counter.facts.readable, counter.facts.lines), (true, 4));
-        counter.begin_file(false);
-        assert_eq!((counter.facts.readable, counter.facts.lines), (false, 0));
+        assert_eq!((later.file.readable, later.file.lines), (false, 1));
+        reader.join(later);
+        assert_eq!((reader.file.readable, reader.file.lines), (false, 3));
+        read(&mut reader, "Nov 23 17:00:00 web x: y\nmore\n");
+        assert_eq!((reader.file.readable, reader.file.lines), (true, 4));
+        reader.begin_file(false);
+        assert_eq!((reader.file.readable, reader.file.lines), (false, 0));
     }
 
     #[test]
     fn messages_of_the_journal_come_with_their_time() {
-        let mut counter = counter(&PhpWrapper);
+        let mut reader = reader(&PhpWrapper);
         for at in [
             NOW - 3600,
             NOW - 3599,
@@ -497,51 +494,85 @@ mod tests {
             NOW + MAX_CLOCK_SKEW + 1,
             NOW + 9999,
         ] {
-            counter.message(b"www", SENT.as_bytes(), at, || b"a line".to_vec());
+            reader.read_message(b"www", SENT.as_bytes(), at, || b"a line".to_vec());
         }
-        counter.message(b"www", b"something else", NOW, || b"a line".to_vec());
+        reader.read_message(b"www", b"something else", NOW, || b"a line".to_vec());
         let want = [
             &format!("/a 3 Some(({}, {}))", NOW - 3599, NOW + MAX_CLOCK_SKEW)[..],
-            "true 2 ahead 0 unread (0, 0)",
-            "0 unclear",
+            "true 2 in future 0 unreadable (0, 0)",
+            "0 ambiguous",
         ];
-        assert_eq!(told(&counter), want);
+        assert_eq!(learned(&reader), want);
     }
 
     #[test]
     fn where_hours_repeat_the_order_of_lines_matters() {
-        assert_eq!(counter(&PhpWrapper).unsure(), 0);
-        assert_eq!(counter(&Php).unsure(), 7200, "it may name any zone");
+        let window = Window::until_now(NOW - 3600, NOW);
+        assert_eq!(dst_margin(&PhpWrapper, &window, &Zone::utc()), 0);
+        assert_eq!(dst_margin(&Php, &window, &Zone::utc()), 7200, "it may name any zone");
         let night = 1_792_888_200; // of 25 October 2026
-        for (days, unsure) in [(-3, 0), (-2, 7200), (0, 7200), (2, 7200), (3, 0)] {
+        for (days, margin) in [(-3, 0), (-2, 7200), (0, 7200), (2, 7200), (3, 0)] {
             let now = night + days * 86_400;
-            let detail = Detail { line: false, activity: false };
             let window = Window::until_now(now - 3600, now);
-            let tally = Tally::new(window, Limits::new(2, false), Webmail::default(), detail);
             let zone = Zone::local(Some("Europe/Madrid"));
-            assert_eq!(Counter::new(&PhpWrapper, tally, &zone).unsure(), unsure, "{days}");
+            assert_eq!(dst_margin(&PhpWrapper, &window, &zone), margin, "{days}");
         }
     }
 
     #[test]
     fn the_instant_of_a_line_is_asked_of_another_clock() {
-        let counter = counter(&PhpWrapper);
         let mut clock = Clock::new(NOW, Zone::local(Some("Europe/Madrid")));
-        let mut instant = |line: &[u8]| counter.instant(&mut clock, line);
+        let mut instant =
+            |line: &[u8]| reading(&PhpWrapper, &mut clock, line).map(|reading| reading.instant);
         assert_eq!(instant(b"Nov 23 17:00:00 web x: y"), Some(NOW - 58 * 60 - 3600));
         assert_eq!(instant(b"no stamp"), None);
     }
 
     #[test]
+    fn several_windows_in_one_pass_count_as_several_passes() {
+        let windows = [3600, 900, 60].map(|seconds| Window::until_now(NOW - seconds, NOW));
+        let line = |n: i64| {
+            let second = 3661 - n * 3661 / 3000;
+            let at = time::OffsetDateTime::from_unix_timestamp(NOW - second).expect("a date");
+            let (hour, minute, second) = at.to_hms();
+            let user = SENT.replace("/a", &format!("/{}", n % 7));
+            format!("Nov 23 {hour:02}:{minute:02}:{second:02} web www: {user}\n")
+        };
+        let lines: Vec<_> = (0..3000).map(line).collect();
+        let all = |split: usize| {
+            let sinks = Vec::from(windows.map(tally));
+            let mut reader = LogReader::new(&PhpWrapper, windows[0], &Zone::utc(), sinks);
+            let (before, after) = (lines[..split].concat(), lines[split..].concat());
+            let mut later = reader.fork(before.as_bytes()).expect("the lines before tell the time");
+            std::thread::scope(|scope| {
+                scope.spawn(|| read(&mut later, &after));
+                read(&mut reader, &before);
+            });
+            reader.join(later);
+            assert!(!reader.sink.needs_another_pass());
+            reader.sink.iter().map(counts).collect::<Vec<_>>()
+        };
+        let one_by_one = windows.map(|window| {
+            let mut reader = LogReader::new(&PhpWrapper, window, &Zone::utc(), tally(window));
+            read(&mut reader, &lines.concat());
+            counts(&reader.sink)
+        });
+        assert!(one_by_one[0] != one_by_one[1] && one_by_one[1].len() == 7);
+        for split in [1, 1000, 2900] {
+            assert_eq!(all(split), one_by_one, "{split}");
+        }
+    }
+
+    #[test]
     fn of_many_tags_the_first_are_kept() {
-        let mut unclear = Unclear::default();
+        let mut ambiguous = Ambiguous::default();
         for round in 0..2 {
             for tag in 0..TAGS + 5 {
-                unclear.add(format!("tag{tag}").as_bytes(), 2);
+                ambiguous.add(format!("tag{tag}").as_bytes(), 2);
             }
-            assert_eq!(unclear.tags.len(), TAGS, "{round}");
+            assert_eq!(ambiguous.tags.len(), TAGS, "{round}");
         }
-        assert_eq!(unclear.total, 2 * 2 * (TAGS as u64 + 5));
-        assert!(unclear.tags.values().all(|times| *times == 4));
+        assert_eq!(ambiguous.total, 2 * 2 * (TAGS as u64 + 5));
+        assert!(ambiguous.tags.values().all(|times| *times == 4));
     }
 }

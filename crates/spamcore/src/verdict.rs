@@ -1,5 +1,6 @@
 //! The verdict: who has sent too much, and whose account looks stolen. Pure.
 
+use crate::evidence::Counts;
 use crate::parse::Kind;
 use crate::tally::Tally;
 use crate::tally::stats::SenderStats;
@@ -59,8 +60,8 @@ pub struct Finding<'a> {
     pub kind: Kind,
     /// The name, as logged.
     pub sender: &'a [u8],
-    /// What was seen.
-    pub seen: &'a SenderStats,
+    /// What is known of it.
+    pub stats: &'a SenderStats,
     /// The limit that was reached.
     pub limit: u64,
     /// Whether its mail is more spread out than the given limits.
@@ -78,13 +79,13 @@ pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
     let limits = tally.limits();
     let mut findings: Vec<_> = tally
         .senders()
-        .filter(|(_, sender, seen)| limits.reached(sender, seen.messages))
-        .map(|(kind, sender, seen)| Finding {
+        .filter(|(_, sender, stats)| limits.reached(sender, stats.messages))
+        .map(|(kind, sender, stats)| Finding {
             kind,
             sender,
-            seen,
+            stats,
             limit: limits.limit_for(sender),
-            spread: spread.is_some_and(|spread| is_beyond(seen, spread)),
+            spread: spread.is_some_and(|spread| is_spread(&stats.into(), spread)),
             action: None,
         })
         .collect();
@@ -92,9 +93,9 @@ pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
     findings
 }
 
-fn is_beyond(seen: &SenderStats, spread: Spread) -> bool {
-    let from = seen.origins();
-    from.nets().known > spread.nets && from.unknowns().known > spread.unknowns
+/// Whether mail with these counts is more spread out than the given limits.
+pub fn is_spread(counts: &Counts, spread: Spread) -> bool {
+    counts.nets > spread.nets && counts.unknowns > spread.unknowns
 }
 
 /// Kinds that are sorted as one.
@@ -109,28 +110,24 @@ fn group(kind: Kind) -> Kind {
 mod tests {
     use super::*;
     use crate::limits::Limits;
-    use crate::parse::{Client, Event};
+    use crate::parse::{Accepted, Client, Sender, Senders};
+    use crate::sink::Sink;
     use crate::tally::Detail;
     use crate::tally::network::Webmail;
     use crate::time::window::Window;
 
     fn tally(limit: u64) -> Tally {
-        Tally::new(
-            Window::until(0, 100),
-            Limits::new(limit, false),
-            Webmail::default(),
-            Detail { line: true, activity: false },
-        )
+        let detail = Detail { line: true, activity: false };
+        let (window, limits) = (Window::until(0, 100), Limits::new(limit, false));
+        Tally::new(window, limits, Webmail::default(), detail, true)
     }
 
     fn add(tally: &mut Tally, kind: Kind, sender: &str, client: Option<(&str, &str)>) {
-        let client = client.map(|(name, ip)| Client {
-            name: name.as_bytes(),
-            address: ip.as_bytes(),
-            text: None,
-        });
-        let sender = sender.as_bytes();
-        tally.add(&Event { kind, sender, authenticated: None, client }, 1, Some(50), b"line");
+        let senders = Senders::new(Sender::new(kind, sender.as_bytes()), None);
+        let client =
+            client.map(|(name, ip)| Client { name: name.as_bytes(), address: ip.as_bytes() });
+        let accepted = Accepted { senders, client, recurs: false };
+        tally.event(Some(50), 1, &accepted.into(), b"line");
     }
 
     #[test]

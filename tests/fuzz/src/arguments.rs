@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStringExt;
 use spamact::account::AccountName;
 use spamact::mail::{Address, Server};
 use spamcore::cli::{Parsed, Program};
-use spamcore::tally::network::{Webmail, of_name};
+use spamcore::tally::network::{Webmail, network_of};
 use spamcore::time::window::Period;
 use spamcore::time::zone::Zone;
 
@@ -81,7 +81,7 @@ pub(crate) fn address(input: &[u8]) {
         assert!(input[0].is_ascii_alphanumeric() || input[0] == b'_');
         assert!(input.iter().all(|&b| b.is_ascii_alphanumeric() || b"_.@+-".contains(&b)));
     }
-    let network = of_name(input);
+    let network = network_of(input);
     assert!(input.ends_with(network));
     let Ok(text) = std::str::from_utf8(input) else { return };
     if let Ok(address) = Address::check(text) {

@@ -1,5 +1,6 @@
 //! Claims about one line: parsers, envelope, stamps, the clock.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use spamcore::cursor::Cursor;
@@ -7,7 +8,7 @@ use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
-use spamcore::parse::{Event, Hit, Line, MOST_REPEATS, Parser, Stamped, syslog};
+use spamcore::parse::{Content, Event, Line, MAX_REPEATS, Parser, Stamped, syslog};
 use spamcore::time::clock::{Clock, MAX_CLOCK_SKEW};
 use spamcore::time::stamp::{Minute, Stamp, StampZone};
 use spamcore::time::zone::Zone;
@@ -38,19 +39,26 @@ fn lies_in(part: &[u8], line: &[u8]) {
     assert!(all.start <= part.start && part.end <= all.end, "it is no part of the line");
 }
 
-fn event_lies_in(event: &Event<'_>, line: &[u8]) {
-    lies_in(event.sender, line);
-    if let Some(id) = event.authenticated {
-        lies_in(id, line);
+fn is_sound(content: &Content<'_>, line: &[u8], name: &[u8]) {
+    let event = match content {
+        Content::Event(event) => event,
+        Content::Ambiguous(tag) => return lies_in(tag, name),
+    };
+    let Some(Event::Accepted(accepted)) = event.get() else { return };
+    for sender in accepted.senders.iter() {
+        // Escapes that were undone are not in the line.
+        if let Cow::Borrowed(name) = sender.name {
+            lies_in(name, line);
+        }
     }
-    if let Some(client) = event.client {
+    if let Some(client) = accepted.client {
         lies_in(client.name, line);
         lies_in(client.address, line);
-        if let Some(text) = client.text {
-            lies_in(text, line);
-            // What is remembered of a text must be all that it says.
-            assert!(text.ends_with(event.sender));
-        }
+    }
+    if let Some(text) = event.text() {
+        lies_in(text, line);
+        // What is remembered of a text must be all that it says.
+        assert!(!accepted.recurs || text.ends_with(&accepted.senders.first().name));
     }
 }
 
@@ -58,41 +66,28 @@ fn event_lies_in(event: &Event<'_>, line: &[u8]) {
 /// have found the line.
 fn reads(parser: &impl Parser, input: &[u8]) {
     let line = input.split(|&b| b == b'\n').next().unwrap_or_default();
-    let Line { stamp, hit } = parser.line(line);
+    let Line { stamp, times, content } = parser.line(line);
     assert_eq!(parser.stamp(line), stamp, "the stamp alone is another");
-    if let Some(hit) = hit {
+    if let Some(content) = content {
         let needle = parser.needle();
         let found = line.windows(needle.len()).any(|window| window == needle);
-        if let Some(hit) = hit.read(parser) {
+        is_sound(&content, line, line);
+        if content.messages(times) > 0 {
             assert!(found, "a search would not find it");
             assert!(stamp != Stamped::Unreadable, "it counts without a time");
-            is_sound(&hit, line, line);
         }
     }
-    for (name, times) in [(&b"postfix/smtpd"[..], 1), (b"exim", 7), (b"php", MOST_REPEATS + 1)] {
-        if let Some(hit) = parser.message(name, line, times).and_then(|hit| hit.read(parser)) {
-            is_sound(&hit, line, name);
-            assert!(hit.times() == times || times > MOST_REPEATS);
+    for name in [&b"postfix/smtpd"[..], b"exim", b"php"] {
+        if let Some(content) = parser.message(name, line) {
+            is_sound(&content, line, name);
+            let messages = |times| content.messages(times);
+            assert!([0, 7].contains(&messages(7)));
+            assert!(messages(MAX_REPEATS + 1) <= 1 && messages(1) == messages(MAX_REPEATS + 1));
         }
     }
     if let Some(uid) = parser.claimed_uid(line) {
         lies_in(uid, line);
         assert!(!uid.is_empty() && uid.iter().all(u8::is_ascii_digit));
-    }
-}
-
-fn is_sound(hit: &Hit<'_>, line: &[u8], name: &[u8]) {
-    match hit {
-        Hit::Counts(event, times) | Hit::Escaped(event, times) => {
-            event_lies_in(event, line);
-            assert!(*times <= MOST_REPEATS);
-        }
-        Hit::Unclear(tag, times) => {
-            lies_in(tag, name);
-            assert!(*times <= MOST_REPEATS);
-        }
-        Hit::Unbelievable(times) => assert!(*times > MOST_REPEATS),
-        Hit::Told(..) => panic!("it was read"),
     }
 }
 

@@ -8,8 +8,8 @@ use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
-use spamcore::parse::{Hit, Kind, Parser, Stamped, unescaped};
-use spamcore::reader::Counter;
+use spamcore::parse::{Event, Kind, MAX_REPEATS, Parser, Stamped};
+use spamcore::reader::LogReader;
 use spamcore::source::Reader;
 use spamcore::source::journal::Entries;
 use spamcore::source::lines::{LONGEST, Lines, head, split, trimmed};
@@ -137,44 +137,40 @@ fn counted(
     let mut clock = Clock::new(window.now, zone.clone());
     let mut counts = Counts::new();
     for line in simple(text) {
-        if is_too_long(&line) && !parser.reads_heads() {
+        if is_too_long(&line) && !parser.accepts_truncated_lines() {
             continue;
         }
         let line = head(line);
-        let spamcore::parse::Line { stamp, hit } = parser.line(line);
-        let inside = match stamp {
+        let read = parser.line(line);
+        let inside = match read.stamp {
             Stamped::At(stamp) => clock
                 .read(&stamp)
                 .is_some_and(|reading| !reading.in_future && window.holds(reading.instant)),
             Stamped::Bare => !rotated,
             Stamped::Unreadable => false,
         };
-        let (event, sender, times) = match hit.and_then(|hit| hit.read(parser)) {
-            Some(Hit::Counts(event, times)) => (event, event.sender.to_vec(), times),
-            Some(Hit::Escaped(event, times)) => (event, unescaped(event.sender), times),
-            _ => continue,
-        };
-        let names = [
-            Some((event.kind, sender)),
-            event.authenticated.map(|id| (Kind::Authenticated, id.to_vec())),
-        ];
-        for (kind, name) in names.into_iter().flatten().filter(|_| inside) {
-            let count = counts.entry((kind, name)).or_insert((0, line.to_vec()));
-            count.0 += times;
+        let Some(Event::Accepted(accepted)) = read.event() else { continue };
+        if !inside || read.times > MAX_REPEATS {
+            continue;
+        }
+        for sender in accepted.senders.iter() {
+            let key = (sender.kind, sender.name.to_vec());
+            let count = counts.entry(key).or_insert((0, line.to_vec()));
+            count.0 += read.times;
         }
     }
     counts
 }
 
 fn read<P: Parser>(
-    counter: &mut Counter<'_, P>,
+    reader: &mut LogReader<'_, P, Tally>,
     text: &[u8],
     choices: &mut Choices<'_>,
     rotated: bool,
 ) {
     let mut pieces = PiecesOwned(text.to_vec(), Pieces::new(text, choices).sizes, 0, 0);
     let mut lines = Lines::new(Reader::Stream(&mut pieces), false);
-    assert!(counter.read(&mut lines, rotated).error.is_none());
+    assert!(reader.read(&mut lines, rotated).error.is_none());
 }
 
 /// [`Pieces`] that can be sent to another thread for good.
@@ -214,12 +210,12 @@ fn same<P: Parser>(parser: &P, input: &[u8]) {
     let want = counted(parser, text, window, &zone, rotated);
     let tally = || {
         let detail = Detail { line: true, activity: true };
-        Tally::new(window, Limits::new(10, false), Webmail::default(), detail)
+        Tally::new(window, Limits::new(10, false), Webmail::default(), detail, true)
     };
-    let mut whole = Counter::new(parser, tally(), &zone);
+    let mut whole = LogReader::new(parser, window, &zone, tally());
     whole.begin_file(false);
     read(&mut whole, text, &mut choices, rotated);
-    assert_eq!(all(&whole.tally), want, "a big run is not line by line");
+    assert_eq!(all(&whole.sink), want, "a big run is not line by line");
 
     // In two parts, cut behind a newline.
     let newlines = text.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1);
@@ -228,13 +224,13 @@ fn same<P: Parser>(parser: &P, input: &[u8]) {
         return;
     }
     let (before, after) = text.split_at(places[cut % places.len()]);
-    let mut first = Counter::new(parser, tally(), &zone);
+    let mut first = LogReader::new(parser, window, &zone, tally());
     first.begin_file(false);
-    let Some(mut second) = first.for_later_part(before) else { return };
+    let Some(mut second) = first.fork(before) else { return };
     read(&mut first, before, &mut choices, rotated);
     read(&mut second, after, &mut choices, rotated);
-    first.absorb(second);
-    assert_eq!(all(&first.tally), want, "two parts are not the whole");
+    first.join(second);
+    assert_eq!(all(&first.sink), want, "two parts are not the whole");
 }
 
 pub(crate) fn count(input: &[u8]) {

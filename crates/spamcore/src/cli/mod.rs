@@ -12,8 +12,11 @@ pub mod in_step;
 pub mod options;
 
 use std::ffi::{OsStr, OsString};
+use std::io::Write;
 
 use lexopt::Arg;
+
+use crate::messages::{Messages, Outcome};
 
 /// A program: its texts, arguments and options.
 pub struct Program<A: 'static> {
@@ -149,6 +152,26 @@ impl<A: Default> Program<A> {
                 .map_err(|why| wrong(&format!("--{}", option.long), &value, &why))?;
         }
         Ok(Parsed::Run(args))
+    }
+}
+
+impl<A: Default> Program<A> {
+    /// The arguments to run with; where they ask for help or the version, or are wrong, how the run ends
+    /// after that was printed.
+    pub fn start(
+        &self,
+        arguments: impl IntoIterator<Item = OsString>,
+        out: &mut impl Write,
+    ) -> Result<A, Outcome> {
+        let text = match self.parse(arguments) {
+            Ok(Parsed::Run(args)) => return Ok(args),
+            Ok(Parsed::Help) => self.help(),
+            Ok(Parsed::Version) => format!("{} {}\n", self.name, env!("CARGO_PKG_VERSION")),
+            Err(error) => return Err(Outcome::usage(error)),
+        };
+        let mut messages = Messages::default();
+        messages.fail_unless_written(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+        Err(messages.outcome(false, false))
     }
 }
 

@@ -22,7 +22,9 @@
 //! that counts is then that of the syslog file.
 
 use super::syslog;
-use super::{Event, Hit, Kind, Line, Parser, Stamped, counted, is_address_byte, syslog_line};
+use super::{
+    Accepted, Content, Kind, Line, Parser, Sender, Senders, Stamped, is_address_byte, syslog_line,
+};
 use crate::cursor::{Cursor, positions};
 use crate::time::stamp::Stamp;
 
@@ -41,8 +43,9 @@ impl Parser for Exim {
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
         let mut cursor = Cursor::new(line);
         if let Some(stamp) = Stamp::of_exim(&mut cursor) {
-            let event = cursor.take(b" ").then(|| self.received(cursor, false)).flatten();
-            return Line { stamp: Stamped::At(stamp), hit: event.map(|e| Hit::Counts(e, 1)) };
+            let received = cursor.take(b" ").then(|| self.received(cursor, false)).flatten();
+            let content = received.map(|accepted| Content::Event(accepted.into()));
+            return Line::once(Stamped::At(stamp), content);
         }
         syslog_line(self, line)
     }
@@ -51,17 +54,17 @@ impl Parser for Exim {
         Stamp::of_exim(&mut Cursor::new(line)).map_or_else(|| syslog::stamp(line), Stamped::At)
     }
 
-    fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
+    fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         // The option `syslog_processname` makes it another.
         let ours = name.starts_with(b"exim") && !name.contains(&b'[');
-        let event = ours.then(|| self.syslog_message(message)).flatten()?;
-        Some(counted(event, times))
+        let received = ours.then(|| self.syslog_message(message)).flatten()?;
+        Some(Content::Event(received.into()))
     }
 }
 
 impl Exim {
     /// The message, without a piece number and Exim's own stamp.
-    fn syslog_message<'a>(&self, message: &'a [u8]) -> Option<Event<'a>> {
+    fn syslog_message<'a>(&self, message: &'a [u8]) -> Option<Accepted<'a>> {
         let mut cursor = Cursor::new(message);
         let cut = cursor.take(b"[1/") || cursor.take(b"[1\\");
         if cut {
@@ -77,7 +80,7 @@ impl Exim {
     }
 
     /// The line behind its stamp; whether it is only the first piece of one.
-    fn received<'a>(&self, mut cursor: Cursor<'a>, cut: bool) -> Option<Event<'a>> {
+    fn received<'a>(&self, mut cursor: Cursor<'a>, cut: bool) -> Option<Accepted<'a>> {
         if cursor.take(b"[") {
             cursor.number(1, 10)?;
             if !cursor.take(b"] ") {
@@ -92,17 +95,17 @@ impl Exim {
             cursor.word()?;
         }
         cursor.take(b" DS");
-        if cursor.take(b" H=") {
-            let (kind, sender) = host(&mut cursor, cut)?;
-            let authenticated = self.authenticated.then(|| authenticated_id(cursor, cut)).flatten();
-            Some(Event { kind, sender, authenticated, client: None })
+        let (sender, id): (_, fn(Cursor<'a>, bool) -> Option<&'a [u8]>) = if cursor.take(b" H=") {
+            (host(&mut cursor, cut)?, authenticated_id)
         } else if cursor.take(b" U=") {
             let user = without_connection_id(cursor.until(b" P=")?);
-            let authenticated = self.authenticated.then(|| local_id(cursor, cut)).flatten();
-            Some(Event { kind: Kind::User, sender: user, authenticated, client: None })
+            (Sender::new(Kind::User, user), local_id)
         } else {
-            None
-        }
+            return None;
+        };
+        let id = self.authenticated.then(|| id(cursor, cut)).flatten();
+        let senders = Senders::new(sender, id.map(|id| Sender::new(Kind::Authenticated, id)));
+        Some(Accepted { senders, client: None, recurs: false })
     }
 }
 
@@ -152,10 +155,10 @@ fn take_word<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
 
 /// The name that an SMTP client is known by; takes `HOST` with its port. A HELO that does not end in a line
 /// that was `cut` is known by what is there of it, so that nobody hides behind a long one.
-fn host<'a>(cursor: &mut Cursor<'a>, cut: bool) -> Option<(Kind, &'a [u8])> {
+fn host<'a>(cursor: &mut Cursor<'a>, cut: bool) -> Option<Sender<'a>> {
     if cursor.rest().starts_with(b"[") {
         let address = take_address(cursor)?;
-        return Some((Kind::Address, address));
+        return Some(Sender::new(Kind::Address, address));
     }
     let mut name = None;
     if !cursor.rest().starts_with(b"(") {
@@ -166,10 +169,10 @@ fn host<'a>(cursor: &mut Cursor<'a>, cut: bool) -> Option<(Kind, &'a [u8])> {
     }
     if cursor.take(b"(") {
         let helo = take_helo(cursor).or_else(|| cut.then(|| cursor.take_while(|_| true)))?;
-        return Some((Kind::Helo, helo));
+        return Some(Sender::new(Kind::Helo, helo));
     }
     take_address(cursor)?;
-    Some((Kind::HostName, name?))
+    Some(Sender::new(Kind::HostName, name?))
 }
 
 /// A HELO ends at the first `) [ADDRESS]`; the address is taken too.

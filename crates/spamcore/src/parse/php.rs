@@ -12,8 +12,9 @@
 //! is `%s(%d) : %s`) is that script.
 
 use super::php_wrapper::script;
-use super::{Hit, Line, Parser, Stamped, counted, syslog_line};
+use super::{Content, Line, Parser, Stamped, syslog_line};
 use crate::cursor::{Cursor, positions};
+use crate::source::journal::Author;
 use crate::time::stamp::Stamp;
 
 const MAIL: &[u8] = b"mail() on [";
@@ -30,9 +31,7 @@ impl Parser for Php {
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
         match line.first() {
             Some(b'[') => stamped(line),
-            Some(b'm') if line.starts_with(MAIL) => {
-                Line { stamp: Stamped::Bare, hit: mail(line, 1) }
-            }
+            Some(b'm') if line.starts_with(MAIL) => Line::once(Stamped::Bare, mail(line)),
             _ => syslog_line(self, line),
         }
     }
@@ -41,22 +40,26 @@ impl Parser for Php {
         self.line(line).stamp
     }
 
-    fn message<'a>(&self, _name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
+    fn journal_author(&self) -> Option<Author> {
+        Some(Author::Anybody)
+    }
+
+    fn message<'a>(&self, _name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         // PHP 5.5 to 7.1.1 put their own stamp into the message too.
         let mut cursor = Cursor::new(message);
         if !(cursor.take(b"[") && Stamp::of_php(&mut cursor).is_some() && cursor.take(b"] ")) {
             cursor = Cursor::new(message);
         }
-        mail(cursor.rest(), times)
+        mail(cursor.rest())
     }
 
     // The script stands before the headers, whose lists of recipients can be as long as a caller wants.
-    fn reads_heads(&self) -> bool {
+    fn accepts_truncated_lines(&self) -> bool {
         true
     }
 
     // Nearly every line counts, and each may name a zone whose hours repeat at another time.
-    fn wants_all(&self) -> bool {
+    fn needs_every_line(&self) -> bool {
         true
     }
 }
@@ -67,15 +70,15 @@ fn stamped(line: &[u8]) -> Line<'_> {
     cursor.take(b"[");
     match Stamp::of_php(&mut cursor) {
         Some(stamp) => {
-            let hit = cursor.take(b"] ").then(|| mail(cursor.rest(), 1)).flatten();
-            Line { stamp: Stamped::At(stamp), hit }
+            let content = cursor.take(b"] ").then(|| mail(cursor.rest())).flatten();
+            Line::once(Stamped::At(stamp), content)
         }
-        None => Line { stamp: Stamped::Unreadable, hit: None },
+        None => Line::once(Stamped::Unreadable, None),
     }
 }
 
-fn mail(message: &[u8], times: u64) -> Option<Hit<'_>> {
-    Some(counted(script(path(message)?), times))
+fn mail(message: &[u8]) -> Option<Content<'_>> {
+    Some(script(path(message)?.into()))
 }
 
 /// The script that called `mail()`; none when the message says something else.
@@ -110,22 +113,19 @@ fn evaluated_by(mut path: &[u8]) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Event;
     use super::*;
 
     fn show(line: &str) -> String {
-        let Line { stamp, hit } = Php.line(line.as_bytes());
-        let stamp = match stamp {
+        let line = Php.line(line.as_bytes());
+        let stamp = match line.stamp {
             Stamped::At(_) => "at",
             Stamped::Bare => "bare",
             Stamped::Unreadable => "unreadable",
         };
-        match hit {
-            Some(Hit::Counts(event, times)) => {
-                format!("{stamp} {} {times}", String::from_utf8_lossy(event.sender))
-            }
-            Some(other) => format!("{stamp} {other:?}"),
-            None => stamp.into(),
-        }
+        let Some(Event::Accepted(accepted)) = line.event() else { return stamp.into() };
+        let name = String::from_utf8_lossy(&accepted.senders.first().name);
+        format!("{stamp} {name} {}", line.times)
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
             ),
             (
                 "Nov 23 18:04:26 web php: message repeated 1000001 times: [ mail() on [/a/x.php:2]: To: a@b]",
-                "at Unbelievable(1000001)",
+                "at /a/x.php 1000001",
             ),
         ] {
             assert_eq!(show(line), want, "{line}");

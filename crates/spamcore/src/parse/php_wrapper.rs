@@ -19,10 +19,14 @@
 //! long that the log cuts the line behind a group of the visitor's, so that the true one is not there: from
 //! 900 bytes on a line is unclear, too. It counts for nobody, but it is counted as unclear.
 
+use std::borrow::Cow;
+
 use super::{
-    Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, escape, is_address_byte, syslog_line,
+    Accepted, Content, Kind, Line, Parser, Sender, Senders, escape, is_address_byte, syslog_line,
+    unescaped,
 };
 use crate::cursor::Cursor;
+use crate::source::journal::Author;
 
 /// The parser of the wrapper's lines.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,15 +57,16 @@ impl Parser for PhpWrapper {
         syslog_line(self, line)
     }
 
-    fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
+    fn journal_author(&self) -> Option<Author> {
+        Some(Author::Anybody)
+    }
+
+    fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         match read(message)? {
             Message::Sent { path: b"", .. } => None,
-            Message::Sent { path, escaped, .. } => Some(match counted(script(path), times) {
-                Hit::Counts(event, times) if escaped => Hit::Escaped(event, times),
-                hit => hit,
-            }),
-            Message::Unclear if times > MOST_REPEATS => Some(Hit::Unbelievable(times)),
-            Message::Unclear => Some(Hit::Unclear(name, times)),
+            Message::Sent { path, escaped: true, .. } => Some(script(unescaped(path).into())),
+            Message::Sent { path, .. } => Some(script(path.into())),
+            Message::Unclear => Some(Content::Ambiguous(name)),
         }
     }
 
@@ -74,8 +79,9 @@ impl Parser for PhpWrapper {
 }
 
 /// A mail that a script sent.
-pub(super) fn script(path: &[u8]) -> Event<'_> {
-    Event { kind: Kind::Script, sender: path, authenticated: None, client: None }
+pub(super) fn script(path: Cow<'_, [u8]>) -> Content<'_> {
+    let senders = Senders::new(Sender { kind: Kind::Script, name: path }, None);
+    Content::Event(Accepted { senders, client: None, recurs: false }.into())
 }
 
 /// What every message of a wrapper begins with.
@@ -184,7 +190,7 @@ fn owner(text: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::unescaped;
+    use super::super::MAX_REPEATS;
     use super::*;
 
     fn show(rest: &str) -> String {
@@ -230,20 +236,22 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_believed_is_told() {
-        let line = |rest, times| {
+    fn implausible_repeats_stand_for_one_message() {
+        let messages = |rest: &str, times| {
             let message = format!("sendmail-php url=h, client=8.8.8.8, filename={rest}");
-            format!("{:?}", PhpWrapper.message(b"www", message.as_bytes(), times))
+            let content = PhpWrapper.message(b"www", message.as_bytes());
+            let ambiguous = matches!(content, Some(Content::Ambiguous(b"www")));
+            (ambiguous, content.map(|content| content.messages(times)))
         };
         let sent = "/a, uid=1, user=u";
         for (rest, times, want) in [
-            (sent, MOST_REPEATS, "Some(Counts("),
-            (sent, MOST_REPEATS + 1, "Some(Unbelievable(1000001))"),
-            ("/cut", MOST_REPEATS, "Some(Unclear("),
-            ("/cut", MOST_REPEATS + 1, "Some(Unbelievable(1000001))"),
-            (", uid=1, user=u", 1, "None"),
+            (sent, MAX_REPEATS, (false, Some(MAX_REPEATS))),
+            (sent, MAX_REPEATS + 1, (false, Some(1))),
+            ("/cut", MAX_REPEATS, (true, Some(MAX_REPEATS))),
+            ("/cut", MAX_REPEATS + 1, (true, Some(1))),
+            (", uid=1, user=u", 1, (false, None)),
         ] {
-            assert!(line(rest, times).starts_with(want), "{rest}: {}", line(rest, times));
+            assert_eq!(messages(rest, times), want, "{rest}");
         }
     }
 

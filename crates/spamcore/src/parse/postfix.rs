@@ -15,8 +15,11 @@
 //! `sasl_username=` (failed logins, rejects, headers that cleanup quotes) begins with something else.
 
 use super::syslog::FORWARDED;
-use super::{Client, Event, Hit, Kind, Line, MOST_REPEATS, Parser, counted, syslog_line};
+use super::{
+    Accepted, Client, Content, Event, Kind, LazyEvent, Line, Parser, Sender, Senders, syslog_line,
+};
 use crate::cursor::{Cursor, positions};
+use crate::source::journal::{Author, Service};
 
 /// The parser of Postfix's part of a mail log.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,21 +35,27 @@ impl Parser for Postfix {
         syslog_line(self, line)
     }
 
+    fn journal_author(&self) -> Option<Author> {
+        Some(Author::Service(Service { user: "postfix", is_unit, unit: "postfix.service" }))
+    }
+
     #[inline]
-    fn message<'a>(&self, name: &'a [u8], message: &'a [u8], times: u64) -> Option<Hit<'a>> {
+    fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         if !(name.ends_with(b"/smtpd") || is_cut(name)) {
             return None;
         }
         let text = after_queue_id(message)?;
-        match times {
-            ..=MOST_REPEATS => Some(Hit::Told(text, times)),
-            _ => accepted(text).map(|event| counted(event, times)),
-        }
+        Some(Content::Event(LazyEvent::deferred(text, |text| accepted(text).map(Event::Accepted))))
     }
+}
 
-    fn told<'a>(&self, text: &'a [u8]) -> Option<Event<'a>> {
-        accepted(text)
-    }
+/// `postfix.service` or `postfix@INSTANCE.service`.
+fn is_unit(unit: &[u8]) -> bool {
+    let Some(name) = unit.strip_prefix(b"postfix").and_then(|n| n.strip_suffix(b".service")) else {
+        return false;
+    };
+    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"_-.\\:".contains(b);
+    name.is_empty() || name.strip_prefix(b"@").is_some_and(|instance| instance.iter().all(allowed))
 }
 
 /// Whether a name was cut in `/smtpd`. No other program of Postfix begins a message as smtpd does.
@@ -63,7 +72,7 @@ fn after_queue_id(message: &[u8]) -> Option<&[u8]> {
 }
 
 /// Reads what stands behind `client=` where a mail was accepted from an authenticated client.
-fn accepted(text: &[u8]) -> Option<Event<'_>> {
+fn accepted(text: &[u8]) -> Option<Accepted<'_>> {
     let mut cursor = Cursor::new(text);
     let name = cursor.before([b'[', b' ']);
     if !cursor.take(b"[") {
@@ -85,9 +94,11 @@ fn accepted(text: &[u8]) -> Option<Event<'_>> {
         return None;
     }
     let user = user(cursor.rest());
-    let comes_again = !port && user.len() == cursor.rest().len();
-    let client = Client { name, address, text: comes_again.then_some(text) };
-    Some(Event { kind: Kind::Sasl, sender: user, authenticated: None, client: Some(client) })
+    Some(Accepted {
+        senders: Senders::new(Sender::new(Kind::Sasl, user), None),
+        client: Some(Client { name, address }),
+        recurs: !port && user.len() == cursor.rest().len(),
+    })
 }
 
 /// The login name that a line's end begins with.
@@ -128,7 +139,8 @@ mod tests {
         event.map_or("-".into(), |event| {
             let client = event.client.expect("Postfix names the client");
             let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-            format!("{}[{}] {}", text(client.name), text(client.address), text(event.sender))
+            let sender = &event.senders.first().name;
+            format!("{}[{}] {}", text(client.name), text(client.address), text(sender))
         })
     }
 
@@ -165,6 +177,20 @@ mod tests {
             ),
         ] {
             assert_eq!(show(message), want, "{message}");
+        }
+    }
+
+    #[test]
+    fn units_of_postfix() {
+        for (unit, want) in [
+            ("postfix.service", true),
+            ("postfix@-.service", true),
+            ("postfix@mx\\x2dout.service", true),
+            ("postfix-evil.service", false),
+            ("postfix@a b.service", false),
+            ("session-1.scope", false),
+        ] {
+            assert_eq!(is_unit(unit.as_bytes()), want, "{unit}");
         }
     }
 

@@ -81,7 +81,7 @@ fn escape_json_controls(json: &str) -> String {
 }
 
 fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
-    let Finding { kind, sender, seen, limit, .. } = finding;
+    let Finding { kind, sender, stats, limit, .. } = finding;
     let (kind, named_by) = match kind {
         Kind::Sasl | Kind::Authenticated => ("sasl", None),
         Kind::User => ("user", None),
@@ -90,11 +90,11 @@ fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
         Kind::Address => ("client", Some("address")),
         Kind::Script => ("script", None),
     };
-    let from = seen.origins();
+    let from = stats.origins();
     let origins = (report.style == Style::Origins).then(|| Origins {
-        nets: from.nets().known,
-        unknowns: from.unknowns().known,
-        ips: from.ips().known,
+        nets: from.nets().count,
+        unknowns: from.unknowns().count,
+        ips: from.ips().count,
         webmail: from.webmail(),
     });
     let judged = report.judged.then(|| Judged {
@@ -111,13 +111,13 @@ fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
         sender: String::from_utf8_lossy(sender).into_owned(),
         sender_hex: std::str::from_utf8(sender).is_err().then(|| hex(sender)),
         named_by,
-        messages: seen.messages,
+        messages: stats.messages,
         limit: *limit,
         start: at(report.window.start),
         end: at(report.window.now),
-        first: seen.span.and_then(|(first, _)| at(first)),
-        last: seen.span.and_then(|(_, last)| at(last)),
-        line: String::from_utf8_lossy(&seen.line).into_owned(),
+        first: stats.span.and_then(|(first, _)| at(first)),
+        last: stats.span.and_then(|(_, last)| at(last)),
+        line: String::from_utf8_lossy(&stats.line).into_owned(),
         origins,
         judged,
     }

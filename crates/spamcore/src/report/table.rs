@@ -82,19 +82,19 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<Row> {
     let cells = heading.into_iter().map(String::from).collect();
     let mut rows = vec![Row { cells, note: String::new(), spread: false }];
     let mut worst: Vec<_> = findings.iter().collect();
-    worst.sort_by_key(|finding| std::cmp::Reverse(finding.seen.messages));
+    worst.sort_by_key(|finding| std::cmp::Reverse(finding.stats.messages));
     for finding in worst {
-        let seen = finding.seen;
-        let mut cells = vec![seen.messages.to_string(), finding.limit.to_string()];
+        let stats = finding.stats;
+        let mut cells = vec![stats.messages.to_string(), finding.limit.to_string()];
         if origins {
-            let from = seen.origins();
+            let from = stats.origins();
             cells.extend([from.nets(), from.unknowns(), from.ips()].map(|count| count.to_string()));
             cells.push(from.webmail().to_string());
         }
         if report.style == Style::Counts {
             cells.push(kind(finding.kind).to_owned());
         }
-        cells.push(sparkline(&seen.activity.as_deref().copied().unwrap_or_default()));
+        cells.push(sparkline(&stats.activity.as_deref().copied().unwrap_or_default()));
         let note = finding.action.as_ref().map_or(String::new(), |action| {
             // The reason would make the column too wide. The text report has it.
             let note = action.note();

@@ -31,10 +31,10 @@ pub(super) fn write(
 
 /// The line of a finding, without what was done about it.
 pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) -> io::Result<()> {
-    let seen = finding.seen;
-    write!(out, "{}", seen.messages)?;
+    let stats = finding.stats;
+    write!(out, "{}", stats.messages)?;
     if style == Style::Origins {
-        let from = seen.origins();
+        let from = stats.origins();
         write!(
             out,
             " ({} nets/{} unknowns/{} IPs/{} webmail)",
@@ -45,7 +45,7 @@ pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) ->
         )?;
     }
     out.write_all(b" -- ")?;
-    out.write_all(&escape(&seen.line))
+    out.write_all(&escape(&stats.line))
 }
 
 /// Names as they are for a pipe, and escaped for a terminal.

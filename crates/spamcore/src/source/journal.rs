@@ -23,13 +23,43 @@ const PROGRAMS: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
 
 const NAME: &str = "journalctl";
 
-/// Whose entries are read, judging by fields that only journald sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// Those of Postfix: of its units or its user.
-    Postfix,
-    /// Those of any user.
+/// Who must have written an entry for it to count, by fields that only journald sets.
+#[derive(Clone, Copy, Debug)]
+pub enum Author {
+    /// Anybody.
     Anybody,
+    /// A service.
+    Service(Service),
+}
+
+/// A service whose own entries can be told from those of others: its user wrote them, or root in one of its
+/// units. The unit alone proves nothing: what a mail server delivers to a command (`~/.forward`, mailing
+/// lists) runs in it too, as the recipient.
+#[derive(Clone, Copy, Debug)]
+pub struct Service {
+    /// The name of its user.
+    pub user: &'static str,
+    /// Whether a unit is one of its units.
+    pub is_unit: fn(&[u8]) -> bool,
+    /// A unit that is named in the query where the journal knows neither a unit nor a user of the service.
+    pub unit: &'static str,
+}
+
+impl Service {
+    /// The user id of the service, from the text of `/etc/passwd`.
+    pub fn uid(&self, passwd: &str) -> Option<u32> {
+        let entry = |line: &'_ str| {
+            let mut fields = line.split(':');
+            (fields.next() == Some(self.user)).then(|| fields.nth(1)?.parse().ok()).flatten()
+        };
+        passwd.lines().find_map(entry)
+    }
+
+    /// Whether an entry is the service's own.
+    pub fn wrote(&self, entry: &Entry, uid: Option<u32>) -> bool {
+        ((self.is_unit)(&entry.unit) && entry.uid == b"0")
+            || uid.is_some_and(|uid| entry.uid == uid.to_string().into_bytes())
+    }
 }
 
 /// An entry of the journal.
@@ -63,17 +93,17 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Starts `journalctl`, to read from `start`, in Unix seconds. `postfix` is the user id of Postfix.
-    pub fn open(origin: Origin, start: i64, postfix: Option<u32>) -> Result<Self, Error> {
+    /// Starts reading at `start`, in Unix seconds. `uid` is the user id of the service, if the author is one.
+    pub fn open(author: Author, start: i64, uid: Option<u32>) -> Result<Self, Error> {
         let mut command = command()?;
         command.args(["--output=export", &format!("--since=@{}", start.max(0))]);
-        if origin == Origin::Postfix {
+        if let Author::Service(service) = author {
             let mut matches: Vec<String> =
-                units()?.iter().map(|unit| format!("_SYSTEMD_UNIT={unit}")).collect();
-            matches.extend(postfix.map(|uid| format!("_UID={uid}")));
+                units(&service)?.iter().map(|unit| format!("_SYSTEMD_UNIT={unit}")).collect();
+            matches.extend(uid.map(|uid| format!("_UID={uid}")));
             if matches.is_empty() {
-                // Nothing can be from Postfix. Without a match all entries would come; this unit has none.
-                matches.push("_SYSTEMD_UNIT=postfix.service".into());
+                // Nothing can be the service's; this unit has no entries.
+                matches.push(format!("_SYSTEMD_UNIT={}", service.unit));
             }
             command.args(matches.join(" + ").split(' '));
         }
@@ -121,14 +151,8 @@ pub fn newest() -> Option<i64> {
     i64::try_from(entry.realtime / 1_000_000).ok()
 }
 
-/// The user id of Postfix, from the text of the password file.
-pub fn uid_of_postfix(passwd: &str) -> Option<u32> {
-    let line = passwd.lines().find_map(|line| line.strip_prefix("postfix:"))?;
-    line.split(':').nth(1)?.parse().ok()
-}
-
-/// The units of Postfix among those that have entries in the journal.
-fn units() -> Result<Vec<String>, Error> {
+/// The units of a service, of those that the journal knows.
+fn units(service: &Service) -> Result<Vec<String>, Error> {
     let output =
         command()?.arg("--field=_SYSTEMD_UNIT").output().map_err(|error| cannot_run(&error))?;
     if !output.status.success() {
@@ -136,17 +160,7 @@ fn units() -> Result<Vec<String>, Error> {
         return Err(failed(said.lines().next().unwrap_or("it failed without a message")));
     }
     let names = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(names.lines().filter(|unit| is_postfix_unit(unit.as_bytes())).map(String::from).collect())
-}
-
-/// `postfix.service` or `postfix@INSTANCE.service`.
-fn is_postfix_unit(unit: &[u8]) -> bool {
-    let Some(name) = unit.strip_prefix(b"postfix").and_then(|n| n.strip_suffix(b".service")) else {
-        return false;
-    };
-    let is_allowed = |b: &u8| b.is_ascii_alphanumeric() || b"_-.\\:".contains(b);
-    name.is_empty()
-        || name.strip_prefix(b"@").is_some_and(|instance| instance.iter().all(is_allowed))
+    Ok(names.lines().filter(|unit| (service.is_unit)(unit.as_bytes())).map(String::from).collect())
 }
 
 impl Entry {
@@ -169,14 +183,6 @@ impl Entry {
             line.extend_from_slice(part);
         }
         line
-    }
-
-    /// Whether Postfix wrote it, according to fields that only journald sets: its user did, or root did in
-    /// one of its units. The unit alone proves nothing: commands to which Postfix delivers mail
-    /// (`~/.forward`, mailing lists) run in it too, as the recipient.
-    pub fn is_of_postfix(&self, uid: Option<u32>) -> bool {
-        (is_postfix_unit(&self.unit) && self.uid == b"0")
-            || uid.is_some_and(|uid| self.uid == uid.to_string().into_bytes())
     }
 }
 
@@ -314,6 +320,12 @@ fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    const SERVICE: Service = Service {
+        user: "postfix",
+        is_unit: |unit| unit == b"postfix@-.service",
+        unit: "postfix.service",
+    };
+
     #[test]
     fn entries_in_the_export_format() {
         let mut text = b"__CURSOR=x\n__REALTIME_TIMESTAMP=1782979878123480\n_UID=33\n".to_vec();
@@ -330,15 +342,15 @@ mod tests {
         let first = entries.next_entry().expect("readable").expect("an entry");
         assert_eq!(first.message, b"a\nb\n\nc=");
         assert_eq!((first.realtime, &first.uid[..]), (1_782_979_878_123_480, &b"33"[..]));
-        assert!(!first.is_of_postfix(Some(34)));
-        assert!(first.is_of_postfix(Some(33)));
+        assert!(!SERVICE.wrote(&first, Some(34)));
+        assert!(SERVICE.wrote(&first, Some(33)));
         let line = first.line(&Zone::local(Some("IST-5:30")));
         assert_eq!(line, b"2026-07-02T13:41:18.123480+05:30  php[]: a\nb\n\nc=");
         let second = entries.next_entry().expect("readable").expect("an entry");
         assert_eq!(second.message, b"second = one");
-        assert!(second.is_of_postfix(None));
+        assert!(SERVICE.wrote(&second, None));
         let third = entries.next_entry().expect("readable").expect("an entry");
-        assert!(!third.is_of_postfix(None) && !third.is_of_postfix(Some(106)));
+        assert!(!SERVICE.wrote(&third, None) && !SERVICE.wrote(&third, Some(106)));
         assert_eq!(entries.next_entry().expect("readable"), None);
     }
 
@@ -368,20 +380,10 @@ mod tests {
     }
 
     #[test]
-    fn units_and_the_user_of_postfix() {
-        for (unit, want) in [
-            ("postfix.service", true),
-            ("postfix@-.service", true),
-            ("postfix@mx\\x2dout.service", true),
-            ("postfix-evil.service", false),
-            ("postfix@a b.service", false),
-            ("session-1.scope", false),
-        ] {
-            assert_eq!(is_postfix_unit(unit.as_bytes()), want, "{unit}");
-        }
+    fn the_user_of_a_service_is_the_entry_of_that_very_name() {
         let passwd =
             "root:x:0:0::/root:/bin/sh\npostfix:x:106:113::/var/spool/postfix:/bin/false\n";
-        assert_eq!(uid_of_postfix(passwd), Some(106));
-        assert_eq!(uid_of_postfix("xpostfix:x:1:1\n"), None);
+        assert_eq!(SERVICE.uid(passwd), Some(106));
+        assert_eq!(SERVICE.uid("xpostfix:x:1:1\npostfix\npostfixx:x:2:2\n"), None);
     }
 }

@@ -11,6 +11,7 @@
 //! just before the period, or the whole file is read; a mebibyte before it is read line by line; and samples
 //! are taken at 64 evenly spaced offsets in the rest. See `seek`.
 
+pub mod choose;
 mod compressed;
 pub mod journal;
 pub mod lines;

@@ -1,24 +1,24 @@
-//! What an event of a known text is of: most events have the text of one before.
+//! What an event of a known text is counted under: most events have the text of an earlier one.
 //!
-//! A cache of fixed size, for the tally: each text has one place, by a hash seeded at random, and the
-//! last one that came there stays. Nothing is allocated for a text and a text lies beside what is known
-//! of it, because lines pass faster than memory answers. A text that is not found costs time, never a
-//! count, so that nobody gains by filling it.
+//! A direct-mapped cache of fixed size, for the tally: a hash, seeded at random, gives each text one slot, and
+//! the last text that was put there stays. Nothing is allocated for a text. Key and value are next to each
+//! other: a lookup must not cost two cache misses. A text that is not found costs time, never a count, so
+//! nobody gains by filling the cache.
 
 use std::hash::BuildHasher;
 
 use foldhash::quality::RandomState;
 
-/// How many texts are known at most: more than a busy server has pairs of client and sender in an hour.
+/// How many texts are kept at most: more than a busy server has pairs of client and sender in an hour.
 const SLOTS: usize = 8192;
 
-/// The longest text that is remembered, in bytes: with it, a slot fills two lines of a cache.
+/// The longest text that is kept, in bytes: with it, a slot fills two cache lines.
 const LONGEST: usize = 118;
 
-/// What an event is of.
+/// What an event is counted under.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Of {
-    /// The sender's place in the tally. It, and the client, are in its sets already.
+pub(crate) struct Entry {
+    /// The sender's index in the tally, whose sets hold the client already.
     pub(crate) sender: usize,
     /// Whether the client is a webmail host.
     pub(crate) webmail: bool,
@@ -35,35 +35,35 @@ pub(crate) struct ClientMemo {
 #[derive(Clone, Debug)]
 #[repr(align(64))]
 struct Slot {
-    of: Of,
+    entry: Entry,
     /// Bytes of the text; 0 where there is none.
     length: u8,
     text: [u8; LONGEST],
 }
 
 impl ClientMemo {
-    /// What an event of this text is of, if that is known.
+    /// What an event of this text is counted under, if that is known.
     #[inline]
-    pub(crate) fn get(&self, text: &[u8]) -> Option<Of> {
-        let slot = self.slots.get(self.place(text))?;
-        let known = usize::from(slot.length);
-        (known == text.len() && slot.text[..known] == *text && known > 0).then_some(slot.of)
+    pub(crate) fn get(&self, text: &[u8]) -> Option<Entry> {
+        let slot = self.slots.get(self.slot(text))?;
+        let length = usize::from(slot.length);
+        (length == text.len() && slot.text[..length] == *text && length > 0).then_some(slot.entry)
     }
 
-    /// Remembers what events of this text are of.
-    pub(crate) fn put(&mut self, text: &[u8], of: Of) {
+    /// Remembers what events of this text are counted under.
+    pub(crate) fn put(&mut self, text: &[u8], entry: Entry) {
         let Ok(length) = u8::try_from(text.len()) else { return };
         if text.len() > LONGEST {
             return;
         }
         if self.slots.is_empty() {
-            let empty = Slot { of: Of::default(), length: 0, text: [0; LONGEST] };
+            let empty = Slot { entry: Entry::default(), length: 0, text: [0; LONGEST] };
             self.slots.resize(SLOTS, empty);
         }
-        let place = self.place(text);
-        let slot = &mut self.slots[place];
+        let slot = self.slot(text);
+        let slot = &mut self.slots[slot];
         slot.text[..text.len()].copy_from_slice(text);
-        (slot.length, slot.of) = (length, of);
+        (slot.length, slot.entry) = (length, entry);
     }
 
     /// Forgets everything.
@@ -71,7 +71,7 @@ impl ClientMemo {
         self.slots = Vec::new();
     }
 
-    fn place(&self, text: &[u8]) -> usize {
+    fn slot(&self, text: &[u8]) -> usize {
         usize::try_from(self.hasher.hash_one(text) % SLOTS as u64).unwrap_or(0)
     }
 }
@@ -83,34 +83,34 @@ mod tests {
 
     #[test]
     fn a_text_is_found_as_it_was_put_or_not_at_all() {
-        let mut known = ClientMemo::default();
+        let mut memo = ClientMemo::default();
         let mut all = HashMap::new();
         for n in 0..40_000_usize {
             let text = format!("{:>1$}", n, n % 130);
-            let of = Of { sender: n, webmail: n.is_multiple_of(3) };
-            known.put(text.as_bytes(), of);
-            let found = known.get(text.as_bytes());
-            assert_eq!(found, (!text.is_empty() && text.len() <= LONGEST).then_some(of));
-            all.insert(text, of);
+            let entry = Entry { sender: n, webmail: n.is_multiple_of(3) };
+            memo.put(text.as_bytes(), entry);
+            let found = memo.get(text.as_bytes());
+            assert_eq!(found, (!text.is_empty() && text.len() <= LONGEST).then_some(entry));
+            all.insert(text, entry);
         }
-        let found = all.iter().filter(|(text, of)| match known.get(text.as_bytes()) {
+        let found = all.iter().filter(|(text, entry)| match memo.get(text.as_bytes()) {
             Some(found) => {
-                assert_eq!(found, **of, "{text}");
+                assert_eq!(found, **entry, "{text}");
                 true
             }
             None => false,
         });
         assert!((SLOTS / 2..=SLOTS).contains(&found.count()));
-        known.clear();
-        assert!(all.keys().all(|text| known.get(text.as_bytes()).is_none()));
+        memo.clear();
+        assert!(all.keys().all(|text| memo.get(text.as_bytes()).is_none()));
     }
 
     #[test]
     fn no_text_is_unknown() {
-        let mut known = ClientMemo::default();
-        known.put(b"", Of::default());
-        assert_eq!(known.get(b""), None);
-        known.put(b"a text", Of::default());
-        assert_eq!(known.get(b""), None);
+        let mut memo = ClientMemo::default();
+        memo.put(b"", Entry::default());
+        assert_eq!(memo.get(b""), None);
+        memo.put(b"a text", Entry::default());
+        assert_eq!(memo.get(b""), None);
     }
 }

@@ -1,22 +1,23 @@
-//! The count: senders, and what was seen of each.
+//! The count: senders, and what is known of each.
 //!
 //! Names come from strangers, so the maps are keyed with a hash seeded at random.
 //!
 //! # Memory
 //!
-//! A sender costs its name, its first line and a hundred bytes or so, and who invents names can make
-//! any number of senders; so can who sends from ever new addresses, with what is kept of these. So the tally
-//! keeps everything only while that takes less than a budget.
-//! Beyond it, it forgets what it kept and counts by a hash of the name into a table of fixed size:
-//! each place holds the messages of all names that fall on it, so no name has more messages than its
-//! place says. The logs are then read a second time, and only names whose place reaches their limit
-//! are kept, this time exactly: whoever is reported has the count, the first line, the addresses that a
-//! tally without a budget would have given. Logs that cannot be read twice (a pipe) keep a million
-//! names instead (and no more than a gibibyte), and the tally says when there were more.
+//! A sender costs its name, its first line and a hundred bytes or so. Anybody can invent any number of
+//! names, or send from ever new addresses. So a tally keeps everything only as long as that takes less than
+//! a budget. Beyond it, the tally forgets what it kept and goes on with a sketch: it counts by a hash of the
+//! name, in a table of fixed size. Each bucket holds the messages of all names that fall into it, so no name
+//! has more messages than its bucket. Then the logs are read again, and only names whose bucket reaches
+//! their limit are kept, this time exactly: whoever is reported has the count, the first line and the
+//! addresses that a tally without a budget would have given. For logs that cannot be read twice (a pipe), a
+//! tally keeps the first million names instead, and no more than a gibibyte of them, and counts the messages
+//! that it dropped.
 //!
-//! With limits below ten, names that were never near them can share a place that reaches them, and the
+//! With limits below ten, names that were never near them can share a bucket that reaches them, and the
 //! bound does not hold.
 
+pub mod bounded_set;
 mod memo;
 pub mod network;
 pub mod stats;
@@ -28,48 +29,32 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use crate::limits::Limits;
-use crate::parse::{Event, Kind};
-use crate::tally::memo::{ClientMemo, Of};
+use crate::parse::{Event, Kind, LazyEvent, Sender};
+use crate::sink::Sink;
+use crate::tally::memo::{ClientMemo, Entry};
 use crate::tally::network::Webmail;
 use crate::tally::stats::{PARTS, SenderStats};
 use crate::time::window::Window;
 
-/// How many bytes of names and lines are kept before counting goes by hash.
+/// How many bytes of names and lines are kept before the tally goes over to a sketch.
 const BUDGET: usize = 6 << 20;
 
-/// How many bytes of networks and addresses are kept before counting goes by hash.
-const ORIGINS: usize = 6 << 20;
+/// How many bytes of networks and addresses are kept before the tally goes over to a sketch.
+const ORIGINS_BUDGET: usize = 6 << 20;
 
 /// How many bytes are kept, at most, of logs that cannot be read twice.
 const STREAM_BUDGET: usize = 1 << 30;
 
 /// How many names are kept of logs that cannot be read twice: a million. Tests make do with fewer.
-pub(crate) const NAMES: usize = if cfg!(test) { 20_000 } else { 1_000_000 };
+pub(crate) const STREAM_NAMES: usize = if cfg!(test) { 20_000 } else { 1_000_000 };
 
-/// How many places the table of hashes has.
-const PLACES: usize = 1 << 24;
+/// How many buckets the sketch has.
+const BUCKETS: usize = 1 << 24;
 
-/// What a sender costs beside its name and line, about.
+/// Roughly what a sender costs in bytes, apart from its name and line.
 const OVERHEAD: usize = 512;
 
-/// The senders that a tally is about, where it is not about all.
-#[derive(Clone, Debug, Default)]
-pub struct Only {
-    /// Their names, and the instant after which their lines count, if not all do.
-    pub senders: HashMap<Vec<u8>, Option<i64>, RandomState>,
-    /// The last instant that counts.
-    pub until: i64,
-}
-
-impl Only {
-    fn wants(&self, sender: &[u8], at: Option<i64>) -> bool {
-        self.senders.get(sender).is_some_and(|after| {
-            at.is_some_and(|at| at <= self.until && after.is_none_or(|after| at > after))
-        })
-    }
-}
-
-/// What is kept of a sender beside the count.
+/// What is kept of a sender apart from the count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detail {
     /// The first line.
@@ -78,10 +63,10 @@ pub struct Detail {
     pub activity: bool,
 }
 
-/// The places of senders of one kind among all that were seen.
+/// Where the senders of one kind are in the list of all.
 type Index = HashMap<Box<[u8]>, usize, RandomState>;
 
-/// The senders of the window.
+/// The senders of a window: a [`Sink`] of accepted messages.
 #[derive(Debug)]
 pub struct Tally {
     window: Window,
@@ -89,163 +74,61 @@ pub struct Tally {
     webmail: Webmail,
     detail: Detail,
     senders: [Index; Kind::COUNT],
-    seen: Vec<SenderStats>,
-    known: ClientMemo,
+    stats: Vec<SenderStats>,
+    memo: ClientMemo,
     mode: Mode,
+    /// Everything was counted: a further pass is another sink's.
+    complete: bool,
+    /// Bytes of names and lines that are kept.
     used: usize,
-    /// The bytes of networks and addresses that are kept.
-    origins: usize,
+    /// Bytes of networks and addresses that are kept.
+    origins_used: usize,
     names: usize,
     hasher: RandomState,
 }
 
 #[derive(Debug)]
 enum Mode {
-    /// Everything is kept, while it fits.
-    Everything { again: bool },
-    /// A million names are kept; so many messages were of others.
-    Names { beyond: u64 },
-    /// Only places are counted.
-    Places(Vec<u8>),
-    /// Only names whose place reaches their limit are kept.
-    Near(Arc<Vec<u8>>),
-    /// Only these are kept, with a dossier each.
-    Only(Arc<Only>),
+    /// Everything is kept, while it fits. Whether the logs can be read again if it does not.
+    Everything { rereadable: bool },
+    /// The first names of a stream are kept; so many messages were of others.
+    StreamNames { dropped: u64 },
+    /// Nothing is kept but a count per bucket.
+    Sketch(Vec<u8>),
+    /// Only names whose bucket reaches their limit are kept.
+    Candidates(Arc<Vec<u8>>),
 }
 
 impl Tally {
-    /// An empty tally of logs that can be read a second time.
-    pub fn new(window: Window, limits: Limits, webmail: Webmail, detail: Detail) -> Self {
+    /// An empty tally. `rereadable` says whether the logs can be read again.
+    pub fn new(
+        window: Window,
+        limits: Limits,
+        webmail: Webmail,
+        detail: Detail,
+        rereadable: bool,
+    ) -> Self {
         Self {
             window,
             limits,
             webmail,
             detail,
             senders: Default::default(),
-            seen: Vec::new(),
-            known: ClientMemo::default(),
-            mode: Mode::Everything { again: true },
+            stats: Vec::new(),
+            memo: ClientMemo::default(),
+            mode: Mode::Everything { rereadable },
+            complete: false,
             used: 0,
-            origins: 0,
+            origins_used: 0,
             names: 0,
             hasher: RandomState::default(),
         }
     }
 
-    /// An empty tally of some senders, with a dossier each.
-    pub fn of(only: Only, window: Window, limits: Limits, webmail: Webmail) -> Self {
-        let detail = Detail { line: true, activity: false };
-        let mode = Mode::Only(Arc::new(only));
-        Self { mode, ..Self::new(window, limits, webmail, detail) }
-    }
-
-    /// Says whether the logs can be read a second time. To be said before the first event.
-    pub fn reads_again(&mut self, again: bool) {
-        if let Mode::Everything { again: mode } = &mut self.mode {
-            *mode = again;
-        }
-    }
-
-    /// An empty tally for a later part of a file, that can be [absorbed](Self::absorb); none where
-    /// that would not give the same.
-    pub fn sibling(&self) -> Option<Self> {
-        let mode = match &self.mode {
-            Mode::Everything { again: true } | Mode::Places(_) => Mode::Everything { again: true },
-            Mode::Near(places) => Mode::Near(Arc::clone(places)),
-            Mode::Only(only) => Mode::Only(Arc::clone(only)),
-            Mode::Everything { again: false } | Mode::Names { .. } => return None,
-        };
-        let mut sibling =
-            Self::new(self.window, self.limits.clone(), self.webmail.clone(), self.detail);
-        sibling.mode = mode;
-        sibling.hasher = self.hasher.clone();
-        Some(sibling)
-    }
-
-    /// Adds what a sibling has counted of a later part.
-    pub fn absorb(&mut self, later: Self) {
-        if let Mode::Places(more) = &later.mode {
-            self.count_by_place();
-            if let Mode::Places(places) = &mut self.mode {
-                places.iter_mut().zip(more).for_each(|(n, &more)| *n = n.saturating_add(more));
-            }
-        }
-        self.origins += later.origins;
-        self.keeps_origins();
-        let mut more: Vec<_> = later.seen.into_iter().map(Some).collect();
-        for (kind, senders) in Kind::ALL.into_iter().zip(later.senders) {
-            for (name, place) in senders {
-                let Some(seen) = more[place].take() else { continue };
-                if let Some(&known) = self.senders[kind as usize].get(&name) {
-                    self.seen[known].absorb(seen);
-                } else if self.keeps(kind, &name, seen.messages, &seen.line) {
-                    self.insert(kind, name, seen);
-                }
-            }
-        }
-    }
-
-    /// Counts an event `times` times. `at` is its instant; it is inside the window.
-    pub fn add(&mut self, event: &Event<'_>, times: u64, at: Option<i64>, line: &[u8]) {
-        if let Mode::Only(only) = &self.mode
-            && !only.wants(event.sender, at)
-        {
-            return;
-        }
-        let sender = self.count(event.kind, event.sender, times, at, line);
-        if let Some(id) = event.authenticated {
-            self.count(Kind::Authenticated, id, times, at, line);
-        }
-        if let (Some(sender), Some(client)) = (sender, event.client) {
-            let origins = self.seen[sender].origins.get_or_insert_default();
-            let (webmail, bytes) = origins.add(client, times, &self.webmail);
-            if let Some(dossier) = &mut self.seen[sender].dossier {
-                dossier.add(client, times, line);
-            } else if let Some(text) = client.text {
-                self.known.put(text, Of { sender, webmail });
-            }
-            self.origins += bytes;
-            self.keeps_origins();
-        }
-    }
-
-    /// Goes over to counting by place where networks and addresses are too many to be kept.
-    fn keeps_origins(&mut self) {
-        if self.origins > ORIGINS && matches!(self.mode, Mode::Everything { again: true }) {
-            self.count_by_place();
-        }
-    }
-
-    /// Counts an event that a text tells, if one of the same text was counted before: the same sender's,
-    /// from the same client.
-    #[inline]
-    pub fn add_known(&mut self, text: &[u8], times: u64, at: Option<i64>) -> bool {
-        let Some(of) = self.known.get(text) else { return false };
-        let seen = &mut self.seen[of.sender];
-        seen.add(times, at, &self.window);
-        if of.webmail {
-            seen.origins.get_or_insert_default().add_webmail(times);
-        }
-        true
-    }
-
-    /// Whether the logs are to be read a second time, with this same tally.
-    pub fn wants_second_pass(&mut self) -> bool {
-        match std::mem::replace(&mut self.mode, Mode::Everything { again: false }) {
-            Mode::Places(places) => {
-                self.mode = Mode::Near(Arc::new(places));
-                true
-            }
-            mode => {
-                self.mode = mode;
-                false
-            }
-        }
-    }
-
-    /// How many messages were left out because their senders were beyond the million that is kept.
-    pub fn beyond(&self) -> u64 {
-        if let Mode::Names { beyond } = self.mode { beyond } else { 0 }
+    /// How many messages were dropped because their senders were beyond the million that is kept of a
+    /// stream.
+    pub fn dropped(&self) -> u64 {
+        if let Mode::StreamNames { dropped } = self.mode { dropped } else { 0 }
     }
 
     /// The limits that the senders are judged by.
@@ -253,158 +136,242 @@ impl Tally {
         &self.limits
     }
 
-    /// The window that is looked at.
-    pub fn window(&self) -> Window {
-        self.window
-    }
-
-    /// The senders that were kept, in no order.
+    /// The senders that were kept, in no particular order.
     pub fn senders(&self) -> impl Iterator<Item = (Kind, &[u8], &SenderStats)> {
         Kind::ALL.into_iter().zip(&self.senders).flat_map(move |(kind, senders)| {
-            senders.iter().map(move |(name, &place)| (kind, &name[..], &self.seen[place]))
+            senders.iter().map(move |(name, &index)| (kind, &name[..], &self.stats[index]))
         })
     }
 
-    /// Counts an event of a sender, and gives the sender's place, where it is kept.
+    /// Counts an event whose text was seen before: the same sender's, from the same client.
+    #[inline]
+    fn count_known(&mut self, text: &[u8], times: u64, at: Option<i64>) -> bool {
+        let Some(entry) = self.memo.get(text) else { return false };
+        let stats = &mut self.stats[entry.sender];
+        stats.add(times, at, &self.window);
+        if entry.webmail {
+            stats.origins.get_or_insert_default().add_webmail(times);
+        }
+        true
+    }
+
+    /// Counts messages of a sender, and gives its index, where it is kept.
     fn count(
         &mut self,
-        kind: Kind,
-        name: &[u8],
+        sender: &Sender<'_>,
         times: u64,
         at: Option<i64>,
         line: &[u8],
     ) -> Option<usize> {
-        if let Some(&place) = self.senders[kind as usize].get(name) {
-            self.seen[place].add(times, at, &self.window);
-            return Some(place);
+        let (kind, name) = (sender.kind, &sender.name[..]);
+        if let Some(&index) = self.senders[kind as usize].get(name) {
+            self.stats[index].add(times, at, &self.window);
+            return Some(index);
         }
         let line = if self.detail.line { line } else { b"" };
         if !self.keeps(kind, name, times, line) {
             return None;
         }
-        let mut seen = SenderStats {
-            messages: 0,
+        let mut stats = SenderStats {
             line: line.into(),
-            span: None,
             activity: self.detail.activity.then(|| Box::new([0; PARTS])),
-            origins: None,
-            dossier: matches!(self.mode, Mode::Only(_)).then(Box::default),
+            ..SenderStats::default()
         };
-        seen.add(times, at, &self.window);
-        Some(self.insert(kind, name.into(), seen))
+        stats.add(times, at, &self.window);
+        Some(self.insert(kind, name.into(), stats))
     }
 
-    fn insert(&mut self, kind: Kind, name: Box<[u8]>, seen: SenderStats) -> usize {
-        let place = self.seen.len();
-        self.seen.push(seen);
-        self.senders[kind as usize].insert(name, place);
-        place
+    fn insert(&mut self, kind: Kind, name: Box<[u8]>, stats: SenderStats) -> usize {
+        let index = self.stats.len();
+        self.stats.push(stats);
+        self.senders[kind as usize].insert(name, index);
+        index
     }
 
-    /// Whether a name that is new is to be kept; what is not, is counted by place.
+    /// Whether a new name is to be kept; if not, its messages are counted in the sketch, or as dropped.
     fn keeps(&mut self, kind: Kind, name: &[u8], times: u64, line: &[u8]) -> bool {
-        if let Mode::Everything { again } = self.mode {
+        if let Mode::Everything { rereadable } = self.mode {
             self.names += 1;
             self.used += name.len() + line.len() + OVERHEAD;
-            let fits = if again {
+            let fits = if rereadable {
                 self.used <= BUDGET
             } else {
-                self.names <= NAMES && self.used <= STREAM_BUDGET
+                self.names <= STREAM_NAMES && self.used <= STREAM_BUDGET
             };
             if fits {
                 return true;
             }
-            if again {
-                self.count_by_place();
+            if rereadable {
+                self.switch_to_sketch();
             } else {
-                self.mode = Mode::Names { beyond: 0 };
+                self.mode = Mode::StreamNames { dropped: 0 };
             }
         }
-        let place = self.place(kind, name);
+        let bucket = self.bucket(kind, name);
         match &mut self.mode {
-            Mode::Everything { .. } | Mode::Only(_) => true,
-            Mode::Names { beyond } => {
-                *beyond = beyond.saturating_add(times);
+            Mode::Everything { .. } => true,
+            Mode::StreamNames { dropped } => {
+                *dropped = dropped.saturating_add(times);
                 false
             }
-            Mode::Places(places) => {
-                add_to(places, place, times);
+            Mode::Sketch(buckets) => {
+                add_to(buckets, bucket, times);
                 false
             }
-            Mode::Near(places) => {
-                let most = places[place];
+            Mode::Candidates(buckets) => {
+                let most = buckets[bucket];
                 most == u8::MAX || self.limits.reached(name, u64::from(most))
             }
         }
     }
 
-    /// Goes over from keeping everything to counting by place.
-    fn count_by_place(&mut self) {
+    /// Goes over to a sketch where networks and addresses have become too many to be kept.
+    fn check_origins(&mut self) {
+        if self.origins_used > ORIGINS_BUDGET
+            && matches!(self.mode, Mode::Everything { rereadable: true })
+        {
+            self.switch_to_sketch();
+        }
+    }
+
+    /// Goes over from keeping everything to a sketch.
+    fn switch_to_sketch(&mut self) {
         if !matches!(self.mode, Mode::Everything { .. }) {
             return;
         }
-        let mut places = vec![0; PLACES];
-        for (kind, name, seen) in self.senders() {
-            add_to(&mut places, self.place(kind, name), seen.messages);
+        let mut buckets = vec![0; BUCKETS];
+        for (kind, name, stats) in self.senders() {
+            add_to(&mut buckets, self.bucket(kind, name), stats.messages);
         }
         self.senders = Default::default();
-        self.seen = Vec::new();
-        self.origins = 0;
-        self.known.clear();
-        self.mode = Mode::Places(places);
+        self.stats = Vec::new();
+        self.origins_used = 0;
+        self.memo.clear();
+        self.mode = Mode::Sketch(buckets);
     }
 
-    fn place(&self, kind: Kind, name: &[u8]) -> usize {
-        usize::try_from(self.hasher.hash_one((kind, name)) % PLACES as u64).unwrap_or(0)
+    fn bucket(&self, kind: Kind, name: &[u8]) -> usize {
+        usize::try_from(self.hasher.hash_one((kind, name)) % BUCKETS as u64).unwrap_or(0)
     }
 }
 
-fn add_to(places: &mut [u8], place: usize, times: u64) {
+impl Sink for Tally {
+    #[inline]
+    fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]) {
+        if self.complete || at.is_some_and(|at| !self.window.holds(at)) {
+            return;
+        }
+        let text = event.text();
+        if text.is_some_and(|text| self.count_known(text, times, at)) {
+            return;
+        }
+        let Some(Event::Accepted(accepted)) = event.get() else { return };
+        let mut senders = accepted.senders.iter();
+        let first = senders.next().and_then(|first| self.count(first, times, at, line));
+        if let (Some(sender), Some(client)) = (first, accepted.client) {
+            let origins = self.stats[sender].origins.get_or_insert_default();
+            let (webmail, bytes) = origins.add(client, times, &self.webmail);
+            if let Some(text) = text.filter(|_| accepted.recurs) {
+                self.memo.put(text, Entry { sender, webmail });
+            }
+            self.origins_used += bytes;
+            self.check_origins();
+        }
+        for sender in senders {
+            self.count(sender, times, at, line);
+        }
+    }
+
+    fn fork(&self) -> Option<Self> {
+        let mode = match &self.mode {
+            Mode::Everything { rereadable: true } | Mode::Sketch(_) => {
+                Mode::Everything { rereadable: true }
+            }
+            Mode::Candidates(buckets) => Mode::Candidates(Arc::clone(buckets)),
+            Mode::Everything { rereadable: false } | Mode::StreamNames { .. } => return None,
+        };
+        let mut fork =
+            Self::new(self.window, self.limits.clone(), self.webmail.clone(), self.detail, true);
+        fork.mode = mode;
+        fork.complete = self.complete;
+        fork.hasher = self.hasher.clone();
+        Some(fork)
+    }
+
+    fn join(&mut self, later: Self) {
+        if let Mode::Sketch(more) = &later.mode {
+            self.switch_to_sketch();
+            if let Mode::Sketch(buckets) = &mut self.mode {
+                buckets.iter_mut().zip(more).for_each(|(n, &more)| *n = n.saturating_add(more));
+            }
+        }
+        self.origins_used += later.origins_used;
+        self.check_origins();
+        let mut more: Vec<_> = later.stats.into_iter().map(Some).collect();
+        for (kind, senders) in Kind::ALL.into_iter().zip(later.senders) {
+            for (name, index) in senders {
+                let Some(stats) = more[index].take() else { continue };
+                if let Some(&known) = self.senders[kind as usize].get(&name) {
+                    self.stats[known].join(stats);
+                } else if self.keeps(kind, &name, stats.messages, &stats.line) {
+                    self.insert(kind, name, stats);
+                }
+            }
+        }
+    }
+
+    fn needs_another_pass(&mut self) -> bool {
+        match std::mem::replace(&mut self.mode, Mode::Everything { rereadable: false }) {
+            Mode::Sketch(buckets) => {
+                self.mode = Mode::Candidates(Arc::new(buckets));
+                true
+            }
+            mode => {
+                self.mode = mode;
+                self.complete = true;
+                false
+            }
+        }
+    }
+}
+
+fn add_to(buckets: &mut [u8], bucket: usize, times: u64) {
     let times = u8::try_from(times).unwrap_or(u8::MAX);
-    places[place] = places[place].saturating_add(times);
+    buckets[bucket] = buckets[bucket].saturating_add(times);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::Client;
+    use crate::parse::{Accepted, Client, Senders};
 
-    fn tally(again: bool) -> Tally {
+    fn tally(rereadable: bool) -> Tally {
         let window = Window::until(0, 3600);
         let detail = Detail { line: true, activity: false };
-        let mut tally = Tally::new(window, Limits::new(90, false), Webmail::default(), detail);
-        tally.reads_again(again);
-        tally
+        Tally::new(window, Limits::new(90, false), Webmail::default(), detail, rereadable)
     }
 
-    fn script(name: &[u8]) -> Event<'_> {
-        Event { kind: Kind::Script, sender: name, authenticated: None, client: None }
+    fn script(name: &[u8]) -> Accepted<'_> {
+        let senders = Senders::new(Sender::new(Kind::Script, name), None);
+        Accepted { senders, client: None, recurs: false }
+    }
+
+    fn add(
+        tally: &mut Tally,
+        accepted: Accepted<'_>,
+        times: u64,
+        at: impl Into<Option<i64>>,
+        line: &[u8],
+    ) {
+        tally.event(at.into(), times, &accepted.into(), line);
     }
 
     fn fill(tally: &mut Tally, names: u32) {
         for n in 0..names {
-            tally.add(&script(format!("/invented/{n}").as_bytes()), 1, Some(5), &[b'x'; 300]);
+            add(tally, script(format!("/invented/{n}").as_bytes()), 1, 5, &[b'x'; 300]);
             if n % 1000 == 0 {
-                tally.add(&script(b"/spammer"), 1, Some(7), format!("line {n}").as_bytes());
+                add(tally, script(b"/spammer"), 1, 7, format!("line {n}").as_bytes());
             }
-        }
-    }
-
-    #[test]
-    fn only_lines_that_are_new_are_evidence() {
-        let senders = [(b"a".to_vec(), Some(100)), (b"b".to_vec(), None)].into_iter().collect();
-        let only = Only { senders, until: 200 };
-        for (sender, at, want) in [
-            (b"a", Some(100), false),
-            (b"a", Some(101), true),
-            (b"a", Some(200), true),
-            (b"a", Some(201), false),
-            (b"a", None, false),
-            (b"b", Some(-1), true),
-            (b"b", Some(201), false),
-            (b"c", Some(150), false),
-        ] {
-            assert_eq!(only.wants(sender, at), want, "{sender:?} {at:?}");
         }
     }
 
@@ -412,15 +379,15 @@ mod tests {
     fn too_many_names_are_read_twice_and_the_count_is_exact() {
         let mut tally = tally(true);
         fill(&mut tally, 120_000);
-        assert!(tally.wants_second_pass());
+        assert!(tally.needs_another_pass());
         fill(&mut tally, 120_000);
-        assert!(!tally.wants_second_pass());
+        assert!(!tally.needs_another_pass());
         let kept: Vec<_> = tally.senders().collect();
         assert_eq!(kept.len(), 1, "only who is near the limit is kept");
-        let (kind, name, seen) = kept[0];
-        assert_eq!((kind, name, seen.messages), (Kind::Script, &b"/spammer"[..], 120));
-        assert_eq!(&*seen.line, b"line 0");
-        assert_eq!(seen.span, Some((7, 7)));
+        let (kind, name, stats) = kept[0];
+        assert_eq!((kind, name, stats.messages), (Kind::Script, &b"/spammer"[..], 120));
+        assert_eq!(&*stats.line, b"line 0");
+        assert_eq!(stats.span, Some((7, 7)));
     }
 
     #[test]
@@ -428,14 +395,11 @@ mod tests {
         let mut tally = tally(true);
         let send = |tally: &mut Tally, sender: u32, n: u32| {
             let (name, address) = (format!("user{sender}"), format!("10.{n}.{}.7", sender % 250));
-            let client = Client { name: b"unknown", address: address.as_bytes(), text: None };
-            let event = Event {
-                kind: Kind::Authenticated,
-                sender: name.as_bytes(),
-                authenticated: None,
-                client: Some(client),
-            };
-            tally.add(&event, 1, Some(5), b"a line");
+            let client = Client { name: b"unknown", address: address.as_bytes() };
+            let sender = Sender::new(Kind::Authenticated, name.as_bytes());
+            let senders = Senders::new(sender, None);
+            let accepted = Accepted { senders, client: Some(client), recurs: false };
+            add(tally, accepted, 1, 5, b"a line");
         };
         let fill = |tally: &mut Tally| {
             for n in 0..80 {
@@ -444,27 +408,27 @@ mod tests {
             (0..20).for_each(|n| send(tally, 7, 100 + n));
         };
         fill(&mut tally);
-        assert!(tally.seen.is_empty() && tally.wants_second_pass());
+        assert!(tally.stats.is_empty() && tally.needs_another_pass());
         fill(&mut tally);
-        assert!(!tally.wants_second_pass());
-        // Who is near the limit is kept, and who shares a place with others by the chance of hashing.
+        assert!(!tally.needs_another_pass());
+        // Names near the limit are kept, and those that happen to share a bucket with others.
         assert!(tally.senders().count() < 200);
         let kept = tally.senders().find(|(_, name, _)| name == b"user7");
-        let (_, _, seen) = kept.expect("it is near the limit");
-        assert_eq!(seen.messages, 100);
-        let origins = seen.origins();
-        assert_eq!((origins.ips().known, origins.unknowns().known), (100, 100));
+        let (_, _, stats) = kept.expect("it is near the limit");
+        assert_eq!(stats.messages, 100);
+        let origins = stats.origins();
+        assert_eq!((origins.ips().count, origins.unknowns().count), (100, 100));
     }
 
-    /// A log that is read in three parts at once, each of them of these names.
+    /// A log that is read in three parts at once, each of them with these names.
     fn fill_in_parts(tally: &mut Tally, names: u32) {
-        let mut later = [(); 2].map(|()| tally.sibling().expect("it can be read in parts"));
+        let mut later = [(); 2].map(|()| tally.fork().expect("it can be read in parts"));
         fill(tally, names);
         for part in &mut later {
             fill(part, names);
         }
         for part in later {
-            tally.absorb(part);
+            tally.join(part);
         }
     }
 
@@ -472,64 +436,99 @@ mod tests {
     fn parts_of_a_log_add_up_to_the_whole() {
         let mut few = tally(true);
         fill_in_parts(&mut few, 1000);
-        assert!(!few.wants_second_pass());
+        assert!(!few.needs_another_pass());
         assert_eq!(few.senders().count(), 1001);
-        assert!(few.senders().all(|(_, _, seen)| seen.messages == 3));
+        assert!(few.senders().all(|(_, _, stats)| stats.messages == 3));
         let mut many = tally(true);
         fill_in_parts(&mut many, 40_000);
-        assert!(many.wants_second_pass());
+        assert!(many.needs_another_pass());
         fill_in_parts(&mut many, 40_000);
-        assert!(!many.wants_second_pass());
-        let kept: Vec<_> = many.senders().map(|(_, name, seen)| (name, seen.messages)).collect();
+        assert!(!many.needs_another_pass());
+        let kept: Vec<_> = many.senders().map(|(_, name, stats)| (name, stats.messages)).collect();
         assert_eq!(kept, [(&b"/spammer"[..], 120)]);
-        assert!(tally(false).sibling().is_none(), "a stream has no parts");
-        let client = Client { name: b"unknown", address: b"192.0.2.1", text: None };
-        let event = Event { client: Some(client), ..script(b"bob") };
+        assert!(tally(false).fork().is_none(), "a stream has no parts");
+        let client = Client { name: b"unknown", address: b"192.0.2.1" };
+        let accepted = Accepted { client: Some(client), ..script(b"bob") };
         let mut sum = tally(true);
-        let mut part = sum.sibling().expect("it can be read in parts");
-        sum.add(&event, 1, Some(5), b"");
-        part.add(&event, 1, Some(5), b"");
-        let (one, other) = (sum.origins, part.origins);
+        let mut part = sum.fork().expect("it can be read in parts");
+        add(&mut sum, accepted.clone(), 1, 5, b"");
+        add(&mut part, accepted, 1, 5, b"");
+        let (one, other) = (sum.origins_used, part.origins_used);
         assert!(one > 0 && one == other);
-        sum.absorb(part);
-        assert_eq!(sum.origins, one + other);
-    }
-
-    #[test]
-    fn of_who_is_asked_for_there_is_a_dossier() {
-        let senders = [(b"/spammer".to_vec(), Some(6))].into_iter().collect();
-        let only = Only { senders, until: 3600 };
-        let window = Window::until(0, 3600);
-        let mut tally = Tally::of(only, window, Limits::new(90, false), Webmail::default());
-        fill(&mut tally, 2000);
-        let mut sibling = tally.sibling().expect("it can be read in parts");
-        fill(&mut sibling, 1000);
-        tally.absorb(sibling);
-        let kept: Vec<_> = tally
-            .senders()
-            .map(|(_, name, seen)| (name, seen.messages, seen.dossier.is_some()))
-            .collect();
-        assert_eq!(kept, [(&b"/spammer"[..], 3, true)]);
+        sum.join(part);
+        assert_eq!(sum.origins_used, one + other);
     }
 
     #[test]
     fn a_few_names_are_read_once() {
         let mut tally = tally(true);
         fill(&mut tally, 5000);
-        assert!(!tally.wants_second_pass());
+        assert!(!tally.needs_another_pass());
         assert_eq!(tally.senders().count(), 5001);
-        assert_eq!(tally.beyond(), 0);
+        assert_eq!(tally.dropped(), 0);
     }
 
     #[test]
-    fn a_pipe_keeps_so_many_names_and_says_what_it_left_out() {
+    fn a_pipe_keeps_so_many_names_and_counts_what_it_drops() {
         let mut tally = tally(false);
-        for n in 0..=NAMES {
-            tally.add(&script(&n.to_le_bytes()), 2, None, b"");
+        for n in 0..=STREAM_NAMES {
+            add(&mut tally, script(&n.to_le_bytes()), 2, None, b"");
         }
-        tally.add(&script(&0_usize.to_le_bytes()), 1, None, b"");
-        assert!(!tally.wants_second_pass());
-        assert_eq!(tally.senders().count(), NAMES);
-        assert_eq!(tally.beyond(), 2);
+        add(&mut tally, script(&0_usize.to_le_bytes()), 1, None, b"");
+        assert!(!tally.needs_another_pass());
+        assert_eq!(tally.senders().count(), STREAM_NAMES);
+        assert_eq!(tally.dropped(), 2);
+    }
+
+    #[test]
+    fn what_is_outside_the_window_is_another_sink_s() {
+        let mut tally = tally(true);
+        for at in [-1, 0, 1, 3600, 3601] {
+            add(&mut tally, script(b"/a"), 1, at, b"");
+        }
+        assert_eq!(
+            tally.senders().map(|(.., stats)| stats.span).collect::<Vec<_>>(),
+            [Some((1, 3600))]
+        );
+    }
+
+    /// All that two tallies know, in a fixed order.
+    fn counts(tally: &Tally) -> Vec<(Vec<u8>, u64, Vec<u8>)> {
+        let known = |(_, name, stats): (_, &[u8], &SenderStats)| {
+            (name.to_vec(), stats.messages, stats.line.to_vec())
+        };
+        let mut counts: Vec<_> = tally.senders().map(known).collect();
+        counts.sort_unstable();
+        counts
+    }
+
+    #[test]
+    fn a_pass_that_another_sink_needs_counts_nothing_twice() {
+        let mut pair = (tally(true), tally(true));
+        add(&mut pair.0, script(b"/first"), 1, 5, b"");
+        for pass in 0..2 {
+            fill_in_parts_of_pair(&mut pair);
+            assert_eq!(pair.needs_another_pass(), pass == 0);
+        }
+        let mut alone = tally(true);
+        for pass in 0..2 {
+            fill_in_parts(&mut alone, 40_000);
+            assert_eq!(alone.needs_another_pass(), pass == 0);
+        }
+        assert_eq!(counts(&pair.1), counts(&alone));
+        let first = [(b"/first".to_vec(), 1, Vec::new()), (b"/small".to_vec(), 2, b"x".to_vec())];
+        assert_eq!(counts(&pair.0), first);
+    }
+
+    /// As [`fill_in_parts`], but only the second of a pair is given many names.
+    fn fill_in_parts_of_pair(pair: &mut (Tally, Tally)) {
+        let small = |pair: &mut (Tally, Tally)| add(&mut pair.0, script(b"/small"), 1, 5, b"x");
+        let mut later = pair.fork().expect("it can be read in parts");
+        small(pair);
+        fill(&mut pair.1, 40_000);
+        small(&mut later);
+        fill(&mut later.1, 40_000);
+        fill(&mut later.1, 40_000);
+        pair.join(later);
     }
 }

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 /// character. A name without such a digit stands for itself, `unknown` too.
 ///
 /// `a1.isp.net` → `isp.net`, `a1b2` → `2`, `srv12` → empty, `host7` → itself.
-pub fn of_name(name: &[u8]) -> &[u8] {
+pub fn network_of(name: &[u8]) -> &[u8] {
     let before_last = &name[..name.len().saturating_sub(1)];
     match before_last.iter().rposition(u8::is_ascii_digit) {
         Some(at) => &name[at + 2..],
@@ -77,7 +77,7 @@ mod tests {
             ("7", "7"),
             ("", ""),
         ] {
-            assert_eq!(of_name(name.as_bytes()), want.as_bytes(), "{name}");
+            assert_eq!(network_of(name.as_bytes()), want.as_bytes(), "{name}");
         }
     }
 

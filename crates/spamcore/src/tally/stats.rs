@@ -1,83 +1,21 @@
-//! What was seen of one sender: how often, when, from where.
-//!
-//! Sets of addresses and networks are exact up to [`MOST`] members and then say that there are more.
-//! Their hash is seeded at random: members come from strangers.
+//! What is known of one sender: how many messages, when, from where.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use foldhash::quality::RandomState;
-
+use super::bounded_set::{BoundedSet, Cardinality};
+use super::network::{Webmail, network_of};
 use crate::parse::Client;
-use crate::tally::network::{self, Webmail};
 use crate::time::window::Window;
 
-/// How many members a set of addresses or networks is exact to.
-pub const MOST: usize = 100_000;
-
-/// How many parts the activity of a sender is told in.
+/// How many parts of the window the activity of a sender is counted in.
 pub const PARTS: usize = 16;
 
-/// How many lines a dossier has.
-const LINES: usize = 10;
+/// No host name is longer (RFC 1035, 2.3.4). Of what is, only the end is kept.
+const LONGEST_NAME: usize = 255;
 
-/// How many networks and addresses a dossier has.
-const LISTED: usize = 1000;
-
-/// No name of a host is longer (RFC 1035, 2.3.4). Of what is, its end is kept.
-const LONGEST: usize = 255;
-
-/// What a member of a set costs, about.
+/// Roughly what a member of a set costs in bytes, apart from a name.
 const MEMBER: usize = 48;
-
-/// A set that is exact up to [`MOST`] members.
-#[derive(Clone, Debug)]
-pub struct BoundedSet<T> {
-    members: HashSet<T, RandomState>,
-    more: bool,
-}
-
-impl<T> Default for BoundedSet<T> {
-    fn default() -> Self {
-        Self { members: HashSet::default(), more: false }
-    }
-}
-
-impl<T: Eq + std::hash::Hash> BoundedSet<T> {
-    /// Adds a member, and says whether it is kept and new.
-    fn insert(&mut self, member: T) -> bool {
-        if self.members.len() < MOST {
-            return self.members.insert(member);
-        }
-        if !self.more {
-            self.more = !self.members.contains(&member);
-        }
-        false
-    }
-
-    fn absorb(&mut self, more: Self) {
-        for member in more.members {
-            self.insert(member);
-        }
-        self.more |= more.more;
-    }
-
-    /// How many members there are, [`MOST`] at most.
-    pub fn len(&self) -> usize {
-        self.members.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.members.is_empty()
-    }
-
-    /// Whether there are more than [`MOST`].
-    pub fn more(&self) -> bool {
-        self.more
-    }
-}
 
 /// A client's address: an IP address, or another text such as `unknown`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -86,7 +24,7 @@ enum Address {
     Text(Box<[u8]>),
 }
 
-/// Where the messages of a login name came from.
+/// Where the messages of a sender came from.
 #[derive(Clone, Debug, Default)]
 pub struct Origins {
     nets: BoundedSet<Box<[u8]>>,
@@ -98,17 +36,17 @@ pub struct Origins {
 impl Origins {
     /// The distinct network names.
     pub fn nets(&self) -> Cardinality {
-        Cardinality::of(&self.nets)
+        self.nets.cardinality()
     }
 
     /// The distinct addresses of clients named `unknown`.
     pub fn unknowns(&self) -> Cardinality {
-        Cardinality::of(&self.unknowns)
+        self.unknowns.cardinality()
     }
 
     /// The distinct addresses.
     pub fn ips(&self) -> Cardinality {
-        Cardinality::of(&self.ips)
+        self.ips.cardinality()
     }
 
     /// The messages from webmail hosts.
@@ -116,15 +54,14 @@ impl Origins {
         self.webmail
     }
 
-    fn absorb(&mut self, more: Self) {
-        self.nets.absorb(more.nets);
-        self.unknowns.absorb(more.unknowns);
-        self.ips.absorb(more.ips);
-        self.webmail = self.webmail.saturating_add(more.webmail);
+    pub(crate) fn join(&mut self, later: Self) {
+        self.nets.join(later.nets);
+        self.unknowns.join(later.unknowns);
+        self.ips.join(later.ips);
+        self.webmail = self.webmail.saturating_add(later.webmail);
     }
 
-    /// Adds a client, and says whether it is a webmail host, and about how many bytes are kept of it that
-    /// were not before.
+    /// Adds a client. Whether it is a webmail host, and roughly how many bytes more are kept now.
     pub(crate) fn add(
         &mut self,
         client: Client<'_>,
@@ -134,11 +71,11 @@ impl Origins {
         let ip = std::str::from_utf8(client.address).ok().and_then(|text| text.parse().ok());
         let address = match ip {
             Some(ip) => Address::Ip(ip),
-            None => Address::Text(end_of(client.address).into()),
+            None => Address::Text(last_bytes(client.address).into()),
         };
-        let net = end_of(network::of_name(client.name));
+        let net = last_bytes(network_of(client.name));
         let mut bytes = 0;
-        if !self.nets.members.contains(net) && self.nets.insert(net.into()) {
+        if !self.nets.contains(net) && self.nets.insert(net.into()) {
             bytes += net.len() + MEMBER;
         }
         if client.name == b"unknown" && self.unknowns.insert(address.clone()) {
@@ -159,88 +96,25 @@ impl Origins {
     }
 }
 
-/// The size of a set that is counted up to [`MOST`]; it prints as `100000+` beyond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Cardinality {
-    /// The members, [`MOST`] at most.
-    pub known: u64,
-    /// Whether there are more.
-    pub more: bool,
-}
-
-impl Cardinality {
-    fn of<T: Eq + std::hash::Hash>(set: &BoundedSet<T>) -> Self {
-        Self { known: set.len() as u64, more: set.more() }
-    }
-}
-
-impl std::fmt::Display for Cardinality {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}{}", self.known, if self.more { "+" } else { "" })
-    }
-}
-
-/// What was seen of one sender.
-#[derive(Clone, Debug)]
+/// What is known of one sender.
+#[derive(Clone, Debug, Default)]
 pub struct SenderStats {
     /// How many messages.
     pub messages: u64,
     /// The first line in reading order, as logged, without its newline.
     pub line: Box<[u8]>,
-    /// The earliest and the latest stamp, in Unix seconds; none where no line had one.
+    /// The earliest and the latest timestamp, in Unix seconds; none where no line had one.
     pub span: Option<(i64, i64)>,
-    /// The messages in each of [`PARTS`] equal parts of the window, where they are wanted. Unstamped
-    /// ones are in none.
+    /// The messages in each of [`PARTS`] equal parts of the window, where they are asked for. Messages
+    /// without a timestamp are in none.
     pub activity: Option<Box<[u64; PARTS]>>,
     /// Where they came from, where lines name a client.
     pub(crate) origins: Option<Box<Origins>>,
-    /// What is told of the sender to a person, where that is wanted.
-    pub dossier: Option<Box<Dossier>>,
 }
 
-/// What is told of a sender to a person: lines, and how many messages came from where.
-#[derive(Clone, Debug, Default)]
-pub struct Dossier {
-    /// The first few lines in reading order.
-    pub lines: Vec<Box<[u8]>>,
-    /// Messages by network, of the first thousand networks.
-    pub networks: HashMap<Box<[u8]>, u64, RandomState>,
-    /// Messages by address, of the first thousand addresses.
-    pub addresses: HashMap<Box<[u8]>, u64, RandomState>,
-}
-
-impl Dossier {
-    pub(crate) fn add(&mut self, client: Client<'_>, times: u64, line: &[u8]) {
-        if self.lines.len() < LINES {
-            self.lines.push(line.into());
-        }
-        add_times(&mut self.networks, end_of(network::of_name(client.name)), times);
-        add_times(&mut self.addresses, end_of(client.address), times);
-    }
-
-    fn absorb(&mut self, later: Self) {
-        let room = LINES.saturating_sub(self.lines.len());
-        self.lines.extend(later.lines.into_iter().take(room));
-        for (mine, more) in
-            [(&mut self.networks, later.networks), (&mut self.addresses, later.addresses)]
-        {
-            for (key, &times) in &more {
-                add_times(mine, key, times);
-            }
-        }
-    }
-}
-
-fn end_of(name: &[u8]) -> &[u8] {
-    &name[name.len().saturating_sub(LONGEST)..]
-}
-
-fn add_times(counts: &mut HashMap<Box<[u8]>, u64, RandomState>, key: &[u8], times: u64) {
-    if let Some(count) = counts.get_mut(key) {
-        *count = count.saturating_add(times);
-    } else if counts.len() < LISTED {
-        counts.insert(key.into(), times);
-    }
+/// The end of a name that is too long to be a host's.
+pub(crate) fn last_bytes(name: &[u8]) -> &[u8] {
+    &name[name.len().saturating_sub(LONGEST_NAME)..]
 }
 
 impl SenderStats {
@@ -249,8 +123,8 @@ impl SenderStats {
         self.origins.as_deref().map_or_else(|| Cow::Owned(Origins::default()), Cow::Borrowed)
     }
 
-    /// Adds what was seen in a later part: its line is not the first.
-    pub(crate) fn absorb(&mut self, later: Self) {
+    /// Adds what is known of a later part, whose line is not the first.
+    pub(crate) fn join(&mut self, later: Self) {
         self.messages = self.messages.saturating_add(later.messages);
         self.span = match (self.span, later.span) {
             (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
@@ -260,14 +134,12 @@ impl SenderStats {
             activity.iter_mut().zip(*more).for_each(|(n, more)| *n = n.saturating_add(more));
         }
         match (&mut self.origins, later.origins) {
-            (Some(from), Some(more)) => from.absorb(*more),
-            (from, more) => *from = from.take().or(more),
-        }
-        if let (Some(dossier), Some(more)) = (&mut self.dossier, later.dossier) {
-            dossier.absorb(*more);
+            (Some(origins), Some(more)) => origins.join(*more),
+            (origins, more) => *origins = origins.take().or(more),
         }
     }
 
+    #[inline]
     pub(crate) fn add(&mut self, times: u64, at: Option<i64>, window: &Window) {
         self.messages = self.messages.saturating_add(times);
         let Some(at) = at else { return };
@@ -284,61 +156,21 @@ impl SenderStats {
 mod tests {
     use super::*;
 
-    #[test]
-    fn sets_are_exact_and_then_say_that_there_are_more() {
-        let mut set = BoundedSet::default();
-        for n in 0..MOST {
-            set.insert(n);
-            set.insert(n);
-        }
-        assert_eq!((set.len(), set.more()), (MOST, false));
-        set.insert(0);
-        assert!(!set.more());
-        set.insert(MOST);
-        assert_eq!(Cardinality::of(&set).to_string(), "100000+");
-    }
-
-    #[test]
-    fn a_set_takes_in_another_and_that_it_had_more() {
-        let set = |members: std::ops::Range<usize>| {
-            let mut set = BoundedSet::default();
-            for member in members {
-                set.insert(member);
-            }
-            set
-        };
-        let mut few = set(0..0);
-        assert!(few.is_empty());
-        few.absorb(set(0..3));
-        few.absorb(set(2..5));
-        assert_eq!((few.len(), few.more(), few.is_empty()), (5, false, false));
-        for (one, other) in [(0..1, 0..MOST + 1), (0..MOST, 0..MOST + 1), (0..MOST + 1, 0..1)] {
-            let mut sum = set(one);
-            sum.absorb(set(other));
-            assert_eq!((sum.len(), sum.more()), (MOST, true));
-        }
-    }
-
-    /// What is seen of a sender in messages: the time, the client and how often.
-    fn seen(messages: &[(i64, &str, &str, u64)]) -> SenderStats {
-        let mut seen = SenderStats {
-            messages: 0,
+    /// What is known of a sender of these messages: the time, the client and how often.
+    fn stats(messages: &[(i64, &str, &str, u64)]) -> SenderStats {
+        let mut stats = SenderStats {
             line: b"a line"[..].into(),
-            span: None,
             activity: Some(Box::default()),
-            origins: None,
-            dossier: Some(Box::default()),
+            ..SenderStats::default()
         };
         let mut webmail = Webmail::default();
         webmail.add("192.0.2.0/24").expect("a network");
         for &(at, name, address, times) in messages {
-            let client = Client { name: name.as_bytes(), address: address.as_bytes(), text: None };
-            seen.add(times, Some(at), &Window::until(0, 1600));
-            seen.origins.get_or_insert_default().add(client, times, &webmail);
-            let line = format!("{at} {name}");
-            seen.dossier.as_mut().expect("one").add(client, times, line.as_bytes());
+            let client = Client { name: name.as_bytes(), address: address.as_bytes() };
+            stats.add(times, Some(at), &Window::until(0, 1600));
+            stats.origins.get_or_insert_default().add(client, times, &webmail);
         }
-        seen
+        stats
     }
 
     #[test]
@@ -350,17 +182,13 @@ mod tests {
         ];
         messages.extend((0..12).map(|n| (1000 + n, "dsl7.example.com", "198.51.100.7", 3)));
         messages.push((1500, "a.example.org", "192.0.2.1", 5));
-        let whole = seen(&messages);
+        let whole = stats(&messages);
         let origins = whole.origins();
-        let counts = [origins.nets(), origins.unknowns(), origins.ips()].map(|count| count.known);
+        let counts = [origins.nets(), origins.unknowns(), origins.ips()].map(|size| size.count);
         assert_eq!((counts, origins.webmail()), ([3, 2, 4], 7));
-        let dossier = whole.dossier.as_ref().expect("one");
-        assert_eq!(dossier.lines.len(), LINES);
-        assert_eq!(dossier.networks[&b"example.com"[..]], 36);
-        assert_eq!(dossier.addresses[&b"192.0.2.1"[..]], 7);
         for at in 0..=messages.len() {
-            let mut sum = seen(&messages[..at]);
-            sum.absorb(seen(&messages[at..]));
+            let mut sum = stats(&messages[..at]);
+            sum.join(stats(&messages[at..]));
             assert_eq!((sum.messages, sum.span), (45, Some((20, 1500))), "{at}");
             assert_eq!(sum.activity, whole.activity);
             let from = sum.origins();
@@ -369,43 +197,21 @@ mod tests {
                 [origins.nets(), origins.unknowns(), origins.ips()]
             );
             assert_eq!(from.webmail(), origins.webmail());
-            let told = sum.dossier.as_ref().expect("one");
-            assert_eq!(told.lines, dossier.lines);
-            assert_eq!(told.networks, dossier.networks);
-            assert_eq!(told.addresses, dossier.addresses);
         }
     }
 
     #[test]
-    fn a_dossier_lists_a_thousand_addresses() {
-        let mut dossier = Dossier::default();
-        for n in 0..LISTED + 50 {
-            let address = n.to_string();
-            let client = Client { name: b"unknown", address: address.as_bytes(), text: None };
-            dossier.add(client, 1, b"a line");
-            dossier.add(client, 1, b"a line");
-        }
-        assert_eq!(dossier.addresses.len(), LISTED);
-        assert!(dossier.addresses.values().all(|times| *times == 2));
-    }
-
-    #[test]
-    fn of_a_name_that_no_host_has_the_end_is_kept() {
+    fn only_the_end_of_a_name_is_kept_that_no_host_has() {
         let long = [&b"x".repeat(60_000)[..], b".example"].concat();
-        let client = Client { name: &long, address: &long, text: None };
+        let client = Client { name: &long, address: &long };
         let mut origins = Origins::default();
         let (_, bytes) = origins.add(client, 1, &Webmail::default());
-        assert_eq!(bytes, LONGEST + 2 * MEMBER);
-        let kept: Vec<usize> = origins.nets.members.iter().map(|net| net.len()).collect();
-        assert_eq!(kept, [LONGEST]);
-        let mut dossier = Dossier::default();
-        dossier.add(client, 1, b"a line");
-        assert!(
-            dossier.networks.keys().chain(dossier.addresses.keys()).all(|k| k.len() == LONGEST)
-        );
-        let unknown = Client { name: b"unknown", address: b"192.0.2.1", text: None };
+        assert_eq!(bytes, LONGEST_NAME + 2 * MEMBER);
+        let kept: Vec<usize> = origins.nets.iter().map(|net| net.len()).collect();
+        assert_eq!(kept, [LONGEST_NAME]);
+        let unknown = Client { name: b"unknown", address: b"192.0.2.1" };
         for bytes in [b"unknown".len() + 3 * MEMBER, 0] {
-            assert_eq!(Origins::add(&mut origins, unknown, 1, &Webmail::default()), (false, bytes));
+            assert_eq!(origins.add(unknown, 1, &Webmail::default()), (false, bytes));
         }
     }
 }

@@ -132,9 +132,11 @@ impl<'a> Stamp<'a> {
         *cursor = here;
         Some(civil(date, time, zone))
     }
+}
 
+impl Stamp<'static> {
     /// Reads an RFC 3339 timestamp, or `YYYY-MM-DD HH:MM[:SS]` in local time, as `--now` accepts them.
-    pub fn of_argument(text: &'a [u8]) -> Option<Self> {
+    pub fn of_argument(text: &[u8]) -> Option<Self> {
         let mut cursor = Cursor::new(text);
         let date = iso_date(&mut cursor)?;
         let rfc = cursor.take(b"T") || cursor.take(b"t");

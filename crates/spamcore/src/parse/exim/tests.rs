@@ -1,18 +1,21 @@
 //! Lines of Exim, and what is read in them.
 
+use super::super::Event;
 use super::*;
 
 fn show(line: &str) -> String {
     let parser = Exim { authenticated: true };
-    match parser.line(line.as_bytes()).hit {
-        Some(Hit::Counts(event, times)) => {
-            let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
-            let id = event.authenticated.map_or(String::new(), |id| format!(" A={}", text(id)));
-            format!("{:?} {}{id} {times}", event.kind, text(event.sender))
+    let line = parser.line(line.as_bytes());
+    let Some(Event::Accepted(accepted)) = line.event() else { return "-".into() };
+    let mut shown = String::new();
+    for Sender { kind, name } in accepted.senders.iter() {
+        let name = String::from_utf8_lossy(name);
+        match kind {
+            Kind::Authenticated => shown += &format!("A={name} "),
+            kind => shown += &format!("{kind:?} {name} "),
         }
-        Some(other) => format!("{other:?}"),
-        None => "-".into(),
     }
+    shown + &line.times.to_string()
 }
 
 const ID: &str = "2026-11-23 18:06:47 1xVYRD-0008N8-0D <= ";

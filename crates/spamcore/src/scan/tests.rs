@@ -8,9 +8,10 @@ use flate2::write::GzEncoder;
 
 use super::*;
 use crate::limits::Limits;
-use crate::parse::{php::Php, php_wrapper::PhpWrapper};
+use crate::parse::{php::Php, php_wrapper::PhpWrapper, postfix::Postfix};
 use crate::tally::network::Webmail;
-use crate::tally::{Detail, NAMES};
+use crate::tally::stats::SenderStats;
+use crate::tally::{Detail, STREAM_NAMES, Tally};
 
 const NOW: i64 = 1_795_456_680; // 2026-11-23 17:58:00 UTC
 
@@ -62,9 +63,9 @@ fn host(input: impl Read + Send + 'static) -> Host {
     }
 }
 
-fn tally(window: Window) -> Tally {
+fn tally(window: Window, rereadable: bool) -> Tally {
     let detail = Detail { line: false, activity: false };
-    Tally::new(window, Limits::new(1, false), Webmail::default(), detail)
+    Tally::new(window, Limits::new(1, false), Webmail::default(), detail, rereadable)
 }
 
 /// The last hour.
@@ -72,31 +73,47 @@ fn hour() -> Window {
     Window::until_now(NOW - 3600, NOW)
 }
 
-fn check_in(window: Window, named: Vec<PathBuf>, host: &mut Host) -> Checked {
-    let logs = Logs { named, default: &[], journal: false, origin: None };
-    Check::new(&PhpWrapper, tally(window), host, Some(2)).run(&logs, host)
+fn logs(named: Vec<PathBuf>) -> Logs {
+    Logs { named, ..Logs::default() }
 }
 
-fn texts(checked: &Checked) -> Vec<(&str, Weight)> {
-    checked.messages.iter().map(|message| (&*message.text, message.weight)).collect()
+/// What a scan of the wrapper's logs counts and reports; and what it reads, and whether it could again.
+fn scan(
+    window: Window,
+    named: Vec<PathBuf>,
+    host: &mut Host,
+) -> (Tally, Messages, Vec<String>, bool) {
+    let mut messages = Messages::default();
+    let scan = Scan::open(&PhpWrapper, &logs(named), window, host, &mut messages);
+    let mut scan = scan.with_hiding_limit(Some(2));
+    let tally = scan.read(tally(window, scan.is_rereadable()), &mut messages);
+    (tally, messages, scan.names(), scan.is_rereadable())
 }
 
-/// What is told of a log of the last hour, without its name.
-fn told_of(window: Window, text: &str) -> Vec<(String, Weight)> {
+fn list(messages: &Messages) -> Vec<(Weight, &str)> {
+    messages.iter().collect()
+}
+
+/// What is reported about a log of the last hour, without its name.
+fn reported(window: Window, text: &str) -> Vec<(String, Weight)> {
     let dir = Directory::new();
     let path = dir.file("mail.log", text, NOW);
     let name = format!("{}: ", path.display());
-    let checked = check_in(window, vec![path], &mut host(std::io::empty()));
-    texts(&checked).into_iter().map(|(text, weight)| (text.replace(&name, ""), weight)).collect()
+    let (_, messages, ..) = scan(window, vec![path], &mut host(std::io::empty()));
+    messages.iter().map(|(weight, text)| (text.replace(&name, ""), weight)).collect()
 }
 
-/// How many mails PHP's log tells of in the last hour, with nothing to be told besides.
+fn sent(tally: &Tally) -> u64 {
+    tally.senders().map(|(.., stats): (_, _, &SenderStats)| stats.messages).sum()
+}
+
+/// How many mails PHP's log records in the last hour, with nothing to report besides.
 fn mails_of_php(path: PathBuf) -> u64 {
-    let mut host = host(std::io::empty());
-    let logs = Logs { named: vec![path], default: &[], journal: false, origin: None };
-    let checked = Check::new(&Php, tally(hour()), &host, None).run(&logs, &mut host);
-    assert_eq!(checked.messages, []);
-    checked.tally.senders().map(|(.., seen)| seen.messages).sum()
+    let (mut host, mut messages) = (host(std::io::empty()), Messages::default());
+    let mut scan = Scan::open(&Php, &logs(vec![path]), hour(), &mut host, &mut messages);
+    let tally = scan.read(tally(hour(), true), &mut messages);
+    assert_eq!(messages, Messages::default());
+    sent(&tally)
 }
 
 fn line(stamp: &str, text: &str) -> String {
@@ -107,39 +124,39 @@ const SENT: &str = "sendmail-php url=h, client=8.8.8.8, filename=/a, uid=1, user
 
 #[test]
 fn a_log_without_stamps_is_a_failure_and_one_without_lines_is_none() {
-    assert_eq!(told_of(hour(), ""), []);
-    assert_eq!(told_of(hour(), &line("Nov 23 17:00:00", "something else")), []);
+    assert_eq!(reported(hour(), ""), []);
+    assert_eq!(reported(hour(), &line("Nov 23 17:00:00", "something else")), []);
     for (text, lines) in [("what?\n", "1 line"), ("what?\nis this\n", "2 lines")] {
         let blind = format!("blind: no time stamp can be read in any of {lines}");
-        assert_eq!(told_of(hour(), text), [(blind, Weight::Failure)]);
+        assert_eq!(reported(hour(), text), [(blind, Weight::Failure)]);
     }
 }
 
 #[test]
-fn what_is_not_counted_is_told() {
+fn what_is_not_counted_is_reported() {
     let ahead = line("Nov 23 17:00:00", SENT) + &line("2026-11-23T19:30:00Z", SENT);
     let text = "not counted: 1 message stamped more than an hour ahead of now";
-    assert_eq!(told_of(hour(), &ahead), [(text.into(), Weight::Note)]);
-    assert_eq!(told_of(Window::until(NOW - 3600, NOW), &ahead), [], "looking back");
+    assert_eq!(reported(hour(), &ahead), [(text.into(), Weight::Note)]);
+    assert_eq!(reported(Window::until(NOW - 3600, NOW), &ahead), [], "looking back");
 
-    // As many as the limit of unclear lines could be a sender.
+    // As many as the limit of ambiguous lines could be a sender.
     for (times, messages, weight) in
         [(1, "1 message", Weight::Note), (2, "2 messages", Weight::Failure)]
     {
         let unread = line("Nov 23 17:00:00", SENT) + &line("Feb 30 17:00:00", SENT).repeat(times);
         let text =
             format!("not counted: {messages} with a stamp that is no date or in an unknown zone");
-        assert_eq!(told_of(hour(), &unread), [(text, weight)]);
+        assert_eq!(reported(hour(), &unread), [(text, weight)]);
     }
 
     let repeats = |times: u64| format!("message repeated {times} times: [ {SENT}]");
     let many = line("Nov 23 17:00:00", &repeats(1_000_002));
     let text = "not counted: 1 line with up to 1000002 repeats, which is not believed";
-    assert_eq!(told_of(hour(), &many), [(text.into(), Weight::Note)]);
+    assert_eq!(reported(hour(), &many), [(text.into(), Weight::Note)]);
 
     let long = line("Nov 23 17:00:00", &"x".repeat(LONGEST));
     let text = format!("skipped: 1 line longer than {LONGEST} bytes");
-    assert_eq!(told_of(hour(), &(line("Nov 23 17:00:00", SENT) + &long)), [(text, Weight::Note)]);
+    assert_eq!(reported(hour(), &(line("Nov 23 17:00:00", SENT) + &long)), [(text, Weight::Note)]);
 }
 
 #[test]
@@ -158,22 +175,20 @@ fn of_a_long_line_of_php_the_begin_is_enough() {
 }
 
 #[test]
-fn unclear_lines_are_told_from_a_number_on() {
-    let unclear = line("Nov 23 17:00:00", "sendmail-php url=h/cut");
-    assert_eq!(told_of(hour(), &unclear), []);
+fn ambiguous_lines_are_reported_from_a_number_on() {
+    let ambiguous = line("Nov 23 17:00:00", "sendmail-php url=h/cut");
+    assert_eq!(reported(hour(), &ambiguous), []);
     let text = "counted for nobody: 2 lines that can be read in two ways or are cut off; logged as www (2)";
-    assert_eq!(told_of(hour(), &unclear.repeat(2)), [(text.into(), Weight::Failure)]);
+    assert_eq!(reported(hour(), &ambiguous.repeat(2)), [(text.into(), Weight::Failure)]);
 }
 
 #[test]
-fn more_names_than_a_pipe_can_hold_are_told() {
+fn more_names_than_a_stream_can_hold_are_dropped() {
     let name = |n| line("Nov 23 17:00:00", &SENT.replace("/a", &format!("/{n}")));
-    let text: String = (0..NAMES + 2).map(name).collect();
+    let text: String = (0..STREAM_NAMES + 2).map(name).collect();
     let input = std::io::Cursor::new(text.into_bytes());
-    let checked = check_in(hour(), vec!["-".into()], &mut host(input));
-    let text = "more than a million senders in what can be read only once: 2 messages of others were \
-                not counted; give the log's name instead of a pipe";
-    assert_eq!(texts(&checked), [(text, Weight::Failure)]);
+    let (tally, ..) = scan(hour(), vec!["-".into()], &mut host(input));
+    assert_eq!((tally.dropped(), sent(&tally)), (2, STREAM_NAMES as u64));
 }
 
 #[test]
@@ -183,10 +198,10 @@ fn what_was_read_has_its_whole_name_and_a_pipe_cannot_be_read_again() {
     let path = dir.file("mail.log", &text, NOW);
     dir.file("mail.log.1", &text, NOW - 60);
     let read = |named: Vec<PathBuf>| {
-        let checked =
-            check_in(hour(), named, &mut host(std::io::Cursor::new(text.clone().into_bytes())));
-        assert_eq!(checked.messages, []);
-        (checked.read, checked.again, checked.tally.senders().map(|(.., seen)| seen.messages).sum())
+        let input = std::io::Cursor::new(text.clone().into_bytes());
+        let (tally, messages, names, rereadable) = scan(hour(), named, &mut host(input));
+        assert_eq!(messages, Messages::default());
+        (names, rereadable, sent(&tally))
     };
     let up = std::env::current_dir().expect("there is one");
     let up = up.components().skip(1).map(|_| "../").collect::<String>();
@@ -203,8 +218,9 @@ fn what_was_read_has_its_whole_name_and_a_pipe_cannot_be_read_again() {
     let link = dir.0.join("link");
     std::os::unix::fs::symlink(&path, &link).expect("a link");
     assert_eq!(read(vec![path, link]).2, 2_u64);
-    assert_eq!(Source::Journal { origin: Origin::Postfix, why: Why::Asked }.name(), "journal");
-    assert!(Source::Journal { origin: Origin::Postfix, why: Why::Asked }.can_be_read_again());
+    let journal = Source::Journal(Postfix.journal_author().expect("it has one"), Why::Asked);
+    assert_eq!(journal.name(), "journal");
+    assert!(journal.is_rereadable());
 }
 
 #[test]
@@ -220,7 +236,7 @@ fn where_hours_may_repeat_rotated_logs_are_opened_from_further_back() {
 }
 
 #[test]
-fn how_much_of_a_damaged_log_was_read_is_told() {
+fn how_much_of_a_damaged_log_was_read_is_reported() {
     let dir = Directory::new();
     let text = line("Nov 23 17:00:00", SENT);
     let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
@@ -229,9 +245,47 @@ fn how_much_of_a_damaged_log_was_read_is_told() {
     packed.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
     let path = dir.file("mail.log.gz", packed, NOW);
     let name = path.display().to_string();
-    let checked = check_in(hour(), vec![path], &mut host(std::io::empty()));
-    let [(told, Weight::Failure)] = texts(&checked)[..] else { panic!("{:?}", checked.messages) };
-    assert!(told.starts_with(&format!("{name}: cannot be read: ")), "{told}");
-    assert!(told.ends_with(&format!(", after {} bytes", text.len())), "{told}");
-    assert_eq!(checked.tally.senders().count(), 1);
+    let (tally, messages, ..) = scan(hour(), vec![path], &mut host(std::io::empty()));
+    let [(Weight::Failure, reported)] = list(&messages)[..] else { panic!("{messages:?}") };
+    assert!(reported.starts_with(&format!("{name}: cannot be read: ")), "{reported}");
+    assert!(reported.ends_with(&format!(", after {} bytes", text.len())), "{reported}");
+    assert_eq!(tally.senders().count(), 1);
+}
+
+#[test]
+fn several_windows_in_one_pass_count_as_several_passes_in_two_threads() {
+    let windows = [3600, 900, 60].map(|seconds| Window::until_now(NOW - seconds, NOW));
+    let line = |n: i64| {
+        let at = time::OffsetDateTime::from_unix_timestamp(NOW - 3600 + n / 12).expect("a date");
+        let (hour, minute, second) = at.to_hms();
+        let sent = SENT.replace("/a", &format!("/{}", n % 7));
+        let stamp = format!("Nov 23 {hour:02}:{minute:02}:{second:02}");
+        line(&stamp, &sent) + &line(&stamp, &"other text ".repeat(50))
+    };
+    let text: String = (0..12 * 3600).map(line).collect();
+    assert!(text.len() > 1 << 24, "so long that it is read in two parts");
+    let dir = Directory::new();
+    let path = dir.file("mail.log", text, NOW);
+    let counts = |tally: &Tally| {
+        let count = |(_, name, stats): (_, &[u8], &SenderStats)| {
+            (name.to_vec(), stats.messages, stats.span, stats.line.clone())
+        };
+        let mut counts: Vec<_> = tally.senders().map(count).collect();
+        counts.sort_unstable();
+        counts
+    };
+    let read = |windows: &[Window]| {
+        let (mut host, mut messages) = (host(std::io::empty()), Messages::default());
+        let logs = logs(vec![path.clone()]);
+        let mut scan = Scan::open(&PhpWrapper, &logs, windows[0], &mut host, &mut messages);
+        let sinks: Vec<_> = windows.iter().map(|window| tally(*window, true)).collect();
+        let sinks = scan.read(sinks, &mut messages);
+        assert_eq!(messages, Messages::default());
+        sinks.iter().map(counts).collect::<Vec<_>>()
+    };
+    let together = read(&windows);
+    let one_by_one: Vec<_> = windows.iter().flat_map(|window| read(&[*window])).collect();
+    assert_eq!(together, one_by_one);
+    assert_eq!(together.iter().map(Vec::len).collect::<Vec<_>>(), [7, 7, 7]);
+    assert!(together[0][0].1 > together[1][0].1 && together[1][0].1 > together[2][0].1);
 }

@@ -1,0 +1,333 @@
+//! A few senders, looked at closely: what an account is judged on, and what a person is shown.
+//!
+//! Takes a [`Selection`] of senders, each with the instant after which its lines are evidence; gives what
+//! those lines alone come to ([`SenderEvidence`]). The logs are read once more for that, because a tally
+//! keeps no lines and cannot tell new ones from old.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::quality::RandomState;
+use serde::{Deserialize, Serialize};
+
+use crate::messages::Messages;
+use crate::parse::{Client, Event, Kind, LazyEvent};
+use crate::sink::Sink;
+use crate::tally::network::{Webmail, network_of};
+use crate::tally::stats::{Origins, SenderStats, last_bytes};
+
+/// How many lines of a sender are kept.
+const LINES: usize = 10;
+
+/// How many networks and addresses of a sender are listed.
+const LISTED: usize = 1000;
+
+/// What an account is judged on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Messages.
+    pub messages: u64,
+    /// Distinct networks.
+    pub nets: u64,
+    /// Distinct addresses of clients without a name.
+    pub unknowns: u64,
+    /// Distinct addresses.
+    pub ips: u64,
+}
+
+impl Counts {
+    /// The counts of messages from these origins.
+    pub fn new(messages: u64, origins: &Origins) -> Self {
+        Self {
+            messages,
+            nets: origins.nets().count,
+            unknowns: origins.unknowns().count,
+            ips: origins.ips().count,
+        }
+    }
+}
+
+impl From<&SenderStats> for Counts {
+    fn from(stats: &SenderStats) -> Self {
+        Self::new(stats.messages, &stats.origins())
+    }
+}
+
+/// The senders to look at, all of one kind.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// What their names are.
+    pub kind: Kind,
+    /// Their names, each with the instant after which its lines are evidence; none if all of them are.
+    pub senders: HashMap<Vec<u8>, Option<i64>, RandomState>,
+    /// The last instant at which a line is evidence, in Unix seconds.
+    pub until: i64,
+}
+
+impl Selection {
+    /// Whether a line of that sender and instant is evidence. One without a timestamp never is.
+    fn includes(&self, kind: Kind, name: &[u8], at: Option<i64>) -> bool {
+        kind == self.kind
+            && self.senders.get(name).is_some_and(|after| {
+                at.is_some_and(|at| at <= self.until && after.is_none_or(|after| at > after))
+            })
+    }
+}
+
+/// What the lines of a sender come to that are evidence.
+#[derive(Clone, Debug, Default)]
+pub struct SenderEvidence {
+    /// Their counts.
+    pub counts: Counts,
+    /// Whether they alone are beyond all limits.
+    pub sufficient: bool,
+    /// The first few of them, in reading order.
+    pub lines: Vec<Box<[u8]>>,
+    /// Messages by network, of the first thousand networks.
+    pub networks: Vec<(Box<[u8]>, u64)>,
+    /// Messages by address, of the first thousand addresses.
+    pub addresses: Vec<(Box<[u8]>, u64)>,
+}
+
+/// Which lines are read once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lines {
+    /// Those that the report was made from.
+    Logged,
+    /// Those of the journal whose author journald vouches for.
+    Trusted,
+}
+
+/// Reads the lines of a few senders once more.
+pub trait EvidenceSource {
+    /// What the selected senders' lines come to, by name; senders without a line are left out. None where
+    /// the lines cannot be read again.
+    fn evidence(
+        &mut self,
+        selection: Selection,
+        lines: Lines,
+        messages: &mut Messages,
+    ) -> Option<HashMap<Vec<u8>, SenderEvidence>>;
+}
+
+/// What is found of one sender.
+#[derive(Clone, Debug, Default)]
+struct Found {
+    messages: u64,
+    origins: Origins,
+    lines: Vec<Box<[u8]>>,
+    networks: HashMap<Box<[u8]>, u64, RandomState>,
+    addresses: HashMap<Box<[u8]>, u64, RandomState>,
+}
+
+/// A [`Sink`] that looks at a few senders.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    selection: Arc<Selection>,
+    found: HashMap<Vec<u8>, Found, RandomState>,
+    complete: bool,
+}
+
+impl Evidence {
+    /// Nothing is known yet.
+    pub fn new(selection: Selection) -> Self {
+        Self { selection: Arc::new(selection), found: HashMap::default(), complete: false }
+    }
+
+    /// What was found, by sender. `sufficient` judges a sender by its counts.
+    pub fn into_senders(
+        self,
+        sufficient: impl Fn(&[u8], &Counts) -> bool,
+    ) -> HashMap<Vec<u8>, SenderEvidence> {
+        let listed = |counts: HashMap<Box<[u8]>, u64, _>| counts.into_iter().collect();
+        let summed = |(name, found): (Vec<u8>, Found)| {
+            let counts = Counts::new(found.messages, &found.origins);
+            let evidence = SenderEvidence {
+                counts,
+                sufficient: sufficient(&name, &counts),
+                lines: found.lines,
+                networks: listed(found.networks),
+                addresses: listed(found.addresses),
+            };
+            (name, evidence)
+        };
+        self.found.into_iter().map(summed).collect()
+    }
+}
+
+impl Sink for Evidence {
+    fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]) {
+        if self.complete {
+            return;
+        }
+        let Some(Event::Accepted(accepted)) = event.get() else { return };
+        for sender in accepted.senders.iter() {
+            if !self.selection.includes(sender.kind, &sender.name, at) {
+                continue;
+            }
+            if !self.found.contains_key(&*sender.name) {
+                self.found.insert(sender.name.to_vec(), Found::default());
+            }
+            if let Some(found) = self.found.get_mut(&*sender.name) {
+                found.add(accepted.client, times, line);
+            }
+        }
+    }
+
+    fn fork(&self) -> Option<Self> {
+        let selection = Arc::clone(&self.selection);
+        Some(Self { selection, found: HashMap::default(), complete: self.complete })
+    }
+
+    fn join(&mut self, later: Self) {
+        for (name, found) in later.found {
+            self.found.entry(name).or_default().join(found);
+        }
+    }
+
+    fn needs_another_pass(&mut self) -> bool {
+        self.complete = true;
+        false
+    }
+}
+
+impl Found {
+    fn add(&mut self, client: Option<Client<'_>>, times: u64, line: &[u8]) {
+        self.messages = self.messages.saturating_add(times);
+        if self.lines.len() < LINES {
+            self.lines.push(line.into());
+        }
+        if let Some(client) = client {
+            // Webmail hosts are counted for the report only.
+            self.origins.add(client, times, &Webmail::default());
+            add_times(&mut self.networks, last_bytes(network_of(client.name)), times);
+            add_times(&mut self.addresses, last_bytes(client.address), times);
+        }
+    }
+
+    fn join(&mut self, later: Self) {
+        self.messages = self.messages.saturating_add(later.messages);
+        self.origins.join(later.origins);
+        let room = LINES.saturating_sub(self.lines.len());
+        self.lines.extend(later.lines.into_iter().take(room));
+        for (mine, more) in
+            [(&mut self.networks, later.networks), (&mut self.addresses, later.addresses)]
+        {
+            for (key, &times) in &more {
+                add_times(mine, key, times);
+            }
+        }
+    }
+}
+
+fn add_times(counts: &mut HashMap<Box<[u8]>, u64, RandomState>, key: &[u8], times: u64) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_add(times);
+    } else if counts.len() < LISTED {
+        counts.insert(key.into(), times);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::{Accepted, Sender, Senders};
+
+    fn selection(senders: &[(&str, Option<i64>)]) -> Selection {
+        let senders = senders.iter().map(|(name, after)| (name.as_bytes().to_vec(), *after));
+        Selection { kind: Kind::Sasl, senders: senders.collect(), until: 200 }
+    }
+
+    fn add(evidence: &mut Evidence, name: &str, host: &str, address: &str, at: i64, times: u64) {
+        let accepted = Accepted {
+            senders: Senders::new(Sender::new(Kind::Sasl, name.as_bytes()), None),
+            client: Some(Client { name: host.as_bytes(), address: address.as_bytes() }),
+            recurs: true,
+        };
+        let line = format!("{at} {name}");
+        evidence.event(Some(at), times, &accepted.into(), line.as_bytes());
+    }
+
+    #[test]
+    fn only_new_lines_of_the_selected_senders_are_evidence() {
+        let selection = selection(&[("a", Some(100)), ("b", None)]);
+        for (sender, at, want) in [
+            ("a", Some(100), false),
+            ("a", Some(101), true),
+            ("a", Some(200), true),
+            ("a", Some(201), false),
+            ("a", None, false),
+            ("b", Some(-1), true),
+            ("b", Some(201), false),
+            ("c", Some(150), false),
+        ] {
+            let included = |kind| selection.includes(kind, sender.as_bytes(), at);
+            assert_eq!(included(Kind::Sasl), want, "{sender:?} {at:?}");
+            assert!(!included(Kind::Authenticated));
+        }
+    }
+
+    #[test]
+    fn parts_of_a_log_add_up_to_the_whole() {
+        let mut messages = vec![
+            ("a.example.org", "192.0.2.1", 2),
+            ("unknown", "203.0.113.7", 1),
+            ("unknown", "unknown", 1),
+        ];
+        messages.extend((0..12).map(|_| ("dsl7.example.com", "198.51.100.7", 3)));
+        messages.push(("a.example.org", "192.0.2.1", 5));
+        let fill = |evidence: &mut Evidence, from: usize, to: usize| {
+            for (n, (host, address, times)) in messages.iter().enumerate().take(to).skip(from) {
+                add(evidence, "a", host, address, 100 + i64::try_from(n).expect("few"), *times);
+                add(evidence, "other", host, address, 150, *times);
+            }
+        };
+        let sorted = |mut list: Vec<(Box<[u8]>, u64)>| {
+            list.sort_unstable();
+            list
+        };
+        for at in 0..=messages.len() {
+            let mut evidence = Evidence::new(selection(&[("a", None)]));
+            let mut later = evidence.fork().expect("it can be read in parts");
+            fill(&mut evidence, 0, at);
+            fill(&mut later, at, messages.len());
+            evidence.join(later);
+            assert!(!evidence.needs_another_pass());
+            // Another sink's pass.
+            fill(&mut evidence, 0, messages.len());
+            let mut senders =
+                evidence.into_senders(|name, counts| name == b"a" && counts.nets == 3);
+            assert_eq!(senders.len(), 1, "{at}");
+            let a = senders.remove(&b"a"[..]).expect("it sent");
+            assert_eq!(a.counts, Counts { messages: 45, nets: 3, unknowns: 2, ips: 4 }, "{at}");
+            assert!(a.sufficient);
+            let lines: Vec<_> =
+                (100..110).map(|at| format!("{at} a").into_bytes().into()).collect();
+            assert_eq!(a.lines, lines);
+            let network = |name: &[u8], times| (name.into(), times);
+            let networks =
+                [network(b"a.example.org", 7), network(b"example.com", 36), network(b"unknown", 2)];
+            assert_eq!(sorted(a.networks), networks);
+            assert_eq!(sorted(a.addresses)[0], network(b"192.0.2.1", 7));
+        }
+    }
+
+    #[test]
+    fn a_thousand_addresses_are_listed_by_the_ends_of_their_names() {
+        let mut evidence = Evidence::new(selection(&[("a", None)]));
+        for n in 0..LISTED + 50 {
+            for _ in 0..2 {
+                add(&mut evidence, "a", "unknown", &n.to_string(), 150, 1);
+            }
+        }
+        let a = &evidence.into_senders(|_, _| false)[&b"a"[..]];
+        assert_eq!((a.addresses.len(), a.counts.ips), (LISTED, LISTED as u64 + 50));
+        assert!(a.addresses.iter().all(|(_, times)| *times == 2) && !a.sufficient);
+        let mut evidence = Evidence::new(selection(&[("a", None)]));
+        let long = "x".repeat(60_000) + ".example";
+        add(&mut evidence, "a", &long, &long, 150, 1);
+        let a = &evidence.into_senders(|_, _| true)[&b"a"[..]];
+        assert!(a.networks.iter().chain(&a.addresses).all(|(name, _)| name.len() == 255));
+    }
+}

@@ -1,0 +1,372 @@
+//! All logs of a check, read in order into a [`Sink`].
+//!
+//! [`Scan::open`] opens the logs and holds them open, so that a rotation loses nothing. [`Scan::read`] pushes
+//! the events of the window into a sink, a second time where the sink needs that, and reports what could not
+//! be read. A scan knows neither what the events are for nor that anybody acts on them.
+//!
+//! Large uncompressed files are read in two parts by two threads. Where a file is divided depends on nothing
+//! but its size and its lines, and the second part begins with what the lines before it say about the time,
+//! so that the result is the same on any machine.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::error::{Error, chain};
+use crate::escape::display;
+use crate::host::Host;
+use crate::messages::{Messages, Weight, number};
+use crate::parse::Parser;
+use crate::reader::{Ambiguous, FileStats, LogReader, ReadOutcome, dst_margin, reading};
+use crate::sink::Sink;
+use crate::source::choose::{Fallback, Logs, Source, Why, default_source};
+use crate::source::journal::{Author, Entry, Journal};
+use crate::source::lines::{LONGEST, trimmed};
+use crate::source::{Log, LogFile, Part};
+use crate::time::clock::Clock;
+use crate::time::window::Window;
+use crate::time::zone::Zone;
+
+/// The logs of a check, open.
+pub struct Scan<'a, P> {
+    parser: &'a P,
+    window: Window,
+    zone: Zone,
+    /// The password file, for the user id of a service in the journal.
+    passwd: PathBuf,
+    sources: Vec<Source>,
+    hiding_limit: Option<u64>,
+}
+
+impl<'a, P: Parser + Sync> Scan<'a, P> {
+    /// Opens the logs, as far back as `window` reaches.
+    pub fn open(
+        parser: &'a P,
+        logs: &Logs,
+        window: Window,
+        host: &mut Host,
+        messages: &mut Messages,
+    ) -> Self {
+        let opening = Opening {
+            parser,
+            window,
+            margin: dst_margin(parser, &window, &host.zone),
+            zone: host.zone.clone(),
+            wall: host.wall,
+            identities: HashSet::new(),
+        };
+        Self {
+            parser,
+            window,
+            zone: host.zone.clone(),
+            passwd: host.passwd.clone(),
+            sources: opening.open(logs, host, messages),
+            hiding_limit: None,
+        }
+    }
+
+    /// Lines that count for nobody, or whose timestamp cannot be read, are a failure once there are `limit`
+    /// of them: a sender could hide behind them. Without this, the former are not reported.
+    #[must_use]
+    pub fn with_hiding_limit(self, limit: Option<u64>) -> Self {
+        Self { hiding_limit: limit, ..self }
+    }
+
+    /// Whether the logs can be read more than once; pipes cannot.
+    pub fn is_rereadable(&self) -> bool {
+        self.sources.iter().all(Source::is_rereadable)
+    }
+
+    /// What is read: the paths of the logs, without the rotated ones, or `journal`.
+    pub fn names(&self) -> Vec<String> {
+        self.sources.iter().map(Source::name).collect()
+    }
+
+    /// Reads all logs into `sink`, and gives it back.
+    pub fn read<S: Sink + Send>(&mut self, sink: S, messages: &mut Messages) -> S {
+        let mut sources = std::mem::take(&mut self.sources);
+        let sink = self.read_sources(&mut sources, sink, messages);
+        self.sources = sources;
+        sink
+    }
+
+    /// Reads only the entries of the journal whose author journald vouches for into `sink`, and gives it
+    /// back; none where no journal is read for this format.
+    pub fn read_trusted<S: Sink + Send>(&self, sink: S, messages: &mut Messages) -> Option<S> {
+        let journal = Source::Journal(self.parser.journal_author()?, Why::Asked);
+        Some(self.read_sources(&mut [journal], sink, messages))
+    }
+
+    fn read_sources<S: Sink + Send>(
+        &self,
+        sources: &mut [Source],
+        sink: S,
+        messages: &mut Messages,
+    ) -> S {
+        let reader = LogReader::new(self.parser, self.window, &self.zone, sink);
+        let mut pass = Pass { scan: self, reader, messages };
+        pass.read_all(sources);
+        while pass.reader.sink.needs_another_pass() {
+            pass.reader.ambiguous = Ambiguous::default();
+            pass.read_all(sources);
+        }
+        pass.report_ambiguous();
+        pass.reader.sink
+    }
+}
+
+/// Opens logs, each file once.
+struct Opening<'a, P> {
+    parser: &'a P,
+    window: Window,
+    /// How uncertain the start of the window is, in seconds.
+    margin: i64,
+    zone: Zone,
+    wall: SystemTime,
+    /// The files that are open, by device and inode.
+    identities: HashSet<(u64, u64)>,
+}
+
+impl<P: Parser> Opening<'_, P> {
+    fn open(mut self, logs: &Logs, host: &mut Host, messages: &mut Messages) -> Vec<Source> {
+        let mut sources = Vec::new();
+        for path in &logs.named {
+            if path.as_os_str() == "-" {
+                if host.stdin_closed {
+                    messages.fail("standard input is closed");
+                }
+                // A second `-` finds nothing left to read.
+                let input = host.input.take().unwrap_or_else(|| Box::new(std::io::empty()));
+                sources.push(Source::Log(Log::stream("standard input", input)));
+            } else {
+                sources.extend(self.open_log(path, false, messages));
+            }
+        }
+        let author = self.parser.journal_author();
+        if logs.journal {
+            sources.extend(author.map(|author| Source::Journal(author, Why::Asked)));
+        }
+        if sources.is_empty() && logs.named.is_empty() {
+            match default_source(logs, author, host.now, messages) {
+                Fallback::Log(path) => sources.extend(self.open_log(path, true, messages)),
+                Fallback::Journal(author, why) => sources.push(Source::Journal(author, why)),
+                Fallback::Nothing => {}
+            }
+        }
+        sources
+    }
+
+    fn open_log(
+        &mut self,
+        path: &Path,
+        plain_only: bool,
+        messages: &mut Messages,
+    ) -> Option<Source> {
+        let mut clock = Clock::new(self.window.now, self.zone.clone());
+        let mut instant_of = |line: &[u8]| {
+            reading(self.parser, &mut clock, trimmed(line)?).map(|reading| reading.instant)
+        };
+        let start = self.window.start - self.margin;
+        match Log::open(path, start, self.wall, plain_only, &mut instant_of) {
+            Ok(mut log) => {
+                for problem in std::mem::take(&mut log.problems) {
+                    messages.fail_with(&problem);
+                }
+                // Each file is read once, by whatever names it was given.
+                log.files.retain(|file| file.identity.is_none_or(|id| self.identities.insert(id)));
+                Some(Source::Log(log))
+            }
+            Err(error) => {
+                messages.fail_with(&error);
+                None
+            }
+        }
+    }
+}
+
+/// One reading of all logs.
+struct Pass<'a, P, S> {
+    scan: &'a Scan<'a, P>,
+    reader: LogReader<'a, P, S>,
+    messages: &'a mut Messages,
+}
+
+impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
+    fn read_all(&mut self, sources: &mut [Source]) {
+        for source in sources {
+            match source {
+                Source::Log(log) => {
+                    let mut same_log = false;
+                    for file in &mut log.files {
+                        self.read_file(file, same_log);
+                        same_log = true;
+                    }
+                }
+                Source::Journal(author, why) => self.read_journal(*author, why),
+            }
+        }
+    }
+
+    fn read_file(&mut self, file: &mut LogFile, same_log: bool) {
+        let (path, rotated) = (file.path.display().to_string(), file.rotated);
+        self.reader.begin_file(same_log);
+        for outcome in self.read_parts(file.parts(), rotated) {
+            if let Some(error) = outcome.error {
+                let bytes = outcome.bytes;
+                self.messages.fail(format!("{path}: cannot be read: {error}, after {bytes} bytes"));
+            }
+            if let Some((at, to)) = outcome.shrunk {
+                self.messages
+                    .fail(format!("{path}: shrank while it was read, to {at} of {to} bytes"));
+            }
+            self.report_overlong(&path, outcome.overlong);
+        }
+        if file.was_rewritten() {
+            self.messages.fail(format!("{path}: was truncated and written anew while it was read"));
+        }
+        self.report_file(&path);
+    }
+
+    /// Reads the parts of a file: two at once where that gives the same result. A compressed file is
+    /// decompressed meanwhile.
+    fn read_parts(&mut self, parts: Vec<Part<'_>>, rotated: bool) -> Vec<ReadOutcome> {
+        let mut parts = parts.into_iter();
+        let Some(mut first) = parts.next() else { return Vec::new() };
+        let mut outcomes = Vec::new();
+        for mut second in parts {
+            let Some(mut later) = self.reader.fork(&second.before) else {
+                outcomes.push(self.reader.read(&mut first.lines, rotated));
+                first = second;
+                continue;
+            };
+            let outcome = std::thread::scope(|scope| {
+                let other = scope.spawn(|| later.read(&mut second.lines, rotated));
+                outcomes.push(self.reader.read(&mut first.lines, rotated));
+                other.join()
+            });
+            outcomes.extend(outcome.map_err(|panic| std::panic::resume_unwind(panic)).ok());
+            self.reader.join(later);
+            return outcomes;
+        }
+        let outcome = std::thread::scope(|scope| {
+            self.reader.read(&mut first.decompressed_in_background(scope).lines, rotated)
+        });
+        outcomes.push(outcome);
+        outcomes
+    }
+
+    fn read_journal(&mut self, author: Author, why: &Why) {
+        let passwd = std::fs::read_to_string(&self.scan.passwd).unwrap_or_default();
+        let uid = match author {
+            Author::Service(service) => service.uid(&passwd),
+            Author::Anybody => None,
+        };
+        self.reader.begin_file(false);
+        let mut overlong = 0;
+        let start = self.scan.window.start;
+        let result = Journal::open(author, start, uid).and_then(|mut journal| {
+            let failed = loop {
+                match journal.next_entry() {
+                    Ok(Some(entry)) => {
+                        if entry.overlong && !self.scan.parser.accepts_truncated_lines() {
+                            overlong += 1;
+                        } else {
+                            self.read_entry(&entry, author, uid);
+                        }
+                    }
+                    Ok(None) => break None,
+                    Err(source) => break Some(Error::Read { path: "journal".into(), source }),
+                }
+            };
+            journal.close()?;
+            failed.map_or(Ok(()), Err)
+        });
+        if let Err(error) = result {
+            let text = format!("the journal cannot be read: {}", chain(&error));
+            match why {
+                Why::Asked => self.messages.fail(text),
+                Why::NoLog(none) => self.messages.blind(format!("{none}, and {text}")),
+                Why::Stale => self.messages.blind(text),
+            }
+        } else if let Author::Service(service) = author
+            && uid.is_none()
+        {
+            let (path, user) = (self.scan.passwd.display(), service.user);
+            self.messages.blind(format!(
+                "journal: {path} has no user {user}, whose lines are those that count"
+            ));
+        }
+        self.report_overlong("journal", overlong);
+        self.report_file("journal");
+    }
+
+    fn read_entry(&mut self, entry: &Entry, author: Author, uid: Option<u32>) {
+        if let Author::Service(service) = author
+            && !service.wrote(entry, uid)
+        {
+            return;
+        }
+        // A user id that the message claims must be the one that journald saw.
+        if self.scan.parser.claimed_uid(&entry.message).is_some_and(|uid| uid != entry.uid) {
+            return;
+        }
+        let Ok(at) = i64::try_from(entry.realtime / 1_000_000) else { return };
+        let line = || entry.line(&self.scan.zone);
+        self.reader.read_message(&entry.identifier, &entry.message, at, line);
+    }
+
+    fn report_overlong(&mut self, name: &str, count: u64) {
+        if count > 0 {
+            let lines = number(count, "line");
+            self.messages.note(format!("{name}: skipped: {lines} longer than {LONGEST} bytes"));
+        }
+    }
+
+    fn report_file(&mut self, name: &str) {
+        let FileStats { lines, readable, in_future, unreadable, implausible } = self.reader.file;
+        if lines > 0 && !readable {
+            let lines = number(lines, "line");
+            self.messages
+                .fail(format!("{name}: blind: no time stamp can be read in any of {lines}"));
+        }
+        if unreadable > 0 {
+            let messages = number(unreadable, "message");
+            let text = format!(
+                "{name}: not counted: {messages} with a stamp that is no date or in an unknown zone"
+            );
+            // A script of PHP chooses its zone: it must not hide in one that is not known here.
+            let hides = self.scan.hiding_limit.is_some_and(|limit| unreadable >= limit.max(1));
+            self.messages.add(if hides { Weight::Failure } else { Weight::Note }, text);
+        }
+        let window = &self.scan.window;
+        // Looking back, what came later is no surprise.
+        if in_future > 0 && window.end > window.now {
+            let messages = number(in_future, "message");
+            self.messages.note(format!(
+                "{name}: not counted: {messages} stamped more than an hour ahead of now"
+            ));
+        }
+        if let (lines @ 1.., most) = implausible {
+            let lines = number(lines, "line");
+            self.messages.note(format!(
+                "{name}: not counted: {lines} with up to {most} repeats, which is not believed"
+            ));
+        }
+    }
+
+    fn report_ambiguous(&mut self) {
+        let Ambiguous { total, tags } = &self.reader.ambiguous;
+        if self.scan.hiding_limit.is_some_and(|limit| *total >= limit.max(1)) {
+            let tags: Vec<String> =
+                tags.iter().map(|(tag, times)| format!("{} ({times})", display(tag))).collect();
+            self.messages.fail(format!(
+                "counted for nobody: {} that can be read in two ways or are cut off; logged as {}",
+                number(*total, "line"),
+                tags.join(", ")
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

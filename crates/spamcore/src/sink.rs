@@ -1,0 +1,81 @@
+//! What takes the events of a window: the seam between reading logs and whatever they are read for.
+//!
+//! A [`Scan`](crate::scan::Scan) reads the logs of a check in order and pushes each event of the window
+//! into one sink. It does not know what the events are for. Counting senders is a sink
+//! ([`Tally`](crate::tally::Tally)); so is looking closely at a few of them
+//! ([`Evidence`](crate::evidence::Evidence)). A pair of sinks and a `Vec` of sinks are sinks: several
+//! windows, or two purposes, in one reading of the logs.
+
+use crate::parse::LazyEvent;
+
+/// Takes the events of a window, in reading order.
+pub trait Sink: Sized {
+    /// Takes an event that happened `times` times. `at` is its instant in Unix seconds, none where the line
+    /// has no timestamp; `line` is the line as logged, without its newline.
+    ///
+    /// The events are those of the window that is read. A sink of a smaller window leaves out the rest.
+    fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]);
+
+    /// An empty sink for a later part of the same file, which another thread reads; none where reading in
+    /// parts would not give the same result.
+    fn fork(&self) -> Option<Self> {
+        None
+    }
+
+    /// Adds what a [fork](Self::fork) took. Forks are joined in reading order.
+    fn join(&mut self, _later: Self) {}
+
+    /// Whether all logs must be read again, into this same sink. Asked after each reading of all of them.
+    ///
+    /// A sink that says no is complete. It takes no further event, though it may be given some: those of a
+    /// pass that another sink needs.
+    fn needs_another_pass(&mut self) -> bool {
+        false
+    }
+}
+
+/// Both sinks take every event.
+impl<A: Sink, B: Sink> Sink for (A, B) {
+    fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]) {
+        self.0.event(at, times, event, line);
+        self.1.event(at, times, event, line);
+    }
+
+    fn fork(&self) -> Option<Self> {
+        Some((self.0.fork()?, self.1.fork()?))
+    }
+
+    fn join(&mut self, later: Self) {
+        self.0.join(later.0);
+        self.1.join(later.1);
+    }
+
+    fn needs_another_pass(&mut self) -> bool {
+        // Both must be asked.
+        let (first, second) = (self.0.needs_another_pass(), self.1.needs_another_pass());
+        first || second
+    }
+}
+
+/// All of the sinks take every event.
+impl<S: Sink> Sink for Vec<S> {
+    fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]) {
+        for sink in self {
+            sink.event(at, times, event, line);
+        }
+    }
+
+    fn fork(&self) -> Option<Self> {
+        self.iter().map(Sink::fork).collect()
+    }
+
+    fn join(&mut self, later: Self) {
+        for (sink, later) in self.iter_mut().zip(later) {
+            sink.join(later);
+        }
+    }
+
+    fn needs_another_pass(&mut self) -> bool {
+        self.iter_mut().fold(false, |any, sink| sink.needs_another_pass() | any)
+    }
+}
