@@ -8,7 +8,7 @@ use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
 use spamcore::parse::{Event, Parser, Stamped};
 use spamcore::time::clock::Clock;
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 use spamcore::time::zone::Zone;
 use tests::planted;
 

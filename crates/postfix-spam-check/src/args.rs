@@ -13,7 +13,7 @@ use spamcore::parse::postfix::Postfix;
 use spamcore::report::Style;
 use spamcore::source::journal::Origin;
 use spamcore::tally::network::Webmail;
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 use spamcore::verdict::Spread;
 
 use crate::acting::Acting;

@@ -23,8 +23,9 @@ use crate::source::choose::Logs;
 use crate::tally::network::Webmail;
 use crate::tally::{Detail, Tally};
 use crate::time::clock::instant_of;
+use crate::time::period::{Period, PeriodError};
 use crate::time::stamp::Stamp;
-use crate::time::window::{Period, PeriodError, Window};
+use crate::time::window::Window;
 use crate::verdict::{Finding, Spread, is_spread, judge};
 
 /// What a program does unless its arguments say otherwise.

@@ -20,8 +20,8 @@ use std::time::Instant;
 
 use spamcore::cursor::Cursor;
 use spamcore::time::clock::{Clock, MAX_CLOCK_SKEW, Reading};
+use spamcore::time::period::Period;
 use spamcore::time::stamp::Stamp;
-use spamcore::time::window::Period;
 use spamcore::time::zone::Zone;
 use table::{Meaning, Table, calendar, civil, date};
 
