@@ -125,7 +125,7 @@ fn is_message_id(id: &[u8]) -> bool {
         && fine(&id[second + 1..])
 }
 
-const ALPHANUMERIC: [bool; 256] = of_each_byte!(|b| b.is_ascii_alphanumeric());
+const ALPHANUMERIC: [bool; 256] = byte_table!(|b| b.is_ascii_alphanumeric());
 
 /// An address as Exim takes it, up to the first blank outside quotes; none where it is empty or its
 /// quotes do not close.

@@ -6,7 +6,7 @@
 //! line is never taken for a field. Lines are bytes: any byte may stand in a name.
 
 /// A table of what is said of each byte: parsers ask it of every byte of every line.
-macro_rules! of_each_byte {
+macro_rules! byte_table {
     (|$byte:ident| $said:expr) => {{
         let mut table = [{
             let $byte = 0_u8;
@@ -321,6 +321,6 @@ fn escape(text: &[u8]) -> Option<u8> {
 /// Whether the byte can be one of an IPv4 or IPv6 address as programs print it.
 #[inline]
 fn is_address_byte(b: u8) -> bool {
-    const TABLE: [bool; 256] = of_each_byte!(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
+    const TABLE: [bool; 256] = byte_table!(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
     TABLE[usize::from(b)]
 }

@@ -107,7 +107,7 @@ pub fn read(message: &[u8]) -> Option<Message<'_>> {
 /// Whether our wrapper writes the byte as itself.
 #[inline]
 fn is_plain(b: u8) -> bool {
-    const TABLE: [bool; 256] = of_each_byte!(|b| b.is_ascii_alphanumeric()
+    const TABLE: [bool; 256] = byte_table!(|b| b.is_ascii_alphanumeric()
         || matches!(b, b'/' | b'.' | b'_' | b'-' | b'~' | b':' | b'?' | b'&' | b'=' | b'@'));
     TABLE[usize::from(b)]
 }

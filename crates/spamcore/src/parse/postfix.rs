@@ -123,7 +123,7 @@ const SHORT: u8 = 1;
 const LONG: u8 = 2;
 
 /// In which kinds of queue ids a byte can stand.
-const ID_BYTES: [u8; 256] = of_each_byte!(|b| {
+const ID_BYTES: [u8; 256] = byte_table!(|b| {
     let vowel = matches!(b.to_ascii_uppercase(), b'A' | b'E' | b'I' | b'O' | b'U');
     let short = matches!(b, b'0'..=b'9' | b'A'..=b'F');
     let long = b.is_ascii_alphanumeric() && !vowel;
