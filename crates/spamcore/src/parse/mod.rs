@@ -294,7 +294,7 @@ fn syslog_line<'a>(parser: &impl Parser, line: &'a [u8]) -> Line<'a> {
 }
 
 /// The bytes that are written with escapes: `%hh` is the byte of that number, all else is itself.
-pub fn unescaped(text: &[u8]) -> Vec<u8> {
+pub fn unescape(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((&first, behind)) = rest.split_first() {

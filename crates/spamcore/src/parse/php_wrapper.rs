@@ -23,7 +23,7 @@ use std::borrow::Cow;
 
 use super::{
     Accepted, Content, Kind, Line, Parser, Sender, Senders, escape, is_address_byte, syslog_line,
-    unescaped,
+    unescape,
 };
 use crate::cursor::Cursor;
 use crate::source::journal::Author;
@@ -39,7 +39,7 @@ pub enum Message<'a> {
     Sent {
         /// The script's path as logged; it may be empty (a command line).
         path: &'a [u8],
-        /// The path holds [escapes](super::unescaped).
+        /// The path holds [escapes](super::unescape).
         escaped: bool,
         /// The digits after `uid=`.
         uid: &'a [u8],
@@ -64,7 +64,7 @@ impl Parser for PhpWrapper {
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         match read(message)? {
             Message::Sent { path: b"", .. } => None,
-            Message::Sent { path, escaped: true, .. } => Some(script(unescaped(path).into())),
+            Message::Sent { path, escaped: true, .. } => Some(script(unescape(path).into())),
             Message::Sent { path, .. } => Some(script(path.into())),
             Message::Unclear => Some(Content::Ambiguous(name)),
         }
@@ -196,7 +196,7 @@ mod tests {
     fn show(rest: &str) -> String {
         match read(format!("sendmail-php {rest}").as_bytes()) {
             Some(Message::Sent { path, escaped: true, .. }) => {
-                unescaped(path).escape_ascii().to_string()
+                unescape(path).escape_ascii().to_string()
             }
             Some(Message::Sent { path, .. }) => String::from_utf8_lossy(path).into_owned(),
             Some(Message::Unclear) => "unclear".into(),
