@@ -297,16 +297,16 @@ fn syslog_line<'a>(parser: &impl Parser, line: &'a [u8]) -> Line<'a> {
 pub fn unescape(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some((&first, behind)) = rest.split_first() {
-        let byte = if first == b'%' { escape(behind) } else { None };
+    while let Some((&first, after)) = rest.split_first() {
+        let byte = if first == b'%' { hex_byte(after) } else { None };
         bytes.push(byte.unwrap_or(first));
-        rest = if byte.is_some() { &behind[2..] } else { behind };
+        rest = if byte.is_some() { &after[2..] } else { after };
     }
     bytes
 }
 
 /// The byte of the two lower-case hexadecimal digits that the text begins with.
-fn escape(text: &[u8]) -> Option<u8> {
+fn hex_byte(text: &[u8]) -> Option<u8> {
     let digit = |b: u8| match b {
         b'0'..=b'9' => Some(b - b'0'),
         b'a'..=b'f' => Some(b - b'a' + 10),

@@ -22,7 +22,7 @@
 use std::borrow::Cow;
 
 use super::{
-    Accepted, Content, Kind, Line, Parser, Sender, Senders, escape, is_address_byte, syslog_line,
+    Accepted, Content, Kind, Line, Parser, Sender, Senders, hex_byte, is_address_byte, syslog_line,
     unescape,
 };
 use crate::cursor::Cursor;
@@ -140,7 +140,7 @@ fn escaped_group(mut cursor: Cursor<'_>) -> Option<Message<'_>> {
 fn value<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let value = cursor.take_while(|b| is_plain(b) || b == b'%');
     let escapes = memchr::memchr_iter(b'%', value);
-    let mut escaped = escapes.map(|at| escape(&value[at + 1..]));
+    let mut escaped = escapes.map(|at| hex_byte(&value[at + 1..]));
     escaped.all(|byte| byte.is_some_and(|b| b != 0 && !is_plain(b))).then_some(value)
 }
 
