@@ -45,7 +45,7 @@ pub enum Message<'a> {
         uid: &'a [u8],
     },
     /// It has no reading, or two.
-    Unclear,
+    Ambiguous,
 }
 
 impl Parser for PhpWrapper {
@@ -66,14 +66,14 @@ impl Parser for PhpWrapper {
             Message::Sent { path: b"", .. } => None,
             Message::Sent { path, escaped: true, .. } => Some(script(unescape(path).into())),
             Message::Sent { path, .. } => Some(script(path.into())),
-            Message::Unclear => Some(Content::Ambiguous(name)),
+            Message::Ambiguous => Some(Content::Ambiguous(name)),
         }
     }
 
     fn claimed_uid<'a>(&self, message: &'a [u8]) -> Option<&'a [u8]> {
         match read(message)? {
             Message::Sent { uid, .. } => Some(uid),
-            Message::Unclear => None,
+            Message::Ambiguous => None,
         }
     }
 }
@@ -101,7 +101,7 @@ pub fn read(message: &[u8]) -> Option<Message<'_>> {
     } else {
         return None;
     };
-    Some(sent.unwrap_or(Message::Unclear))
+    Some(sent.unwrap_or(Message::Ambiguous))
 }
 
 /// Whether our wrapper writes the byte as itself.
@@ -169,7 +169,7 @@ fn group(text: &[u8]) -> Option<Message<'_>> {
     let (path, uid) = owner(fields)?;
     // A second group may begin within the first one's path, and then ends where that ends.
     if heads.next().is_some_and(|(_, second)| owner(second).is_some()) {
-        return Some(Message::Unclear);
+        return Some(Message::Ambiguous);
     }
     client.iter().all(|&b| is_address_byte(b)).then_some(Message::Sent {
         path,
@@ -199,20 +199,20 @@ mod tests {
                 unescape(path).escape_ascii().to_string()
             }
             Some(Message::Sent { path, .. }) => String::from_utf8_lossy(path).into_owned(),
-            Some(Message::Unclear) => "unclear".into(),
+            Some(Message::Ambiguous) => "ambiguous".into(),
             None => "-".into(),
         }
     }
 
     #[test]
-    fn what_a_log_may_have_cut_is_unclear() {
+    fn what_a_log_may_have_cut_is_ambiguous() {
         // The true group was cut away behind the padding.
         let forged = "/?x, client=1.1.1.1, filename=/home/victim/x.php, uid=1, user=v, args=";
         let message = |length: usize| format!("{forged:A<length$}");
         let longest = CUT - MARK.len() - "url=".len() - 1;
         assert_eq!(show(&format!("url={}", message(longest))), "/home/victim/x.php");
-        assert_eq!(show(&format!("url={}", message(longest + 1))), "unclear");
-        assert_eq!(show(&format!("url={}", message(1000))), "unclear");
+        assert_eq!(show(&format!("url={}", message(longest + 1))), "ambiguous");
+        assert_eq!(show(&format!("url={}", message(1000))), "ambiguous");
     }
 
     #[test]
@@ -267,7 +267,7 @@ mod tests {
             "h/cut",
             "h, client=8.8.8.8, filename=/a/cu",
         ] {
-            assert_eq!(show(&format!("url={rest}")), "unclear", "{rest}");
+            assert_eq!(show(&format!("url={rest}")), "ambiguous", "{rest}");
         }
         assert_eq!(read(b"x sendmail-php url="), None);
     }
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_our_wrapper_does_not_write_is_unclear() {
+    fn what_our_wrapper_does_not_write_is_ambiguous() {
         let right = "v=2, url=u, client=1.1.1.1, filename=/a, uid=0, user=u, args=+-i";
         assert_eq!(show(right), "/a");
         for (from, to) in [
@@ -329,10 +329,10 @@ mod tests {
         ] {
             let wrong = right.replace(from, to);
             assert_ne!(wrong, right);
-            assert_eq!(show(&wrong), "unclear", "{wrong}");
+            assert_eq!(show(&wrong), "ambiguous", "{wrong}");
         }
         for cut in 4..right.len() - "args=+-i".len() {
-            assert_eq!(show(&right[..cut]), "unclear", "{cut}");
+            assert_eq!(show(&right[..cut]), "ambiguous", "{cut}");
         }
         assert_eq!(show("x=2"), "-");
     }
