@@ -142,13 +142,13 @@ impl<'a> Tag<'a> {
     fn name(&self) -> &'a [u8] {
         let text = self.text.strip_suffix(b":").unwrap_or(self.text);
         match self.bracket {
-            Some(at) if text.ends_with(b"]") || self.is_cut_behind(at) => &text[..at],
+            Some(at) if text.ends_with(b"]") || self.is_cut_after(at) => &text[..at],
             _ => text,
         }
     }
 
     /// Whether the tag was cut in the process id that begins at an offset.
-    fn is_cut_behind(&self, bracket: usize) -> bool {
+    fn is_cut_after(&self, bracket: usize) -> bool {
         self.text.len() == FORWARDED && self.text[bracket + 1..].iter().all(u8::is_ascii_digit)
     }
 
