@@ -117,12 +117,13 @@ fn is_message_id(id: &[u8]) -> bool {
         23 => 18,
         _ => return false,
     };
-    let fine = |part: &[u8]| part.iter().fold(true, |fine, &b| fine & ALPHANUMERIC[usize::from(b)]);
+    let is_alphanumeric =
+        |part: &[u8]| part.iter().fold(true, |all, &b| all & ALPHANUMERIC[usize::from(b)]);
     id[6] == b'-'
         && id[second] == b'-'
-        && fine(&id[..6])
-        && fine(&id[7..second])
-        && fine(&id[second + 1..])
+        && is_alphanumeric(&id[..6])
+        && is_alphanumeric(&id[7..second])
+        && is_alphanumeric(&id[second + 1..])
 }
 
 const ALPHANUMERIC: [bool; 256] = byte_table!(|b| b.is_ascii_alphanumeric());

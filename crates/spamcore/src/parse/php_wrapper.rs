@@ -50,7 +50,7 @@ pub enum Message<'a> {
 
 impl Parser for PhpWrapper {
     fn needle(&self) -> &'static [u8] {
-        MARK
+        PREFIX
     }
 
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
@@ -85,12 +85,12 @@ pub(super) fn script(path: Cow<'_, [u8]>) -> Content<'_> {
 }
 
 /// What every message of a wrapper begins with.
-const MARK: &[u8] = b"sendmail-php ";
+const PREFIX: &[u8] = b"sendmail-php ";
 
 /// Reads a message; none when it is not of the wrapper.
 pub fn read(message: &[u8]) -> Option<Message<'_>> {
     let mut cursor = Cursor::new(message);
-    if !cursor.take(MARK) {
+    if !cursor.take(PREFIX) {
         return None;
     }
     let sent = if cursor.take(b"url=") {
@@ -157,18 +157,18 @@ fn group(text: &[u8]) -> Option<Message<'_>> {
     let mut starts = memchr::memmem::find_iter(text, CLIENT).peekable();
     let mut heads = std::iter::from_fn(|| {
         loop {
-            let begin = starts.next()? + CLIENT.len();
+            let start = starts.next()? + CLIENT.len();
             let end = starts.peek().copied().unwrap_or(text.len());
-            if let Some(at) = memchr::memmem::find(&text[begin..end.max(begin)], FILENAME) {
-                let fields = &text[begin + at + FILENAME.len()..];
-                return Some((&text[begin..begin + at], fields));
+            if let Some(at) = memchr::memmem::find(&text[start..end.max(start)], FILENAME) {
+                let fields = &text[start + at + FILENAME.len()..];
+                return Some((&text[start..start + at], fields));
             }
         }
     });
     let (client, fields) = heads.next()?;
-    let (path, uid) = owner(fields)?;
+    let (path, uid) = path_and_uid(fields)?;
     // A second group may begin within the first one's path, and then ends where that ends.
-    if heads.next().is_some_and(|(_, second)| owner(second).is_some()) {
+    if heads.next().is_some_and(|(_, second)| path_and_uid(second).is_some()) {
         return Some(Message::Ambiguous);
     }
     client.iter().all(|&b| is_address_byte(b)).then_some(Message::Sent {
@@ -179,7 +179,7 @@ fn group(text: &[u8]) -> Option<Message<'_>> {
 }
 
 /// What stands before the first `, uid=DIGITS, user=`, and the digits.
-fn owner(text: &[u8]) -> Option<(&[u8], &[u8])> {
+fn path_and_uid(text: &[u8]) -> Option<(&[u8], &[u8])> {
     memchr::memmem::find_iter(text, b", uid=").find_map(|at| {
         let mut cursor = Cursor::new(&text[at..]);
         cursor.take(b", uid=");
@@ -209,7 +209,7 @@ mod tests {
         // The true group was cut away behind the padding.
         let forged = "/?x, client=1.1.1.1, filename=/home/victim/x.php, uid=1, user=v, args=";
         let message = |length: usize| format!("{forged:A<length$}");
-        let longest = CUT - MARK.len() - "url=".len() - 1;
+        let longest = CUT - PREFIX.len() - "url=".len() - 1;
         assert_eq!(show(&format!("url={}", message(longest))), "/home/victim/x.php");
         assert_eq!(show(&format!("url={}", message(longest + 1))), "ambiguous");
         assert_eq!(show(&format!("url={}", message(1000))), "ambiguous");

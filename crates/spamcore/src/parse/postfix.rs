@@ -54,8 +54,9 @@ fn is_unit(unit: &[u8]) -> bool {
     let Some(name) = unit.strip_prefix(b"postfix").and_then(|n| n.strip_suffix(b".service")) else {
         return false;
     };
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"_-.\\:".contains(b);
-    name.is_empty() || name.strip_prefix(b"@").is_some_and(|instance| instance.iter().all(allowed))
+    let is_allowed = |b: &u8| b.is_ascii_alphanumeric() || b"_-.\\:".contains(b);
+    name.is_empty()
+        || name.strip_prefix(b"@").is_some_and(|instance| instance.iter().all(is_allowed))
 }
 
 /// Whether a name was cut in `/smtpd`. No other program of Postfix begins a message as smtpd does.
