@@ -59,8 +59,8 @@ fn is_unit(unit: &[u8]) -> bool {
         || name.strip_prefix(b"@").is_some_and(|instance| instance.iter().all(is_allowed))
 }
 
-/// Whether a name was cut off within `/smtpd`. It need not be told from Postfix's other programs, none of
-/// which starts a message as smtpd does.
+/// Whether a name was cut off within `/smtpd`. Other programs of Postfix may look the same then, but none of
+/// them starts a message as smtpd does.
 fn is_cut(name: &[u8]) -> bool {
     name.len() == FORWARDED && (2..6).any(|kept| name.ends_with(&b"/smtpd"[..kept]))
 }
