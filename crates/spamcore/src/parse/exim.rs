@@ -56,8 +56,8 @@ impl Parser for Exim {
 
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         // It is `exim` unless the option `syslog_processname` says otherwise.
-        let ours = name.starts_with(b"exim") && !name.contains(&b'[');
-        let received = ours.then(|| self.syslog_message(message)).flatten()?;
+        let is_exim = name.starts_with(b"exim") && !name.contains(&b'[');
+        let received = is_exim.then(|| self.syslog_message(message)).flatten()?;
         Some(Content::Event(received.into()))
     }
 }
@@ -266,7 +266,7 @@ fn local_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
     }
 }
 
-/// Takes the protocol, and those fields after it that nobody else can influence.
+/// Takes the protocol, and those fields after it that contain no text from strangers.
 fn take_protocol(cursor: &mut Cursor<'_>) -> Option<()> {
     cursor.word()?;
     if cursor.take(b" L") {
