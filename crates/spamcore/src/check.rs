@@ -78,7 +78,7 @@ impl<P: Parser + Sync> Check<P> {
         messages: &mut Messages,
     ) -> Result<Self, Outcome> {
         if args.null && args.format != Format::Text {
-            return Err(Outcome::usage("--null goes with --format=text only"));
+            return Err(Outcome::usage("--null requires --format=text"));
         }
         let period = args.period.map_or_else(|| Period::parse(defaults.period), Ok);
         let period = period.map_err(Outcome::usage)?;
@@ -144,8 +144,8 @@ impl<P: Parser + Sync> Check<P> {
         let tally = scan.read(tally, messages);
         if tally.dropped() > 0 {
             messages.fail(format!(
-                "more than a million senders in what can be read only once: {} messages of others \
-                 were not counted; give the log's name instead of a pipe",
+                "more than a million senders in a stream: {} messages of others were not counted; \
+                 give the name of the log instead of a pipe",
                 tally.dropped()
             ));
         }

@@ -16,7 +16,7 @@ use crate::error::{Error, chain};
 use crate::escape::display;
 use crate::host::Host;
 use crate::messages::{Messages, Weight, number};
-use crate::parse::Parser;
+use crate::parse::{MAX_REPEATS, Parser};
 use crate::reader::{Ambiguous, FileStats, LogReader, ReadOutcome, dst_margin, reading};
 use crate::sink::Sink;
 use crate::source::choose::{Fallback, Logs, Source, Why, default_source};
@@ -217,12 +217,13 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             }
             if let Some((at, to)) = outcome.shrunk {
                 self.messages
-                    .fail(format!("{path}: shrank while it was read, to {at} of {to} bytes"));
+                    .fail(format!("{path}: shrank while it was being read, to {at} of {to} bytes"));
             }
             self.report_overlong(&path, outcome.overlong);
         }
         if file.was_rewritten() {
-            self.messages.fail(format!("{path}: was truncated and written anew while it was read"));
+            self.messages
+                .fail(format!("{path}: was truncated and rewritten while it was being read"));
         }
         self.report_file(&path);
     }
@@ -293,7 +294,7 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         {
             let (path, user) = (self.scan.passwd.display(), service.user);
             self.messages.blind(format!(
-                "journal: {path} has no user {user}, whose lines are those that count"
+                "journal: {path} has no user {user}, and only entries of that user count"
             ));
         }
         self.report_overlong("journal", overlong);
@@ -318,21 +319,26 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
     fn report_overlong(&mut self, name: &str, count: u64) {
         if count > 0 {
             let lines = number(count, "line");
-            self.messages.note(format!("{name}: skipped: {lines} longer than {LONGEST} bytes"));
+            self.messages.note(format!("{name}: skipped {lines} longer than {LONGEST} bytes"));
         }
     }
 
     fn report_file(&mut self, name: &str) {
         let FileStats { lines, readable, in_future, unreadable, implausible } = self.reader.file;
         if lines > 0 && !readable {
-            let lines = number(lines, "line");
-            self.messages
-                .fail(format!("{name}: blind: no time stamp can be read in any of {lines}"));
+            let which = if lines == 1 {
+                "its only line has no".into()
+            } else {
+                format!("none of its {lines} lines has a")
+            };
+            self.messages.fail(format!(
+                "{name}: {which} readable timestamp (not a mail log?); nothing was checked"
+            ));
         }
         if unreadable > 0 {
             let messages = number(unreadable, "message");
             let text = format!(
-                "{name}: not counted: {messages} with a stamp that is no date or in an unknown zone"
+                "{name}: not counted: {messages} whose timestamp is not a date, or is in an unknown time zone"
             );
             // A script of PHP chooses its zone: it must not hide in one that is not known here.
             let hides = self.scan.hiding_limit.is_some_and(|limit| unreadable >= limit.max(1));
@@ -343,13 +349,13 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         if in_future > 0 && window.end > window.now {
             let messages = number(in_future, "message");
             self.messages.note(format!(
-                "{name}: not counted: {messages} stamped more than an hour ahead of now"
+                "{name}: not counted: {messages} with a timestamp more than an hour in the future"
             ));
         }
         if let (lines @ 1.., most) = implausible {
             let lines = number(lines, "line");
             self.messages.note(format!(
-                "{name}: not counted: {lines} with up to {most} repeats, which is not believed"
+                "{name}: ignored {lines} with up to {most} repeats (the limit is {MAX_REPEATS})"
             ));
         }
     }
@@ -360,7 +366,7 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             let tags: Vec<String> =
                 tags.iter().map(|(tag, times)| format!("{} ({times})", display(tag))).collect();
             self.messages.fail(format!(
-                "counted for nobody: {} that can be read in two ways or are cut off; logged as {}",
+                "ignored {} that can be read in two ways or are cut off, logged as {}",
                 number(*total, "line"),
                 tags.join(", ")
             ));

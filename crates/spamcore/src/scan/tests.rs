@@ -126,8 +126,10 @@ const SENT: &str = "sendmail-php url=h, client=8.8.8.8, filename=/a, uid=1, user
 fn a_log_without_stamps_is_a_failure_and_one_without_lines_is_none() {
     assert_eq!(reported(hour(), ""), []);
     assert_eq!(reported(hour(), &line("Nov 23 17:00:00", "something else")), []);
-    for (text, lines) in [("what?\n", "1 line"), ("what?\nis this\n", "2 lines")] {
-        let blind = format!("blind: no time stamp can be read in any of {lines}");
+    for (text, which) in
+        [("what?\n", "its only line has no"), ("what?\nis this\n", "none of its 2 lines has a")]
+    {
+        let blind = format!("{which} readable timestamp (not a mail log?); nothing was checked");
         assert_eq!(reported(hour(), text), [(blind, Weight::Failure)]);
     }
 }
@@ -135,7 +137,7 @@ fn a_log_without_stamps_is_a_failure_and_one_without_lines_is_none() {
 #[test]
 fn what_is_not_counted_is_reported() {
     let ahead = line("Nov 23 17:00:00", SENT) + &line("2026-11-23T19:30:00Z", SENT);
-    let text = "not counted: 1 message stamped more than an hour ahead of now";
+    let text = "not counted: 1 message with a timestamp more than an hour in the future";
     assert_eq!(reported(hour(), &ahead), [(text.into(), Weight::Note)]);
     assert_eq!(reported(Window::until(NOW - 3600, NOW), &ahead), [], "looking back");
 
@@ -144,18 +146,19 @@ fn what_is_not_counted_is_reported() {
         [(1, "1 message", Weight::Note), (2, "2 messages", Weight::Failure)]
     {
         let unread = line("Nov 23 17:00:00", SENT) + &line("Feb 30 17:00:00", SENT).repeat(times);
-        let text =
-            format!("not counted: {messages} with a stamp that is no date or in an unknown zone");
+        let text = format!(
+            "not counted: {messages} whose timestamp is not a date, or is in an unknown time zone"
+        );
         assert_eq!(reported(hour(), &unread), [(text, weight)]);
     }
 
     let repeats = |times: u64| format!("message repeated {times} times: [ {SENT}]");
     let many = line("Nov 23 17:00:00", &repeats(1_000_002));
-    let text = "not counted: 1 line with up to 1000002 repeats, which is not believed";
+    let text = "ignored 1 line with up to 1000002 repeats (the limit is 1000000)";
     assert_eq!(reported(hour(), &many), [(text.into(), Weight::Note)]);
 
     let long = line("Nov 23 17:00:00", &"x".repeat(LONGEST));
-    let text = format!("skipped: 1 line longer than {LONGEST} bytes");
+    let text = format!("skipped 1 line longer than {LONGEST} bytes");
     assert_eq!(reported(hour(), &(line("Nov 23 17:00:00", SENT) + &long)), [(text, Weight::Note)]);
 }
 
@@ -178,7 +181,7 @@ fn of_a_long_line_of_php_the_begin_is_enough() {
 fn ambiguous_lines_are_reported_from_a_number_on() {
     let ambiguous = line("Nov 23 17:00:00", "sendmail-php url=h/cut");
     assert_eq!(reported(hour(), &ambiguous), []);
-    let text = "counted for nobody: 2 lines that can be read in two ways or are cut off; logged as www (2)";
+    let text = "ignored 2 lines that can be read in two ways or are cut off, logged as www (2)";
     assert_eq!(reported(hour(), &ambiguous.repeat(2)), [(text.into(), Weight::Failure)]);
 }
 

@@ -100,7 +100,7 @@ pub(crate) fn default_source(
     {
         let path = path.display();
         messages.note(format!(
-            "{path}: not written for {hours} hours while the journal goes on: reading the journal"
+            "{path}: not written for {hours} hours, but the journal is newer: reading the journal"
         ));
         return Fallback::Journal(author, Why::Stale);
     }
