@@ -23,7 +23,7 @@ const PROGRAMS: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
 
 const NAME: &str = "journalctl";
 
-/// Who must have written an entry for it to count, by fields that only journald sets.
+/// Who must have written an entry for it to count, according to fields that only journald sets.
 #[derive(Clone, Copy, Debug)]
 pub enum Author {
     /// Anybody.
@@ -32,21 +32,22 @@ pub enum Author {
     Service(Service),
 }
 
-/// A service whose own entries can be told from those of others: its user wrote them, or root in one of its
-/// units. The unit alone proves nothing: what a mail server delivers to a command (`~/.forward`, mailing
-/// lists) runs in it too, as the recipient.
+/// A service whose entries can be told from those of others: its user wrote them, or root did in one of its
+/// units. The unit alone proves nothing: commands to which a mail server delivers (`~/.forward`, mailing
+/// lists) run in it too, as the recipient.
 #[derive(Clone, Copy, Debug)]
 pub struct Service {
     /// The name of its user.
     pub user: &'static str,
     /// Whether a unit is one of its units.
     pub is_unit: fn(&[u8]) -> bool,
-    /// A unit that is named in the query where the journal knows neither a unit nor a user of the service.
+    /// The unit that the query names if there is no user of the service, and the journal knows none of its
+    /// units.
     pub unit: &'static str,
 }
 
 impl Service {
-    /// The user id of the service, from the text of `/etc/passwd`.
+    /// The user id of the service, from the text of the password file.
     pub fn uid(&self, passwd: &str) -> Option<u32> {
         let entry = |line: &'_ str| {
             let mut fields = line.split(':');
@@ -55,7 +56,7 @@ impl Service {
         passwd.lines().find_map(entry)
     }
 
-    /// Whether an entry is the service's own.
+    /// Whether the service wrote an entry. `uid` is its user id.
     pub fn wrote(&self, entry: &Entry, uid: Option<u32>) -> bool {
         ((self.is_unit)(&entry.unit) && entry.uid == b"0")
             || uid.is_some_and(|uid| entry.uid == uid.to_string().into_bytes())
@@ -93,7 +94,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Starts reading at `start`, in Unix seconds. `uid` is the user id of the service, if the author is one.
+    /// Starts `journalctl`, to read from `start`, in Unix seconds. `uid` is the user id of the service, if the
+    /// author is one.
     pub fn open(author: Author, start: i64, uid: Option<u32>) -> Result<Self, Error> {
         let mut command = command()?;
         command.args(["--output=export", &format!("--since=@{}", start.max(0))]);
@@ -102,7 +104,7 @@ impl Journal {
                 units(&service)?.iter().map(|unit| format!("_SYSTEMD_UNIT={unit}")).collect();
             matches.extend(uid.map(|uid| format!("_UID={uid}")));
             if matches.is_empty() {
-                // Nothing can be the service's; this unit has no entries.
+                // No entry can be from the service. This unit has none; without a match, all would come.
                 matches.push(format!("_SYSTEMD_UNIT={}", service.unit));
             }
             command.args(matches.join(" + ").split(' '));
@@ -151,7 +153,7 @@ pub fn newest() -> Option<i64> {
     i64::try_from(entry.realtime / 1_000_000).ok()
 }
 
-/// The units of a service, of those that the journal knows.
+/// The units of a service among those that have entries in the journal.
 fn units(service: &Service) -> Result<Vec<String>, Error> {
     let output =
         command()?.arg("--field=_SYSTEMD_UNIT").output().map_err(|error| cannot_run(&error))?;
@@ -380,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn the_user_of_a_service_is_the_entry_of_that_very_name() {
+    fn the_user_of_a_service_is_the_one_of_exactly_that_name() {
         let passwd =
             "root:x:0:0::/root:/bin/sh\npostfix:x:106:113::/var/spool/postfix:/bin/false\n";
         assert_eq!(SERVICE.uid(passwd), Some(106));

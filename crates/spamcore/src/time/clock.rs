@@ -247,8 +247,8 @@ fn year_of(local: i64) -> Option<u16> {
     u16::try_from(Date::from_julian_day(day).ok()?.year()).ok()
 }
 
-/// The instant of a timestamp with a year, in Unix seconds; none where there is no such day, or its zone is
-/// not known. Without a zone it is in `zone`.
+/// The instant of a timestamp with a year, in Unix seconds; none if there is no such day, or its zone is not
+/// known. A timestamp without a zone is in `zone`.
 pub fn instant_of(stamp: &Stamp<'_>, zone: &Zone) -> Option<i64> {
     Clock::new(i64::MAX / 2, zone.clone()).read(stamp).map(|reading| reading.instant)
 }
