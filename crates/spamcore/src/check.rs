@@ -1,9 +1,9 @@
 //! What a program checks, from its arguments to its report.
 //!
-//! A program has [`Defaults`] and the arguments; [`Check::new`] makes of them the window, the limits and the
-//! logs. Then the program reads from top to bottom: [`Check::open`] gives the logs as a [`Scan`],
-//! [`Check::count`] counts their senders, [`Check::judge`] says who is reported, somebody may act on that,
-//! with [`Check::evidence`] from the same logs, and [`Check::report`] writes the report.
+//! From a program's [`Defaults`] and its arguments, [`Check::new`] makes the window, the limits and the list
+//! of logs. The steps of a program are then: [`Check::open`] opens the logs as a [`Scan`], [`Check::count`]
+//! counts their senders, [`Check::judge`] finds those to be reported, some programs act on them, with
+//! [`Check::evidence`] from the same logs, and [`Check::report`] writes the report. Nothing is printed here.
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
@@ -33,19 +33,19 @@ use crate::verdict::{Finding, Spread, is_spread, judge};
 pub struct Defaults {
     /// The program's name.
     pub program: &'static str,
-    /// How far back, as it is typed.
+    /// The period, as it would be typed.
     pub period: &'static str,
     /// How many messages are too many.
     pub limit: u64,
-    /// Whether the limit itself is still allowed.
+    /// Whether exactly as many messages as the limit are still allowed.
     pub exclusive: bool,
-    /// The file of own limits, which need not exist.
+    /// The file of individual limits, which need not exist.
     pub overrides: Option<&'static str>,
-    /// The logs: the first that exists.
+    /// The logs, of which the first that exists is read.
     pub logs: &'static [&'static str],
-    /// Whether the journal is read where there is no such log.
+    /// Whether the journal is read if none of them exists.
     pub or_journal: bool,
-    /// What the text report looks like.
+    /// What a report shows of a sender.
     pub style: Style,
 }
 
@@ -61,15 +61,15 @@ pub struct Check<P> {
     format: Format,
     null: bool,
     exit_code: bool,
-    /// Addresses of webmail hosts, which are counted in the report.
+    /// Webmail hosts, whose messages the report also counts separately.
     pub webmail: Webmail,
-    /// Beyond these limits, an account looks stolen.
+    /// The limits of `--disable-account`, if it was given.
     pub spread: Option<Spread>,
 }
 
 impl<P: Parser + Sync> Check<P> {
-    /// What these arguments ask for. Wrong usage, or own limits that cannot be read, end the run: with wrong
-    /// limits the wrong senders would be named.
+    /// The check that these arguments ask for. Wrong usage ends the run; so does a file of individual limits
+    /// that cannot be read, because without it the wrong senders would be reported.
     pub fn new(
         parser: P,
         defaults: &Defaults,
@@ -114,17 +114,17 @@ impl<P: Parser + Sync> Check<P> {
         })
     }
 
-    /// The window that is looked at.
+    /// The window that is checked.
     pub fn window(&self) -> Window {
         self.window
     }
 
-    /// The period, as the heading of the report repeats it.
+    /// The period, for the heading of the report.
     pub fn period(&self) -> String {
         self.period.to_string()
     }
 
-    /// Opens the logs, as far back as the period reaches.
+    /// Opens the logs, as far back as the period requires.
     pub fn open(&self, host: &mut Host, messages: &mut Messages) -> Scan<'_, P> {
         let scan = Scan::open(&self.parser, &self.logs, self.window, host, messages);
         scan.with_hiding_limit((self.style == Style::Names).then_some(self.limits.everybody))
@@ -133,7 +133,7 @@ impl<P: Parser + Sync> Check<P> {
     /// Counts the senders of the logs.
     pub fn count(&self, scan: &mut Scan<'_, P>, messages: &mut Messages) -> Tally {
         let detail = Detail {
-            // What is done to an account is reported with its line, whatever the report looks like.
+            // What is done about an account is always reported with its line.
             line: self.format == Format::Json
                 || self.spread.is_some()
                 || (self.format == Format::Text && self.style != Style::Names),
@@ -157,12 +157,12 @@ impl<P: Parser + Sync> Check<P> {
         judge(tally, self.spread)
     }
 
-    /// The logs once more, for who has to look closer at a few senders.
+    /// Reads the logs again, to look more closely at a few senders.
     pub fn evidence<'s, 'a>(&'s self, scan: &'s mut Scan<'a, P>) -> Reread<'s, 'a, P> {
         Reread { check: self, scan }
     }
 
-    /// Writes the report to standard output, and says how the run ends.
+    /// Writes the report to `out`, and returns how the run ends.
     pub fn report(
         &self,
         findings: &[Finding<'_>],
@@ -193,7 +193,7 @@ impl<P: Parser + Sync> Check<P> {
     }
 }
 
-/// The logs of a check, which can be read once more.
+/// An [`EvidenceSource`] that reads the logs of a check again.
 pub struct Reread<'s, 'a, P> {
     check: &'s Check<P>,
     scan: &'s mut Scan<'a, P>,

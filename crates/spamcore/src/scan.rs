@@ -1,12 +1,12 @@
 //! All logs of a check, read in order into a [`Sink`].
 //!
 //! [`Scan::open`] opens the logs and holds them open, so that a rotation loses nothing. [`Scan::read`] pushes
-//! the events of the window into a sink, a second time where the sink needs that, and reports what could not
-//! be read. A scan knows neither what the events are for nor that anybody acts on them.
+//! the events of the window into a sink, twice if the sink needs that, and reports what could not be read. A
+//! scan does not know what the events are for, nor that anybody acts on them.
 //!
-//! Large uncompressed files are read in two parts by two threads. Where a file is divided depends on nothing
-//! but its size and its lines, and the second part begins with what the lines before it say about the time,
-//! so that the result is the same on any machine.
+//! Large uncompressed files are read in two parts by two threads. Where a file is divided depends only on its
+//! size and its lines, and the second part starts with what the lines before it show about the time, so the
+//! result is the same on any machine.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -65,8 +65,8 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
         }
     }
 
-    /// Lines that count for nobody, or whose timestamp cannot be read, are a failure once there are `limit`
-    /// of them: a sender could hide behind them. Without this, the former are not reported.
+    /// Makes it a failure if `limit` or more lines count for nobody, or have no readable timestamp, because a
+    /// sender could hide that way. Without it, lines that count for nobody are not reported.
     #[must_use]
     pub fn with_hiding_limit(self, limit: Option<u64>) -> Self {
         Self { hiding_limit: limit, ..self }
@@ -90,8 +90,8 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
         sink
     }
 
-    /// Reads only the entries of the journal whose author journald vouches for into `sink`, and gives it
-    /// back; none where no journal is read for this format.
+    /// Reads only entries of the journal for whose author journald vouches into `sink`, and gives it back;
+    /// none if the journal is not read for this format.
     pub fn read_trusted<S: Sink + Send>(&self, sink: S, messages: &mut Messages) -> Option<S> {
         let journal = Source::Journal(self.parser.journal_author()?, Why::Asked);
         Some(self.read_sources(&mut [journal], sink, messages))
@@ -172,7 +172,7 @@ impl<P: Parser> Opening<'_, P> {
                 for problem in std::mem::take(&mut log.problems) {
                     messages.fail_with(&problem);
                 }
-                // Each file is read once, by whatever names it was given.
+                // Each file is read once, whatever names it has.
                 log.files.retain(|file| file.identity.is_none_or(|id| self.identities.insert(id)));
                 Some(Source::Log(log))
             }
@@ -228,8 +228,8 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         self.report_file(&path);
     }
 
-    /// Reads the parts of a file: two at once where that gives the same result. A compressed file is
-    /// decompressed meanwhile.
+    /// Reads the parts of a file, two at once if that gives the same result. A compressed file is decompressed
+    /// in the background.
     fn read_parts(&mut self, parts: Vec<Part<'_>>, rotated: bool) -> Vec<ReadOutcome> {
         let mut parts = parts.into_iter();
         let Some(mut first) = parts.next() else { return Vec::new() };
@@ -340,12 +340,12 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             let text = format!(
                 "{name}: not counted: {messages} whose timestamp is not a date, or is in an unknown time zone"
             );
-            // A script of PHP chooses its zone: it must not hide in one that is not known here.
+            // A PHP script chooses its time zone. It must not be able to hide in one that is not known here.
             let hides = self.scan.hiding_limit.is_some_and(|limit| unreadable >= limit.max(1));
             self.messages.add(if hides { Weight::Failure } else { Weight::Note }, text);
         }
         let window = &self.scan.window;
-        // Looking back, what came later is no surprise.
+        // With --now, later lines are to be expected.
         if in_future > 0 && window.end > window.now {
             let messages = number(in_future, "message");
             self.messages.note(format!(
