@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 use spamcore::time::zone::Zone;
 use tests::{Directory, NOW, accepted, program, run};
 

@@ -10,7 +10,7 @@ use spamcore::host::Host;
 use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::exim::Exim;
 use spamcore::report::Style;
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 
 /// The program.
 pub const PROGRAM: Program<Args> = Program {
@@ -173,10 +173,10 @@ mod tests {
         }
         for (line, want) in [
             (&["-p", "3600"][..], "--period '3600': a unit is missing: did you mean 3600sec?"),
-            (&["0"], "SECONDS '0': that is no time at all"),
+            (&["0"], "SECONDS '0': the period is zero"),
             (
                 &["99999999999999999999"],
-                "SECONDS '99999999999999999999': '99999999999999999999' is no whole number that a calendar holds",
+                "SECONDS '99999999999999999999': '99999999999999999999' is not a whole number, or is too large",
             ),
             (&["--journal"], "invalid option '--journal'"),
         ] {

@@ -10,7 +10,7 @@ use spamcore::host::Host;
 use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::report::Style;
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 
 /// The program.
 pub const PROGRAM: Program<SharedArgs> = Program {
@@ -138,7 +138,7 @@ mod tests {
             assert_eq!(args.period, Period::of_minutes(want).ok(), "{minutes}");
         }
         for (minutes, want) in [
-            ("0", "MINUTES '0': that is no time at all"),
+            ("0", "MINUTES '0': the period is zero"),
             ("18446744073709551615", "MINUTES '18446744073709551615': the number is too large"),
             ("1hour", "MINUTES '1hour': a whole number is wanted"),
         ] {

@@ -248,7 +248,7 @@ impl Acting {
                 let way = self.way(site).map_err(|error| chain(&error))?;
                 undo.enable(&name, &way).map_err(|error| chain(&error))
             });
-        let shown = report::shown(account.as_bytes());
+        let shown = spamcore::escape::display(account.as_bytes());
         match undone {
             Ok(mut undone) => {
                 let text =

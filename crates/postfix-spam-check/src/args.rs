@@ -13,7 +13,7 @@ use spamcore::parse::postfix::Postfix;
 use spamcore::report::Style;
 use spamcore::source::journal::Origin;
 use spamcore::tally::network::Webmail;
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 use spamcore::verdict::Spread;
 
 use crate::acting::Acting;
@@ -384,7 +384,7 @@ pub fn run(
             let (text, mut outcome) = acting.manage(site, &host);
             if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
                 outcome.status = 1;
-                outcome.messages.push(format!("standard output cannot be written: {error}"));
+                outcome.messages.push(format!("cannot write to standard output: {error}"));
             }
             return outcome;
         }

@@ -9,7 +9,7 @@ use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
 use spamcore::parse::{Content, Event, LazyEvent, Line, MAX_REPEATS, Parser, Stamped, syslog};
-use spamcore::time::clock::{AHEAD, Clock};
+use spamcore::time::clock::{Clock, MAX_CLOCK_SKEW};
 use spamcore::time::stamp::{Minute, Stamp, StampZone};
 use spamcore::time::zone::Zone;
 
@@ -154,7 +154,10 @@ fn told(stamp: &Stamp<'_>) {
                 Stamp::Civil { minute, second, zone } => {
                     let at = reading.instant;
                     let Some(year) = minute.year else {
-                        assert!(reading.ahead || at <= NOW + AHEAD, "a year that is to come");
+                        assert!(
+                            reading.in_future || at <= NOW + MAX_CLOCK_SKEW,
+                            "a year that is to come"
+                        );
                         continue;
                     };
                     let local = civil(&minute, year) + i64::from(second);
@@ -163,7 +166,7 @@ fn told(stamp: &Stamp<'_>) {
                         StampZone::Offset(offset) => assert_eq!(east, i64::from(offset)),
                         _ => assert!(east.abs() <= 26 * 3600, "{east} seconds east"),
                     }
-                    assert_eq!(reading.ahead, at > NOW + AHEAD);
+                    assert_eq!(reading.in_future, at > NOW + MAX_CLOCK_SKEW);
                 }
             }
         }

@@ -371,7 +371,7 @@ impl Actor<'_> {
         for suspect in suspects {
             let refusal = self.rules.account(&suspect.sender, self.place).err();
             if let Some(refusal) = refusal.filter(|refusal| !refusal.is_rule()) {
-                let sender = spamcore::report::shown(&suspect.sender);
+                let sender = spamcore::escape::display(&suspect.sender);
                 messages.push(failure(format!("{sender}: not disabled: {refusal}")));
             }
         }

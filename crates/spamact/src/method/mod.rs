@@ -148,7 +148,7 @@ fn in_pattern(name: &AccountName) -> String {
 
 /// A setting of the caller in a message.
 fn shown(text: &str) -> String {
-    spamcore::report::shown(text.as_bytes())
+    spamcore::escape::display(text.as_bytes())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Text of any origin as printable ASCII.
 //!
 //! Takes bytes; gives letters, digits, marks and blanks, all else as `\xnn`, byte by byte. Stricter
-//! than the reports' [`spamcore::report::shown`]: in a mail or in syslog a letter that turns the
+//! than the reports' [`spamcore::escape::display`]: in a mail or in syslog a letter that turns the
 //! direction of writing is as bad as a control.
 
 use std::fmt::Write as _;

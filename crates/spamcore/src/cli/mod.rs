@@ -187,12 +187,12 @@ fn optional(parser: &mut lexopt::Parser) -> OsString {
 }
 
 fn usage(error: &lexopt::Error) -> UsageError {
-    UsageError(crate::report::shown(error.to_string().as_bytes()))
+    UsageError(crate::escape::display(error.to_string().as_bytes()))
 }
 
 fn wrong(name: &str, value: &OsStr, why: &str) -> UsageError {
     // It may repeat a part of the value.
-    let why = crate::report::shown(why.as_bytes());
+    let why = crate::escape::display(why.as_bytes());
     if value.is_empty() {
         return UsageError(format!("{name}: {why}"));
     }
@@ -200,7 +200,7 @@ fn wrong(name: &str, value: &OsStr, why: &str) -> UsageError {
 }
 
 fn quoted(value: &OsStr) -> String {
-    format!("'{}'", crate::report::shown(value.as_encoded_bytes()))
+    format!("'{}'", crate::escape::display(value.as_encoded_bytes()))
 }
 
 /// The value as text.

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use super::{Argument, Opt, Value, number, text};
 use crate::report::Format;
 use crate::time::clock::instant_of;
+use crate::time::period::Period;
 use crate::time::stamp::Stamp;
-use crate::time::window::Period;
 use crate::time::zone::Zone;
 
 /// The values of the shared options.
