@@ -3,8 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
-use spamcore::cli::options::{self, Common, HasCommon, Job, Outcome, why};
-use spamcore::cli::{Argument, Opt, Program, Value, text};
+use spamcore::cli::options::{self, Common, HasCommon, Job, Outcome};
+use spamcore::cli::{Argument, Opt, Program, Value, not_a_period, text};
 use spamcore::host::Host;
 use spamcore::parse::exim::Exim;
 use spamcore::report::Style;
@@ -95,7 +95,7 @@ fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
     let value = text(value)?;
     let seconds = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     let period = if seconds { Period::of_seconds(value) } else { Period::parse(value) };
-    options::set_period(args, period.map_err(why)?)
+    options::set_period(args, period.map_err(|error| not_a_period(value, error))?)
 }
 
 /// Runs the program.
@@ -159,11 +159,15 @@ mod tests {
             assert_eq!((given.as_deref(), args.common.limit), (Some(period), limit), "{line:?}");
         }
         for (line, want) in [
-            (&["-p", "3600"][..], "--period '3600': a unit is missing: did you mean 3600sec?"),
-            (&["0"], "SECONDS '0': that is no time at all"),
+            (&["-p", "3600"][..], "-p '3600': a unit is missing: did you mean 3600sec?"),
+            (&["0"], "SECONDS '0': the period is zero"),
             (
                 &["99999999999999999999"],
-                "SECONDS '99999999999999999999': '99999999999999999999' is no whole number that a calendar holds",
+                "SECONDS '99999999999999999999': '99999999999999999999' is not a whole number, or is too large",
+            ),
+            (
+                &["exim4/mainlog"],
+                "SECONDS 'exim4/mainlog': not a period; to read a file use --logs=exim4/mainlog",
             ),
             (&["--journal"], "invalid option '--journal'"),
         ] {

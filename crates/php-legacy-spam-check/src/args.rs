@@ -127,9 +127,9 @@ mod tests {
             assert_eq!(args.period, Period::of_minutes(want).ok(), "{minutes}");
         }
         for (minutes, want) in [
-            ("0", "MINUTES '0': that is no time at all"),
+            ("0", "MINUTES '0': the period is zero"),
             ("18446744073709551615", "MINUTES '18446744073709551615': the number is too large"),
-            ("1hour", "MINUTES '1hour': a whole number is wanted"),
+            ("1hour", "MINUTES '1hour': expected a whole number"),
         ] {
             assert_eq!(parse(&[minutes]).map_err(|error| error.to_string()), Err(want.into()));
         }

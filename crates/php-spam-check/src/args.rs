@@ -112,8 +112,8 @@ mod tests {
         let Ok(Parsed::Run(args)) = parse(&["0100"]) else { panic!("a crontab line") };
         assert_eq!(args.limit, Some(100));
         for (line, want) in [
-            (&["x"][..], "MAX_DAILY_MAILS 'x': a whole number is wanted"),
-            (&["1", "2"], "one argument too many: '2'"),
+            (&["x"][..], "MAX_DAILY_MAILS 'x': expected a whole number"),
+            (&["1", "2"], "unexpected argument '2'"),
             (&["-p", "1hour"], "invalid option '-p'"),
             (&["-d", "5"], "invalid option '-d'"),
         ] {

@@ -7,7 +7,7 @@ use spamact::account::AccountName;
 use spamact::mail::{Address, Server};
 use spamact::system::site::{Site, clean_environment};
 use spamcore::cli::options::{self, Common, HasCommon, Job, Outcome, why};
-use spamcore::cli::{Argument, Opt, Program, Value, number, text};
+use spamcore::cli::{Argument, Opt, Program, Value, not_a_period, number, text};
 use spamcore::host::Host;
 use spamcore::parse::postfix::Postfix;
 use spamcore::report::Style;
@@ -338,7 +338,9 @@ impl HasCommon for Args {
 }
 
 fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
-    options::set_period(args, Period::parse(text(value)?).map_err(why)?)
+    let value = text(value)?;
+    let period = Period::parse(value).map_err(|error| not_a_period(value, error))?;
+    options::set_period(args, period)
 }
 
 /// `NETS,UNKNOWNS`, or one number for both.
@@ -469,29 +471,35 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (line, want) in [
             (&["3600"][..], "PERIOD '3600': a unit is missing: did you mean 3600sec?"),
-            (&["-p", "1parsec"], "--period '1parsec': 'parsec' is no unit of time"),
-            (&["-p", ""], "--period: a period is wanted, such as 1hour"),
-            (&["-d", "5,"], "--dissable-account '5,': a whole number is wanted"),
-            (&["-d", "5,5,5"], "--dissable-account '5,5,5': a whole number is wanted"),
-            (&["-n", "a;b"], "--niss 'a;b': a host's name is wanted"),
-            (&["--nis=-oProxyCommand=x"], "--niss '-oProxyCommand=x': a host's name is wanted"),
+            (&["-p", "1parsec"], "-p '1parsec': 'parsec' is not a unit of time"),
+            (&["-p", ""], "-p: expected a period, such as 1hour"),
+            (&["--period", "tomorrow"], "--period 'tomorrow': a period cannot lie in the future"),
+            (
+                &["logs/mail.log"],
+                "PERIOD 'logs/mail.log': not a period; to read a file use --logs=logs/mail.log",
+            ),
+            (&["-d", "5,"], "-d '5,': expected a whole number"),
+            (&["--disable-account=5,x"], "--disable-account '5,x': expected a whole number"),
+            (
+                &["--dissable-account", "5,5,5"],
+                "--dissable-account '5,5,5': expected a whole number",
+            ),
+            (&["-n", "a;b"], "-n 'a;b': a host's name is wanted"),
+            (&["--nis=-oProxyCommand=x"], "--nis '-oProxyCommand=x': a host's name is wanted"),
             (
                 &["-w", "10.0.0.1,mail"],
-                "--webmail '10.0.0.1,mail': 'mail' is neither an address nor a network",
+                "-w '10.0.0.1,mail': 'mail' is neither an address nor a network",
             ),
             (
                 &["-p", "1hour", "2hours"],
                 "PERIOD '2hours': given both as an option and as an argument",
             ),
-            (
-                &["1hour", "5", "-m", "6"],
-                "--max-connections '6': given both as an option and as an argument",
-            ),
-            (&["1hour", "5", "6"], "one argument too many: '6'"),
+            (&["1hour", "5", "-m", "6"], "-m '6': given both as an option and as an argument"),
+            (&["1hour", "5", "6"], "unexpected argument '6'"),
             (&["--auth"], "invalid option '--auth'"),
-            (&["-l", ""], "--logs: a file is wanted"),
-            (&["--now", "2026-02-30 10:00"], "--now '2026-02-30 10:00': there is no such day"),
-            (&["--format=xml"], "--format 'xml': text, table or json is wanted"),
+            (&["-l", ""], "-l: expected a file name"),
+            (&["--now", "2026-02-30 10:00"], "--now '2026-02-30 10:00': no such date"),
+            (&["--format=xml"], "--format: 'xml' is not one of text, table, json"),
         ] {
             assert_eq!(parse(line), Err(want.into()), "{line:?}");
         }

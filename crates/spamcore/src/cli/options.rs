@@ -172,9 +172,9 @@ pub const fn now<A: HasCommon>() -> Opt<A> {
         set: |args, value| {
             let time = text(value)?;
             let stamp =
-                Stamp::of_argument(time.as_bytes()).ok_or("a time is wanted: YYYY-MM-DD HH:MM")?;
+                Stamp::of_argument(time.as_bytes()).ok_or("expected a time: YYYY-MM-DD HH:MM")?;
             // Whether the day exists does not depend on the zone.
-            Clock::new(i64::MAX / 2, Zone::utc()).read(&stamp).ok_or("there is no such day")?;
+            Clock::new(i64::MAX / 2, Zone::utc()).read(&stamp).ok_or("no such date")?;
             args.common().now = Some(time.to_owned());
             Ok(())
         },
@@ -195,7 +195,7 @@ pub const fn format<A: HasCommon>() -> Opt<A> {
                 "text" => Format::Text,
                 "table" => Format::Table,
                 "json" => Format::Json,
-                _ => return Err("text, table or json is wanted".into()),
+                _ => return Err("not a known format".into()),
             };
             Ok(())
         },
@@ -261,7 +261,7 @@ pub fn why(error: impl Display) -> String {
 }
 
 fn not_empty(value: &OsStr) -> Result<&OsStr, String> {
-    if value.is_empty() { Err("a file is wanted".into()) } else { Ok(value) }
+    if value.is_empty() { Err("expected a file name".into()) } else { Ok(value) }
 }
 
 /// What a program does with its arguments.

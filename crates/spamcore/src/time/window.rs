@@ -26,29 +26,29 @@ pub struct Period {
     seconds: i64,
 }
 
-/// Why a text is no period.
+/// Why a text is not a period.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {
-    /// Nothing but blanks.
-    #[error("a period is wanted, such as 1hour")]
+    /// Nothing but spaces.
+    #[error("expected a period, such as 1hour")]
     Empty,
     /// A number without a unit.
     #[error("a unit is missing: did you mean {0}sec?")]
     Bare(String),
-    /// A word that is no unit.
-    #[error("'{0}' is no unit of time")]
+    /// A word that is not a unit.
+    #[error("'{0}' is not a unit of time")]
     Unit(String),
-    /// A number that is none, or too large.
-    #[error("'{0}' is no whole number that a calendar holds")]
+    /// Not a whole number, or too large.
+    #[error("'{0}' is not a whole number, or is too large")]
     Number(String),
-    /// It would lie ahead of now.
-    #[error("that lies in the future")]
+    /// It would end after now.
+    #[error("a period cannot lie in the future")]
     Future,
-    /// No time at all.
-    #[error("that is no time at all")]
+    /// It has no length.
+    #[error("the period is zero")]
     Nothing,
     /// Before the year 1.
-    #[error("no calendar reaches that far back")]
+    #[error("the period reaches too far back")]
     TooFar,
 }
 
