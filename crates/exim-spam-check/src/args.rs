@@ -15,7 +15,7 @@ use spamcore::time::window::Period;
 pub const PROGRAM: Program<Args> = Program {
     name: "exim-spam-check",
     old_name: "exim-spam-scan",
-    about: "find local users and SMTP clients of Exim that send too much mail",
+    about: "find local users and clients of Exim that send too much mail",
     description: &[
         "Counts the messages that Exim received (the <= lines of its main log) during the last hour, or \
          another period, and reports the senders above the limit, each with the first of its log lines: \
