@@ -72,8 +72,8 @@ pub const PROGRAM: Program<Args> = Program {
             aliases: &[],
             short: Some('w'),
             value: Value::Required("IP,..."),
-            help: "Addresses or networks (CIDR) of webmail hosts, separated by commas or blanks: messages \
-                   from there are counted in the report. May be given again.",
+            help: "Addresses or networks (CIDR) of webmail hosts, separated by commas or spaces. The report \
+                   says how many messages came from there. May be repeated.",
             set: |args, value| {
                 let list = text(value)?;
                 args.webmail
