@@ -166,7 +166,7 @@ fn assert_sent(sent: &Sent, args: &[&[u8]]) {
 /// The script that a line counts for, as `php-legacy-spam-check` reads it.
 fn script(line: &[u8]) -> Result<Option<Vec<u8>>, String> {
     let line = PhpWrapper.line(line);
-    match (&line.content, line.event()) {
+    match (&line.content, line.event().as_deref()) {
         (None, _) => Ok(None),
         (_, Some(Event::Accepted(sent))) if line.times == 1 => {
             Ok(Some(sent.senders.first().name.to_vec()))

@@ -14,7 +14,7 @@ use tests::planted;
 
 /// The names that a line counts for, if any.
 fn senders(parser: &impl Parser, line: &[u8]) -> Vec<Vec<u8>> {
-    match parser.line(line).event() {
+    match parser.line(line).event().as_deref() {
         Some(Event::Accepted(accepted)) => {
             accepted.senders.iter().map(|sender| sender.name.to_vec()).collect()
         }

@@ -161,7 +161,8 @@ impl Sink for Evidence {
         if self.complete {
             return;
         }
-        let Some(Event::Accepted(accepted)) = event.get() else { return };
+        let Some(event) = event.parse() else { return };
+        let Event::Accepted(accepted) = &*event;
         for sender in accepted.senders.iter() {
             if !self.selection.includes(sender.kind, &sender.name, at) {
                 continue;

@@ -149,7 +149,8 @@ fn counted(
             Stamped::Bare => !rotated,
             Stamped::Unreadable => false,
         };
-        let Some(Event::Accepted(accepted)) = read.event() else { continue };
+        let Some(event) = read.event() else { continue };
+        let Event::Accepted(accepted) = &*event;
         if !inside || read.times > MAX_REPEATS {
             continue;
         }

@@ -30,7 +30,6 @@ pub mod postfix;
 pub mod syslog;
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 
 use crate::source::journal::Author;
 use crate::time::stamp::Stamp;
@@ -110,9 +109,14 @@ impl<'a> Senders<'a> {
         &self.first
     }
 
+    /// What else it names.
+    pub fn others(&self) -> impl Iterator<Item = &Sender<'a>> {
+        self.second.iter()
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Sender<'a>> {
-        std::iter::once(&self.first).chain(&self.second)
+        std::iter::once(&self.first).chain(self.others())
     }
 }
 
@@ -132,8 +136,8 @@ pub struct Accepted<'a> {
     pub senders: Senders<'a>,
     /// Where it came from, if clients are counted for this format.
     pub client: Option<Client<'a>>,
-    /// Whether other messages from the same sender and client have the same [text](LazyEvent::text),
-    /// because that contains no port and no queue id.
+    /// Whether other messages from the same sender and client have the same text
+    /// ([`LazyEvent::Deferred`]), because that contains no port and no queue id.
     pub recurs: bool,
 }
 
@@ -150,37 +154,28 @@ pub enum Event<'a> {
 /// that remembers what a text meant, as the tally does, need not parse it again. That saves a third of all
 /// instructions of a run.
 #[derive(Clone, Debug)]
-pub struct LazyEvent<'a> {
-    text: Option<&'a [u8]>,
-    parse: fn(&'a [u8]) -> Option<Event<'a>>,
-    parsed: OnceCell<Option<Event<'a>>>,
+pub enum LazyEvent<'a> {
+    /// It had to be parsed to tell that the line counts.
+    Parsed(Event<'a>),
+    /// The function makes it of the text and nothing else; none if the line turns out not to be one.
+    Deferred(&'a [u8], fn(&'a [u8]) -> Option<Event<'a>>),
 }
 
 impl<'a> LazyEvent<'a> {
-    /// The event that `parse` makes of `text` and nothing else; none if the line turns out not to be one.
+    /// The event, parsed now if it was not yet; none if the line is not one that counts.
     #[inline]
-    pub fn deferred(text: &'a [u8], parse: fn(&'a [u8]) -> Option<Event<'a>>) -> Self {
-        Self { text: Some(text), parse, parsed: OnceCell::new() }
-    }
-
-    /// The text that determines the event, if it is worth remembering.
-    #[inline]
-    pub fn text(&self) -> Option<&'a [u8]> {
-        self.text
-    }
-
-    /// The event, parsed on the first call; none if the line is not one that counts.
-    #[inline]
-    pub fn get(&self) -> Option<&Event<'a>> {
-        self.parsed.get_or_init(|| (self.parse)(self.text?)).as_ref()
+    pub fn parse(&self) -> Option<Cow<'_, Event<'a>>> {
+        match *self {
+            Self::Parsed(ref event) => Some(Cow::Borrowed(event)),
+            Self::Deferred(text, parse) => parse(text).map(Cow::Owned),
+        }
     }
 }
 
 impl<'a> From<Accepted<'a>> for LazyEvent<'a> {
     #[inline]
     fn from(accepted: Accepted<'a>) -> Self {
-        let parsed = OnceCell::from(Some(Event::Accepted(accepted)));
-        Self { text: None, parse: |_| None, parsed }
+        Self::Parsed(Event::Accepted(accepted))
     }
 }
 
@@ -199,7 +194,7 @@ impl Content<'_> {
     /// not to be a line that counts; one if the number of repeats is implausible.
     pub fn messages(&self, times: u64) -> u64 {
         match self {
-            Self::Event(event) if event.get().is_none() => 0,
+            Self::Event(event) if event.parse().is_none() => 0,
             _ if times > MAX_REPEATS => 1,
             _ => times,
         }
@@ -230,9 +225,9 @@ pub struct Line<'a> {
 
 impl<'a> Line<'a> {
     /// The event, if the line is one that counts.
-    pub fn event(&self) -> Option<&Event<'a>> {
+    pub fn event(&self) -> Option<Cow<'_, Event<'a>>> {
         match &self.content {
-            Some(Content::Event(event)) => event.get(),
+            Some(Content::Event(event)) => event.parse(),
             _ => None,
         }
     }

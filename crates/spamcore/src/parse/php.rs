@@ -123,7 +123,8 @@ mod tests {
             Stamped::Bare => "bare",
             Stamped::Unreadable => "unreadable",
         };
-        let Some(Event::Accepted(accepted)) = line.event() else { return stamp.into() };
+        let Some(event) = line.event() else { return stamp.into() };
+        let Event::Accepted(accepted) = &*event;
         let name = String::from_utf8_lossy(&accepted.senders.first().name);
         format!("{stamp} {name} {}", line.times)
     }

@@ -45,7 +45,7 @@ impl Parser for Postfix {
             return None;
         }
         let text = after_queue_id(message)?;
-        Some(Content::Event(LazyEvent::deferred(text, |text| accepted(text).map(Event::Accepted))))
+        Some(Content::Event(LazyEvent::Deferred(text, |text| accepted(text).map(Event::Accepted))))
     }
 }
 

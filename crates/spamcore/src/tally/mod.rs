@@ -29,7 +29,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use crate::limits::Limits;
-use crate::parse::{Event, Kind, LazyEvent, Sender};
+use crate::parse::{Accepted, Event, Kind, LazyEvent, Sender};
 use crate::sink::Sink;
 use crate::tally::memo::{ClientMemo, Entry};
 use crate::tally::network::Webmail;
@@ -154,6 +154,30 @@ impl Tally {
         true
     }
 
+    /// Counts a message for each of its senders. The text that determines it, if there is one, is remembered.
+    fn count_accepted(
+        &mut self,
+        accepted: &Accepted<'_>,
+        text: Option<&[u8]>,
+        times: u64,
+        at: Option<i64>,
+        line: &[u8],
+    ) {
+        let first = self.count(accepted.senders.first(), times, at, line);
+        if let (Some(sender), Some(client)) = (first, accepted.client) {
+            let origins = self.stats[sender].origins.get_or_insert_default();
+            let (webmail, bytes) = origins.add(client, times, &self.webmail);
+            if let Some(text) = text.filter(|_| accepted.recurs) {
+                self.memo.put(text, Entry { sender, webmail });
+            }
+            self.origins_used += bytes;
+            self.check_origins();
+        }
+        for sender in accepted.senders.others() {
+            self.count(sender, times, at, line);
+        }
+    }
+
     /// Counts messages of a sender, and gives its index if it is kept.
     fn count(
         &mut self,
@@ -260,24 +284,17 @@ impl Sink for Tally {
         if self.complete || at.is_some_and(|at| !self.window.holds(at)) {
             return;
         }
-        let text = event.text();
-        if text.is_some_and(|text| self.count_known(text, times, at)) {
-            return;
-        }
-        let Some(Event::Accepted(accepted)) = event.get() else { return };
-        let mut senders = accepted.senders.iter();
-        let first = senders.next().and_then(|first| self.count(first, times, at, line));
-        if let (Some(sender), Some(client)) = (first, accepted.client) {
-            let origins = self.stats[sender].origins.get_or_insert_default();
-            let (webmail, bytes) = origins.add(client, times, &self.webmail);
-            if let Some(text) = text.filter(|_| accepted.recurs) {
-                self.memo.put(text, Entry { sender, webmail });
+        match *event {
+            LazyEvent::Parsed(Event::Accepted(ref accepted)) => {
+                self.count_accepted(accepted, None, times, at, line);
             }
-            self.origins_used += bytes;
-            self.check_origins();
-        }
-        for sender in senders {
-            self.count(sender, times, at, line);
+            LazyEvent::Deferred(text, parse) => {
+                if !self.count_known(text, times, at)
+                    && let Some(Event::Accepted(accepted)) = parse(text)
+                {
+                    self.count_accepted(&accepted, Some(text), times, at, line);
+                }
+            }
         }
     }
 
@@ -342,7 +359,7 @@ fn add_to(buckets: &mut [u8], bucket: usize, times: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::{Accepted, Client, Senders};
+    use crate::parse::{Client, Senders};
 
     fn tally(rereadable: bool) -> Tally {
         let window = Window::until(0, 3600);

@@ -6,7 +6,8 @@ use super::*;
 fn show(line: &str) -> String {
     let parser = Exim { authenticated: true };
     let line = parser.line(line.as_bytes());
-    let Some(Event::Accepted(accepted)) = line.event() else { return "-".into() };
+    let Some(event) = line.event() else { return "-".into() };
+    let Event::Accepted(accepted) = &*event;
     let mut shown = String::new();
     for Sender { kind, name } in accepted.senders.iter() {
         let name = String::from_utf8_lossy(name);
