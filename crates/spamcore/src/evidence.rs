@@ -2,7 +2,7 @@
 //!
 //! Takes a [`Selection`] of senders, each with the instant after which its lines are evidence, and gives what
 //! those lines alone amount to ([`SenderEvidence`]). The logs are read again for that, because a tally does
-//! not keep lines and cannot tell new ones from old ones. It does not decide what is done to an account.
+//! not keep lines and cannot tell new ones from old ones. What is then done to an account is decided elsewhere.
 
 use std::collections::HashMap;
 use std::sync::Arc;
