@@ -125,14 +125,14 @@ impl Login {
             return Err(refused("not a regular file"));
         }
         let file = File::open(path).map_err(read)?;
-        let about = file.metadata().map_err(read)?;
-        if !about.is_file() {
+        let metadata = file.metadata().map_err(read)?;
+        if !metadata.is_file() {
             return Err(refused("not a regular file"));
         }
-        if about.mode() & 0o077 != 0 {
+        if metadata.mode() & 0o077 != 0 {
             return Err(refused("others can read it: its mode must be 0600"));
         }
-        if root && about.uid() != 0 {
+        if root && metadata.uid() != 0 {
             return Err(refused("it does not belong to root"));
         }
         let mut text = Vec::new();

@@ -31,7 +31,7 @@ const LONGEST_BODY: usize = 256 << 10;
 /// No name of a host is longer in a mail.
 const LONGEST_HOST: usize = 255;
 
-/// What a notice is about.
+/// What a notice is metadata.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoticeKind {

@@ -107,7 +107,7 @@ enum Bad {
 fn read(path: &Path) -> Result<Option<Vec<u8>>, Bad> {
     // A link or a device is not opened at all.
     match fs::symlink_metadata(path) {
-        Ok(about) if !about.is_file() => return Err(Bad::Kind("not a regular file")),
+        Ok(metadata) if !metadata.is_file() => return Err(Bad::Kind("not a regular file")),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Bad::Io(error)),
@@ -181,8 +181,8 @@ mod tests {
         assert_eq!((empty.accounts().count(), told), (0, None));
         assert!(!dir.exists(), "loading changes nothing");
         let state = saved(&dir);
-        let about = fs::metadata(dir.join(NAME)).expect("it was written");
-        assert_eq!(about.mode() & 0o777, 0o600);
+        let metadata = fs::metadata(dir.join(NAME)).expect("it was written");
+        assert_eq!(metadata.mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&dir).expect("it was made").mode() & 0o777, 0o700);
         assert_eq!(State::load(&dir, false, NOW).expect("it is whole"), (state, None));
     }

@@ -128,19 +128,19 @@ fn trusted_by(path: &Path, owner: Option<u32>) -> Result<(), Error> {
     if !path.is_absolute() {
         return Err(refused(path, "its path is not absolute"));
     }
-    let about = fs::metadata(path).map_err(read)?;
-    if !about.is_file() {
+    let metadata = fs::metadata(path).map_err(read)?;
+    if !metadata.is_file() {
         return Err(not_regular(path));
     }
-    if owner.is_some_and(|owner| !owned(&about, owner) || about.mode() & SHARED != 0) {
+    if owner.is_some_and(|owner| !owned(&metadata, owner) || metadata.mode() & SHARED != 0) {
         return Err(refused(path, "writable by users other than root"));
     }
     dirs(path, owner)?;
     dirs(&fs::canonicalize(path).map_err(read)?, owner)
 }
 
-fn owned(about: &Metadata, owner: u32) -> bool {
-    about.uid() == owner || about.uid() == 0
+fn owned(metadata: &Metadata, owner: u32) -> bool {
+    metadata.uid() == owner || metadata.uid() == 0
 }
 
 /// Whether all directories above a path are the owner's alone.
@@ -148,9 +148,9 @@ fn dirs(path: &Path, owner: Option<u32>) -> Result<(), Error> {
     let Some(owner) = owner else { return Ok(()) };
     for (above, dir) in path.ancestors().skip(1).enumerate() {
         let read = |source| Error::Read { path: dir.to_owned(), source };
-        let about = fs::metadata(dir).map_err(read)?;
-        let sticky = above > 0 && about.mode() & STICKY != 0;
-        if !owned(&about, owner) || (about.mode() & SHARED != 0 && !sticky) {
+        let metadata = fs::metadata(dir).map_err(read)?;
+        let sticky = above > 0 && metadata.mode() & STICKY != 0;
+        if !owned(&metadata, owner) || (metadata.mode() & SHARED != 0 && !sticky) {
             return Err(refused(path, "its directory is writable by users other than root"));
         }
     }
@@ -186,18 +186,18 @@ pub(crate) fn create_dir(path: &Path, root: bool) -> Result<(), Error> {
 /// Whether the directory is there. One that is no directory, or, for root, one that belongs to somebody
 /// else or that others can write, is refused: what lies in it could be anybody's.
 pub(crate) fn check_dir(path: &Path, root: bool) -> Result<bool, Error> {
-    let about = match fs::symlink_metadata(path) {
-        Ok(about) => about,
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
     };
-    if !about.is_dir() {
+    if !metadata.is_dir() {
         return Err(refused(path, "it is not a directory"));
     }
-    if root && about.uid() != 0 {
+    if root && metadata.uid() != 0 {
         return Err(refused(path, "it does not belong to root"));
     }
-    if root && about.mode() & SHARED != 0 {
+    if root && metadata.mode() & SHARED != 0 {
         return Err(refused(path, "writable by users other than root"));
     }
     Ok(true)
@@ -245,10 +245,10 @@ pub(crate) mod tests {
             std::os::unix::fs::chown(&path, Some(12), Some(34)).expect("its owner");
         }
         write_atomically(&path, b"new\n").expect("it is replaced");
-        let about = fs::metadata(&path).expect("the file");
-        assert_eq!(about.mode() & 0o7777, 0o640);
+        let metadata = fs::metadata(&path).expect("the file");
+        assert_eq!(metadata.mode() & 0o7777, 0o640);
         if root {
-            assert_eq!((about.uid(), about.gid()), (12, 34));
+            assert_eq!((metadata.uid(), metadata.gid()), (12, 34));
         }
         assert_eq!(fs::read(&path).expect("the text"), b"new\n");
         assert_eq!(names(dir.path()), ["table"]);

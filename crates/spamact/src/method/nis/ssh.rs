@@ -242,9 +242,9 @@ fn control(dir: &Path) -> Result<(), String> {
         }
         _ => {}
     }
-    let about = fs::symlink_metadata(dir).map_err(|error| told(error.to_string()))?;
-    let ours = about.uid() == rustix::process::geteuid().as_raw();
-    if !about.is_dir() || !ours || about.mode() & 0o077 != 0 {
+    let metadata = fs::symlink_metadata(dir).map_err(|error| told(error.to_string()))?;
+    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    if !metadata.is_dir() || !ours || metadata.mode() & 0o077 != 0 {
         return Err(told("not a private directory".into()));
     }
     Ok(())

@@ -245,11 +245,11 @@ fn owner_mode_and_link_are_kept() {
             chown(&real, Some(12), Some(34)).expect("its owner");
         }
         act(&nis, Action::Lock, &name("alice")).expect(way);
-        let about = fs::symlink_metadata(&real).expect("the file");
-        assert!(about.is_file());
-        assert_eq!(about.mode() & 0o7777, 0o640, "{way}");
+        let metadata = fs::symlink_metadata(&real).expect("the file");
+        assert!(metadata.is_file());
+        assert_eq!(metadata.mode() & 0o7777, 0o640, "{way}");
         if root {
-            assert_eq!((about.uid(), about.gid()), (12, 34), "{way}");
+            assert_eq!((metadata.uid(), metadata.gid()), (12, 34), "{way}");
         }
         assert_eq!(fs::read_link(fakes.path("files/shadow")).expect("still a link"), real);
         assert_eq!(fakes.read("real"), locked("alice"), "{way}");
