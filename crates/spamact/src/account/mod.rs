@@ -137,8 +137,8 @@ mod tests {
         #[test]
         fn no_byte_but_the_allowed_ones_is_in_a_checked_name(name in any::<Vec<u8>>()) {
             if let Ok(checked) = AccountName::check(&name) {
-                let fine = |b: u8| b.is_ascii_alphanumeric() || b"_.@+-".contains(&b);
-                prop_assert!(checked.as_ref().bytes().all(fine));
+                let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.@+-".contains(&b);
+                prop_assert!(checked.as_ref().bytes().all(is_allowed));
                 prop_assert_eq!(checked.as_ref().as_bytes(), &name[..]);
                 prop_assert!(name[0].is_ascii_alphanumeric() || name[0] == b'_');
             }

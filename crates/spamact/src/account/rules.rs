@@ -282,11 +282,11 @@ mod tests {
             for names in RULES {
                 let Ok(name) = rules().account(&sender, names) else { continue };
                 let name = name.as_ref();
-                let fine = |more: &[u8]| {
+                let is_allowed = |more: &[u8]| {
                     name.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
                 };
-                prop_assert!(fine(b"_.@+-") && !name.starts_with(['-', '.', '@', '+']));
-                prop_assert!(names != NameRule::Nis || fine(b"_.-") && name.len() <= 32);
+                prop_assert!(is_allowed(b"_.@+-") && !name.starts_with(['-', '.', '@', '+']));
+                prop_assert!(names != NameRule::Nis || is_allowed(b"_.-") && name.len() <= 32);
                 prop_assert!(names != NameRule::LocalEntry || ["alice", "Bob"].contains(&name));
                 prop_assert!(sender.starts_with(name.as_bytes()));
             }

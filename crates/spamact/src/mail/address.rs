@@ -17,11 +17,12 @@ impl Address {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         // What a header or a shell of some transport could take for its own is no part of an address
         // that is in use.
-        let fine = |b: u8| b.is_ascii_graphic() && !br#"<>()[],;:"\`"#.contains(&b);
+        let is_allowed = |b: u8| b.is_ascii_graphic() && !br#"<>()[],;:"\`"#.contains(&b);
         let parts: Vec<&str> = text.split('@').collect();
         let whole = matches!(parts[..], [user] if !user.is_empty())
             || matches!(parts[..], [user, domain] if !user.is_empty() && !domain.is_empty());
-        if !whole || text.len() > LONGEST || text.starts_with('-') || !text.bytes().all(fine) {
+        if !whole || text.len() > LONGEST || text.starts_with('-') || !text.bytes().all(is_allowed)
+        {
             return Err(Invalid("not a mail address"));
         }
         Ok(Self(text.to_owned()))

@@ -56,9 +56,10 @@ impl Server {
                 None => (text, None),
             },
         };
-        let fine = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
         let named = text.starts_with('[')
-            || (host.starts_with(|c: char| c.is_ascii_alphanumeric()) && host.bytes().all(fine));
+            || (host.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && host.bytes().all(is_allowed));
         if !named || host.len() > LONGEST_HOST {
             return Err(wrong());
         }
@@ -152,9 +153,9 @@ impl Login {
             Some(second) if !second.is_empty() => (first, second),
             _ => first.split_once(':')?,
         };
-        let fine = |word: &str| !word.is_empty() && !word.contains(char::is_control);
+        let is_allowed = |word: &str| !word.is_empty() && !word.contains(char::is_control);
         let more = lines.any(|line| !line.is_empty());
-        (fine(user) && fine(password) && !more)
+        (is_allowed(user) && is_allowed(password) && !more)
             .then(|| Self { user: user.to_owned(), password: password.to_owned() })
     }
 
@@ -243,11 +244,11 @@ mod tests {
         let scratch = tempdir().expect("a directory");
         let path = scratch.path().join("auth");
         fs::write(&path, "alice\nsecret\n").expect("the directory is ours");
-        for (mode, fine) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
+        for (mode, allowed) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).expect("it is ours");
             let read = Login::read(&path, false);
-            assert_eq!(read.is_ok(), fine, "{mode:o}");
-            assert!(fine || matches!(read, Err(Error::Refused { .. })));
+            assert_eq!(read.is_ok(), allowed, "{mode:o}");
+            assert!(allowed || matches!(read, Err(Error::Refused { .. })));
         }
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
         let mine = fs::metadata(&path).expect("it is there").uid() == 0;

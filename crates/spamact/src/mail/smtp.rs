@@ -107,8 +107,8 @@ pub(super) fn send(
 
 /// Our name for EHLO: one that has letters of a name only, or the address of loopback.
 fn helo(host: &str) -> String {
-    let fine = |b: u8| b.is_ascii_alphanumeric() || b".-".contains(&b);
-    if !host.is_empty() && host.len() <= 255 && host.bytes().all(fine) {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b".-".contains(&b);
+    if !host.is_empty() && host.len() <= 255 && host.bytes().all(is_allowed) {
         host.to_owned()
     } else {
         "[127.0.0.1]".into()

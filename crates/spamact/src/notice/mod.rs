@@ -204,8 +204,8 @@ fn push_line(mail: &mut String, line: &str) {
 
 /// The letters, digits, dots and dashes of a text, for a place where nothing else may stand.
 fn word(text: &str) -> String {
-    let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-    let word: String = text.chars().filter(fine).take(LONGEST_HOST).collect();
+    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let word: String = text.chars().filter(is_allowed).take(LONGEST_HOST).collect();
     if word.is_empty() { "localhost".into() } else { word }
 }
 

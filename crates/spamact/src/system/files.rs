@@ -323,7 +323,7 @@ pub(crate) mod tests {
         fs::write(&path, "text").expect("a file");
         mode(&path, 0o755);
         let me = Some(rustix::process::geteuid().as_raw());
-        trusted_by(&path, me).expect("fine");
+        trusted_by(&path, me).expect("it is trusted");
         for (what, bits) in [(&path, 0o775), (&path, 0o757), (&dir.path().to_owned(), 0o1777)] {
             mode(what, bits);
             let error = trusted_by(&path, me).expect_err("others can write");
