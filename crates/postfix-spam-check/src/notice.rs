@@ -59,7 +59,7 @@ mod tests {
             account: &account,
             sender: account.as_ref().as_bytes(),
             kind: IncidentKind::Disabled,
-            way: "local",
+            method: "local",
             at: datetime!(2026-11-03 17:20:04 +1),
             period: "1hour",
             log,

@@ -523,7 +523,11 @@ impl Plan {
                 for why in undone.failures {
                     messages.fail(format!("{account}: not enabled: {why}"));
                 }
-                undone.ways.iter().map(|way| format!("{account} enabled ({way})\n")).collect()
+                undone
+                    .methods
+                    .iter()
+                    .map(|method| format!("{account} enabled ({method})\n"))
+                    .collect()
             }
             Err(error) => {
                 messages.fail(format!("{account}: not enabled: {}", chain(&error)));

@@ -31,7 +31,7 @@ fn run(dir: &Path, name: &str) {
     let (mut state, told) = State::load(dir, false, NOW).expect("it is ours");
     assert_eq!(told, None);
     let lock = Lock {
-        way: "local".into(),
+        method: "local".into(),
         undo: vec![format!("passwd -u {name}")],
         at: NOW,
         counts: Counts::default(),

@@ -171,7 +171,7 @@ impl<'a> Run<'a> {
         );
         let notice = self.notice(account, suspect, &evidence, IncidentKind::Disabled);
         let lock = Lock {
-            way: self.kind.clone(),
+            method: self.kind.clone(),
             undo: self.method.manual(account),
             at: self.actor.now(),
             counts,
@@ -254,7 +254,7 @@ impl<'a> Run<'a> {
             account,
             sender: suspect.sender,
             kind,
-            way: &self.kind,
+            method: &self.kind,
             at: (self.actor.clock)(),
             period: &self.actor.looked.period,
             log: &self.actor.looked.log,

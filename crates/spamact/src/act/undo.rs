@@ -18,7 +18,7 @@ use crate::system::syslog::Audit;
 
 /// What was locked, a line a lock: account, when, how, on what counts, and whether it was opened again by
 /// other means. `local` turns Unix seconds into local time; `open` says whether an account is open in the
-/// way of a lock, where that can be seen from here.
+/// method of a lock, where that can be seen from here.
 pub fn list(
     state: &State,
     local: &dyn Fn(i64) -> Option<OffsetDateTime>,
@@ -28,14 +28,14 @@ pub fn list(
     let mut text = String::new();
     for (account, record) in state.accounts() {
         for lock in &record.locks {
-            let Lock { way, at, counts, period, log, .. } = lock;
+            let Lock { method, at, counts, period, log, .. } = lock;
             let again = if open(account, lock) { ", open again" } else { "" };
             let when = local(*at).and_then(|at| at.format(format).ok()).unwrap_or_default();
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
                 "{account}  {when}  {}  {} messages, {} nets, {} unknowns, {} IPs in {} of {}{again}",
-                shown(way.as_bytes()),
+                shown(method.as_bytes()),
                 counts.messages,
                 counts.nets,
                 counts.unknowns,
@@ -55,7 +55,7 @@ pub fn list(
 /// are not asked: that would take programs, or another host.
 pub fn is_open(account: &str, lock: &Lock, names: &[String], root: bool) -> bool {
     let name = AccountName::check(account.as_bytes());
-    let method = method::remembered(&lock.way, names, root);
+    let method = method::remembered(&lock.method, names, root);
     match (name, method) {
         (Ok(name), Ok(method)) => matches!(method.peek(&name), Ok(AccountStatus::Open)),
         _ => false,
@@ -81,8 +81,8 @@ pub struct Undo<'a> {
 /// What came of undoing the locks of an account.
 #[derive(Debug, Default)]
 pub struct Undone {
-    /// The ways in which it was locked and is not any more.
-    pub ways: Vec<String>,
+    /// The methods in which it was locked and is not any more.
+    pub methods: Vec<String>,
     /// What failed, and what is left to do by hand.
     pub failures: Vec<String>,
     /// What else is to be told.
@@ -117,23 +117,25 @@ impl Undo<'_> {
                 }
                 AccountStatus::Locked => {
                     self.undo(account, otherwise)?;
-                    undone.ways.push(otherwise.kind());
+                    undone.methods.push(otherwise.kind());
                 }
                 AccountStatus::Open | AccountStatus::Unknown => {
-                    let way = otherwise.kind();
-                    undone.failures.push(format!("no lock of it is known, and it is open ({way})"));
+                    let method = otherwise.kind();
+                    undone
+                        .failures
+                        .push(format!("no lock of it is known, and it is open ({method})"));
                 }
             }
             state.forget(account, self.now());
         }
         for (name, lock) in locks {
-            let method = method::remembered(&lock.way, self.names, self.root);
+            let method = method::remembered(&lock.method, self.names, self.root);
             let undone_now = method.map_err(Error::from).and_then(|mut method| {
                 method.prepare()?;
                 self.undo(&name, &*method)
             });
             match undone_now {
-                Ok(()) => undone.ways.push(lock.way.clone()),
+                Ok(()) => undone.methods.push(lock.method.clone()),
                 Err(error) => {
                     let (why, by_hand) = (chain(&error), lock.undo.join("; "));
                     undone.failures.push(format!("{why}; by hand: {by_hand}"));
@@ -142,7 +144,7 @@ impl Undo<'_> {
                     }
                 }
             }
-            state.drop_lock(&name, &lock.way);
+            state.drop_lock(&name, &lock.method);
             if state.record(&name).is_none_or(|record| record.locks.is_empty()) {
                 state.forget(&name, self.now());
             }
@@ -176,7 +178,7 @@ fn locks_of(state: &State, account: &AccountName) -> Vec<(AccountName, Lock)> {
         let exact = name == account.as_ref();
         let Ok(known) = AccountName::check(name.as_bytes()) else { continue };
         let folded = name.eq_ignore_ascii_case(account.as_ref());
-        let is_its = |lock: &&Lock| exact || (folded && method::folds_case(&lock.way));
+        let is_its = |lock: &&Lock| exact || (folded && method::folds_case(&lock.method));
         locks.extend(record.locks.iter().filter(is_its).map(|lock| (known.clone(), lock.clone())));
     }
     locks
@@ -191,7 +193,7 @@ mod tests {
     fn only_in_tables_all_spellings_are_one_account() {
         let name = |name: &str| AccountName::check(name.as_bytes()).expect("a name");
         let mut state = State::default();
-        for (account, way) in [
+        for (account, method) in [
             ("alice", "local"),
             ("Alice", "local"),
             ("Alice", "sasl-access:hash:/a"),
@@ -199,7 +201,7 @@ mod tests {
             ("bob", "local"),
         ] {
             let lock = Lock {
-                way: way.into(),
+                method: method.into(),
                 undo: Vec::new(),
                 at: 0,
                 counts: spamcore::evidence::Counts::default(),
@@ -212,7 +214,7 @@ mod tests {
         }
         let mut locks: Vec<_> = locks_of(&state, &name("alice"))
             .into_iter()
-            .map(|(account, lock)| format!("{account} {}", lock.way))
+            .map(|(account, lock)| format!("{account} {}", lock.method))
             .collect();
         locks.sort_unstable();
         assert_eq!(locks, ["Alice sasl-access:hash:/a", "alice local"]);

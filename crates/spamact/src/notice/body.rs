@@ -108,7 +108,7 @@ impl Body {
             }
         }
         self.gap();
-        self.prose(&format!("Way of locking: {}", cut(incident.way.as_bytes(), NAME)));
+        self.prose(&format!("Way of locking: {}", cut(incident.method.as_bytes(), NAME)));
         let sender = cut(incident.sender, NAME);
         if sender != incident.account.as_ref() {
             self.prose(&format!("The log calls it: {sender}"));

@@ -75,8 +75,8 @@ pub struct Incident<'a> {
     pub sender: &'a [u8],
     /// What happened.
     pub kind: IncidentKind<'a>,
-    /// The way of locking: `local`, `nis:MASTER` and so on.
-    pub way: &'a str,
+    /// The method of locking: `local`, `nis:MASTER` and so on.
+    pub method: &'a str,
     /// When, in local time.
     pub at: OffsetDateTime,
     /// The period that was looked at, as typed.
@@ -253,7 +253,7 @@ pub(crate) mod tests {
             account,
             sender: account.as_ref().as_bytes(),
             kind,
-            way: "local",
+            method: "local",
             at: datetime!(2026-11-03 17:20:04 +1),
             period: "1hour",
             log: "/var/log/mail.log",
@@ -370,7 +370,7 @@ pub(crate) mod tests {
             lines in proptest::collection::vec(any::<Box<[u8]>>(), 0..20),
             networks in proptest::collection::vec((any::<Box<[u8]>>(), any::<u64>()), 0..60),
             undo in proptest::collection::vec(any::<String>(), 0..4),
-            (host, way, period, log) in any::<(String, String, String, String)>(),
+            (host, method, period, log) in any::<(String, String, String, String)>(),
             kind in 0..3,
         ) {
             let account = name("alice");
@@ -388,7 +388,7 @@ pub(crate) mod tests {
                 networks: &networks,
                 addresses: &networks,
                 host: &host,
-                way: &way,
+                method: &method,
                 period: &period,
                 log: &log,
                 undo: &undo,

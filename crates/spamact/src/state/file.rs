@@ -151,7 +151,7 @@ mod tests {
         let mut state = State { version: VERSION, ..State::default() };
         let alice = AccountName::check(b"alice@example.org").expect("a name");
         let lock = Lock {
-            way: "nis:master.example.org".into(),
+            method: "nis:master.example.org".into(),
             undo: vec!["undo".into()],
             at: NOW,
             counts: Counts { messages: 95, nets: 7, unknowns: 8, ips: 9 },
@@ -160,9 +160,9 @@ mod tests {
             pending: true,
         };
         let text = Notice { subject: "s".into(), body: "b \"\u{f6}\n".into() };
-        let way = lock.way.clone();
+        let method = lock.method.clone();
         state.begin_lock(&alice, lock, text);
-        state.finish_lock(&alice, &way, NOW);
+        state.finish_lock(&alice, &method, NOW);
         state.told(&alice, NoticeKind::StillSending, NOW);
         state
     }

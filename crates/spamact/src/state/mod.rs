@@ -60,7 +60,7 @@ pub struct State {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// The locks that hold, as far as we made them: one a way.
+    /// The locks that hold, as far as we made them: one per method.
     pub locks: Vec<Lock>,
     /// When the account was last seen locked, by whomever. Only newer lines are evidence.
     pub seen_locked: Option<i64>,
@@ -74,8 +74,9 @@ pub struct Record {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
-    /// The way: `local`, `nis:MASTER` and so on.
-    pub way: String,
+    /// The lock method: `local`, `nis:MASTER` and so on.
+    #[serde(rename = "way")]
+    pub method: String,
     /// The commands that undo it by hand.
     pub undo: Vec<String>,
     /// When, in Unix seconds.
@@ -141,45 +142,45 @@ impl State {
     pub fn begin_lock(&mut self, name: &AccountName, lock: Lock, notice: Notice) {
         let record = self.of(name);
         record.told.clear();
-        record.locks.retain(|old| old.way != lock.way);
+        record.locks.retain(|old| old.method != lock.method);
         record.locks.push(Lock { pending: true, ..lock });
         self.wait(name, NoticeKind::Disabled, notice);
     }
 
     /// The account is locked.
-    pub fn finish_lock(&mut self, name: &AccountName, way: &str, at: i64) {
+    pub fn finish_lock(&mut self, name: &AccountName, method: &str, at: i64) {
         let record = self.of(name);
         record.seen_locked = Some(at);
-        for lock in record.locks.iter_mut().filter(|lock| lock.way == way) {
+        for lock in record.locks.iter_mut().filter(|lock| lock.method == method) {
             (lock.pending, lock.at) = (false, at);
         }
         self.recent.push(at);
     }
 
     /// The account was not locked after all.
-    pub fn abandon_lock(&mut self, name: &AccountName, way: &str) {
+    pub fn abandon_lock(&mut self, name: &AccountName, method: &str) {
         let record = self.of(name);
-        record.locks.retain(|lock| lock.way != way);
+        record.locks.retain(|lock| lock.method != method);
         record.waiting.remove(&NoticeKind::Disabled);
     }
 
-    /// Accounts whose lock by this way was begun and not finished.
-    pub fn pending(&self, way: &str) -> Vec<AccountName> {
-        let begun = |record: &Record| record.locks.iter().any(|l| l.pending && l.way == way);
+    /// Accounts whose lock by this method was begun and not finished.
+    pub fn pending(&self, method: &str) -> Vec<AccountName> {
+        let begun = |record: &Record| record.locks.iter().any(|l| l.pending && l.method == method);
         let names = self.accounts.iter().filter(|(_, record)| begun(record));
         names.filter_map(|(name, _)| AccountName::check(name.as_bytes()).ok()).collect()
     }
 
-    /// The lock of an account by this way.
-    pub fn lock_of(&self, name: &AccountName, way: &str) -> Option<&Lock> {
-        self.record(name)?.locks.iter().find(|lock| lock.way == way)
+    /// The lock of an account by this method.
+    pub fn lock_of(&self, name: &AccountName, method: &str) -> Option<&Lock> {
+        self.record(name)?.locks.iter().find(|lock| lock.method == method)
     }
 
     /// One lock of an account was undone, by us or by hand. That it was seen locked is kept: old lines
     /// must not lock it again.
-    pub fn drop_lock(&mut self, name: &AccountName, way: &str) {
+    pub fn drop_lock(&mut self, name: &AccountName, method: &str) {
         if let Some(record) = self.accounts.get_mut(name.as_ref()) {
-            record.locks.retain(|lock| lock.way != way);
+            record.locks.retain(|lock| lock.method != method);
             self.changed = true;
         }
     }
@@ -291,17 +292,25 @@ mod tests {
         AccountName::check(name.as_bytes()).expect("a name")
     }
 
-    fn lock(way: &str, at: i64) -> Lock {
-        let undo = vec![format!("undo {way}")];
+    fn lock(method: &str, at: i64) -> Lock {
+        let undo = vec![format!("undo {method}")];
         let (period, log) = ("1hour".into(), "/var/log/mail.log".into());
-        Lock { way: way.into(), undo, at, counts: Counts::default(), period, log, pending: false }
+        Lock {
+            method: method.into(),
+            undo,
+            at,
+            counts: Counts::default(),
+            period,
+            log,
+            pending: false,
+        }
     }
 
     /// A lock that was made and told.
     fn add_lock(state: &mut State, name: &AccountName, lock: Lock) {
-        let (way, at) = (lock.way.clone(), lock.at);
+        let (method, at) = (lock.method.clone(), lock.at);
         state.begin_lock(name, lock, notice());
-        state.finish_lock(name, &way, at);
+        state.finish_lock(name, &method, at);
         state.of(name).waiting.clear();
     }
 
@@ -315,13 +324,13 @@ mod tests {
         add_lock(&mut state, &name("alice"), lock("local", 100));
         add_lock(&mut state, &name("alice"), lock("nis:localhost", 200));
         add_lock(&mut state, &name("alice"), lock("local", 300));
-        let ways = |state: &State| {
+        let methods = |state: &State| {
             let record = state.record(&name("alice")).expect("it is remembered");
-            record.locks.iter().map(|lock| (lock.way.clone(), lock.at)).collect::<Vec<_>>()
+            record.locks.iter().map(|lock| (lock.method.clone(), lock.at)).collect::<Vec<_>>()
         };
-        assert_eq!(ways(&state), [("nis:localhost".into(), 200), ("local".into(), 300)]);
+        assert_eq!(methods(&state), [("nis:localhost".into(), 200), ("local".into(), 300)]);
         state.drop_lock(&name("alice"), "nis:localhost");
-        assert_eq!(ways(&state), [("local".into(), 300)]);
+        assert_eq!(methods(&state), [("local".into(), 300)]);
         assert_eq!(state.seen_locked(&name("alice")), Some(300));
         assert_eq!(state.record(&name("Alice")), None);
     }
