@@ -3,20 +3,20 @@
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
-use spamact::account::AccountName;
-use spamact::mail::{Address, Server};
-use spamact::system::site::{Site, clean_environment};
-use spamcore::cli::options::{self, Common, HasCommon, Job, Outcome, why};
-use spamcore::cli::{Argument, Opt, Program, Value, not_a_period, number, text};
+use spamact::act::Looked;
+use spamact::options::{self as acting, ActingArgs, Task};
+use spamact::system::{System, clean_environment};
+use spamcore::check::{Check, Defaults};
+use spamcore::cli::options::{self, SharedArgs};
+use spamcore::cli::{Argument, Opt, Program, Value, not_a_period, text};
 use spamcore::host::Host;
+use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::postfix::Postfix;
 use spamcore::report::Style;
-use spamcore::source::journal::Origin;
 use spamcore::tally::network::Webmail;
 use spamcore::time::period::Period;
-use spamcore::verdict::Spread;
 
-use crate::acting::Acting;
+use crate::notice::APPLICATION;
 
 /// The program.
 pub const PROGRAM: Program<Args> = Program {
@@ -43,30 +43,8 @@ pub const PROGRAM: Program<Args> = Program {
     options: &[
         options::period(),
         options::max_connections("Report senders with at least N messages. Default: 90."),
-        Opt {
-            long: "dissable-account",
-            aliases: &["disable-account", "dissable-acount"],
-            short: Some('d'),
-            value: Value::Required("NETS,UNKNOWNS"),
-            help: "Disable accounts of which both the networks and the unknown hosts are more than these; \
-                   one number stands for both. Also spelled --disable-account and --dissable-acount.",
-            set: |args, value| {
-                args.spread = Some(spread(value)?);
-                Ok(())
-            },
-        },
-        Opt {
-            long: "niss",
-            aliases: &["nis"],
-            short: Some('n'),
-            value: Value::Optional("MASTER"),
-            help: "Disable accounts on a NIS master, over SSH as root; by default on localhost, without SSH. \
-                   The next argument is the master, unless it begins with '-'. Also spelled --nis.",
-            set: |args, value| {
-                args.acting.nis_master = Some(master(value)?);
-                Ok(())
-            },
-        },
+        acting::disable_account(),
+        acting::nis(),
         Opt {
             long: "webmail",
             aliases: &[],
@@ -81,156 +59,18 @@ pub const PROGRAM: Program<Args> = Program {
                     .map_err(|item| format!("'{item}' is neither an address nor a network"))
             },
         },
-        Opt {
-            long: "dry-run",
-            aliases: &[],
-            short: None,
-            value: Value::None,
-            help: "With --disable-account: decide and report, touch nothing, send nothing. Implied by --now.",
-            set: |args, _| {
-                args.acting.dry_run = true;
-                Ok(())
-            },
-        },
-        Opt {
-            long: "sasl-access",
-            aliases: &[],
-            short: None,
-            value: Value::Required("[TYPE:]FILE"),
-            help: "Disable a login in Postfix itself, virtual mailboxes too: in a table that \
-                   check_sasl_access asks, from the next connection on. TYPE: hash, btree, lmdb, cdb, dbm or \
-                   sdbm; by default that of postconf.",
-            set: |args, value| {
-                args.acting.sasl_access = Some(text(value)?.to_owned());
-                Ok(())
-            },
-        },
-        Opt {
-            long: "disable-command",
-            aliases: &[],
-            short: None,
-            value: Value::Required("CMD"),
-            help: "Disable an account by this program: an absolute path that only root can write. It gets \
-                   the name as its only argument; status 0 is done.",
-            set: |args, value| {
-                args.acting.command = Some(text(value)?.to_owned());
-                Ok(())
-            },
-        },
-        Opt {
-            long: "enable-command",
-            aliases: &[],
-            short: None,
-            value: Value::Required("CMD"),
-            help: "What undoes --disable-command, in the same manner; it is remembered with the lock for \
-                   --enable-account.",
-            set: |args, value| {
-                args.acting.undo_command = Some(text(value)?.to_owned());
-                Ok(())
-            },
-        },
-        Opt {
-            long: "realm",
-            aliases: &[],
-            short: None,
-            value: Value::Required("DOMAIN"),
-            help: "user@DOMAIN is the local account user. May be given again.",
-            set: |args, value| {
-                let domain = text(value)?.trim_start_matches('@').trim_end_matches('.');
-                if domain.is_empty() {
-                    return Err("a domain is wanted".into());
-                }
-                args.acting.realms.push(domain.to_owned());
-                Ok(())
-            },
-        },
-        Opt {
-            long: "verify-journal",
-            aliases: &[],
-            short: None,
-            value: Value::None,
-            help: "Disable only where the trusted lines of the journal alone reach the limits too: what a \
-                   local user writes into the log can then aim at nobody.",
-            set: |args, _| {
-                args.acting.verify_journal = true;
-                Ok(())
-            },
-        },
-        Opt {
-            long: "max-locks",
-            aliases: &[],
-            short: None,
-            value: Value::Required("N"),
-            help: "Disable at most N accounts a run, the worst first, and four times that in 24 hours. \
-                   Default: 5.",
-            set: |args, value| {
-                args.acting.max_locks = Some(number(value)?);
-                Ok(())
-            },
-        },
-        Opt {
-            long: "list-disabled",
-            aliases: &[],
-            short: None,
-            value: Value::None,
-            help: "Show what was disabled, when, how and why. No log is read.",
-            set: |args, _| {
-                args.acting.list = true;
-                Ok(())
-            },
-        },
-        Opt {
-            long: "enable-account",
-            aliases: &[],
-            short: None,
-            value: Value::Required("NAME"),
-            help: "Undo a lock, in whatever way it was made, and forget it. No log is read.",
-            set: |args, value| {
-                let name = text(value)?;
-                AccountName::check(name.as_bytes()).map_err(why)?;
-                args.acting.enable = Some(name.to_owned());
-                Ok(())
-            },
-        },
-        Opt {
-            long: "notify",
-            aliases: &[],
-            short: None,
-            value: Value::Required("ADDRESS"),
-            help: "Where notices of disabled accounts go. Default: root@ the host's domain.",
-            set: |args, value| {
-                args.acting.notify = Some(
-                    Address::check(text(value)?).map_err(|_| "it is no mail address")?.to_string(),
-                );
-                Ok(())
-            },
-        },
-        Opt {
-            long: "smtp",
-            aliases: &[],
-            short: None,
-            value: Value::Required("HOST[:PORT]"),
-            help: "The mail server that notices go through, with STARTTLS where it offers that; so that they \
-                   leave while the own queue is full. Default: 127.0.0.1:25, else sendmail.",
-            set: |args, value| {
-                let server = text(value)?;
-                Server::parse(server, false).map_err(|_| "HOST or HOST:PORT is wanted")?;
-                args.acting.smtp = Some(server.to_owned());
-                Ok(())
-            },
-        },
-        Opt {
-            long: "smtp-auth-file",
-            aliases: &[],
-            short: None,
-            value: Value::File,
-            help: "User and password for --smtp, on a line each, in a file that only root can read. TLS is \
-                   then required.",
-            set: |args, value| {
-                args.acting.smtp_auth = Some(value.into());
-                Ok(())
-            },
-        },
+        acting::dry_run(),
+        acting::sasl_access(),
+        acting::disable_command(),
+        acting::enable_command(),
+        acting::realm(),
+        acting::verify_journal(),
+        acting::max_locks(),
+        acting::list_disabled(),
+        acting::enable_account(),
+        acting::notify(),
+        acting::smtp(),
+        acting::smtp_auth_file(),
         options::overrides(),
         options::logs(),
         options::journal(),
@@ -342,15 +182,20 @@ pub const PROGRAM: Program<Args> = Program {
 /// The arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Args {
-    common: Common,
-    spread: Option<Spread>,
+    shared: SharedArgs,
     webmail: Webmail,
-    acting: Acting,
+    acting: ActingArgs,
 }
 
-impl HasCommon for Args {
-    fn common(&mut self) -> &mut Common {
-        &mut self.common
+impl AsMut<SharedArgs> for Args {
+    fn as_mut(&mut self) -> &mut SharedArgs {
+        &mut self.shared
+    }
+}
+
+impl AsMut<ActingArgs> for Args {
+    fn as_mut(&mut self) -> &mut ActingArgs {
+        &mut self.acting
     }
 }
 
@@ -360,78 +205,86 @@ fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
     options::set_period(args, period)
 }
 
-/// `NETS,UNKNOWNS`, or one number for both.
-fn spread(value: &OsStr) -> Result<Spread, String> {
-    let value = text(value)?;
-    let (nets, unknowns) = value.split_once(',').unwrap_or((value, value));
-    Ok(Spread { nets: number(OsStr::new(nets))?, unknowns: number(OsStr::new(unknowns))? })
-}
-
-/// A host, perhaps behind a user; `localhost` where none is given.
-fn master(value: &OsStr) -> Result<String, String> {
-    let value = text(value)?;
-    let fine = |b: u8| b.is_ascii_alphanumeric() || b"._:@-".contains(&b);
-    match value.as_bytes() {
-        [] => Ok("localhost".into()),
-        [first, rest @ ..] if first.is_ascii_alphanumeric() && rest.iter().all(|&b| fine(b)) => {
-            Ok(value.into())
-        }
-        _ => Err("a host's name is wanted".into()),
-    }
-}
+const DEFAULTS: Defaults = Defaults {
+    program: PROGRAM.name,
+    period: "1hour",
+    limit: 90,
+    exclusive: false,
+    overrides: Some("/etc/spam-check/postfix-spam-check.overrides"),
+    logs: &["/var/log/mail.log", "/var/log/maillog"],
+    or_journal: true,
+    style: Style::Origins,
+};
 
 /// Runs the program.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     host: Host,
-    site: &Site,
+    system: &System,
     out: &mut impl Write,
 ) -> Outcome {
-    options::run(&PROGRAM, arguments, out, |args: Args, out| {
-        let mut acting = args.acting;
-        acting.dry_run |= args.common.now.is_some();
-        if let Err(why) = acting.check(args.spread.is_some()) {
-            return Outcome { status: 2, messages: vec![why] };
+    checked(arguments, host, system, out).unwrap_or_else(|ended| ended)
+}
+
+/// From the arguments to the report; how a run ends before it, where it does.
+fn checked(
+    arguments: impl IntoIterator<Item = OsString>,
+    mut host: Host,
+    system: &System,
+    out: &mut impl Write,
+) -> Result<Outcome, Outcome> {
+    let args = PROGRAM.start(arguments, out)?;
+    let spread = args.acting.spread;
+    let task = args.acting.task(&APPLICATION, args.shared.now.is_some()).map_err(Outcome::usage)?;
+    let mut messages = Messages::default();
+    if task.as_ref().is_some_and(Task::may_connect)
+        && let Some(error) = clean_environment()
+    {
+        messages.fail(format!("it cannot be started with a clean environment: {error}"));
+        return Err(messages.outcome(false, false));
+    }
+    let plan = match task {
+        Some(Task::Act(plan)) => Some(plan),
+        Some(Task::List) => {
+            let text = acting::list_disabled_accounts(system, &host.zone, host.now, &mut messages);
+            return Err(printed(&text, messages, out));
         }
-        if acting.may_connect(args.spread.is_some())
-            && let Some(error) = clean_environment()
-        {
-            let text = format!("it cannot be started with a clean environment: {error}");
-            return Outcome { status: 1, messages: vec![text] };
+        Some(Task::Enable(account, plan)) => {
+            let text = plan.enable(&account, system, &host.zone, &mut messages);
+            return Err(printed(&text, messages, out));
         }
-        if acting.list || acting.enable.is_some() {
-            let (text, mut outcome) = acting.manage(site, &host);
-            if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-                outcome.status = 1;
-                outcome.messages.push(format!("cannot write to standard output: {error}"));
-            }
-            return outcome;
-        }
-        let Ok(period) = Period::parse("1hour") else { unreachable!("it is a period") };
-        let job = Job {
-            parser: Postfix,
-            period,
-            limit: 90,
-            exclusive: false,
-            overrides: Some("/etc/spam-check/postfix-spam-check.overrides"),
-            logs: &["/var/log/mail.log", "/var/log/maillog"],
-            origin: Some(Origin::Postfix),
-            style: Style::Origins,
-            webmail: args.webmail,
-            spread: args.spread,
+        None => None,
+    };
+    let mut check = Check::new(Postfix, &DEFAULTS, args.shared, &host, &mut messages)?;
+    (check.webmail, check.spread) = (args.webmail, spread);
+    let mut scan = check.open(&mut host, &mut messages);
+    let tally = check.count(&mut scan, &mut messages);
+    let mut findings = check.judge(&tally);
+    if let Some(plan) = plan {
+        let looked = Looked {
+            period: check.period(),
+            log: scan.names().join(", "),
+            now: host.now.min(check.window().now),
         };
-        job.run(PROGRAM.name, args.common, host, out, |findings, again, messages| {
-            if args.spread.is_some() {
-                acting.act(site, findings, again, messages);
-            }
-        })
-    })
+        let mut again = check.evidence(&mut scan);
+        plan.act(&mut findings, &mut again, system, &host.zone, looked, &mut messages);
+    }
+    Ok(check.report(&findings, &host, out, messages))
+}
+
+/// Prints a text, and ends the run. A closed pipe is a failure here: what was done may be in the text.
+fn printed(text: &str, mut messages: Messages, out: &mut impl Write) -> Outcome {
+    if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        messages.fail(format!("standard output cannot be written: {error}"));
+    }
+    messages.outcome(false, false)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use spamcore::cli::Parsed;
+    use spamcore::verdict::Spread;
 
     fn parse(line: &[&str]) -> Result<Args, String> {
         match PROGRAM.parse(line.iter().map(OsString::from)) {
@@ -451,12 +304,12 @@ mod tests {
     fn crontab_lines_keep_their_meaning() {
         let args = parse(&["-p", "1hour", "-m", "90", "-d", "5,5", "-w", "192.0.2.201,10.0.0.21"])
             .expect("a crontab line");
-        assert_eq!(args.spread, Some(Spread { nets: 5, unknowns: 5 }));
-        assert_eq!(args.common.limit, Some(90));
+        assert_eq!(args.acting.spread, Some(Spread { nets: 5, unknowns: 5 }));
+        assert_eq!(args.shared.limit, Some(90));
         assert!(args.webmail.holds("10.0.0.21".parse().expect("an address")));
         let args = parse(&["1hour", "90"]).expect("a crontab line");
-        assert_eq!(args.common.period.map(|period| period.to_string()), Some("1 hour".into()));
-        assert_eq!(args.common.limit, Some(90));
+        assert_eq!(args.shared.period.map(|period| period.to_string()), Some("1 hour".into()));
+        assert_eq!(args.shared.limit, Some(90));
     }
 
     #[test]
@@ -469,18 +322,17 @@ mod tests {
             &["--dissable-acount=10"],
         ] {
             let args = parse(line).expect("a spelling");
-            assert_eq!(args.spread, Some(Spread { nets: 10, unknowns: 10 }), "{line:?}");
+            assert_eq!(args.acting.spread, Some(Spread { nets: 10, unknowns: 10 }), "{line:?}");
         }
-        for (line, master, period) in [
-            (&["-n"][..], "localhost", None),
-            (&["--nis=master.example.org"], "master.example.org", None),
-            (&["--niss", "root@10.0.0.1"], "root@10.0.0.1", None),
-            (&["-n", "localhost", "1hour"], "localhost", Some("1 hour")),
-            (&["-n", "", "1hour"], "localhost", Some("1 hour")),
+        for (line, same, period) in [
+            (&["-n"][..], "--nis=localhost", None),
+            (&["--niss", "root@10.0.0.1"], "--nis=root@10.0.0.1", None),
+            (&["-n", "localhost", "1hour"], "--nis=localhost", Some("1 hour")),
+            (&["-n", "", "1hour"], "--nis=localhost", Some("1 hour")),
         ] {
             let args = parse(line).expect("a spelling");
-            assert_eq!(args.acting.nis_master.as_deref(), Some(master), "{line:?}");
-            assert_eq!(args.common.period.map(|p| p.to_string()).as_deref(), period, "{line:?}");
+            assert_eq!(args.acting, parse(&[same]).expect("a master").acting, "{line:?}");
+            assert_eq!(args.shared.period.map(|p| p.to_string()).as_deref(), period, "{line:?}");
         }
     }
 
@@ -501,8 +353,10 @@ mod tests {
                 &["--dissable-account", "5,5,5"],
                 "--dissable-account '5,5,5': expected a whole number",
             ),
-            (&["-n", "a;b"], "-n 'a;b': a host's name is wanted"),
-            (&["--nis=-oProxyCommand=x"], "--nis '-oProxyCommand=x': a host's name is wanted"),
+            (&["-n", "a;b"], "-n 'a;b': expected [USER@]HOST[:PORT]"),
+            (&["-n", "host:99999"], "-n 'host:99999': expected [USER@]HOST[:PORT]"),
+            (&["--niss", "a@b@c"], "--niss 'a@b@c': expected [USER@]HOST[:PORT]"),
+            (&["--nis=-oProxyCommand=x"], "--nis '-oProxyCommand=x': expected [USER@]HOST[:PORT]"),
             (
                 &["-w", "10.0.0.1,mail"],
                 "-w '10.0.0.1,mail': 'mail' is neither an address nor a network",

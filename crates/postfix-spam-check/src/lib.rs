@@ -1,4 +1,4 @@
 //! The arguments of `postfix-spam-check` and the run that they ask for; `main.rs` hands them over.
 
-mod acting;
 pub mod args;
+mod notice;

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use postfix_spam_check::args;
-use spamact::system::site::Site;
+use spamact::system::System;
 use spamcore::host::Host;
 
 fn main() -> ExitCode {
     let mut out = std::io::stdout().lock();
-    let outcome = args::run(std::env::args_os().skip(1), Host::look(), &Site::look(), &mut out);
+    let outcome = args::run(std::env::args_os().skip(1), Host::look(), &System::look(), &mut out);
     outcome.report(args::PROGRAM.name, &mut std::io::stderr())
 }

@@ -12,12 +12,11 @@
 
 pub mod account;
 pub mod act;
-pub mod error;
 pub mod mail;
 pub mod method;
 pub mod notice;
+pub mod options;
 pub mod state;
 pub mod system;
 
 pub use account::{AccountName, Refusal};
-pub use error::Error;

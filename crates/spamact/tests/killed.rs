@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use spamact::AccountName;
-use spamact::method::{Master, Nis, Postfix, SaslAccess, Way};
+use spamact::method::{LockMethod, Master, Nis, Postfix, SaslAccess, Table};
 
 /// The directory, where a test runs itself once more under `strace`.
 const INSIDE: &str = "SPAMACT_KILLED_INSIDE";
@@ -21,21 +21,21 @@ const INSIDE: &str = "SPAMACT_KILLED_INSIDE";
 const SHADOW: &str = "bob:$y$y:1::\nalice:$y$x:1::\ncarol:$z";
 const TABLE: &str = "bob OK";
 
-fn nis(dir: &Path) -> Way {
-    let mut nis = Nis::new(Master::parse("localhost", &[]).expect("a master"));
+fn nis(dir: &Path) -> Nis {
+    let mut nis = Nis::new(Master::parse("localhost").expect("a master"), &[]);
     nis.files = dir.join("files");
     nis.passwd = dir.join("files/passwd");
     nis.login_defs = dir.join("login.defs");
     nis.lock_file = dir.join("lock");
     nis.make = "/bin/true".into();
     nis.maps = dir.into();
-    Way::Nis(nis)
+    nis
 }
 
-fn table(dir: &Path) -> Way {
+fn table(dir: &Path) -> SaslAccess {
     let postfix = Postfix { postmap: dir.join("postmap"), ..Postfix::default() };
     let table = format!("hash:{}", dir.join("table").display());
-    Way::SaslAccess(SaslAccess::new(&table, false, postfix).expect("a table"))
+    SaslAccess::new(Table::parse(&table).expect("a table"), false, postfix)
 }
 
 fn alice() -> AccountName {
@@ -57,7 +57,7 @@ fn again(test: &str) -> Vec<String> {
 
 fn program(dir: &Path) -> Vec<String> {
     let at = |name: &str| dir.join(name).display().to_string();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/lock/nis/program.pl");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/src/method/nis/program.pl");
     let (files, lock) = (at("files"), at("lock"));
     let passwd = at("files/passwd");
     [

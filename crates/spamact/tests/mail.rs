@@ -11,8 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use sink::{Deed, Sink, ca_file, other_certificate};
-use spamact::Error;
-use spamact::mail::{Address, Login, Mailer, Patience, Route, Server, SmtpFailure};
+use spamact::mail::{Address, Error, Login, Mailer, Route, Server, SmtpFailure, Timeouts};
 
 const MESSAGE: &[u8] = b"Subject: s\r\n\r\n.\r\n..\r\n.x\r\nlast\r\n";
 /// The same with its dots doubled, and the end.
@@ -23,7 +22,7 @@ const STEP: Duration = Duration::from_secs(10);
 const QUICK: Duration = Duration::from_secs(1);
 
 fn to() -> Address {
-    Address::check("root@example.org").expect("an address")
+    Address::parse("root@example.org").expect("an address")
 }
 
 /// A directory of its own, removed at the end.
@@ -58,22 +57,23 @@ impl Drop for Directory {
     }
 }
 
-const PATIENCE: Patience = Patience { step: STEP, all: Duration::from_secs(40), stuck: STEP };
+const TIMEOUTS: Timeouts =
+    Timeouts { step: STEP, total: Duration::from_secs(40), give_up_after: STEP };
 
 /// The way to a sink as to another host.
 fn elsewhere(at: SocketAddr, login: Option<&Login>, ca_files: &[PathBuf]) -> Mailer {
-    let server = Server::parse(&format!("localhost:{}", at.port()), login.is_some());
+    let server = Server::parse(&format!("localhost:{}", at.port()));
     let route = Route::Server {
         server: server.expect("a server"),
         login: login.cloned(),
         ca_files: ca_files.to_vec(),
     };
-    Mailer { route, host: "mail.example.org".into(), patience: PATIENCE }
+    Mailer { route, host: "mail.example.org".into(), timeouts: TIMEOUTS }
 }
 
 fn here(at: SocketAddr, sendmail: &Path) -> Mailer {
     let route = Route::Here { smtp: at, sendmail: sendmail.to_owned() };
-    Mailer { route, host: "mail.example.org".into(), patience: PATIENCE }
+    Mailer { route, host: "mail.example.org".into(), timeouts: TIMEOUTS }
 }
 
 /// An address at which nobody listens: the servers here have ports of their own.
@@ -125,7 +125,7 @@ fn a_mail_arrives_whole_in_plain_text_on_this_host() {
 fn a_name_of_this_host_that_could_be_a_command_is_not_said() {
     let (at, seen) = Sink::default().listen();
     let mailer = Mailer { host: "x\r\nRCPT TO:<y>".into(), ..here(at, Path::new("/nonexistent")) };
-    mailer.send(&Address::check("root").expect("an address"), MESSAGE).expect("it is taken");
+    mailer.send(&Address::parse("root").expect("an address"), MESSAGE).expect("it is taken");
     let seen = seen.recv().expect("there was a session");
     assert_eq!(
         seen.commands,
@@ -144,17 +144,17 @@ fn every_step_can_fail_in_every_way_and_says_which() {
                     let (at, _seen) = Sink { bad: Some((step, deed)), ..Sink::default() }.listen();
                     let mut mailer = elsewhere(at, None, &[]);
                     if deed == Deed::Stall {
-                        mailer.patience = Patience { step: QUICK, all: STEP * 6, ..PATIENCE };
+                        mailer.timeouts = Timeouts { step: QUICK, total: STEP * 6, ..TIMEOUTS };
                     }
                     let begun = Instant::now();
                     let (at, cause) = why(mailer.send(&to(), MESSAGE));
                     assert_eq!(at, if step == "dot" { "DATA" } else { step }, "{deed:?}");
                     let fits = match deed {
-                        Deed::Refuse => matches!(&cause, SmtpFailure::Said(text) if text.starts_with("554 no\\x1b[31m\\x")),
-                        Deed::Defer => matches!(&cause, SmtpFailure::Said(text) if text == "451 later"),
+                        Deed::Refuse => matches!(&cause, SmtpFailure::Rejected(text) if text.starts_with("554 no\\x1b[31m\\x")),
+                        Deed::Defer => matches!(&cause, SmtpFailure::Rejected(text) if text == "451 later"),
                         Deed::Stall => matches!(cause, SmtpFailure::TimedOut),
-                        Deed::Drop => matches!(cause, SmtpFailure::Garbled | SmtpFailure::Io(_)),
-                        _ => matches!(cause, SmtpFailure::Garbled | SmtpFailure::TimedOut),
+                        Deed::Drop => matches!(cause, SmtpFailure::Protocol | SmtpFailure::Io(_)),
+                        _ => matches!(cause, SmtpFailure::Protocol | SmtpFailure::TimedOut),
                     };
                     assert!(fits, "{step} {deed:?}: {cause:?}");
                     assert!(begun.elapsed() < STEP * 5, "{step} {deed:?}");
@@ -172,7 +172,7 @@ fn an_answer_that_never_ends_is_cut_off() {
                 let (at, _seen) =
                     Sink { bad: Some((step, Deed::Trickle)), ..Sink::default() }.listen();
                 let mut mailer = elsewhere(at, None, &[]);
-                mailer.patience = Patience { step: STEP * 20, all: QUICK * 2, ..PATIENCE };
+                mailer.timeouts = Timeouts { step: STEP * 20, total: QUICK * 2, ..TIMEOUTS };
                 assert!(matches!(why(mailer.send(&to(), MESSAGE)), (_, SmtpFailure::TimedOut)));
             });
         }
@@ -184,7 +184,7 @@ fn a_mail_that_was_taken_is_sent_however_the_server_says_goodbye() {
     for deed in [Deed::Refuse, Deed::Drop, Deed::Stall, Deed::Babble] {
         let (at, seen) = Sink { bad: Some(("QUIT", deed)), ..Sink::default() }.listen();
         let mut mailer = elsewhere(at, None, &[]);
-        mailer.patience.step = QUICK;
+        mailer.timeouts.step = QUICK;
         mailer.send(&to(), MESSAGE).expect("it was taken");
         if deed != Deed::Stall {
             assert_eq!(seen.recv().expect("there was a session").data, ON_THE_WIRE);
@@ -197,7 +197,7 @@ fn nobody_listens_and_a_host_that_is_not_there() {
     let (step, cause) = why(elsewhere(nobody(), None, &[]).send(&to(), MESSAGE));
     assert!(step == "connection" && matches!(cause, SmtpFailure::Io(_)), "{step} {cause:?}");
     let mut mailer = elsewhere(nobody(), None, &[]);
-    let server = Server::parse("no-such-host.invalid", false).expect("a server");
+    let server = Server::parse("no-such-host.invalid").expect("a server");
     mailer.route = Route::server(server, None);
     let (step, _) = why(mailer.send(&to(), MESSAGE));
     assert_eq!(step, "look-up");
@@ -233,7 +233,7 @@ fn starttls_is_used_where_it_is_offered_and_only_with_a_good_certificate() {
 fn the_authorities_of_this_host_know_nothing_of_the_test() {
     let (at, _seen) = Sink { start_tls: true, ..Sink::default() }.listen();
     let mut mailer = elsewhere(at, None, &[]);
-    let server = Server::parse(&format!("localhost:{}", at.port()), false).expect("a server");
+    let server = Server::parse(&format!("localhost:{}", at.port())).expect("a server");
     mailer.route = Route::server(server, None);
     let (step, cause) = why(mailer.send(&to(), MESSAGE));
     assert!(step == "STARTTLS" && matches!(cause, SmtpFailure::Tls(_)), "{step} {cause:?}");
@@ -244,7 +244,7 @@ fn a_certificate_of_another_name_is_refused() {
     let (at, _seen) = Sink { start_tls: true, ..Sink::default() }.listen();
     let mut mailer = elsewhere(at, None, &[]);
     // The same host by an address that the certificate does not name.
-    let server = Server::parse(&format!("127.0.0.2:{}", at.port()), false).expect("a server");
+    let server = Server::parse(&format!("127.0.0.2:{}", at.port())).expect("a server");
     mailer.route = Route::Server { server, login: None, ca_files: vec![ca_file()] };
     // Only 127.0.0.1 is listened on: ask through a listener of that address.
     let listener = std::net::TcpListener::bind(("127.0.0.2", at.port()));
@@ -269,7 +269,7 @@ fn starttls_can_fail_in_every_way() {
             Sink { start_tls: true, bad: Some(("STARTTLS", deed)), ..Sink::default() }.listen();
         let mut mailer = elsewhere(at, None, &[ca_file()]);
         if deed == Deed::Stall {
-            mailer.patience.step = QUICK;
+            mailer.timeouts.step = QUICK;
         }
         assert_eq!(why(mailer.send(&to(), MESSAGE)).0, "STARTTLS", "{deed:?}");
     }
@@ -278,7 +278,7 @@ fn starttls_can_fail_in_every_way() {
 #[test]
 fn tls_from_the_first_byte() {
     let (at, seen) = Sink { implicit: true, ..Sink::default() }.listen();
-    let server = Server::parse(&format!("127.0.0.1:{}", at.port()), false).expect("a server");
+    let server = Server::parse(&format!("127.0.0.1:{}", at.port())).expect("a server");
     let mut mailer = elsewhere(at, None, &[]);
     let mut route = |ca_files| {
         let server = server.clone().implicit_tls();
@@ -315,19 +315,19 @@ fn a_login_that_is_wrong_missing_or_not_offered_is_told() {
     };
     let (wrong, right) = (login("alice:wrong"), login("alice:secret"));
     let (step, cause) = with(Some("PLAIN"), Some(&wrong));
-    assert!(step == "AUTH" && matches!(&cause, SmtpFailure::Said(text) if text == "535 no"));
+    assert!(step == "AUTH" && matches!(&cause, SmtpFailure::Rejected(text) if text == "535 no"));
     assert!(!format!("{cause:?}").contains("wrong"));
     let (step, cause) = with(Some("CRAM-MD5 GSSAPI"), Some(&right));
     assert!(step == "AUTH" && matches!(cause, SmtpFailure::NoMechanism), "{step} {cause:?}");
     let (step, cause) = with(None, Some(&right));
     assert!(step == "AUTH" && matches!(cause, SmtpFailure::NoMechanism), "{step} {cause:?}");
     let (step, cause) = with(Some("PLAIN"), None);
-    assert!(step == "MAIL" && matches!(cause, SmtpFailure::Said(_)), "{step} {cause:?}");
+    assert!(step == "MAIL" && matches!(cause, SmtpFailure::Rejected(_)), "{step} {cause:?}");
 }
 
 #[test]
 fn a_login_that_is_an_address_is_the_sender() {
-    let server = || Server::parse("localhost", true).expect("a server");
+    let server = || Server::parse("localhost").expect("a server");
     for (user, want) in
         [("alice@example.net:x", "alice@example.net"), ("alice:x", "root@example.org")]
     {
@@ -380,7 +380,7 @@ fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_serv
     ] {
         let sendmail = dir.sendmail(script);
         let mut mailer = here(nobody(), &sendmail);
-        mailer.patience.all = if want == "killed after" { QUICK } else { STEP * 10 };
+        mailer.timeouts.total = if want == "killed after" { QUICK } else { STEP * 10 };
         let begun = Instant::now();
         let error = mailer.send(&to(), &big).expect_err("it fails");
         assert!(begun.elapsed() < STEP * 5, "{script}");

@@ -6,8 +6,9 @@
 use std::fs;
 use std::process::Command;
 
-use spamact::account::{Place, Rules};
-use spamact::method::{AccountStatus, Local, Way};
+use spamact::account::{NameRule, Rules};
+use spamact::act::reason;
+use spamact::method::{AccountStatus, Local, LockMethod};
 
 /// Set where the test runs itself once more, inside.
 const INSIDE: &str = "SPAMACT_PASSWD_INSIDE";
@@ -63,25 +64,28 @@ fn inside() {
     let passwd = fs::read("/etc/passwd").expect("the copy");
     let shadow = || fs::read_to_string("/etc/shadow").expect("the copy");
     let rules = Rules { passwd, ..Rules::default() };
-    let way = Way::Local(Local::default());
+    let method = Local::default();
     let before = shadow();
     for name in names {
-        let account = rules.account(name.as_bytes(), Place::Local).expect("an account");
-        assert_eq!(way.status(&account).expect("it stands"), AccountStatus::Open);
+        let account = rules.account(name.as_bytes(), NameRule::LocalEntry).expect("an account");
+        assert_eq!(method.status(&account).expect("it stands"), AccountStatus::Open);
         for _ in 0..2 {
-            way.lock(&account).expect("it locks");
+            method.lock(&account).expect("it locks");
             assert_eq!(shadow(), before.replace(&format!("{name}:"), &format!("{name}:!")));
         }
-        way.unlock(&account).expect("it unlocks");
+        method.unlock(&account).expect("it unlocks");
         assert_eq!(shadow(), before);
-        way.lock(&account).expect("it locks");
-        let by_hand = &way.by_hand(&account)[0];
+        method.lock(&account).expect("it locks");
+        let by_hand = &method.manual(&account)[0];
         let done = Command::new("/bin/sh").args(["-c", by_hand]).status().expect("sh runs");
         assert!(done.success() && shadow() == before, "{by_hand}");
     }
     // An account without a password can be locked, and passwd refuses to unlock it.
-    let empty = rules.account(b"spamact-test-e", Place::Local).expect("an account");
-    way.lock(&empty).expect("it locks");
-    assert_eq!(way.unlock(&empty).expect_err("it would be open to all").reason(), "passwd failed");
+    let empty = rules.account(b"spamact-test-e", NameRule::LocalEntry).expect("an account");
+    method.lock(&empty).expect("it locks");
+    assert_eq!(
+        reason(&method.unlock(&empty).expect_err("it would be open to all")),
+        "passwd failed"
+    );
     assert!(shadow().contains("spamact-test-e:!:"));
 }

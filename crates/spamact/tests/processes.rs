@@ -8,9 +8,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use spamact::AccountName;
-use spamact::notice::Text;
-use spamact::state::{Counts, Lock, State};
-use spamact::system::run_lock::Once;
+use spamact::notice::Notice;
+use spamact::state::{Lock, State};
+use spamact::system::run_lock::RunLock;
+use spamcore::evidence::Counts;
 
 const NOW: i64 = 1_795_500_000;
 const AS_CHILD: &str = "SPAMACT_TEST_CHILD";
@@ -26,11 +27,11 @@ fn dir(name: &str) -> PathBuf {
 /// One run: it takes the lock, remembers a lock of `name`, and ends.
 fn run(dir: &Path, name: &str) {
     let name = AccountName::check(name.as_bytes()).expect("a name");
-    let _once = Once::wait(dir, false, Duration::from_secs(120)).expect("each has its turn");
+    let _lock = RunLock::acquire(dir, false, Duration::from_secs(120)).expect("each has its turn");
     let (mut state, told) = State::load(dir, false, NOW).expect("it is ours");
     assert_eq!(told, None);
     let lock = Lock {
-        way: "local".into(),
+        method: "local".into(),
         undo: vec![format!("passwd -u {name}")],
         at: NOW,
         counts: Counts::default(),
@@ -38,7 +39,7 @@ fn run(dir: &Path, name: &str) {
         log: "/var/log/mail.log".repeat(200),
         pending: true,
     };
-    state.begin_lock(&name, lock, Text { subject: "s".into(), body: "b\n".into() });
+    state.begin_lock(&name, lock, Notice { subject: "s".into(), body: "b\n".into() });
     state.finish_lock(&name, "local", NOW);
     state.save(dir, false).expect("it is ours");
 }
@@ -89,7 +90,7 @@ fn killed_at_any_moment_the_state_is_whole_and_the_lock_is_free() {
         std::thread::sleep(Duration::from_millis(10 + 3 * (round % 20)));
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
-        let _once = Once::wait(&dir, false, Duration::ZERO).expect("the kernel dropped it");
+        let _lock = RunLock::acquire(&dir, false, Duration::ZERO).expect("the kernel dropped it");
         let (state, told) = State::load(&dir, false, NOW).expect("it is ours");
         assert_eq!(told, None, "round {round}");
         written = written.max(state.recent_locks(NOW));

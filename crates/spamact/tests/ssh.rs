@@ -11,8 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use spamact::AccountName;
-use spamact::error::Error;
-use spamact::method::{AccountStatus, Master, Nis, Way};
+use spamact::act::reason;
+use spamact::method::{AccountStatus, Error, LockMethod, Master, Nis};
 use tempfile::TempDir;
 
 const SHADOW: &str = "alice:$y$x:1::\nbob:$y$y:1::\nwww-data:$z:1::\nlast:$w:1::";
@@ -137,7 +137,7 @@ impl Host {
         let user = Command::new("id").arg("-un").output().expect("id runs").stdout;
         let user = String::from_utf8(user).expect("a name");
         let master = format!("{}@127.0.0.1:{}", user.trim(), self.port);
-        let mut nis = Nis::new(Master::parse(&master, &[]).expect("a master"));
+        let mut nis = Nis::new(Master::parse(&master).expect("a master"), &[]);
         nis.files = self.at("files");
         nis.passwd = self.at("passwd");
         nis.login_defs = self.at("login.defs");
@@ -157,24 +157,24 @@ fn name(text: &str) -> AccountName {
 #[test]
 fn accounts_are_locked_over_one_connection() {
     let Some(host) = Host::start() else { return };
-    let way = Way::Nis(host.nis());
+    let method = host.nis();
     let (alice, last) = (name("alice"), name("last"));
-    assert_eq!(way.status(&alice).expect("it stands"), AccountStatus::Open);
+    assert_eq!(method.status(&alice).expect("it stands"), AccountStatus::Open);
     for account in [&alice, &last] {
         for _ in 0..2 {
-            way.lock(account).expect("it locks");
+            method.lock(account).expect("it locks");
         }
-        assert_eq!(way.status(account).expect("it stands"), AccountStatus::Locked);
+        assert_eq!(method.status(account).expect("it stands"), AccountStatus::Locked);
     }
     let locked = SHADOW.replace("alice:", "alice:*").replace("last:", "last:*");
     assert_eq!(host.read("files/shadow"), locked);
     assert_eq!(host.read("maps/map"), locked);
-    way.unlock(&alice).expect("it unlocks");
+    method.unlock(&alice).expect("it unlocks");
     assert_eq!(host.read("maps/map"), locked.replace("alice:*", "alice:"));
-    assert_eq!(way.status(&name("nobody-here")).expect("it stands"), AccountStatus::Missing);
-    assert_eq!(way.lock(&name("nobody-here")).expect_err("none").reason(), "no such account");
-    assert_eq!(way.lock(&name("www-data")).expect_err("none").reason(), "a system account");
-    drop(way);
+    assert_eq!(method.status(&name("nobody-here")).expect("it stands"), AccountStatus::Missing);
+    assert_eq!(reason(&method.lock(&name("nobody-here")).expect_err("none")), "no such account");
+    assert_eq!(reason(&method.lock(&name("www-data")).expect_err("none")), "a system account");
+    drop(method);
     assert_eq!(host.read("log").matches("Accepted publickey").count(), 1, "{}", host.read("log"));
     let left = fs::read_dir(host.at("control")).expect("the directory").count();
     assert_eq!(left, 0, "a socket is left");
@@ -185,11 +185,11 @@ fn when_make_fails_the_edit_stays() {
     let Some(host) = Host::start() else { return };
     host.makefile("echo 'no space left' >&2; exit 3");
     let nis = host.nis();
-    let way = Way::Nis(host.nis());
-    let error = way.lock(&name("bob")).expect_err("make fails");
+    let method = host.nis();
+    let error = method.lock(&name("bob")).expect_err("make fails");
     assert!(matches!(&error, Error::Maps { how } if how.contains("no space left")), "{error}");
     assert_eq!(host.read("files/shadow"), SHADOW.replace("bob:", "bob:*"));
-    assert_eq!(nis.make_again().expect_err("make fails").reason(), "make failed");
+    assert_eq!(reason(&nis.make_again().expect_err("make fails")), "make failed");
     host.makefile("cp ../files/shadow map");
     nis.make_again().expect("the maps are made");
     assert_eq!(host.read("maps/map"), SHADOW.replace("bob:", "bob:*"));
@@ -203,8 +203,8 @@ fn an_unknown_host_key_is_refused() {
     let other = host.read("other.pub");
     for text in [String::new(), format!("[127.0.0.1]:{} {other}", host.port)] {
         fs::write(host.at("known"), text).expect("a file");
-        let way = Way::Nis(host.nis());
-        let error = way.lock(&name("alice")).expect_err("an unknown key");
+        let method = host.nis();
+        let error = method.lock(&name("alice")).expect_err("an unknown key");
         assert!(matches!(&error, Error::Master { .. }), "{error}");
         assert!(error.to_string().to_lowercase().contains("host key"), "{error}");
     }
@@ -219,7 +219,7 @@ fn a_key_that_is_not_ours_is_refused() {
     key(&host.at("other"));
     let mut nis = host.nis();
     nis.identity = Some(host.at("other"));
-    let error = Way::Nis(nis).lock(&name("alice")).expect_err("not our key");
+    let error = nis.lock(&name("alice")).expect_err("not our key");
     assert!(error.to_string().contains("Permission denied"), "{error}");
 }
 
@@ -228,16 +228,16 @@ fn a_dead_master_fails_within_its_limit_and_once() {
     let Some(host) = Host::start() else { return };
     let (closed, mute) = (free_port(), TcpListener::bind("127.0.0.1:0").expect("a port"));
     for port in [closed, mute.local_addr().expect("its address").port()] {
-        let mut nis = Nis::new(Master::parse(&format!("127.0.0.1:{port}"), &[]).expect("a master"));
+        let mut nis = Nis::new(Master::parse(&format!("127.0.0.1:{port}")).expect("a master"), &[]);
         nis.control = host.at("control");
         nis.known_hosts = Some(host.at("known"));
         nis.identity = Some(host.at("id"));
         nis.connect_limit = Duration::from_secs(2);
-        let way = Way::Nis(nis);
+        let method = nis;
         let begun = Instant::now();
         for account in ["alice", "bob", "last"] {
-            let error = way.lock(&name(account)).expect_err("a dead master");
-            assert_eq!(error.reason(), "no connection to the master");
+            let error = method.lock(&name(account)).expect_err("a dead master");
+            assert_eq!(reason(&error), "no connection to the master");
         }
         // Three limits of the connection would be six seconds and more.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
@@ -248,13 +248,13 @@ fn a_dead_master_fails_within_its_limit_and_once() {
 #[test]
 fn a_session_outlives_the_sshd_that_began_it() {
     let Some(mut host) = Host::start() else { return };
-    let way = Way::Nis(host.nis());
-    assert_eq!(way.status(&name("alice")).expect("it stands"), AccountStatus::Open);
+    let method = host.nis();
+    assert_eq!(method.status(&name("alice")).expect("it stands"), AccountStatus::Open);
     host.sshd.kill().expect("it is ours");
-    assert_eq!(way.status(&name("alice")).expect("it stands"), AccountStatus::Open);
-    let other = Way::Nis(host.nis());
+    assert_eq!(method.status(&name("alice")).expect("it stands"), AccountStatus::Open);
+    let other = host.nis();
     assert_eq!(
-        other.status(&name("alice")).expect_err("nobody listens").reason(),
+        reason(&other.status(&name("alice")).expect_err("nobody listens")),
         "no connection to the master"
     );
 }
@@ -265,7 +265,7 @@ fn sockets_lie_in_a_private_folder_or_nowhere() {
     let Some(host) = Host::start() else { return };
     fs::create_dir(host.at("control")).expect("a directory");
     fs::set_permissions(host.at("control"), fs::Permissions::from_mode(0o755)).expect("its mode");
-    let error = Way::Nis(host.nis()).lock(&name("alice")).expect_err("others can reach it");
+    let error = host.nis().lock(&name("alice")).expect_err("others can reach it");
     assert!(error.to_string().contains("not a private directory"), "{error}");
     assert_eq!(host.read("log").matches("Accepted").count(), 0);
 }

@@ -1,6 +1,6 @@
 //! Claims about whole texts: limits, lists of names, password files, tables, what is shown.
 
-use spamact::account::{AccountName, Exempt, Place, Realms, Rules, Uids};
+use spamact::account::{AccountName, Exempt, NameRule, Realms, Rules, Uids};
 use spamact::method::table::{ACTION, Holder};
 use spamact::method::{AccountStatus, shadow, table};
 use spamcore::limits::Limits;
@@ -75,8 +75,8 @@ pub(crate) fn passwd(input: &[u8]) {
     for line in passwd.split(|&b| b == b'\n').take(6) {
         let fields: Vec<&[u8]> = line.split(|&b| b == b':').collect();
         let name = fields[0];
-        for place in [Place::Local, Place::Nis, Place::Table, Place::Command] {
-            let Ok(account) = rules.account(name, place) else { continue };
+        for names in [NameRule::LocalEntry, NameRule::Nis, NameRule::Login, NameRule::Account] {
+            let Ok(account) = rules.account(name, names) else { continue };
             let account = account.as_ref();
             let user = account.split('@').next().unwrap_or_default();
             let is = |name: &str, spared: &[&str]| {

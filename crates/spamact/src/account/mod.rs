@@ -17,7 +17,7 @@ pub(crate) use passwd::{entries, name_of_uid};
 pub(crate) use rules::is_nis_name;
 
 pub use passwd::Uids;
-pub use rules::{Exempt, Place, Realms, Rules};
+pub use rules::{Exempt, NameRule, Realms, Rules};
 
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,254}\z").expect("the pattern is a constant")
@@ -137,8 +137,8 @@ mod tests {
         #[test]
         fn no_byte_but_the_allowed_ones_is_in_a_checked_name(name in any::<Vec<u8>>()) {
             if let Ok(checked) = AccountName::check(&name) {
-                let fine = |b: u8| b.is_ascii_alphanumeric() || b"_.@+-".contains(&b);
-                prop_assert!(checked.as_ref().bytes().all(fine));
+                let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.@+-".contains(&b);
+                prop_assert!(checked.as_ref().bytes().all(is_allowed));
                 prop_assert_eq!(checked.as_ref().as_bytes(), &name[..]);
                 prop_assert!(name[0].is_ascii_alphanumeric() || name[0] == b'_');
             }

@@ -1,7 +1,7 @@
 //! Whether a sender may be locked: the rules, as a pure function of texts.
 //!
-//! Takes the sender as logged, and where it would be locked; gives the name to lock there, or the
-//! refusal. What stands on the master of NIS is asked for there, not here.
+//! Takes the sender as logged, and which names the lock method has; gives the name to lock, or the refusal.
+//! What only a NIS master knows is asked there, not here.
 //!
 //! Names are compared exactly where an account is looked for, and in any case where one is spared: mail
 //! systems log in `WWW-Data` as `www-data`, so what spares one spelling spares them all.
@@ -24,18 +24,30 @@ static LOCAL: LazyLock<Regex> = LazyLock::new(|| {
 static NIS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[a-z_][a-z0-9_.-]{0,31}\z").expect("the pattern is a constant"));
 
-/// Where an account would be locked.
+/// Which names the accounts of a lock method have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// In `/etc/shadow`: an exact entry of `/etc/passwd` only.
-    Local,
-    /// In the shadow file of a master of NIS.
+pub enum NameRule {
+    /// An exact entry of `/etc/passwd` whose password is in `/etc/shadow`.
+    LocalEntry,
+    /// A name that NIS can have; whether it has it, the master knows.
     Nis,
-    /// In a table of Postfix, by the login as it was logged: the realm is no part of the account there,
-    /// but of the key that Postfix looks up.
-    Table,
-    /// By a command.
-    Command,
+    /// The login as it was logged, realm included, because that is the key that the mail server looks up;
+    /// in any case, upper or lower.
+    Login,
+    /// Any account name.
+    Account,
+}
+
+impl NameRule {
+    /// Whether all spellings of a name, upper and lower case, are one account.
+    pub fn folds_case(self) -> bool {
+        self == Self::Login
+    }
+
+    /// Whether the realm of a login is part of the account's name.
+    pub fn keeps_realm(self) -> bool {
+        self == Self::Login
+    }
 }
 
 /// Names that are never locked on this host, by the will of its administrator.
@@ -60,13 +72,18 @@ impl Exempt {
 }
 
 /// Domains whose `user@DOMAIN` is the local account `user`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Realms(Vec<String>);
 
 impl Realms {
     /// The domains, in any case.
     pub fn new(domains: impl IntoIterator<Item = String>) -> Self {
         Self(domains.into_iter().collect())
+    }
+
+    /// Adds a domain, in any case.
+    pub fn add(&mut self, domain: &str) {
+        self.0.push(domain.to_owned());
     }
 
     /// The account of a login: without its domain, where that is one of ours.
@@ -97,7 +114,7 @@ pub struct Rules {
 
 impl Rules {
     /// The name to lock for a sender as logged, or why not.
-    pub fn account(&self, sender: &[u8], place: Place) -> Result<AccountName, Refusal> {
+    pub fn account(&self, sender: &[u8], names: NameRule) -> Result<AccountName, Refusal> {
         // First: an exempt sender is told as such, whatever else it is.
         if self.exempt.has(sender) {
             return Err(Refusal::Exempt);
@@ -110,8 +127,8 @@ impl Rules {
         for name in [&login, &account] {
             self.spare(name)?;
         }
-        match place {
-            Place::Local => {
+        match names {
+            NameRule::LocalEntry => {
                 let name = account.as_ref();
                 if !LOCAL.is_match(name) {
                     return Err(Refusal::NotAName);
@@ -124,9 +141,9 @@ impl Rules {
                 }
                 Ok(account)
             }
-            Place::Nis if !is_nis_name(&account) => Err(Refusal::NotAName),
-            Place::Nis | Place::Command => Ok(account),
-            Place::Table => Ok(login),
+            NameRule::Nis if !is_nis_name(&account) => Err(Refusal::NotAName),
+            NameRule::Nis | NameRule::Account => Ok(account),
+            NameRule::Login => Ok(login),
         }
     }
 
@@ -153,7 +170,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PLACES: [Place; 4] = [Place::Local, Place::Nis, Place::Table, Place::Command];
+    const RULES: [NameRule; 4] =
+        [NameRule::LocalEntry, NameRule::Nis, NameRule::Login, NameRule::Account];
 
     fn rules() -> Rules {
         Rules {
@@ -170,34 +188,34 @@ mod tests {
         }
     }
 
-    fn ask(sender: &str, place: Place) -> Result<String, Refusal> {
-        rules().account(sender.as_bytes(), place).map(|name| name.to_string())
+    fn ask(sender: &str, names: NameRule) -> Result<String, Refusal> {
+        rules().account(sender.as_bytes(), names).map(|name| name.to_string())
     }
 
     #[test]
     fn accounts_of_the_system_are_never_locked_by_whatever_way() {
-        for place in PLACES {
+        for names in RULES {
             for name in ["www-data", "WWW-Data", "odd", "two", "nobody", "www-data@example.org"] {
-                assert_eq!(ask(name, place), Err(Refusal::System), "{name} {place:?}");
+                assert_eq!(ask(name, names), Err(Refusal::System), "{name} {names:?}");
             }
             for name in ["root", "ROOT", "Root@example.org", "abuse@elsewhere", "postmaster"] {
-                assert_eq!(ask(name, place), Err(Refusal::Never), "{name} {place:?}");
+                assert_eq!(ask(name, names), Err(Refusal::Never), "{name} {names:?}");
             }
         }
     }
 
     #[test]
     fn who_is_exempt_or_runs_the_program_is_never_locked() {
-        for place in PLACES {
+        for names in RULES {
             for name in ["boss", "BOSS", "boss@EXAMPLE.org", "VIP@example.ORG"] {
-                assert_eq!(ask(name, place), Err(Refusal::Exempt), "{name} {place:?}");
+                assert_eq!(ask(name, names), Err(Refusal::Exempt), "{name} {names:?}");
             }
             for name in ["admin", "ADMIN", "Admin@example.net"] {
-                assert_eq!(ask(name, place), Err(Refusal::Ourselves), "{name} {place:?}");
+                assert_eq!(ask(name, names), Err(Refusal::Ourselves), "{name} {names:?}");
             }
-            assert!(ask("vip", Place::Command).is_ok());
+            assert!(ask("vip", NameRule::Account).is_ok());
         }
-        assert_eq!(rules().account(b"boss ", Place::Local), Err(Refusal::NotAName));
+        assert_eq!(rules().account(b"boss ", NameRule::LocalEntry), Err(Refusal::NotAName));
         assert!(Exempt::of(b"a b\n").has(b"A b"));
         assert!(Exempt::of(b"carl#x").has(b"carl#x"));
         assert!(Exempt::of(b"carol #x").has(b"carol"));
@@ -227,23 +245,23 @@ mod tests {
             ("@example.org", Err(Refusal::NotAName)),
             ("alice\n", Err(Refusal::NotAName)),
         ] {
-            assert_eq!(ask(name, Place::Local), want, "{name:?}");
+            assert_eq!(ask(name, NameRule::LocalEntry), want, "{name:?}");
         }
-        assert_eq!(ask(&"a".repeat(33), Place::Local), Err(Refusal::NotAName));
-        assert_eq!(ask(&"a".repeat(32), Place::Local), Err(Refusal::NoAccount));
+        assert_eq!(ask(&"a".repeat(33), NameRule::LocalEntry), Err(Refusal::NotAName));
+        assert_eq!(ask(&"a".repeat(32), NameRule::LocalEntry), Err(Refusal::NoAccount));
     }
 
     #[test]
-    fn other_places_know_names_that_are_not_local() {
-        assert_eq!(ask("carol", Place::Nis), Ok("carol".into()));
-        assert_eq!(ask("carol@example.org", Place::Nis), Ok("carol".into()));
+    fn other_methods_know_names_that_are_not_local() {
+        assert_eq!(ask("carol", NameRule::Nis), Ok("carol".into()));
+        assert_eq!(ask("carol@example.org", NameRule::Nis), Ok("carol".into()));
         for name in ["Carol", "carol@elsewhere.org", "9x", "a+b"] {
-            assert_eq!(ask(name, Place::Nis), Err(Refusal::NotAName), "{name}");
+            assert_eq!(ask(name, NameRule::Nis), Err(Refusal::NotAName), "{name}");
         }
-        assert_eq!(ask("Carol@example.org", Place::Table), Ok("Carol@example.org".into()));
-        assert_eq!(ask("alice@example.org", Place::Table), Ok("alice@example.org".into()));
-        assert_eq!(ask("Carol@example.org", Place::Command), Ok("Carol".into()));
-        assert_eq!(ask("x@y@example.org", Place::Command), Ok("x@y".into()));
+        assert_eq!(ask("Carol@example.org", NameRule::Login), Ok("Carol@example.org".into()));
+        assert_eq!(ask("alice@example.org", NameRule::Login), Ok("alice@example.org".into()));
+        assert_eq!(ask("Carol@example.org", NameRule::Account), Ok("Carol".into()));
+        assert_eq!(ask("x@y@example.org", NameRule::Account), Ok("x@y".into()));
     }
 
     #[test]
@@ -258,18 +276,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_may_be_locked_is_a_name_of_its_place(
+        fn what_may_be_locked_is_a_name_of_its_method(
             sender in prop_oneof![any::<Vec<u8>>(), "[a-zA-Z_@.+-]{1,9}".prop_map(String::into_bytes)],
         ) {
-            for place in PLACES {
-                let Ok(name) = rules().account(&sender, place) else { continue };
+            for names in RULES {
+                let Ok(name) = rules().account(&sender, names) else { continue };
                 let name = name.as_ref();
-                let fine = |more: &[u8]| {
+                let is_allowed = |more: &[u8]| {
                     name.bytes().all(|b| b.is_ascii_alphanumeric() || more.contains(&b))
                 };
-                prop_assert!(fine(b"_.@+-") && !name.starts_with(['-', '.', '@', '+']));
-                prop_assert!(place != Place::Nis || fine(b"_.-") && name.len() <= 32);
-                prop_assert!(place != Place::Local || ["alice", "Bob"].contains(&name));
+                prop_assert!(is_allowed(b"_.@+-") && !name.starts_with(['-', '.', '@', '+']));
+                prop_assert!(names != NameRule::Nis || is_allowed(b"_.-") && name.len() <= 32);
+                prop_assert!(names != NameRule::LocalEntry || ["alice", "Bob"].contains(&name));
                 prop_assert!(sender.starts_with(name.as_bytes()));
             }
         }

@@ -1,23 +1,22 @@
 //! One run that acts, from the state it found to the state it leaves.
 //!
-//! What is to be done to an account is written to the state before it is done, together with the notice
-//! of it: whenever a run is killed, the next one finds out how far it came, and goes on from there.
+//! Write-ahead: the intended lock and its notice are saved before the lock is made, so that the next run can
+//! recover after a crash.
 
 use std::collections::HashMap;
-use std::time::Instant;
 
-use spamcore::check::{Message, Weight};
 use spamcore::error::chain;
-use spamcore::verdict::Action;
-use time::OffsetDateTime;
+use spamcore::evidence::{Counts, SenderEvidence};
+use spamcore::messages::Messages;
+use spamcore::report::{self, Style};
+use spamcore::verdict::{Action, Finding};
 
-use super::{Actor, Case, Evidence, Finding, Suspect, UNCONFIRMED, failure};
+use super::decide::{Case, Decision, UNCONFIRMED};
+use super::{Actor, Looked, reason};
 use crate::account::AccountName;
-use crate::error::Error;
-use crate::method::{AccountStatus, Way};
-use crate::notice::{Head, Incident, Text, What};
-use crate::state::{Counts, Kind, Lock, State};
-use crate::system::run_lock::Once;
+use crate::method::{AccountStatus, Error, LockMethod};
+use crate::notice::{Incident, IncidentKind, Notice, NoticeKind};
+use crate::state::{Lock, State};
 
 /// Why an account is not locked for whose maps of NIS `make` fails.
 const UNFINISHED: &str = "a lock that was begun cannot be finished";
@@ -27,10 +26,10 @@ const REMEMBERED: usize = 100;
 
 pub(super) struct Run<'a> {
     actor: &'a Actor<'a>,
-    way: &'a Way,
+    method: &'a dyn LockMethod,
     kind: String,
     pub(super) state: State,
-    messages: &'a mut Vec<Message>,
+    pub(super) messages: &'a mut Messages,
     /// How many locks this run has made, or begun and could not undo.
     locks: usize,
     /// How many it tried in vain.
@@ -38,69 +37,54 @@ pub(super) struct Run<'a> {
     /// What was done to accounts: they may have several spellings.
     dealt: HashMap<AccountName, Action>,
     /// Those that were not locked because there were too many, with what was seen of them.
-    beyond: Vec<(usize, AccountName, Evidence)>,
+    beyond: Vec<(usize, AccountName, SenderEvidence)>,
 }
 
 impl<'a> Run<'a> {
     pub(super) fn new(
         actor: &'a Actor<'a>,
-        way: &'a Way,
+        method: &'a dyn LockMethod,
         state: State,
-        messages: &'a mut Vec<Message>,
+        messages: &'a mut Messages,
     ) -> Self {
-        let (kind, dealt, beyond) = (way.kind(), HashMap::new(), Vec::new());
-        Self { actor, way, kind, state, messages, locks: 0, failed: 0, dealt, beyond }
+        let (kind, dealt, beyond) = (method.kind(), HashMap::new(), Vec::new());
+        Self { actor, method, kind, state, messages, locks: 0, failed: 0, dealt, beyond }
     }
 
     /// Finds out what became of the locks that an earlier run began.
     pub(super) fn finish_what_was_begun(&mut self) {
         for account in self.state.pending(&self.kind) {
-            let status = match self.way {
-                // It may have done its work or not: it is asked again.
-                Way::Command(_) => Ok(AccountStatus::Open),
-                way => way.status(&account),
-            };
-            let finished = match (status, self.way) {
-                // The maps of NIS are made after the file is written.
-                (Ok(AccountStatus::Locked), Way::Nis(nis)) => nis.make_again().map(|()| true),
-                // An entry that was written and never compiled would be, one day.
-                (Ok(AccountStatus::Open), Way::SaslAccess(_)) => {
-                    self.way.unlock(&account).map(|()| false)
-                }
-                (Ok(status), _) => Ok(status == AccountStatus::Locked),
-                (Err(error), _) => Err(error),
-            };
-            match finished {
-                Ok(true) => {
+            match self.method.recover(&account) {
+                Ok(AccountStatus::Locked) => {
                     self.state.finish_lock(&account, &self.kind, self.actor.now());
                     self.audit(&format!(
                         "disabled {account} ({}), begun by a run before",
                         self.kind
                     ));
                 }
-                Ok(false) => self.give_up(&account),
+                Ok(_) => self.abandon(&account),
                 Err(error) => {
                     let why = chain(&error);
-                    self.fail(format!("{account}: {UNFINISHED}: {why}"));
+                    self.messages.fail(format!("{account}: {UNFINISHED}: {why}"));
                 }
             }
         }
     }
 
-    /// A lock that was begun is not there. Where the shadow file was written after the state was, it may have
-    /// been, and an administrator has undone it: only what came after it is evidence then.
-    fn give_up(&mut self, account: &AccountName) {
+    /// The lock in the state was never made, or an administrator has undone it. If an account was changed
+    /// after the state was written, assume the latter and ignore older lines.
+    fn abandon(&mut self, account: &AccountName) {
         let begun = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
         self.state.abandon_lock(account, &self.kind);
-        if let (Some(begun), Way::Local(local)) = (begun, self.way)
-            && local.written() > State::written(&self.actor.dir)
+        if let Some(begun) = begun
+            && self.method.last_change() > State::written(&self.actor.dir)
         {
             self.state.see_locked(account, begun);
         }
     }
 
     /// Looks at an account, and locks it where that is right.
-    pub(super) fn deal_with(&mut self, case: &Case, suspect: &Suspect) -> Action {
+    pub(super) fn handle(&mut self, case: &Case, suspect: &Finding<'_>) -> Action {
         let account = &case.account;
         // Another spelling of it was dealt with before.
         if let Some(Action::Disabled | Action::AlreadyDisabled | Action::StillSending) =
@@ -113,35 +97,30 @@ impl<'a> Run<'a> {
         action
     }
 
-    fn decide(&mut self, case: &Case, suspect: &Suspect) -> Action {
+    fn decide(&mut self, case: &Case, suspect: &Finding<'_>) -> Action {
         let account = &case.account;
         let remembered = self.state.lock_of(account, &self.kind);
         if remembered.is_some_and(|lock| lock.pending) {
             return Action::NotDisabled(UNFINISHED.into());
         }
-        let status = match self.way {
-            // What a command has locked, only the state knows.
-            Way::Command(_) if remembered.is_some() => Ok(AccountStatus::Locked),
-            way => way.status(account),
-        };
-        let status = match status {
+        let status = match self.method.status(account) {
             Ok(AccountStatus::Missing) => {
                 let place = self.kind.clone();
                 return self.refuse(account, &Error::Missing { name: account.clone(), place });
             }
-            Ok(status) => status,
+            Ok(status) => status.or_remembered(remembered.is_some()),
             Err(error) => return self.refuse(account, &error),
         };
         if status == AccountStatus::Open && remembered.is_some() {
             // Somebody undid it by hand.
             self.state.drop_lock(account, &self.kind);
         }
-        match case.judge(status) {
-            Finding::Locked { sends } => self.is_locked(case, suspect, sends),
-            Finding::Spared(why) if case.evidence.is_none() => self.spare(account, why.into()),
-            Finding::Spared(why) => Action::NotDisabled(why.into()),
-            Finding::Stolen if !case.confirmed => self.spare(account, UNCONFIRMED.into()),
-            Finding::Stolen => {
+        match case.decide(status) {
+            Decision::Locked { sends } => self.is_locked(case, suspect, sends),
+            Decision::Spare(why) if case.evidence.is_none() => self.spare(account, why.into()),
+            Decision::Spare(why) => Action::NotDisabled(why.into()),
+            Decision::Lock if !case.confirmed => self.spare(account, UNCONFIRMED.into()),
+            Decision::Lock => {
                 let today = self.state.recent_locks(self.actor.now());
                 if let Some(why) = self.actor.too_many(self.locks, today) {
                     let evidence = case.evidence.clone().unwrap_or_default();
@@ -156,51 +135,54 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn is_locked(&mut self, case: &Case, suspect: &Suspect, sends: bool) -> Action {
+    fn is_locked(&mut self, case: &Case, suspect: &Finding<'_>, sends: bool) -> Action {
         let (account, now) = (&case.account, self.actor.now());
         let since = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
         self.state.see_locked(account, now);
         if !sends {
             return Action::AlreadyDisabled;
         }
-        self.fail(format!("{account}: disabled before, and still sending"));
-        let kind = Kind::StillSending;
+        self.messages.fail(format!("{account}: disabled before, and still sending"));
+        let kind = NoticeKind::StillSending;
         if self.state.due(account, kind, now) && !self.state.is_waiting(account, kind) {
             let evidence = case.evidence.clone();
-            let evidence = evidence
-                .unwrap_or_else(|| Evidence { counts: suspect.counts, ..Evidence::default() });
+            let evidence = evidence.unwrap_or_else(|| SenderEvidence {
+                counts: suspect.stats.into(),
+                ..SenderEvidence::default()
+            });
             let since = since.and_then(|since| self.actor.local(since));
-            let text = self.text(account, suspect, &evidence, What::StillSending { since });
-            self.state.wait(account, kind, text);
+            let notice =
+                self.notice(account, suspect, &evidence, IncidentKind::StillSending { since });
+            self.state.wait(account, kind, notice);
         }
         Action::StillSending
     }
 
-    fn lock(&mut self, case: &Case, suspect: &Suspect) -> Action {
+    fn lock(&mut self, case: &Case, suspect: &Finding<'_>) -> Action {
         let account = &case.account;
         let evidence = case.evidence.clone().unwrap_or_default();
         let counts = evidence.counts;
         let Counts { messages, nets, unknowns, ips } = counts;
-        let Actor { period, log, .. } = self.actor;
+        let Looked { period, log, .. } = &self.actor.looked;
         let what = format!(
             "{account} ({}): {messages} messages from {nets} networks, {unknowns} unknown hosts, \
              {ips} addresses in {period}, by {log}",
             self.kind
         );
-        let text = self.text(account, suspect, &evidence, What::Disabled);
+        let notice = self.notice(account, suspect, &evidence, IncidentKind::Disabled);
         let lock = Lock {
-            way: self.kind.clone(),
-            undo: self.way.by_hand(account),
+            method: self.kind.clone(),
+            undo: self.method.manual(account),
             at: self.actor.now(),
             counts,
             period: period.clone(),
             log: log.clone(),
             pending: true,
         };
-        self.state.begin_lock(account, lock, text);
+        self.state.begin_lock(account, lock, notice);
         self.save();
         self.audit(&format!("disabling {what}"));
-        let locked = self.way.lock(account);
+        let locked = self.method.lock(account);
         let action = match locked {
             Ok(()) => {
                 self.locks += 1;
@@ -209,14 +191,14 @@ impl<'a> Run<'a> {
                 Action::Disabled
             }
             Err(error) => {
-                if self.is_undone(account) {
+                if self.method.roll_back(account) {
                     self.state.abandon_lock(account, &self.kind);
                     // What is somebody else's entry in a table was not tried.
                     self.failed += usize::from(!matches!(error, Error::Entry { .. }));
                 } else {
                     self.locks += 1;
                 }
-                self.audit(&format!("not disabled, {}: {what}", error.reason()));
+                self.audit(&format!("not disabled, {}: {what}", reason(&error)));
                 self.refuse(account, &error)
             }
         };
@@ -224,34 +206,24 @@ impl<'a> Run<'a> {
         action
     }
 
-    /// Whether nothing is left of a lock that failed. Else the next run goes on with it: a file of NIS that
-    /// was written and whose maps could not be made, or one that could not be synced.
-    fn is_undone(&self, account: &AccountName) -> bool {
-        match self.way {
-            Way::SaslAccess(_) => self.way.unlock(account).is_ok(),
-            Way::Command(_) => true,
-            way => way.status(account).is_ok_and(|status| status != AccountStatus::Locked),
-        }
-    }
-
     /// An account is not locked because something failed, or because it must not be.
     fn refuse(&mut self, account: &AccountName, error: &Error) -> Action {
         if !matches!(error, Error::Unfit { refusal, .. } if refusal.is_rule()) {
-            self.fail(format!("{account}: not disabled: {}", chain(error)));
+            self.messages.fail(format!("{account}: not disabled: {}", chain(error)));
         }
-        Action::NotDisabled(error.reason())
+        Action::NotDisabled(reason(error))
     }
 
     /// An account is not locked that should be.
     fn spare(&mut self, account: &AccountName, why: String) -> Action {
-        self.fail(format!("{account}: not disabled: {why}"));
+        self.messages.fail(format!("{account}: not disabled: {why}"));
         Action::NotDisabled(why)
     }
 
     /// One notice stands for all accounts that were too many.
-    pub(super) fn tell_of_too_many(&mut self, suspects: &[Suspect]) {
+    pub(super) fn tell_of_too_many(&mut self, suspects: &[&Finding<'_>]) {
         let beyond = std::mem::take(&mut self.beyond);
-        let (kind, now) = (Kind::NotDisabled, self.actor.now());
+        let (kind, now) = (NoticeKind::NotDisabled, self.actor.now());
         let [(number, worst, evidence), others @ ..] = &beyond[..] else { return };
         let due = |account: &AccountName| {
             self.state.due(account, kind, now) && !self.state.is_waiting(account, kind)
@@ -260,44 +232,45 @@ impl<'a> Run<'a> {
             return;
         }
         let others: Vec<_> = others.iter().map(|(_, account, _)| account.clone()).collect();
-        let what = What::NotDisabled { limit: self.actor.max_locks, others: &others };
-        let text = self.text(worst, &suspects[*number], evidence, what);
+        let kind_of_incident =
+            IncidentKind::NotDisabled { limit: self.actor.max_locks, others: &others };
+        let notice = self.notice(worst, suspects[*number], evidence, kind_of_incident);
         for other in others.iter().take(REMEMBERED) {
             self.state.told(other, kind, now);
         }
-        self.state.wait(worst, kind, text);
+        self.state.wait(worst, kind, notice);
     }
 
-    fn text(
+    fn notice(
         &self,
         account: &AccountName,
-        suspect: &Suspect,
-        evidence: &Evidence,
-        what: What<'_>,
-    ) -> Text {
+        suspect: &Finding<'_>,
+        evidence: &SenderEvidence,
+        kind: IncidentKind<'_>,
+    ) -> Notice {
         let incident = Incident {
+            application: self.actor.application,
             host: &self.actor.host,
             account,
-            sender: &suspect.sender,
-            what,
-            way: &self.kind,
+            sender: suspect.sender,
+            kind,
+            method: &self.kind,
             at: (self.actor.clock)(),
-            period: &self.actor.period,
-            log: &self.actor.log,
+            period: &self.actor.looked.period,
+            log: &self.actor.looked.log,
             counts: evidence.counts,
-            report_line: &suspect.report_line,
+            report_line: &report::line(Style::Origins, suspect),
             first_lines: &evidence.lines,
             networks: &evidence.networks,
             addresses: &evidence.addresses,
-            undo: &self.way.by_hand(account),
+            undo: &self.method.manual(account),
         };
-        incident.text()
+        incident.notice()
     }
 
     fn audit(&mut self, text: &str) {
         if let Err(error) = self.actor.audit.tell((self.actor.clock)(), text) {
-            let text = format!("syslog cannot be told: {error}");
-            tell(self.messages, Message { text, weight: Weight::Note });
+            self.messages.note(format!("syslog cannot be told: {error}"));
         }
     }
 
@@ -305,78 +278,8 @@ impl<'a> Run<'a> {
     pub(super) fn save(&mut self) -> bool {
         let saved = self.state.save(&self.actor.dir, self.actor.root);
         if let Err(error) = &saved {
-            self.fail(chain(error));
+            self.messages.fail_with(error);
         }
         saved.is_ok()
     }
-
-    pub(super) fn fail(&mut self, text: String) {
-        tell(self.messages, failure(text));
-    }
-}
-
-/// Notes a message, once.
-fn tell(messages: &mut Vec<Message>, message: Message) {
-    if !messages.contains(&message) {
-        messages.push(message);
-    }
-}
-
-/// Sends the notices that wait in `known`, but not those that another run has sent meanwhile. Others may
-/// act while this takes its time.
-pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: &mut Vec<Message>) {
-    let waiting = known.waiting();
-    if waiting.is_empty() {
-        return;
-    }
-    let sending = Once::wait_to_send(&actor.dir, actor.root, actor.wait);
-    if let Err(error @ Error::AnotherRun) = sending {
-        return tell(messages, failure(format!("notices wait: {}", chain(&error))));
-    }
-    let mut stuck = false;
-    for (number, (account, kind, text)) in waiting.into_iter().enumerate() {
-        if saved && !update(actor, |state| state.is_waiting(&account, kind)).unwrap_or(true) {
-            continue;
-        }
-        let begun = Instant::now();
-        let sent = if stuck { Err(None) } else { send(actor, &text, number).map_err(Some) };
-        match sent {
-            Ok(()) => {
-                let now = actor.now();
-                if let Err(error) = update(actor, |state| state.told(&account, kind, now)) {
-                    tell(messages, failure(chain(&error)));
-                }
-            }
-            Err(error) => {
-                let mailer = actor.mailer.as_ref();
-                stuck |= mailer.is_ok_and(|mailer| begun.elapsed() > mailer.patience.stuck);
-                let why = error.map_or_else(String::new, |error| format!(": {}", chain(&error)));
-                let to = &actor.to;
-                let text = format!("{account}: no notice could be sent to {to}, it waits{why}");
-                tell(messages, failure(text));
-            }
-        }
-    }
-}
-
-/// Sends a notice; without what strangers wrote, where a mail server refuses that.
-fn send(actor: &Actor<'_>, text: &Text, number: usize) -> Result<(), Error> {
-    let mailer = actor.mailer.as_ref().map_err(|why| Error::Mailer(why.clone()))?;
-    let at: OffsetDateTime = (actor.clock)();
-    let id = format!("{}.{}.{number}", at.unix_timestamp(), actor.audit.process);
-    let from = mailer.route.sender(&actor.host);
-    let head = Head { from: &from, to: &actor.to, at, id: &id, host: &actor.host };
-    match mailer.send(&actor.to, &text.message(&head)) {
-        Err(error) if error.is_refusal() => mailer.send(&actor.to, &text.brief().message(&head)),
-        other => other,
-    }
-}
-
-/// Does something to the state on disk, while nobody else does.
-fn update<T>(actor: &Actor<'_>, change: impl FnOnce(&mut State) -> T) -> Result<T, Error> {
-    let _once = Once::wait(&actor.dir, actor.root, actor.wait)?;
-    let (mut state, _) = State::load(&actor.dir, actor.root, actor.now())?;
-    let result = change(&mut state);
-    state.save(&actor.dir, actor.root)?;
-    Ok(result)
 }

@@ -8,16 +8,17 @@ use spamcore::escape::display;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use super::reason;
 use crate::account::{AccountName, Realms};
-use crate::error::Error;
-use crate::method::{AccountStatus, Way};
+use crate::method::{self, AccountStatus, Error, LockMethod};
 use crate::state::{Lock, State};
-use crate::system::run_lock::{Once, WAIT};
+use crate::system;
+use crate::system::run_lock::{RunLock, WAIT};
 use crate::system::syslog::Audit;
 
 /// What was locked, a line a lock: account, when, how, on what counts, and whether it was opened again by
 /// other means. `local` turns Unix seconds into local time; `open` says whether an account is open in the
-/// way of a lock, where that can be seen from here.
+/// method of a lock, where that can be seen from here.
 pub fn list(
     state: &State,
     local: &dyn Fn(i64) -> Option<OffsetDateTime>,
@@ -27,14 +28,14 @@ pub fn list(
     let mut text = String::new();
     for (account, record) in state.accounts() {
         for lock in &record.locks {
-            let Lock { way, at, counts, period, log, .. } = lock;
+            let Lock { method, at, counts, period, log, .. } = lock;
             let again = if open(account, lock) { ", open again" } else { "" };
             let when = local(*at).and_then(|at| at.format(format).ok()).unwrap_or_default();
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
                 "{account}  {when}  {}  {} messages, {} nets, {} unknowns, {} IPs in {} of {}{again}",
-                display(way.as_bytes()),
+                display(method.as_bytes()),
                 counts.messages,
                 counts.nets,
                 counts.unknowns,
@@ -50,13 +51,13 @@ pub fn list(
     text
 }
 
-/// Whether a local account that we locked can be used. Of other ways it is not asked: that would take
-/// programs, or another host.
+/// Whether an account that was locked can be used again, where a file of this host shows that. Other methods
+/// are not asked: that would take programs, or another host.
 pub fn is_open(account: &str, lock: &Lock, names: &[String], root: bool) -> bool {
     let name = AccountName::check(account.as_bytes());
-    let way = Way::remembered(&lock.way, names, root);
-    match (name, way) {
-        (Ok(name), Ok(way @ Way::Local(_))) => matches!(way.status(&name), Ok(AccountStatus::Open)),
+    let method = method::remembered(&lock.method, names, root);
+    match (name, method) {
+        (Ok(name), Ok(method)) => matches!(method.peek(&name), Ok(AccountStatus::Open)),
         _ => false,
     }
 }
@@ -67,7 +68,7 @@ pub struct Undo<'a> {
     pub dir: &'a Path,
     /// Whether root runs us.
     pub root: bool,
-    /// The names and addresses of this host.
+    /// The names of this host.
     pub names: &'a [String],
     /// Whose logins are local accounts.
     pub realms: &'a Realms,
@@ -80,8 +81,8 @@ pub struct Undo<'a> {
 /// What came of undoing the locks of an account.
 #[derive(Debug, Default)]
 pub struct Undone {
-    /// The ways in which it was locked and is not any more.
-    pub ways: Vec<String>,
+    /// The methods in which it was locked and is not any more.
+    pub methods: Vec<String>,
     /// What failed, and what is left to do by hand.
     pub failures: Vec<String>,
     /// What else is to be told.
@@ -90,19 +91,19 @@ pub struct Undone {
 
 impl Undo<'_> {
     /// Undoes all locks that the state knows of, of a login or of the account that it is, and forgets those.
-    /// `otherwise` is the way that is tried where it knows of none.
-    pub fn enable(&self, login: &AccountName, otherwise: &Way) -> Result<Undone, Error> {
-        let once = Once::wait(self.dir, self.root, WAIT);
-        if let Err(error @ Error::AnotherRun) = once {
-            return Err(error);
+    /// `otherwise` is the method that is tried where it knows of none.
+    pub fn enable(&self, login: &AccountName, otherwise: &dyn LockMethod) -> Result<Undone, Error> {
+        let lock = RunLock::acquire(self.dir, self.root, WAIT);
+        if let Err(error @ system::Error::AnotherRun) = lock {
+            return Err(error.into());
         }
         let (mut state, damaged) = State::load(self.dir, self.root, self.now())?;
         let mut undone = Undone { told: damaged.into_iter().collect(), ..Undone::default() };
         // A disk that is full or read-only keeps nobody locked.
-        undone.told.extend(once.as_ref().err().map(|error| chain(error)));
+        undone.told.extend(lock.as_ref().err().map(|error| chain(error)));
         let mut account = login.clone();
         let mut locks = locks_of(&state, &account);
-        if locks.is_empty() && !matches!(otherwise, Way::SaslAccess(_)) {
+        if locks.is_empty() && !otherwise.names().keeps_realm() {
             // What is no account's name without its realm is none.
             account = self.realms.account(login).unwrap_or(account);
             locks = locks_of(&state, &account);
@@ -116,19 +117,25 @@ impl Undo<'_> {
                 }
                 AccountStatus::Locked => {
                     self.undo(account, otherwise)?;
-                    undone.ways.push(otherwise.kind());
+                    undone.methods.push(otherwise.kind());
                 }
-                AccountStatus::Open => {
-                    let way = otherwise.kind();
-                    undone.failures.push(format!("no lock of it is known, and it is open ({way})"));
+                AccountStatus::Open | AccountStatus::Unknown => {
+                    let method = otherwise.kind();
+                    undone
+                        .failures
+                        .push(format!("no lock of it is known, and it is open ({method})"));
                 }
             }
             state.forget(account, self.now());
         }
         for (name, lock) in locks {
-            let way = Way::remembered(&lock.way, self.names, self.root);
-            match way.and_then(|way| self.undo(&name, &way)) {
-                Ok(()) => undone.ways.push(lock.way.clone()),
+            let method = method::remembered(&lock.method, self.names, self.root);
+            let undone_now = method.map_err(Error::from).and_then(|mut method| {
+                method.prepare()?;
+                self.undo(&name, &*method)
+            });
+            match undone_now {
+                Ok(()) => undone.methods.push(lock.method.clone()),
                 Err(error) => {
                     let (why, by_hand) = (chain(&error), lock.undo.join("; "));
                     undone.failures.push(format!("{why}; by hand: {by_hand}"));
@@ -137,7 +144,7 @@ impl Undo<'_> {
                     }
                 }
             }
-            state.drop_lock(&name, &lock.way);
+            state.drop_lock(&name, &lock.method);
             if state.record(&name).is_none_or(|record| record.locks.is_empty()) {
                 state.forget(&name, self.now());
             }
@@ -148,11 +155,11 @@ impl Undo<'_> {
         Ok(undone)
     }
 
-    fn undo(&self, account: &AccountName, way: &Way) -> Result<(), Error> {
-        let done = way.unlock(account);
+    fn undo(&self, account: &AccountName, method: &dyn LockMethod) -> Result<(), Error> {
+        let done = method.unlock(account);
         let how = match &done {
-            Ok(()) => format!("{account} enabled ({})", way.kind()),
-            Err(error) => format!("{account} not enabled ({}): {}", way.kind(), error.reason()),
+            Ok(()) => format!("{account} enabled ({})", method.kind()),
+            Err(error) => format!("{account} not enabled ({}): {}", method.kind(), reason(error)),
         };
         // Nobody who must enable an account waits for syslog.
         let _ = self.audit.tell((self.clock)(), &how);
@@ -164,16 +171,15 @@ impl Undo<'_> {
     }
 }
 
-/// The locks of an account. In a table of Postfix a name in one case refuses all its spellings.
+/// The locks of an account. Under some methods one spelling of a name locks all of them.
 fn locks_of(state: &State, account: &AccountName) -> Vec<(AccountName, Lock)> {
     let mut locks = Vec::new();
     for (name, record) in state.accounts() {
         let exact = name == account.as_ref();
         let Ok(known) = AccountName::check(name.as_bytes()) else { continue };
         let folded = name.eq_ignore_ascii_case(account.as_ref());
-        let of_table = |lock: &&Lock| exact || (folded && lock.way.starts_with("sasl-access:"));
-        locks
-            .extend(record.locks.iter().filter(of_table).map(|lock| (known.clone(), lock.clone())));
+        let is_its = |lock: &&Lock| exact || (folded && method::folds_case(&lock.method));
+        locks.extend(record.locks.iter().filter(is_its).map(|lock| (known.clone(), lock.clone())));
     }
     locks
 }
@@ -181,13 +187,13 @@ fn locks_of(state: &State, account: &AccountName) -> Vec<(AccountName, Lock)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::notice::Text;
+    use crate::notice::Notice;
 
     #[test]
     fn only_in_tables_all_spellings_are_one_account() {
         let name = |name: &str| AccountName::check(name.as_bytes()).expect("a name");
         let mut state = State::default();
-        for (account, way) in [
+        for (account, method) in [
             ("alice", "local"),
             ("Alice", "local"),
             ("Alice", "sasl-access:hash:/a"),
@@ -195,20 +201,20 @@ mod tests {
             ("bob", "local"),
         ] {
             let lock = Lock {
-                way: way.into(),
+                method: method.into(),
                 undo: Vec::new(),
                 at: 0,
-                counts: crate::state::Counts::default(),
+                counts: spamcore::evidence::Counts::default(),
                 period: String::new(),
                 log: String::new(),
                 pending: false,
             };
-            let notice = Text { subject: String::new(), body: String::new() };
+            let notice = Notice { subject: String::new(), body: String::new() };
             state.begin_lock(&name(account), lock, notice);
         }
         let mut locks: Vec<_> = locks_of(&state, &name("alice"))
             .into_iter()
-            .map(|(account, lock)| format!("{account} {}", lock.way))
+            .map(|(account, lock)| format!("{account} {}", lock.method))
             .collect();
         locks.sort_unstable();
         assert_eq!(locks, ["Alice sasl-access:hash:/a", "alice local"]);

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use crate::error::Error;
-use crate::system::printable::cut;
+use crate::system::Invalid;
 
 /// RFC 5321, 4.5.3.1.3: a path has 256 bytes, two of them brackets.
 const LONGEST: usize = 254;
@@ -14,17 +13,17 @@ const LONGEST: usize = 254;
 pub struct Address(String);
 
 impl Address {
-    /// Checks an address: `user@domain`, or a plain local `user`.
-    pub fn check(text: &str) -> Result<Self, Error> {
-        let refused = || Error::Address(cut(text.as_bytes(), LONGEST));
+    /// Reads an address: `user@domain`, or a plain local `user`.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
         // What a header or a shell of some transport could take for its own is no part of an address
         // that is in use.
-        let fine = |b: u8| b.is_ascii_graphic() && !br#"<>()[],;:"\`"#.contains(&b);
+        let is_allowed = |b: u8| b.is_ascii_graphic() && !br#"<>()[],;:"\`"#.contains(&b);
         let parts: Vec<&str> = text.split('@').collect();
         let whole = matches!(parts[..], [user] if !user.is_empty())
             || matches!(parts[..], [user, domain] if !user.is_empty() && !domain.is_empty());
-        if !whole || text.len() > LONGEST || text.starts_with('-') || !text.bytes().all(fine) {
-            return Err(refused());
+        if !whole || text.len() > LONGEST || text.starts_with('-') || !text.bytes().all(is_allowed)
+        {
+            return Err(Invalid("not a mail address"));
         }
         Ok(Self(text.to_owned()))
     }
@@ -34,7 +33,7 @@ impl Address {
     pub fn root_of(host: &str) -> Self {
         let domain = host.trim_end_matches('.').split_once('.').map(|(_, domain)| domain);
         domain
-            .and_then(|domain| Self::check(&format!("root@{domain}")).ok())
+            .and_then(|domain| Self::parse(&format!("root@{domain}")).ok())
             .unwrap_or_else(|| Self("root".into()))
     }
 }
@@ -59,12 +58,12 @@ mod tests {
     #[test]
     fn addresses_and_what_is_none() {
         for text in ["root", "root@example.org", "a+b=c@example.org", "o'hara@example.org"] {
-            assert_eq!(Address::check(text).expect("it is one").as_ref(), text);
+            assert_eq!(Address::parse(text).expect("it is one").as_ref(), text);
         }
         let long = format!("{}@example.org", "x".repeat(243));
         let longest = &long[1..];
         assert_eq!(longest.len(), LONGEST);
-        Address::check(longest).expect("it just fits");
+        Address::parse(longest).expect("it just fits");
         for text in [
             "",
             "@",
@@ -81,7 +80,7 @@ mod tests {
             "a\0@example.org",
             &long,
         ] {
-            assert!(matches!(Address::check(text), Err(Error::Address(_))), "{text:?}");
+            assert!(Address::parse(text).is_err(), "{text:?}");
         }
     }
 
@@ -103,11 +102,11 @@ mod tests {
     proptest! {
         #[test]
         fn no_byte_that_ends_a_command_or_a_header(text in any::<String>()) {
-            if let Ok(address) = Address::check(&text) {
+            if let Ok(address) = Address::parse(&text) {
                 prop_assert!(address.as_ref().bytes().all(|b| matches!(b, b'!'..=b'~')));
                 prop_assert!(!address.as_ref().contains(['<', '>', ',']));
             }
-            prop_assert!(Address::check(Address::root_of(&text).as_ref()).is_ok());
+            prop_assert!(Address::parse(Address::root_of(&text).as_ref()).is_ok());
         }
     }
 }

@@ -17,42 +17,50 @@
 //! comes from `<>`, is of no login, and so is never counted nor answered.
 
 mod address;
+mod error;
 mod sendmail;
+#[cfg(feature = "smtp")]
 mod server;
+#[cfg(feature = "smtp")]
 mod smtp;
 
+#[cfg(feature = "smtp")]
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::Address;
+pub use error::Error;
+#[cfg(feature = "smtp")]
 pub use server::{Login, Server};
+#[cfg(feature = "smtp")]
 pub use smtp::SmtpFailure;
-
-use crate::error::Error;
 
 /// How long a notice may take.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct Timeouts {
     /// A step: connecting, an answer.
     pub step: Duration,
     /// All of a way out.
-    pub all: Duration,
+    pub total: Duration,
     /// After a notice that failed and took longer than this, others would take as long: they are not tried.
-    pub stuck: Duration,
+    pub give_up_after: Duration,
 }
 
-impl Default for Patience {
+impl Default for Timeouts {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { step: seconds(30), all: seconds(90), stuck: seconds(10) }
+        Self { step: seconds(30), total: seconds(90), give_up_after: seconds(10) }
     }
 }
 
 /// The way a notice takes.
 #[derive(Clone, Debug)]
 pub enum Route {
+    /// The sendmail of this host, by the program's whole path.
+    Sendmail(PathBuf),
     /// The mail server of this host, else its sendmail.
+    #[cfg(feature = "smtp")]
     Here {
         /// Where the server listens.
         smtp: SocketAddr,
@@ -60,6 +68,7 @@ pub enum Route {
         sendmail: PathBuf,
     },
     /// Another host.
+    #[cfg(feature = "smtp")]
     Server {
         /// Its name and port.
         server: Server,
@@ -72,12 +81,17 @@ pub enum Route {
 
 impl Default for Route {
     fn default() -> Self {
-        Self::Here { smtp: (Ipv4Addr::LOCALHOST, 25).into(), sendmail: "/usr/sbin/sendmail".into() }
+        let sendmail = "/usr/sbin/sendmail".into();
+        #[cfg(feature = "smtp")]
+        return Self::Here { smtp: (Ipv4Addr::LOCALHOST, 25).into(), sendmail };
+        #[cfg(not(feature = "smtp"))]
+        Self::Sendmail(sendmail)
     }
 }
 
 impl Route {
     /// Another host, with the CA files of the system.
+    #[cfg(feature = "smtp")]
     pub fn server(server: Server, login: Option<Login>) -> Self {
         // Debian, Red Hat, SUSE.
         let files = [
@@ -85,17 +99,20 @@ impl Route {
             "/etc/pki/tls/certs/ca-bundle.crt",
             "/etc/ssl/ca-bundle.pem",
         ];
+        let server = server.with_port(login.is_some());
         Self::Server { server, login, ca_files: files.map(PathBuf::from).to_vec() }
     }
 
     /// Whom notices are from: the login where that is an address, for such servers often take no
     /// other, else `root@` the domain of this host.
     pub fn sender(&self, host: &str) -> Address {
-        let login = match self {
-            Self::Server { login: Some(login), .. } => login.address(),
-            _ => None,
-        };
-        login.unwrap_or_else(|| Address::root_of(host))
+        #[cfg(feature = "smtp")]
+        if let Self::Server { login: Some(login), .. } = self
+            && let Some(address) = login.address()
+        {
+            return address;
+        }
+        Address::root_of(host)
     }
 }
 
@@ -107,26 +124,33 @@ pub struct Mailer {
     /// The name of this host, for EHLO.
     pub host: String,
     /// How long one may take, and several.
-    pub patience: Patience,
+    pub timeouts: Timeouts,
 }
 
 impl Mailer {
     /// Sends one.
     pub fn send(&self, to: &Address, message: &[u8]) -> Result<(), Error> {
-        let mail = smtp::Mail { from: &self.route.sender(&self.host), to, message };
         match &self.route {
+            Route::Sendmail(program) => {
+                Ok(sendmail::send(program, to, message, self.timeouts.total)?)
+            }
+            #[cfg(feature = "smtp")]
             Route::Here { smtp, sendmail } => {
                 let server = Server::plain(*smtp);
-                let Err(failed) = smtp::send(&server, None, &[], &self.host, self.patience, &mail)
+                let from = self.route.sender(&self.host);
+                let mail = smtp::Mail { from: &from, to, message };
+                let Err(failed) = smtp::send(&server, None, &[], &self.host, self.timeouts, &mail)
                 else {
                     return Ok(());
                 };
-                sendmail::send(sendmail, to, message, self.patience.all).map_err(|error| {
-                    Error::NoWayOut { smtp: Box::new(failed), sendmail: Box::new(error) }
-                })
+                sendmail::send(sendmail, to, message, self.timeouts.total)
+                    .map_err(|error| Error::NoWayOut { smtp: Box::new(failed), sendmail: error })
             }
+            #[cfg(feature = "smtp")]
             Route::Server { server, login, ca_files } => {
-                smtp::send(server, login.as_ref(), ca_files, &self.host, self.patience, &mail)
+                let from = self.route.sender(&self.host);
+                let mail = smtp::Mail { from: &from, to, message };
+                smtp::send(server, login.as_ref(), ca_files, &self.host, self.timeouts, &mail)
             }
         }
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::Address;
-use crate::error::Error;
+use crate::system::Error;
 use crate::system::process::run;
 
 /// Sends a mail, its lines ended by CR LF.

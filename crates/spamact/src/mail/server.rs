@@ -8,8 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Address;
-use crate::error::Error;
-use crate::system::printable::cut;
+use crate::system::{Error, Invalid};
 
 /// No name of a host is longer.
 const LONGEST_HOST: usize = 253;
@@ -22,7 +21,8 @@ const LONGEST_FILE: u64 = 4096;
 pub struct Server {
     /// Its name or address, without brackets.
     pub(super) host: String,
-    pub(super) port: u16,
+    /// Its port, where one is named.
+    pub(super) port: Option<u16>,
     pub(super) tls: Tls,
 }
 
@@ -38,9 +38,9 @@ pub(super) enum Tls {
 }
 
 impl Server {
-    /// Reads `HOST[:PORT]`; an IPv6 address stands in brackets. The port is 25, with a password 587.
-    pub fn parse(text: &str, password: bool) -> Result<Self, Error> {
-        let wrong = || Error::Server(cut(text.as_bytes(), LONGEST_HOST));
+    /// Reads `HOST[:PORT]`; an IPv6 address is in brackets.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let wrong = || Invalid("expected HOST or HOST:PORT, an IPv6 address in brackets");
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (address, rest) = rest.split_once(']').ok_or_else(wrong)?;
@@ -56,28 +56,35 @@ impl Server {
                 None => (text, None),
             },
         };
-        let fine = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
         let named = text.starts_with('[')
-            || (host.starts_with(|c: char| c.is_ascii_alphanumeric()) && host.bytes().all(fine));
+            || (host.starts_with(|c: char| c.is_ascii_alphanumeric())
+                && host.bytes().all(is_allowed));
         if !named || host.len() > LONGEST_HOST {
             return Err(wrong());
         }
         let port = match port {
-            None if password => 587,
-            None => 25,
+            None => None,
             // `parse` alone would take a sign.
             Some(port) if port.bytes().all(|b| b.is_ascii_digit()) => {
-                port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?
+                Some(port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?)
             }
             Some(_) => return Err(wrong()),
         };
-        let tls = if port == 465 { Tls::Implicit } else { Tls::Start };
+        let tls = if port == Some(465) { Tls::Implicit } else { Tls::Start };
         Ok(Self { host: host.to_owned(), port, tls })
     }
 
     /// A server on this host, spoken to in plain text.
     pub(super) fn plain(at: SocketAddr) -> Self {
-        Self { host: at.ip().to_string(), port: at.port(), tls: Tls::Never }
+        Self { host: at.ip().to_string(), port: Some(at.port()), tls: Tls::Never }
+    }
+
+    /// The same server with a port, where none was named: 25, with a login 587.
+    #[must_use]
+    pub(super) fn with_port(self, login: bool) -> Self {
+        let default = if login { 587 } else { 25 };
+        Self { port: Some(self.port.unwrap_or(default)), ..self }
     }
 
     /// The same server with TLS from the first byte, whatever its port.
@@ -90,10 +97,11 @@ impl Server {
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
+            write!(f, "[{}]", self.host)?;
         } else {
-            write!(f, "{}:{}", self.host, self.port)
+            f.write_str(&self.host)?;
         }
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 
@@ -118,14 +126,14 @@ impl Login {
             return Err(refused("not a regular file"));
         }
         let file = File::open(path).map_err(read)?;
-        let about = file.metadata().map_err(read)?;
-        if !about.is_file() {
+        let metadata = file.metadata().map_err(read)?;
+        if !metadata.is_file() {
             return Err(refused("not a regular file"));
         }
-        if about.mode() & 0o077 != 0 {
+        if metadata.mode() & 0o077 != 0 {
             return Err(refused("others can read it: its mode must be 0600"));
         }
-        if root && about.uid() != 0 {
+        if root && metadata.uid() != 0 {
             return Err(refused("it does not belong to root"));
         }
         let mut text = Vec::new();
@@ -145,15 +153,15 @@ impl Login {
             Some(second) if !second.is_empty() => (first, second),
             _ => first.split_once(':')?,
         };
-        let fine = |word: &str| !word.is_empty() && !word.contains(char::is_control);
+        let is_allowed = |word: &str| !word.is_empty() && !word.contains(char::is_control);
         let more = lines.any(|line| !line.is_empty());
-        (fine(user) && fine(password) && !more)
+        (is_allowed(user) && is_allowed(password) && !more)
             .then(|| Self { user: user.to_owned(), password: password.to_owned() })
     }
 
     /// The user, where it is a whole address.
     pub(super) fn address(&self) -> Option<Address> {
-        Address::check(&self.user).ok().filter(|address| address.as_ref().contains('@'))
+        Address::parse(&self.user).ok().filter(|address| address.as_ref().contains('@'))
     }
 }
 
@@ -183,10 +191,10 @@ mod tests {
             ("[2001:db8::1]", false, "2001:db8::1", 25, Start),
             ("[2001:db8::1]:465", true, "2001:db8::1", 465, Implicit),
         ] {
-            let server = Server::parse(text, password).expect("it is one");
-            assert_eq!(server, Server { host: host.into(), port, tls }, "{text}");
+            let server = Server::parse(text).expect("it is one").with_port(password);
+            assert_eq!(server, Server { host: host.into(), port: Some(port), tls }, "{text}");
         }
-        assert_eq!(Server::parse("[::1]:9", false).expect("it is one").to_string(), "[::1]:9");
+        assert_eq!(Server::parse("[::1]:9").expect("it is one").to_string(), "[::1]:9");
         let long = "x".repeat(254);
         for text in [
             "",
@@ -210,7 +218,7 @@ mod tests {
             "b\u{f6}b",
             &long,
         ] {
-            assert!(matches!(Server::parse(text, false), Err(Error::Server(_))), "{text:?}");
+            assert!(Server::parse(text).is_err(), "{text:?}");
         }
     }
 
@@ -236,11 +244,11 @@ mod tests {
         let scratch = tempdir().expect("a directory");
         let path = scratch.path().join("auth");
         fs::write(&path, "alice\nsecret\n").expect("the directory is ours");
-        for (mode, fine) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
+        for (mode, allowed) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
             fs::set_permissions(&path, Permissions::from_mode(mode)).expect("it is ours");
             let read = Login::read(&path, false);
-            assert_eq!(read.is_ok(), fine, "{mode:o}");
-            assert!(fine || matches!(read, Err(Error::Refused { .. })));
+            assert_eq!(read.is_ok(), allowed, "{mode:o}");
+            assert!(allowed || matches!(read, Err(Error::Refused { .. })));
         }
         fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
         let mine = fs::metadata(&path).expect("it is there").uid() == 0;

@@ -24,9 +24,9 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use super::error::DATA;
 use super::server::Tls;
-use super::{Address, Login, Patience, Server};
-use crate::error::{DATA, Error};
+use super::{Address, Error, Login, Server, Timeouts};
 use crate::system::printable::cut;
 
 /// How much is shown of what a server says.
@@ -43,10 +43,10 @@ pub enum SmtpFailure {
     TimedOut,
     /// The server says no.
     #[error("the server said {0}")]
-    Said(String),
+    Rejected(String),
     /// The connection ended, or what came was no answer.
     #[error("the server hung up, or sent no answer that can be read")]
-    Garbled,
+    Protocol,
     /// TLS, its certificate for the most part.
     #[error("{0}")]
     Tls(String),
@@ -66,13 +66,13 @@ impl From<mail_send::Error> for SmtpFailure {
             E::Tls(error) => Self::Tls(cut(error.to_string().as_bytes(), LONGEST_ANSWER)),
             E::UnexpectedReply(reply) | E::AuthenticationFailed(reply) => {
                 let said = format!("{} {}", reply.code(), reply.message());
-                Self::Said(cut(said.as_bytes(), LONGEST_ANSWER))
+                Self::Rejected(cut(said.as_bytes(), LONGEST_ANSWER))
             }
             E::Timeout => Self::TimedOut,
             E::MissingStartTls => Self::NoStartTls,
             E::UnsupportedAuthMechanism => Self::NoMechanism,
             E::InvalidTLSName => Self::Tls("no name that a certificate could have".into()),
-            _ => Self::Garbled,
+            _ => Self::Protocol,
         }
     }
 }
@@ -90,16 +90,16 @@ pub(super) fn send(
     login: Option<&Login>,
     ca_files: &[PathBuf],
     host: &str,
-    patience: Patience,
+    timeouts: Timeouts,
     mail: &Mail<'_>,
 ) -> Result<(), Error> {
     let at = Cell::new("start");
     let session =
-        Session { server, login, ca_files, helo: helo(host), step: patience.step, mail, at: &at };
+        Session { server, login, ca_files, helo: helo(host), step: timeouts.step, mail, at: &at };
     let failed = |source| Error::Smtp { server: server.to_string(), step: at.get(), source };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(SmtpFailure::Io(error)))?;
-    let done = runtime.block_on(async { timeout(patience.all, session.run()).await });
+    let done = runtime.block_on(async { timeout(timeouts.total, session.run()).await });
     // A look-up that is still going on cannot be broken off, and is not waited for.
     runtime.shutdown_background();
     done.map_err(|_| failed(SmtpFailure::TimedOut))?.map_err(failed)
@@ -107,8 +107,8 @@ pub(super) fn send(
 
 /// Our name for EHLO: one that has letters of a name only, or the address of loopback.
 fn helo(host: &str) -> String {
-    let fine = |b: u8| b.is_ascii_alphanumeric() || b".-".contains(&b);
-    if !host.is_empty() && host.len() <= 255 && host.bytes().all(fine) {
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b".-".contains(&b);
+    if !host.is_empty() && host.len() <= 255 && host.bytes().all(is_allowed) {
         host.to_owned()
     } else {
         "[127.0.0.1]".into()
@@ -158,7 +158,7 @@ impl Session<'_> {
 
     async fn connect(&self) -> Result<TcpStream, SmtpFailure> {
         self.at.set("look-up");
-        let (host, port) = (self.server.host.as_str(), self.server.port);
+        let (host, port) = (self.server.host.as_str(), self.server.port.unwrap_or(25));
         let looked_up = timeout(self.step, tokio::net::lookup_host((host, port))).await;
         let addresses: Vec<SocketAddr> =
             looked_up.map_err(|_| SmtpFailure::TimedOut)?.map_err(SmtpFailure::Io)?.collect();

@@ -7,22 +7,39 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{shown, typed};
-use crate::account::AccountName;
-use crate::error::Error;
+use super::{AccountStatus, Error, LockMethod, typed};
+use crate::account::{AccountName, NameRule};
+use crate::system::Invalid;
 use crate::system::files::trusted;
 use crate::system::process::run;
 
 /// What stands between the two commands where a way is remembered.
 const UNDONE: &str = " undone-by:";
 
+/// The path of a command: absolute, and of no bytes that the state could not remember.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandPath(PathBuf);
+
+impl CommandPath {
+    /// Checks a path. Whether the file can be trusted is checked each time before it is run.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if !Path::new(text).is_absolute() {
+            return Err(Invalid("its path is not absolute"));
+        }
+        if text.contains(char::is_control) || text.contains(UNDONE) {
+            return Err(Invalid("its path cannot be remembered"));
+        }
+        Ok(Self(text.into()))
+    }
+}
+
 /// Locks by a command.
 #[derive(Clone, Debug)]
 pub struct Command {
     /// The command that locks.
-    pub lock: PathBuf,
+    pub lock: CommandPath,
     /// The command that unlocks, if there is one.
-    pub unlock: Option<PathBuf>,
+    pub unlock: Option<CommandPath>,
     /// Whether root runs us.
     pub root: bool,
     /// How long a command may take.
@@ -32,67 +49,70 @@ pub struct Command {
 impl Command {
     pub(super) const KIND: &'static str = "command";
 
-    /// Locks by `lock`, and unlocks by `unlock`. Paths that are not absolute, or hold control bytes, are
-    /// refused; whether the files can be trusted is asked each time before one is run.
-    pub fn new(lock: &str, unlock: Option<&str>, root: bool) -> Result<Self, Error> {
-        let path = |text: &str| {
-            let refused = |why| Error::Refused { what: shown(text), why };
-            if !Path::new(text).is_absolute() {
-                return Err(refused("its path is not absolute"));
-            }
-            if text.contains(char::is_control) || text.contains(UNDONE) {
-                return Err(refused("its path cannot be remembered"));
-            }
-            Ok(PathBuf::from(text))
+    /// Locks by `lock`, and unlocks by `unlock`.
+    pub fn new(lock: CommandPath, unlock: Option<CommandPath>, root: bool) -> Self {
+        Self { lock, unlock, root, limit: Duration::from_secs(60) }
+    }
+
+    pub(super) fn remembered(text: &str, root: bool) -> Result<Self, Invalid> {
+        let (lock, unlock) = match text.split_once(UNDONE) {
+            Some((lock, unlock)) => (lock, Some(CommandPath::parse(unlock)?)),
+            None => (text, None),
         };
-        let unlock = unlock.map(path).transpose()?;
-        Ok(Self { lock: path(lock)?, unlock, root, limit: Duration::from_secs(60) })
+        Ok(Self::new(CommandPath::parse(lock)?, unlock, root))
     }
 
-    pub(super) fn remembered(text: &str, root: bool) -> Result<Self, Error> {
-        match text.split_once(UNDONE) {
-            Some((lock, unlock)) => Self::new(lock, Some(unlock), root),
-            None => Self::new(text, None, root),
-        }
-    }
-
-    pub(super) fn kind(&self) -> String {
-        let unlock = self.unlock.as_ref();
-        let undone = unlock.map_or_else(String::new, |path| format!("{UNDONE}{}", path.display()));
-        format!("{}:{}{undone}", Self::KIND, self.lock.display())
-    }
-
-    pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
-        self.call(&self.lock, name)
-    }
-
-    pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
-        let unlock = self.unlock.as_ref().ok_or_else(|| Error::ByHand { name: name.clone() })?;
-        self.call(unlock, name)
-    }
-
-    fn call(&self, program: &Path, name: &AccountName) -> Result<(), Error> {
+    fn call(&self, CommandPath(program): &CommandPath, name: &AccountName) -> Result<(), Error> {
         trusted(program, self.root)?;
         run(program, &[name.as_ref()], None, self.limit)?.success(program)?;
         Ok(())
     }
+}
 
-    pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
+impl LockMethod for Command {
+    fn kind(&self) -> String {
+        let unlock = self.unlock.as_ref();
+        let undone =
+            unlock.map_or_else(String::new, |path| format!("{UNDONE}{}", path.0.display()));
+        format!("{}:{}{undone}", Self::KIND, self.lock.0.display())
+    }
+
+    fn names(&self) -> NameRule {
+        NameRule::Account
+    }
+
+    /// A command cannot tell. So a lock that was begun is not taken for made: the command is run again.
+    fn status(&self, _name: &AccountName) -> Result<AccountStatus, Error> {
+        Ok(AccountStatus::Unknown)
+    }
+
+    fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        self.call(&self.lock, name)
+    }
+
+    fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        let unlock = self.unlock.as_ref().ok_or_else(|| Error::ByHand { name: name.clone() })?;
+        self.call(unlock, name)
+    }
+
+    fn manual(&self, name: &AccountName) -> Vec<String> {
         match &self.unlock {
-            Some(unlock) => vec![format!("{} {name}", typed(unlock))],
-            None => vec![format!("# undo what was done by: {} {name}", typed(&self.lock))],
+            Some(unlock) => vec![format!("{} {name}", typed(&unlock.0))],
+            None => vec![format!("# undo what was done by: {} {name}", typed(&self.lock.0))],
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fakes, name};
+    use super::super::testing::{Fakes, name, reason};
     use super::*;
 
     fn command(lock: &Path, unlock: Option<&Path>, root: bool) -> Command {
-        let text = |path: &Path| path.to_str().expect("a path").to_owned();
-        Command::new(&text(lock), unlock.map(text).as_deref(), root).expect("a command")
+        let text = |path: &Path| {
+            CommandPath::parse(path.to_str().expect("a path")).expect("an absolute one")
+        };
+        Command::new(text(lock), unlock.map(text), root)
     }
 
     #[test]
@@ -103,12 +123,12 @@ mod tests {
         both.lock(&name("a+b@example.org")).expect("it locks");
         both.unlock(&name("a+b@example.org")).expect("it unlocks");
         assert_eq!(fakes.calls(), ["[lock it][a+b@example.org]", "[undo][a+b@example.org]"]);
-        assert_eq!(both.by_hand(&name("bob")), [format!("{} bob", unlock.display())]);
+        assert_eq!(both.manual(&name("bob")), [format!("{} bob", unlock.display())]);
         let one = command(&lock, None, false);
         let error = one.unlock(&name("bob")).expect_err("there is no way back");
-        assert_eq!(error.reason(), "by hand only");
+        assert_eq!(reason(&error), "by hand only");
         assert_eq!(
-            one.by_hand(&name("bob")),
+            one.manual(&name("bob")),
             [format!("# undo what was done by: '{}' bob", lock.display())]
         );
     }
@@ -119,11 +139,11 @@ mod tests {
         for script in ["exit 1", "exit 255", "kill -15 $$", "echo done; exit 75"] {
             let lock = fakes.program("lock", script);
             let error = command(&lock, None, false).lock(&name("bob")).expect_err("it fails");
-            assert_eq!(error.reason(), "lock failed");
+            assert_eq!(reason(&error), "lock failed");
         }
         let mut slow = command(&fakes.program("slow", "sleep 60"), None, false);
         slow.limit = Duration::from_secs(1);
-        assert_eq!(slow.lock(&name("bob")).expect_err("it sleeps").reason(), "slow took too long");
+        assert_eq!(reason(&slow.lock(&name("bob")).expect_err("it sleeps")), "slow took too long");
         let missing = command(&fakes.path("missing"), None, false);
         missing.lock(&name("bob")).expect_err("it is not there");
         command(fakes.dir(), None, false).lock(&name("bob")).expect_err("a directory");
@@ -137,7 +157,7 @@ mod tests {
         std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o777)).expect("its mode");
         let error =
             command(&lock, None, true).lock(&name("bob")).expect_err("anybody can write it");
-        assert!(matches!(error, Error::Refused { .. }), "{error}");
+        assert!(matches!(error, Error::System(crate::system::Error::Refused { .. })), "{error}");
         assert!(fakes.calls().is_empty());
     }
 }

@@ -7,9 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{AccountStatus, settled, shadow};
-use crate::account::AccountName;
-use crate::error::Error;
+use super::{AccountStatus, Error, LockMethod, expect_status, shadow};
+use crate::account::{AccountName, NameRule};
 use crate::system::files;
 use crate::system::process::run;
 
@@ -37,45 +36,65 @@ impl Default for Local {
 impl Local {
     pub(super) const KIND: &'static str = "local";
 
-    pub(super) fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
-        status(&self.shadow, name)
-    }
-
-    /// When the shadow file was last written.
-    pub(crate) fn written(&self) -> Option<SystemTime> {
-        std::fs::metadata(&self.shadow).ok()?.modified().ok()
-    }
-
-    pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
-        self.bring(name, "-l", AccountStatus::Locked)
-    }
-
-    pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
-        self.bring(name, "-u", AccountStatus::Open)
-    }
-
-    fn bring(&self, name: &AccountName, option: &str, want: AccountStatus) -> Result<(), Error> {
+    /// Runs `passwd` with an option, where the account does not have the wanted status yet.
+    fn ensure_status(
+        &self,
+        name: &AccountName,
+        option: &str,
+        want: AccountStatus,
+    ) -> Result<(), Error> {
         let now = self.status(name)?;
         if now != want && now != AccountStatus::Missing {
             let args = [option, "--", name.as_ref()];
             let ended = run(&self.passwd, &args, None, self.limit)
                 .and_then(|out| out.success(&self.passwd));
-            // What counts is how the account stands, even where passwd was killed right after it.
+            // What counts is the account's status, even where passwd was killed right after setting it.
             if let Err(error) = ended
                 && self.status(name)? != want
             {
-                return Err(error);
+                return Err(error.into());
             }
         }
-        settled(self.status(name)?, want, name, || self.shadow.display().to_string())
+        expect_status(self.status(name)?, want, name, || self.shadow.display().to_string())
+    }
+}
+
+impl LockMethod for Local {
+    fn kind(&self) -> String {
+        Self::KIND.into()
     }
 
-    pub(super) fn by_hand(name: &AccountName) -> Vec<String> {
+    fn names(&self) -> NameRule {
+        NameRule::LocalEntry
+    }
+
+    fn peek(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        self.status(name)
+    }
+
+    fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        status(&self.shadow, name)
+    }
+
+    fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        self.ensure_status(name, "-l", AccountStatus::Locked)
+    }
+
+    fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        self.ensure_status(name, "-u", AccountStatus::Open)
+    }
+
+    /// When the shadow file was last written.
+    fn last_change(&self) -> Option<SystemTime> {
+        std::fs::metadata(&self.shadow).ok()?.modified().ok()
+    }
+
+    fn manual(&self, name: &AccountName) -> Vec<String> {
         vec![format!("passwd -u -- {name}")]
     }
 }
 
-/// How an account stands in a shadow file.
+/// The status of an account in a shadow file.
 pub(super) fn status(file: &Path, name: &AccountName) -> Result<AccountStatus, Error> {
     // Its directory may be somebody else's on a host of NIS; that we only look at it is no harm.
     Ok(shadow::status(&files::read(file, false)?, name.as_ref()))
@@ -83,7 +102,7 @@ pub(super) fn status(file: &Path, name: &AccountName) -> Result<AccountStatus, E
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Fakes, name};
+    use super::super::testing::{Fakes, name, reason};
     use super::*;
     use std::time::Instant;
 
@@ -107,16 +126,16 @@ mod tests {
         let fakes = Fakes::new();
         let local = local(&fakes, REAL);
         let alice = name("alice");
-        assert_eq!(local.status(&alice).expect("it stands"), AccountStatus::Open);
+        assert_eq!(local.status(&alice).expect("its status"), AccountStatus::Open);
         local.lock(&alice).expect("it locks");
-        assert_eq!(local.status(&alice).expect("it stands"), AccountStatus::Locked);
+        assert_eq!(local.status(&alice).expect("its status"), AccountStatus::Locked);
         assert_eq!(fakes.read("shadow"), SHADOW.replace("alice:", "alice:!"));
         local.lock(&alice).expect("it is locked already");
         local.unlock(&alice).expect("it unlocks");
         local.unlock(&alice).expect("it is open already");
         assert_eq!(fakes.read("shadow"), SHADOW);
         assert_eq!(fakes.calls(), ["[passwd][-l][--][alice]", "[passwd][-u][--][alice]"]);
-        assert_eq!(Local::by_hand(&alice), ["passwd -u -- alice"]);
+        assert_eq!(local.manual(&alice), ["passwd -u -- alice"]);
     }
 
     #[test]
@@ -126,9 +145,9 @@ mod tests {
         local.lock(&name("off")).expect("it is locked already");
         for missing in ["ali", "alice2", "ALICE", "a.ice", "nobody"] {
             let missing = name(missing);
-            assert_eq!(local.status(&missing).expect("it stands"), AccountStatus::Missing);
+            assert_eq!(local.status(&missing).expect("its status"), AccountStatus::Missing);
             for end in [local.lock(&missing), local.unlock(&missing)] {
-                assert_eq!(end.expect_err("no account").reason(), "no such account");
+                assert_eq!(reason(&end.expect_err("no account")), "no such account");
             }
         }
         assert!(fakes.calls().is_empty());
@@ -137,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_lock_that_is_not_there_afterwards_is_no_lock() {
-        for (script, reason) in [
+        for (script, want) in [
             ("echo 'no such user' >&2; exit 1", "passwd failed"),
             ("exit 0", "it is still open"),
             ("rm $here/shadow", "shadow cannot be read"),
@@ -146,20 +165,20 @@ mod tests {
         ] {
             let fakes = Fakes::new();
             let error = local(&fakes, script).lock(&name("alice")).expect_err("not locked");
-            assert!(error.reason().ends_with(reason), "{script}: {}", error.reason());
+            assert!(reason(&error).ends_with(want), "{script}: {}", reason(&error));
         }
         let fakes = Fakes::new();
         let mut slow = local(&fakes, "sleep 60");
         slow.limit = Duration::from_secs(1);
         let begun = Instant::now();
         let error = slow.lock(&name("alice")).expect_err("it sleeps");
-        assert_eq!(error.reason(), "passwd took too long");
+        assert_eq!(reason(&error), "passwd took too long");
         assert!(begun.elapsed() < Duration::from_secs(20));
         let gone = Local { passwd: fakes.path("gone"), ..local(&fakes, "") };
         let error = gone.lock(&name("alice")).expect_err("no program");
-        assert_eq!(error.reason(), "gone cannot be run");
+        assert_eq!(reason(&error), "gone cannot be run");
         let error = Local { passwd: fakes.write("plain", ""), ..gone }.lock(&name("alice"));
-        assert_eq!(error.expect_err("no program").reason(), "plain cannot be run");
+        assert_eq!(reason(&error.expect_err("no program")), "plain cannot be run");
     }
 
     #[test]
@@ -177,6 +196,6 @@ mod tests {
     fn an_unlock_that_leaves_it_locked_is_told() {
         let fakes = Fakes::new();
         let error = local(&fakes, "exit 0").unlock(&name("off")).expect_err("still locked");
-        assert_eq!(error.reason(), "it is still locked");
+        assert_eq!(reason(&error), "it is still locked");
     }
 }

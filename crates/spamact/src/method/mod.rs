@@ -1,11 +1,12 @@
-//! The ways of locking an account: each looks at it, locks, unlocks, and says how that is undone by hand.
+//! How accounts are locked: [`LockMethod`], and one file for each method.
 //!
-//! Takes checked names of accounts; whether one may be locked was decided before (see
-//! [`Rules`](crate::account::Rules)). A lock is looked at again after it was made: `Ok` means that the
-//! account is locked now. No way asks the clock, and none remembers anything: when it was locked, and by
-//! whom, is for the caller to keep, together with [`Way::kind`].
+//! Takes checked account names; whether an account may be locked was decided before (see
+//! [`Rules`](crate::account::Rules)). Every lock is verified after it was made: `Ok` means that the account
+//! is locked now. A method never reads the clock and keeps nothing between runs: when an account was locked,
+//! and by whom, is for the caller to remember, together with [`LockMethod::kind`].
 
 mod command;
+mod error;
 mod local;
 mod nis;
 mod sasl_access;
@@ -15,109 +16,122 @@ pub mod table;
 mod testing;
 
 use std::path::Path;
+use std::time::SystemTime;
 
-pub use command::Command;
+pub use command::{Command, CommandPath};
+pub use error::Error;
 pub use local::Local;
 pub use nis::{Master, Nis};
-pub use sasl_access::{Postfix, SaslAccess};
+pub use sasl_access::{Postfix, SaslAccess, Table};
 
-use crate::account::AccountName;
-use crate::error::Error;
+use crate::account::{AccountName, NameRule};
+use crate::system::{self, Invalid};
 
-/// How an account stands where it would be locked.
+/// The status of an account under a method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AccountStatus {
     /// It can be used.
     Open,
     /// It cannot, whoever locked it.
     Locked,
-    /// There is no such account there.
+    /// There is no such account.
     Missing,
+    /// The method cannot tell: only the state knows whether it was locked.
+    Unknown,
 }
 
-/// A way of locking.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a run has one or two")]
-pub enum Way {
-    /// The local account, by `passwd -l`.
-    Local(Local),
-    /// The account on a master of NIS.
-    Nis(Nis),
-    /// The login, by a table that Postfix asks.
-    SaslAccess(SaslAccess),
-    /// Whatever a command of the administrator does.
-    Command(Command),
+impl AccountStatus {
+    /// The status, with what the state remembers where the method cannot tell.
+    #[must_use]
+    pub fn or_remembered(self, locked: bool) -> Self {
+        match self {
+            Self::Unknown if locked => Self::Locked,
+            Self::Unknown => Self::Open,
+            status => status,
+        }
+    }
 }
 
-impl Way {
-    /// The way as it is remembered and shown, for instance `nis:MASTER`. [`Way::remembered`] reads it.
-    pub fn kind(&self) -> String {
-        match self {
-            Self::Local(_) => Local::KIND.into(),
-            Self::Nis(way) => way.kind(),
-            Self::SaslAccess(way) => way.kind(),
-            Self::Command(way) => way.kind(),
-        }
+/// A method of locking accounts.
+///
+/// Until [`prepare`](Self::prepare) was called, a method runs no program and opens no table:
+/// [`names`](Self::names) and [`peek`](Self::peek) are all that a dry run asks for.
+pub trait LockMethod {
+    /// The method as it is remembered and shown, for instance `nis:MASTER`. [`remembered`] reads it.
+    fn kind(&self) -> String;
+
+    /// Which names its accounts have.
+    fn names(&self) -> NameRule;
+
+    /// Asks the host for what the arguments left open, before the method is used. A program may be run.
+    fn prepare(&mut self) -> Result<(), Error> {
+        Ok(())
     }
 
-    /// The way that was remembered as `kind`, with the paths of the real system. `host` are the names and
-    /// addresses of this host, `root` whether root runs us.
-    pub fn remembered(kind: &str, host: &[String], root: bool) -> Result<Self, Error> {
-        let (word, rest) = kind.split_once(':').unwrap_or((kind, ""));
-        match word {
-            Local::KIND if rest.is_empty() => Ok(Self::Local(Local::default())),
-            Nis::KIND => Ok(Self::Nis(Nis::new(Master::parse(rest, host)?))),
-            SaslAccess::KIND => {
-                SaslAccess::new(rest, root, Postfix::default()).map(Self::SaslAccess)
-            }
-            Command::KIND => Command::remembered(rest, root).map(Self::Command),
-            _ => Err(Error::Refused { what: shown(kind), why: "it is no way of locking" }),
-        }
+    /// The status of an account as far as a file of this host shows it, without a program being run.
+    fn peek(&self, _name: &AccountName) -> Result<AccountStatus, Error> {
+        Ok(AccountStatus::Unknown)
     }
 
-    /// How an account stands. A command cannot tell: open.
-    pub fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
-        match self {
-            Self::Local(way) => way.status(name),
-            Self::Nis(way) => way.status(name),
-            Self::SaslAccess(way) => way.status(name),
-            Self::Command(_) => Ok(AccountStatus::Open),
-        }
-    }
+    /// The status of an account.
+    fn status(&self, name: &AccountName) -> Result<AccountStatus, Error>;
 
     /// Locks an account; `Ok` when it is locked now, also where it was before.
-    pub fn lock(&self, name: &AccountName) -> Result<(), Error> {
-        match self {
-            Self::Local(way) => way.lock(name),
-            Self::Nis(way) => way.lock(name),
-            Self::SaslAccess(way) => way.lock(name),
-            Self::Command(way) => way.lock(name),
-        }
-    }
+    fn lock(&self, name: &AccountName) -> Result<(), Error>;
 
     /// Unlocks an account; `Ok` when it is open now, also where it was before.
-    pub fn unlock(&self, name: &AccountName) -> Result<(), Error> {
-        match self {
-            Self::Local(way) => way.unlock(name),
-            Self::Nis(way) => way.unlock(name),
-            Self::SaslAccess(way) => way.unlock(name),
-            Self::Command(way) => way.unlock(name),
-        }
+    fn unlock(&self, name: &AccountName) -> Result<(), Error>;
+
+    /// Completes or reverts a lock that an earlier run began and may not have finished. The lock holds where
+    /// the account is [`Locked`](AccountStatus::Locked) now; with any other status nothing is left of it.
+    fn recover(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        self.status(name)
+    }
+
+    /// Undoes what a failed [`lock`](Self::lock) may have left behind, where the method can. Whether nothing
+    /// is left of it; else the next run [recovers](Self::recover) it.
+    fn roll_back(&self, name: &AccountName) -> bool {
+        self.status(name).is_ok_and(|status| status != AccountStatus::Locked)
+    }
+
+    /// When an account of this method was last changed by anybody, where that can be told.
+    fn last_change(&self) -> Option<SystemTime> {
+        None
     }
 
     /// The commands that undo the lock by hand, for a person.
-    pub fn by_hand(&self, name: &AccountName) -> Vec<String> {
-        match self {
-            Self::Local(_) => Local::by_hand(name),
-            Self::Nis(way) => way.by_hand(name),
-            Self::SaslAccess(way) => way.by_hand(name),
-            Self::Command(way) => way.by_hand(name),
-        }
-    }
+    fn manual(&self, name: &AccountName) -> Vec<String>;
 }
 
-/// Whether an account stands as it should after all was done.
-fn settled(
+/// The method that was remembered as `kind`, with the paths of the real system. `host` are the names of
+/// this host, `root` whether root runs the program. It is not [prepared](LockMethod::prepare).
+pub fn remembered(
+    kind: &str,
+    host: &[String],
+    root: bool,
+) -> Result<Box<dyn LockMethod>, system::Error> {
+    let (word, rest) = kind.split_once(':').unwrap_or((kind, ""));
+    let refused = |Invalid(why)| system::Error::Refused { what: shown(kind), why };
+    Ok(match word {
+        Local::KIND if rest.is_empty() => Box::new(Local::default()),
+        Nis::KIND => Box::new(Nis::new(Master::parse(rest).map_err(refused)?, host)),
+        SaslAccess::KIND => {
+            let table = Table::parse(rest).map_err(refused)?;
+            Box::new(SaslAccess::new(table, root, Postfix::default()))
+        }
+        Command::KIND => Box::new(Command::remembered(rest, root).map_err(refused)?),
+        _ => return Err(refused(Invalid("not a lock method"))),
+    })
+}
+
+/// Whether a lock that was remembered as of this kind locks a login in all its spellings, upper and lower
+/// case.
+pub(crate) fn folds_case(kind: &str) -> bool {
+    remembered(kind, &[], false).is_ok_and(|method| method.names().folds_case())
+}
+
+/// Whether an account has the wanted status after all was done.
+fn expect_status(
     status: AccountStatus,
     want: AccountStatus,
     name: &AccountName,
@@ -129,7 +143,7 @@ fn settled(
     let name = name.clone();
     Err(match status {
         AccountStatus::Missing => Error::Missing { name, place: place() },
-        AccountStatus::Open => Error::StillOpen { name, place: place() },
+        AccountStatus::Open | AccountStatus::Unknown => Error::StillOpen { name, place: place() },
         AccountStatus::Locked => Error::StillLocked { name, place: place() },
     })
 }
@@ -156,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kind_is_read_back_as_the_same_way() {
+    fn a_kind_is_read_back_as_the_same_method() {
         for kind in [
             "local",
             "nis:localhost",
@@ -166,8 +180,8 @@ mod tests {
             "command:/usr/local/sbin/lock it",
             "command:/usr/local/sbin/lock undone-by:/usr/local/sbin/un lock",
         ] {
-            let way = Way::remembered(kind, &[], false).expect("a way");
-            assert_eq!(way.kind(), kind);
+            let method = remembered(kind, &[], false).expect("a method");
+            assert_eq!(method.kind(), kind);
         }
         for kind in [
             "",
@@ -182,7 +196,7 @@ mod tests {
             "command:/x undone-by:relative",
             "magic:/x",
         ] {
-            Way::remembered(kind, &[], false).expect_err(kind);
+            assert!(remembered(kind, &[], false).is_err(), "{kind}");
         }
     }
 

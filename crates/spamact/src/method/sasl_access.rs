@@ -13,16 +13,15 @@
 //! `texthash` it would see only after a reload, and patterns and databases of a network are not files of
 //! entries. The main.cf(5) that asks the table is the administrator's.
 
-use std::io;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::table::{self, ACTION, Holder};
-use super::{AccountStatus, in_pattern, settled, shown, typed};
-use crate::account::AccountName;
-use crate::error::Error;
-use crate::system::files;
+use super::{AccountStatus, Error, LockMethod, expect_status, in_pattern, shown, typed};
+use crate::account::{AccountName, NameRule};
 use crate::system::process::{first_line, run};
+use crate::system::{self, Invalid, files};
 
 /// The types that `postmap` compiles and Postfix notices a change of.
 const TYPES: [&str; 6] = ["hash", "btree", "lmdb", "cdb", "dbm", "sdbm"];
@@ -48,11 +47,45 @@ impl Default for Postfix {
     }
 }
 
+/// A table, `[TYPE:]FILE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// Its type, where one is named.
+    kind: Option<String>,
+    file: PathBuf,
+}
+
+impl Table {
+    /// Reads `[TYPE:]FILE`. FILE must be an absolute path, and TYPE one that `postmap` compiles.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let (kind, file) = match text.split_once(':') {
+            Some((kind, file)) if !kind.contains('/') => (Some(kind), file),
+            _ => (None, text),
+        };
+        if !Path::new(file).is_absolute() || file.ends_with('/') {
+            return Err(Invalid("the file's path is not absolute"));
+        }
+        if file.contains(char::is_control) {
+            return Err(Invalid("the file's path cannot be remembered"));
+        }
+        kind.map_or(Ok(()), |kind| is_compiled(kind))?;
+        Ok(Self { kind: kind.map(str::to_owned), file: file.into() })
+    }
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            Some(kind) => write!(f, "{kind}:{}", self.file.display()),
+            None => write!(f, "{}", self.file.display()),
+        }
+    }
+}
+
 /// Locks by a table of Postfix.
 #[derive(Clone, Debug)]
 pub struct SaslAccess {
-    kind: String,
-    file: PathBuf,
+    table: Table,
     root: bool,
     postfix: Postfix,
 }
@@ -60,51 +93,16 @@ pub struct SaslAccess {
 impl SaslAccess {
     pub(super) const KIND: &'static str = "sasl-access";
 
-    /// Takes `[TYPE:]FILE`; the type, where none is named, is asked from `postconf`. `root` is whether
-    /// root runs us: the file must be root's alone then.
-    pub fn new(table: &str, root: bool, postfix: Postfix) -> Result<Self, Error> {
-        let (kind, file) = Self::check(table)?;
-        let kind = match kind {
-            Some(kind) => kind.to_owned(),
-            None => {
-                let args = ["-h", "default_database_type"];
-                let out = run(&postfix.postconf, &args, None, postfix.limit)?;
-                first_line(&out.success(&postfix.postconf)?.stdout)
-            }
-        };
-        is_compiled(table, &kind)?;
-        Ok(Self { kind, file: file.into(), root, postfix })
-    }
-
-    /// The type, where one is named, and the file of `[TYPE:]FILE`.
-    pub fn check(table: &str) -> Result<(Option<&str>, &str), Error> {
-        let refused = |why| Error::Refused { what: shown(table), why };
-        let (kind, file) = match table.split_once(':') {
-            Some((kind, file)) if !kind.contains('/') => (Some(kind), file),
-            _ => (None, table),
-        };
-        if !Path::new(file).is_absolute() || file.ends_with('/') {
-            return Err(refused("the file's path is not absolute"));
-        }
-        if file.contains(char::is_control) {
-            return Err(refused("the file's path cannot be remembered"));
-        }
-        kind.map_or(Ok(()), |kind| is_compiled(table, kind))?;
-        Ok((kind, file))
-    }
-
-    pub(super) fn kind(&self) -> String {
-        format!("{}:{}", Self::KIND, self.table())
-    }
-
-    fn table(&self) -> String {
-        format!("{}:{}", self.kind, self.file.display())
+    /// Locks in this table. Where its type is not named, [`LockMethod::prepare`] asks `postconf`. `root` is
+    /// whether root runs the program: the file must be root's alone then.
+    pub fn new(table: Table, root: bool, postfix: Postfix) -> Self {
+        Self { table, root, postfix }
     }
 
     /// Asks the table.
-    fn ask(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+    fn ask(&self, name: &AccountName) -> Result<AccountStatus, system::Error> {
         let postmap = &self.postfix.postmap;
-        let args = ["-q", name.as_ref(), &self.table()];
+        let args = ["-q", name.as_ref(), &self.table.to_string()];
         let out = run(postmap, &args, None, self.postfix.limit)?;
         if out.status.success() {
             let refuses = is_refusal(&first_line(&out.stdout));
@@ -118,25 +116,71 @@ impl SaslAccess {
         if out.status.code() == Some(1) && (!failed || unmade) {
             return Ok(AccountStatus::Open);
         }
-        Err(Error::Failed { program: postmap.clone(), how: out.how() })
+        Err(system::Error::Failed { program: postmap.clone(), how: out.how() })
     }
 
-    /// How an account stands. A table that cannot be asked is compiled anew, once: `postmap` writes it in
-    /// place, and may have been killed meanwhile.
-    pub(super) fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
-        let asked = self.ask(name);
-        let mended = || {
-            files::trusted_place(&self.file, self.root).is_ok()
-                && self.file.exists()
-                && self.make().is_ok()
-        };
-        match asked {
-            Err(Error::Failed { .. }) if mended() => self.ask(name),
-            asked => asked,
+    /// The table's source; one that is not there yet is empty.
+    fn text(&self) -> Result<Vec<u8>, system::Error> {
+        files::trusted_place(&self.table.file, self.root)?;
+        match files::read(&self.table.file, self.root) {
+            Err(error) if error.is_not_found() => Ok(Vec::new()),
+            text => text,
         }
     }
 
-    pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
+    /// Compiles the table, and asks it.
+    fn compile(&self, name: &AccountName, want: AccountStatus) -> Result<(), Error> {
+        self.make()?;
+        expect_status(self.status(name)?, want, name, || self.table.to_string())
+    }
+
+    fn make(&self) -> Result<(), system::Error> {
+        let postmap = &self.postfix.postmap;
+        run(postmap, &[self.table.to_string()], None, self.postfix.limit)?
+            .success(postmap)
+            .map(drop)
+    }
+}
+
+impl LockMethod for SaslAccess {
+    fn kind(&self) -> String {
+        format!("{}:{}", Self::KIND, self.table)
+    }
+
+    fn names(&self) -> NameRule {
+        NameRule::Login
+    }
+
+    fn prepare(&mut self) -> Result<(), Error> {
+        if self.table.kind.is_none() {
+            let args = ["-h", "default_database_type"];
+            let out = run(&self.postfix.postconf, &args, None, self.postfix.limit)?;
+            let kind = first_line(&out.success(&self.postfix.postconf)?.stdout);
+            is_compiled(&kind).map_err(|Invalid(why)| system::Error::Refused {
+                what: shown(&self.table.to_string()),
+                why,
+            })?;
+            self.table.kind = Some(kind);
+        }
+        Ok(())
+    }
+
+    /// A table that cannot be queried is compiled anew, once: `postmap` writes it in place, and may have been
+    /// killed meanwhile.
+    fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        let asked = self.ask(name);
+        let mended = || {
+            files::trusted_place(&self.table.file, self.root).is_ok()
+                && self.table.file.exists()
+                && self.make().is_ok()
+        };
+        match asked {
+            Err(system::Error::Failed { .. }) if mended() => Ok(self.ask(name)?),
+            asked => Ok(asked?),
+        }
+    }
+
+    fn lock(&self, name: &AccountName) -> Result<(), Error> {
         if self.status(name)? == AccountStatus::Locked {
             return Ok(());
         }
@@ -145,54 +189,52 @@ impl SaslAccess {
             // A run before this one was killed, or postmap failed: it is compiled below.
             Holder::Us => {}
             Holder::Other => {
-                return Err(Error::Entry { name: name.clone(), table: self.file.clone() });
+                return Err(Error::Entry { name: name.clone(), table: self.table.file.clone() });
             }
             Holder::Nobody => {
-                files::replace_or_create(&self.file, &table::with_entry(&text, name), 0o644)?;
+                files::write_atomically_with_mode(
+                    &self.table.file,
+                    &table::with_entry(&text, name),
+                    0o644,
+                )?;
             }
         }
         self.compile(name, AccountStatus::Locked)
     }
 
-    pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+    fn unlock(&self, name: &AccountName) -> Result<(), Error> {
         let text = self.text()?;
         let kept = table::without_entry(&text, name);
         if kept == text && self.status(name)? == AccountStatus::Open {
             return Ok(());
         }
         if kept != text {
-            files::replace(&self.file, &kept)?;
+            files::write_atomically(&self.table.file, &kept)?;
         }
         self.compile(name, AccountStatus::Open)
     }
 
-    /// The table's source; one that is not there yet is empty.
-    fn text(&self) -> Result<Vec<u8>, Error> {
-        files::trusted_place(&self.file, self.root)?;
-        match files::read(&self.file, self.root) {
-            Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                Ok(Vec::new())
-            }
-            text => text,
+    /// An entry that was written but never compiled would take effect one day: it is removed.
+    fn recover(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        let status = self.status(name)?;
+        if status == AccountStatus::Open {
+            self.unlock(name)?;
         }
+        Ok(status)
     }
 
-    /// Compiles the table, and asks it.
-    fn compile(&self, name: &AccountName, want: AccountStatus) -> Result<(), Error> {
-        self.make()?;
-        settled(self.status(name)?, want, name, || self.table())
+    fn roll_back(&self, name: &AccountName) -> bool {
+        self.unlock(name).is_ok()
     }
 
-    fn make(&self) -> Result<(), Error> {
-        let postmap = &self.postfix.postmap;
-        run(postmap, &[self.table()], None, self.postfix.limit)?.success(postmap).map(drop)
-    }
-
-    pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
+    fn manual(&self, name: &AccountName) -> Vec<String> {
         let login = in_pattern(name);
         vec![
-            format!("sed -i --follow-symlinks '/^{login} {ACTION}$/Id' {}", typed(&self.file)),
-            format!("postmap {}", typed(Path::new(&self.table()))),
+            format!(
+                "sed -i --follow-symlinks '/^{login} {ACTION}$/Id' {}",
+                typed(&self.table.file)
+            ),
+            format!("postmap {}", typed(Path::new(&self.table.to_string()))),
         ]
     }
 }
@@ -207,10 +249,9 @@ fn is_refusal(result: &str) -> bool {
 }
 
 /// Whether postmap compiles tables of a type.
-fn is_compiled(table: &str, kind: &str) -> Result<(), Error> {
+fn is_compiled(kind: &str) -> Result<(), Invalid> {
     let why = "postmap does not compile a table of that type";
-    let refused = || Error::Refused { what: shown(table), why };
-    TYPES.contains(&kind).then_some(()).ok_or_else(refused)
+    TYPES.contains(&kind).then_some(()).ok_or(Invalid(why))
 }
 
 #[cfg(test)]

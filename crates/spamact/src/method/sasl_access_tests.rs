@@ -1,4 +1,4 @@
-use super::super::testing::{Fakes, name};
+use super::super::testing::{Fakes, name, reason};
 use super::*;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -23,9 +23,13 @@ fn postfix(fakes: &Fakes, postmap: &str) -> Postfix {
     }
 }
 
+fn parsed(table: &str) -> Table {
+    Table::parse(table).expect("a table")
+}
+
 fn access(fakes: &Fakes, postmap: &str) -> SaslAccess {
     let table = format!("hash:{}", fakes.path("table").display());
-    SaslAccess::new(&table, false, postfix(fakes, postmap)).expect("a table")
+    SaslAccess::new(parsed(&table), false, postfix(fakes, postmap))
 }
 
 #[test]
@@ -72,7 +76,7 @@ fn lines_of_others_stay_byte_for_byte() {
     }
     // This one looks like ours, but goes on in another line.
     let error = access.unlock(&name("dave")).expect_err("it is not ours");
-    assert_eq!(error.reason(), "it is still locked");
+    assert_eq!(reason(&error), "it is still locked");
     assert_eq!(std::fs::read(&file).expect("the table"), [others, b"\n"].concat());
     assert_eq!(std::fs::metadata(&file).expect("the table").mode() & 0o7777, 0o640);
 }
@@ -121,7 +125,7 @@ fn a_table_of_which_postmap_wrote_a_part_is_compiled_anew() {
     // What cannot be mended is told as it is.
     std::fs::remove_file(fakes.path("table")).expect("it is ours");
     fakes.write("table.db", "");
-    assert_eq!(access.status(&name("bob")).expect_err("broken").reason(), "postmap failed");
+    assert_eq!(reason(&access.status(&name("bob")).expect_err("broken")), "postmap failed");
 }
 
 #[test]
@@ -146,7 +150,7 @@ fn a_login_that_is_refused_by_others_is_locked() {
 
 #[test]
 fn a_lock_that_is_not_there_afterwards_is_no_lock() {
-    for (postmap, reason) in [
+    for (postmap, want) in [
         (
             "[ \"$1\" = -q ] && exit 1; echo 'postmap: fatal: disk full' >&2; exit 1",
             "postmap failed",
@@ -160,7 +164,7 @@ fn a_lock_that_is_not_there_afterwards_is_no_lock() {
     ] {
         let fakes = Fakes::new();
         let error = access(&fakes, postmap).lock(&name("alice")).expect_err("not locked");
-        assert_eq!(error.reason(), reason, "{postmap}");
+        assert_eq!(reason(&error), want, "{postmap}");
     }
     // A warning is no failure.
     let fakes = Fakes::new();
@@ -172,34 +176,35 @@ fn a_lock_that_is_not_there_afterwards_is_no_lock() {
         ..postfix(&fakes, "[ \"$1\" = -q ] && exit 1; sleep 60")
     };
     let table = fakes.path("table").display().to_string();
-    let error = SaslAccess::new(&table, false, slow).expect("a table").lock(&name("alice"));
-    assert_eq!(error.expect_err("it sleeps").reason(), "postmap took too long");
+    let error = SaslAccess::new(parsed(&table), false, slow).lock(&name("alice"));
+    assert_eq!(reason(&error.expect_err("it sleeps")), "postmap took too long");
     let missing = Postfix { postmap: fakes.path("gone"), ..postfix(&fakes, "") };
-    let error = SaslAccess::new(&table, false, missing).expect("a table").lock(&name("alice"));
-    assert_eq!(error.expect_err("no program").reason(), "gone cannot be run");
+    let error = SaslAccess::new(parsed(&table), false, missing).lock(&name("alice"));
+    assert_eq!(reason(&error.expect_err("no program")), "gone cannot be run");
 }
 
 #[test]
 fn the_type_is_the_default_one_and_must_be_compiled() {
     let fakes = Fakes::new();
     let postfix = postfix(&fakes, POSTMAP);
-    let new = |table: &str| SaslAccess::new(table, false, postfix.clone());
-    assert_eq!(new("/x:y/t").expect("a table").kind(), "sasl-access:btree:/x:y/t");
-    assert_eq!(new("lmdb:/t").expect("a table").kind(), "sasl-access:lmdb:/t");
+    let prepared = |table: &str, postfix: &Postfix| {
+        let mut access = SaslAccess::new(parsed(table), false, postfix.clone());
+        access.prepare().map(|()| access.kind())
+    };
+    let kind = |table: &str| prepared(table, &postfix).expect("a type");
+    assert_eq!(kind("/x:y/t"), "sasl-access:btree:/x:y/t");
+    assert_eq!(kind("lmdb:/t"), "sasl-access:lmdb:/t");
     assert_eq!(fakes.calls(), ["[postconf][-h][default_database_type]"]);
     for wrong in
         ["texthash:/t", "pcre:/t", "hash:t", "t", "", ":/t", "/t/", "hash:/a\nb", "ldap:/x"]
     {
-        assert!(matches!(new(wrong), Err(Error::Refused { .. })), "{wrong}");
+        Table::parse(wrong).expect_err(wrong);
     }
     let garbage =
         Postfix { postconf: fakes.program("postconf2", "echo 'x y'; exit 0"), ..postfix.clone() };
-    SaslAccess::new("/t", false, garbage).expect_err("no type");
-    let failed = Postfix { postconf: fakes.program("postconf3", "exit 1"), ..postfix };
-    assert_eq!(
-        SaslAccess::new("/t", false, failed).expect_err("no type").reason(),
-        "postconf3 failed"
-    );
+    prepared("/t", &garbage).expect_err("no type");
+    let failed = Postfix { postconf: fakes.program("postconf3", "exit 1"), ..postfix.clone() };
+    assert_eq!(reason(&prepared("/t", &failed).expect_err("no type")), "postconf3 failed");
 }
 
 #[test]
@@ -208,9 +213,9 @@ fn root_writes_only_its_own_table() {
     let file = fakes.write("table", "");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).expect("its mode");
     let table = format!("hash:{}", file.display());
-    let access = SaslAccess::new(&table, true, postfix(&fakes, POSTMAP)).expect("a table");
+    let access = SaslAccess::new(parsed(&table), true, postfix(&fakes, POSTMAP));
     let error = access.lock(&name("alice")).expect_err("anybody can write it");
-    assert!(matches!(error, Error::Refused { .. }), "{error}");
+    assert!(matches!(error, Error::System(system::Error::Refused { .. })), "{error}");
     assert_eq!(fakes.read("table"), "");
 }
 
@@ -220,9 +225,9 @@ fn the_commands_by_hand_undo_it() {
     let access = access(&fakes, POSTMAP);
     access.lock(&name("a.c+d@example.org")).expect("it locks");
     access.lock(&name("abc+d@example.org")).expect("it locks");
-    let by_hand = access.by_hand(&name("a.c+d@example.org"));
-    assert_eq!(by_hand[1], format!("postmap hash:{}", fakes.path("table").display()));
-    let done = std::process::Command::new("/bin/sh").args(["-c", &by_hand[0]]).status();
+    let manual = access.manual(&name("a.c+d@example.org"));
+    assert_eq!(manual[1], format!("postmap hash:{}", fakes.path("table").display()));
+    let done = std::process::Command::new("/bin/sh").args(["-c", &manual[0]]).status();
     assert!(done.expect("sh runs").success());
     assert_eq!(fakes.read("table"), "abc+d@example.org REJECT account disabled: sending spam\n");
 }

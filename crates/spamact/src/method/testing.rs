@@ -8,6 +8,9 @@ use tempfile::TempDir;
 
 use crate::account::AccountName;
 
+/// How the report line names an error.
+pub(crate) use crate::act::reason;
+
 /// A directory with fakes, and what they recorded.
 pub(crate) struct Fakes(TempDir);
 

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use super::{Incident, What};
+use super::{Incident, IncidentKind, MailServer};
 use crate::account::AccountName;
 use crate::system::printable::cut;
 
@@ -28,25 +28,25 @@ const WIDTH: usize = 76;
 pub(super) fn body(incident: &Incident<'_>) -> String {
     let mut body = Body(String::with_capacity(8 << 10));
     body.what_happened(incident);
-    match incident.what {
-        What::Disabled => {
+    match incident.kind {
+        IncidentKind::Disabled => {
             body.heading("WHAT TO DO NOW");
             body.queue(incident, 1);
             body.sessions(incident, 2);
             body.undo(incident);
         }
-        What::StillSending { .. } => {
+        IncidentKind::StillSending { .. } => {
             body.heading("WHAT TO DO NOW");
             body.sessions(incident, 1);
             body.queue(incident, 2);
-            body.prose(
+            body.prose(&format!(
                 "3. If it still goes on after that, the lock does not reach the passwords that \
-                 Postfix asks for. --sasl-access=FILE refuses the login in Postfix itself; the \
-                 manual page shows the two lines of main.cf that it needs.",
-            );
+                 {} checks. {}",
+                incident.application.mail_server.name, incident.application.mail_server.not_reached
+            ));
             body.undo(incident);
         }
-        What::NotDisabled { others, .. } => {
+        IncidentKind::NotDisabled { others, .. } => {
             body.heading("WHAT TO DO NOW");
             body.prose(
                 "1. Look at the lines below, and compare them with the journal (see HOW SURE IS \
@@ -73,8 +73,8 @@ impl Body {
     fn what_happened(&mut self, incident: &Incident<'_>) {
         let host = cut(incident.host.as_bytes(), NAME);
         let (account, at) = (incident.account, stamp(incident.at));
-        match incident.what {
-            What::Disabled => {
+        match incident.kind {
+            IncidentKind::Disabled => {
                 self.line(&format!("{account} was locked on {host} at {at}."));
                 self.line(&sent(incident));
                 self.gap();
@@ -83,7 +83,7 @@ impl Body {
                      password.",
                 );
             }
-            What::StillSending { since } => {
+            IncidentKind::StillSending { since } => {
                 let since = since.map(|since| format!(" since {}", stamp(since)));
                 let since = since.unwrap_or_default();
                 self.line(&format!("{account} is locked on {host}{since}, but still sends mail."));
@@ -94,7 +94,7 @@ impl Body {
                      another password database lets it in.",
                 );
             }
-            What::NotDisabled { limit, others } => {
+            IncidentKind::NotDisabled { limit, others } => {
                 let many = match others.len() {
                     0 => String::new(),
                     more => format!(" and {more} more"),
@@ -108,7 +108,7 @@ impl Body {
             }
         }
         self.gap();
-        self.prose(&format!("Way of locking: {}", cut(incident.way.as_bytes(), NAME)));
+        self.prose(&format!("Way of locking: {}", cut(incident.method.as_bytes(), NAME)));
         let sender = cut(incident.sender, NAME);
         if sender != incident.account.as_ref() {
             self.prose(&format!("The log calls it: {sender}"));
@@ -118,8 +118,8 @@ impl Body {
     /// Hold first: that can be taken back.
     fn queue(&mut self, incident: &Incident<'_>, step: u8) {
         let login = login(incident);
-        let real = match incident.what {
-            What::NotDisabled { .. } => "If they are real, hold",
+        let real = match incident.kind {
+            IncidentKind::NotDisabled { .. } => "If they are real, hold",
             _ => "Hold",
         };
         self.prose(&format!(
@@ -128,45 +128,33 @@ impl Body {
              the account's."
         ));
         self.gap();
-        // Anchored, so that a line cannot quote another: up to the first bracket there is but the
-        // stamp, the host and the tag. Queue numbers have five characters or more.
-        self.line(&format!(
-            "    ids() {{ {source} | sed -nE 's#^[^[]*/smtpd\\[[0-9]+\\]: ([0-9A-Za-z]{{5,}}): \
-             client=[^ ]+, sasl_method=[^ ]+, sasl_username={name}(, .*)?$#\\1#p' | sort -u; }}",
-            source = source(incident.log),
-            name = pattern(login),
-        ));
-        self.line("    ids | postsuper -h -");
-        self.line(r#"    postqueue -j | jq -c 'select(.queue_name == "hold")'"#);
-        self.line("    postqueue -p | awk '$1 ~ /!$/'     # without jq: held ones bear a !");
-        self.line("    postcat -qbh QUEUEID");
+        self.commands(incident, incident.application.mail_server.hold);
         self.gap();
         self.prose("When you have seen that it is spam, delete it; else let it go:");
         self.gap();
-        self.line("    ids | postsuper -d - hold");
-        self.line("    ids | postsuper -H -");
+        self.commands(incident, incident.application.mail_server.delete_or_release);
         self.gap();
     }
 
     fn sessions(&mut self, incident: &Incident<'_>, step: u8) {
-        let login = login(incident);
+        let MailServer { end_sessions, sessions_note, .. } = incident.application.mail_server;
         self.prose(&format!(
             "{step}. Drop the sessions and caches that outlive a lock (those that this host has):"
         ));
         self.gap();
-        self.line(&format!("    doveadm auth cache flush {login}"));
-        self.line(&format!("    doveadm kick {login}"));
-        // Debian's own options have -c; its cache lives for eight hours.
-        self.line("    systemctl restart saslauthd        # saslauthd -c keeps passwords");
-        self.line("    nscd -i passwd");
-        self.line("    sss_cache -E");
-        // Not `pkill smtpd`: master(8) takes a process that dies in its first session for one that
-        // cannot start ("bad command startup -- throttling"), and opens the port a minute later. Nor
-        // `postfix stop`: what it starts again is no longer the unit, whose lines the journal vouches for.
-        self.line("    systemctl restart postfix          # ends every open SMTP session");
+        self.commands(incident, end_sessions);
         self.gap();
-        self.prose("The last one is hard, but honest clients come again.");
+        self.prose(sessions_note);
         self.gap();
+    }
+
+    /// Commands of the mail server, to be pasted.
+    fn commands(&mut self, incident: &Incident<'_>, commands: &[&str]) {
+        let server = incident.application.mail_server;
+        for command in commands {
+            let command = server.command(command, login(incident), &source(incident));
+            self.line(&format!("    {command}"));
+        }
     }
 
     fn undo(&mut self, incident: &Incident<'_>) {
@@ -174,7 +162,8 @@ impl Body {
         self.heading("TO UNLOCK IT");
         self.prose("Give it a new password first: the old one is known to the spammer. Then:");
         self.gap();
-        self.line(&format!("    postfix-spam-check --enable-account={account}"));
+        let program = incident.application.name;
+        self.line(&format!("    {program} --enable-account={account}"));
         if !incident.undo.is_empty() {
             self.gap();
             self.prose("By hand, that is:");
@@ -189,22 +178,19 @@ impl Body {
 
     fn how_sure(&mut self, incident: &Incident<'_>) {
         self.heading("HOW SURE IS THIS");
-        self.prose(
+        let MailServer { name, confirm, journal_note, .. } = incident.application.mail_server;
+        self.prose(&format!(
             "A syslog file cannot prove who wrote a line: any user of this host can write one, and \
              so have somebody else locked. The journal knows who wrote what it holds. If these \
-             lines are in it, they are Postfix's own:",
-        );
-        self.gap();
-        // Failed logins and longer names must not look like proof.
-        self.line(&format!(
-            "    {JOURNAL} | grep -E '/smtpd\\[[0-9]+\\]: [0-9A-Za-z]{{5,}}: client=[^ ]+, sasl_method=[^ ]+, sasl_username={}(, |$)'",
-            pattern(login(incident))
+             lines are in it, {name} wrote them:"
         ));
         self.gap();
-        self.prose(
-            "With --verify-journal an account is locked only on what the journal holds. (A \
-             chrooted smtpd may not log to it: look whether its lines are there at all.)",
-        );
+        self.commands(incident, &[confirm]);
+        self.gap();
+        self.prose(&format!(
+            "With --verify-journal an account is locked only on what the journal holds. \
+             ({journal_note})"
+        ));
     }
 
     fn evidence(&mut self, incident: &Incident<'_>) {
@@ -231,7 +217,7 @@ impl Body {
     }
 
     /// A list, the worst first.
-    fn places(&mut self, title: &str, places: &[(Vec<u8>, u64)]) {
+    fn places(&mut self, title: &str, places: &[(Box<[u8]>, u64)]) {
         if places.is_empty() {
             return;
         }
@@ -331,27 +317,19 @@ fn login<'a>(incident: &Incident<'a>) -> &'a str {
     }
 }
 
-/// A checked name as a pattern of `sed -E` that matches nothing else: `a.c` is not `abc`.
-fn pattern(name: &str) -> String {
-    name.replace('.', "[.]").replace('+', "[+]")
-}
-
 /// The heading of what strangers wrote; nothing of theirs stands before it.
 pub(super) const SEEN: &str = "WHAT WAS SEEN";
-
-/// The journal's lines that only Postfix can have written. Its unit alone does not say so: commands in
-/// `~/.forward` run in it, too.
-const JOURNAL: &str = "journalctl -q _UID=\"$(id -u postfix)\" --since '2 days ago'";
 
 /// The command that shows the log and the one rotated last, in which the mail may stand since a moment ago. (Where there
 /// is no `LOG.1`, gzip takes `LOG.1.gz`, or says that there is none.) No older ones: Postfix uses short queue numbers again. A path that would
 /// need quoting is left to the reader.
-fn source(log: &str) -> String {
+fn source(incident: &Incident<'_>) -> String {
+    let log = incident.log;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
     if log.starts_with('/') && log.bytes().all(plain) && log.len() <= NAME {
         format!("zcat -f {log}.1 {log} 2>/dev/null")
     } else if log == "journal" {
-        JOURNAL.into()
+        incident.application.mail_server.journal.into()
     } else {
         "cat LOG".into()
     }
@@ -361,7 +339,6 @@ fn source(log: &str) -> String {
 mod tests {
     use super::super::tests::{incident, name};
     use super::*;
-    use std::process::{Command, Stdio};
 
     #[test]
     fn what_happened_stands_in_the_first_two_lines() {
@@ -369,25 +346,25 @@ mod tests {
         let others = [name("bob")];
         let sent =
             "412 messages in 1hour from 14 networks (30 addresses, 9 of them without a name).";
-        for (what, first, second) in [
+        for (kind, first, second) in [
             (
-                What::Disabled,
+                IncidentKind::Disabled,
                 "alice was locked on host.example.org at 2026-11-03 17:20:04 +0100.",
                 sent.to_owned(),
             ),
             (
-                What::StillSending { since: None },
+                IncidentKind::StillSending { since: None },
                 "alice is locked on host.example.org, but still sends mail.",
                 format!("Newer than the lock: {sent}"),
             ),
             (
-                What::NotDisabled { limit: 5, others: &others },
+                IncidentKind::NotDisabled { limit: 5, others: &others },
                 "NOT locked on host.example.org at 2026-11-03 17:20:04 +0100: alice and 1 more.",
                 "More locks were asked for than --max-locks=5 allows: the log may be forged."
                     .into(),
             ),
         ] {
-            let body = body(&incident(&alice, what));
+            let body = body(&incident(&alice, kind));
             let lines: Vec<_> = body.lines().take(2).collect();
             assert_eq!(lines, [first, &second]);
         }
@@ -397,25 +374,23 @@ mod tests {
     fn the_commands_are_there_and_only_where_they_make_sense() {
         let alice = name("alice");
         let undo = ["passwd -u alice".to_owned()];
-        let made = |what| body(&Incident { undo: &undo, ..incident(&alice, what) });
-        let unlock = "\n    postfix-spam-check --enable-account=alice\n";
-        for what in [What::Disabled, What::StillSending { since: None }] {
-            let body = made(what);
+        let made = |kind| body(&Incident { undo: &undo, ..incident(&alice, kind) });
+        let unlock = "\n    mail-check --enable-account=alice\n";
+        for kind in [IncidentKind::Disabled, IncidentKind::StillSending { since: None }] {
+            let body = made(kind);
             for command in [
                 unlock,
                 "\n    passwd -u alice\n",
-                "\n    ids | postsuper -h -\n",
-                "\n    ids | postsuper -d - hold\n",
-                "\n    doveadm kick alice\n",
-                "\n    doveadm auth cache flush alice\n",
-                "\n    systemctl restart postfix ",
+                "\n    hold alice '^alice$' zcat -f /var/log/mail.log.1 /var/log/mail.log 2>/dev/null\n",
+                "\n    delete alice\n    release alice\n",
+                "\n    kick alice\n",
+                "\n    show the journal | grep '^alice$'\n",
                 "--verify-journal",
             ] {
                 assert!(body.contains(command), "{command}\n{body}");
             }
-            assert!(!body.contains("pkill"), "it closes the port for a minute");
         }
-        let body = made(What::NotDisabled { limit: 5, others: &[] });
+        let body = made(IncidentKind::NotDisabled { limit: 5, others: &[] });
         assert!(!body.contains(unlock) && !body.contains("passwd -u"));
         assert!(body.contains("--verify-journal"));
     }
@@ -423,11 +398,15 @@ mod tests {
     #[test]
     fn lists_are_the_worst_first_and_bounded() {
         let alice = name("alice");
-        let mut places: Vec<_> = (1..=50).map(|n| (format!("net{n}").into_bytes(), n)).collect();
-        places.push((Vec::new(), 99));
-        let lines = vec![b"line".to_vec(); 50];
-        let incident =
-            Incident { networks: &places, first_lines: &lines, ..incident(&alice, What::Disabled) };
+        let mut places: Vec<_> =
+            (1..=50).map(|n| (format!("net{n}").into_bytes().into(), n)).collect();
+        places.push((Box::default(), 99));
+        let lines = vec![Box::from(*b"line"); 50];
+        let incident = Incident {
+            networks: &places,
+            first_lines: &lines,
+            ..incident(&alice, IncidentKind::Disabled)
+        };
         let body = body(&incident);
         let list = body.split("Networks, and messages from each:\n\n").nth(1).expect("a list");
         assert!(list.starts_with("         99  (no name)\n         50  net50\n"), "{list}");
@@ -436,44 +415,18 @@ mod tests {
     }
 
     #[test]
-    fn the_command_finds_the_queue_numbers_of_the_sender_and_of_nobody_else() {
-        let dotted = name("a.c+x@example.org");
-        let log = "Nov  3 17:00:12 mail postfix/smtpd[77]: 3F1A2B: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=a.c+x@example.org\n\
-                   2026-11-03T17:00:13.5+01:00 mail postfix/submission/smtpd[8]: 4Zc1xyBQrvz1: client=unknown[2001:db8::1]:4711, sasl_method=LOGIN, sasl_username=a.c+x@example.org, sasl_sender=y\n\
-                   Nov  3 17:00:14 mail postfix/smtpd[77]: 3F1A2B: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=a.c+x@example.org\n\
-                   Nov  3 17:00:12 mail postfix/smtpd[77]: 111111: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=abc+x@example.org\n\
-                   Nov  3 17:00:12 mail postfix/smtpd[77]: 222222: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=a.c+x@example.org.net\n\
-                   Nov  3 17:00:12 mail postfix/smtpd[77]: warning: non-SMTP command from x[1.2.3.4]: mail postfix/smtpd[77]: 333333: client=c[1.2.3.4], sasl_method=PLAIN, sasl_username=a.c+x@example.org\n\
-                   Nov  3 17:00:12 mail postfix/smtpd[77]: ALL: client=c[192.0.2.1], sasl_method=PLAIN, sasl_username=a.c+x@example.org\n";
-        let scratch = tempfile::tempdir().expect("a directory");
-        let path = scratch.path().join("mail.log");
-        std::fs::write(&path, log).expect("the directory is ours");
-        // Rotated a moment ago, with the mail that the notice is about.
-        let line = log.lines().next().expect("the first");
-        let rotated = scratch.path().join("mail.log.1");
-        std::fs::write(&rotated, line.replace("3F1A2B", "5E1DE2") + "\n")
-            .expect("the directory is ours");
-        let path = path.to_str().expect("a plain path");
-        let incident = Incident { log: path, ..incident(&dotted, What::Disabled) };
-        let body = body(&incident);
-        let ids = body.lines().find(|line| line.starts_with("    ids() {")).expect("it is there");
-        let shell = Command::new("/bin/sh")
-            .args(["-c", &format!("{ids}\nids")])
-            .stderr(Stdio::inherit())
-            .output()
-            .expect("there is a shell");
-        assert_eq!(String::from_utf8_lossy(&shell.stdout), "3F1A2B\n4Zc1xyBQrvz1\n5E1DE2\n");
-    }
-
-    #[test]
     fn no_text_of_a_stranger_is_in_a_command() {
         let alice = name("alice");
         for evil in ["$(id)", "'; id; '", "/var/log/a b", "/var/log/$(id)", "-x", "a\nb"] {
-            let incident =
-                Incident { sender: evil.as_bytes(), log: evil, ..incident(&alice, What::Disabled) };
+            let incident = Incident {
+                sender: evil.as_bytes(),
+                log: evil,
+                ..incident(&alice, IncidentKind::Disabled)
+            };
             assert_eq!(login(&incident), "alice");
-            assert_eq!(source(incident.log), "cat LOG");
+            assert_eq!(source(&incident), "cat LOG");
         }
-        assert_eq!(source("journal"), JOURNAL);
+        let incident = Incident { log: "journal", ..incident(&alice, IncidentKind::Disabled) };
+        assert_eq!(source(&incident), "show the journal");
     }
 }

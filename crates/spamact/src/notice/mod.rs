@@ -1,23 +1,26 @@
 //! The notice: a mail to the administrator about one incident.
 //!
-//! Takes an [`Incident`], with text of strangers in it as bytes; gives a [`Text`], which can wait in the
+//! Takes an [`Incident`], with text of strangers in it as bytes; gives a [`Notice`], which can wait in the
 //! state, and of that the whole mail. Pure: the time, the host's name and the addresses are arguments.
 //!
-//! Whatever a name or a log line holds, the mail has the nine headers of [`Text::message`], each once,
+//! Whatever a name or a log line holds, the mail has the nine headers of [`Notice::message`], each once,
 //! and a body of printable ASCII in lines of less than 998 bytes, none of which is a single dot. Text of
 //! strangers is escaped (`\xnn`), cut where it is long, and stands indented, apart from ours. Commands
 //! hold nothing but checked names.
 
 mod body;
+mod mail_server;
 
 use serde::{Deserialize, Serialize};
+use spamcore::evidence::Counts;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::account::AccountName;
 use crate::mail::Address;
-use crate::state::{Counts, Kind};
 use crate::system::printable::{cut, printable};
+
+pub use mail_server::{Application, MailServer};
 
 /// RFC 5322, 2.1.1: a line has 998 bytes at most. Some are left for what a relay may add.
 const LONGEST_LINE: usize = 990;
@@ -28,9 +31,21 @@ const LONGEST_BODY: usize = 256 << 10;
 /// No name of a host is longer in a mail.
 const LONGEST_HOST: usize = 255;
 
+/// What a notice is metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoticeKind {
+    /// An account was locked.
+    Disabled,
+    /// A locked account goes on sending.
+    StillSending,
+    /// More locks were asked for than are allowed.
+    NotDisabled,
+}
+
 /// What happened.
 #[derive(Clone, Copy, Debug)]
-pub enum What<'a> {
+pub enum IncidentKind<'a> {
     /// The account was locked.
     Disabled,
     /// It was locked before, and sends still.
@@ -50,6 +65,8 @@ pub enum What<'a> {
 /// One incident, as it is told. Lists may be of any length and in any order.
 #[derive(Clone, Debug)]
 pub struct Incident<'a> {
+    /// The program that found it.
+    pub application: &'a Application,
     /// The name of this host.
     pub host: &'a str,
     /// The account.
@@ -57,9 +74,9 @@ pub struct Incident<'a> {
     /// The sender, as logged.
     pub sender: &'a [u8],
     /// What happened.
-    pub what: What<'a>,
-    /// The way of locking: `local`, `nis:MASTER` and so on.
-    pub way: &'a str,
+    pub kind: IncidentKind<'a>,
+    /// The method of locking: `local`, `nis:MASTER` and so on.
+    pub method: &'a str,
     /// When, in local time.
     pub at: OffsetDateTime,
     /// The period that was looked at, as typed.
@@ -71,44 +88,35 @@ pub struct Incident<'a> {
     /// The line of the report.
     pub report_line: &'a [u8],
     /// The first lines of the log.
-    pub first_lines: &'a [Vec<u8>],
+    pub first_lines: &'a [Box<[u8]>],
     /// Networks, and how many messages came from each.
-    pub networks: &'a [(Vec<u8>, u64)],
+    pub networks: &'a [(Box<[u8]>, u64)],
     /// Addresses, and how many messages came from each.
-    pub addresses: &'a [(Vec<u8>, u64)],
+    pub addresses: &'a [(Box<[u8]>, u64)],
     /// The commands that undo the lock by hand.
     pub undo: &'a [String],
 }
 
 impl Incident<'_> {
-    /// What kind of notice it makes.
-    pub fn kind(&self) -> Kind {
-        match self.what {
-            What::Disabled => Kind::Disabled,
-            What::StillSending { .. } => Kind::StillSending,
-            What::NotDisabled { .. } => Kind::NotDisabled,
-        }
-    }
-
     /// The subject and the body.
-    pub fn text(&self) -> Text {
-        let what = match self.what {
-            What::Disabled => "DISABLED".into(),
-            What::StillSending { .. } => "DISABLED, STILL SENDING".into(),
-            What::NotDisabled { others: [], .. } => "NOT DISABLED: TOO MANY AT ONCE".into(),
-            What::NotDisabled { others, .. } => {
+    pub fn notice(&self) -> Notice {
+        let what = match self.kind {
+            IncidentKind::Disabled => "DISABLED".into(),
+            IncidentKind::StillSending { .. } => "DISABLED, STILL SENDING".into(),
+            IncidentKind::NotDisabled { others: [], .. } => "NOT DISABLED: TOO MANY AT ONCE".into(),
+            IncidentKind::NotDisabled { others, .. } => {
                 format!("AND {} MORE NOT DISABLED: TOO MANY AT ONCE", others.len())
             }
         };
         let host = cut(self.host.as_bytes(), LONGEST_HOST);
         let subject = format!("SPAMMER DETECTED AT {host} [USER {} {what}]", self.account);
-        Text { subject, body: body::body(self) }
+        Notice { subject, body: body::body(self) }
     }
 }
 
 /// Where and when a notice goes.
 #[derive(Clone, Copy, Debug)]
-pub struct Head<'a> {
+pub struct Envelope<'a> {
     /// Whom it is from.
     pub from: &'a Address,
     /// Whom it goes to.
@@ -124,14 +132,14 @@ pub struct Head<'a> {
 /// A notice, apart from where and when it goes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Text {
+pub struct Notice {
     /// The subject.
     pub subject: String,
     /// The body, its lines ended by `\n`.
     pub body: String,
 }
 
-impl Text {
+impl Notice {
     /// The same without what strangers wrote: lines of the log, networks, addresses. For a mail server
     /// that refuses those.
     #[must_use]
@@ -142,15 +150,15 @@ impl Text {
     }
 
     /// The whole mail, its lines ended by CR LF.
-    pub fn message(&self, head: &Head<'_>) -> Vec<u8> {
+    pub fn message(&self, envelope: &Envelope<'_>) -> Vec<u8> {
         let format = format_description!(
             "[weekday repr:short], [day padding:none] [month repr:short] [year] \
              [hour]:[minute]:[second] [offset_hour sign:mandatory][offset_minute]"
         );
         // A time always has these parts.
-        let date = head.at.format(&format).unwrap_or_default();
+        let date = envelope.at.format(&format).unwrap_or_default();
         let subject = cut(self.subject.as_bytes(), LONGEST_LINE - "Subject: ".len());
-        let (id, host) = (word(head.id), word(head.host));
+        let (id, host) = (word(envelope.id), word(envelope.host));
         let mut mail = format!(
             "From: {from}\r\n\
              To: {to}\r\n\
@@ -162,8 +170,8 @@ impl Text {
              Content-Type: text/plain; charset=utf-8\r\n\
              Content-Transfer-Encoding: 7bit\r\n\
              \r\n",
-            from = head.from,
-            to = head.to,
+            from = envelope.from,
+            to = envelope.to,
         );
         for line in self.body.lines() {
             push_line(&mut mail, line);
@@ -196,8 +204,8 @@ fn push_line(mail: &mut String, line: &str) {
 
 /// The letters, digits, dots and dashes of a text, for a place where nothing else may stand.
 fn word(text: &str) -> String {
-    let fine = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-    let word: String = text.chars().filter(fine).take(LONGEST_HOST).collect();
+    let is_allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let word: String = text.chars().filter(is_allowed).take(LONGEST_HOST).collect();
     if word.is_empty() { "localhost".into() } else { word }
 }
 
@@ -223,13 +231,29 @@ pub(crate) mod tests {
         AccountName::check(name.as_bytes()).expect("a name")
     }
 
-    pub(crate) fn incident<'a>(account: &'a AccountName, what: What<'a>) -> Incident<'a> {
+    pub(crate) const APPLICATION: Application = Application {
+        name: "mail-check",
+        mail_server: MailServer {
+            name: "Mailer",
+            journal: "show the journal",
+            hold: &["hold {login} '^{pattern}$' {log}"],
+            delete_or_release: &["delete {login}", "release {login}"],
+            end_sessions: &["kick {login}"],
+            sessions_note: "Everybody is kicked.",
+            confirm: "{journal} | grep '^{pattern}$'",
+            journal_note: "Or not.",
+            not_reached: "Ask somebody.",
+        },
+    };
+
+    pub(crate) fn incident<'a>(account: &'a AccountName, kind: IncidentKind<'a>) -> Incident<'a> {
         Incident {
+            application: &APPLICATION,
             host: "host.example.org",
             account,
             sender: account.as_ref().as_bytes(),
-            what,
-            way: "local",
+            kind,
+            method: "local",
             at: datetime!(2026-11-03 17:20:04 +1),
             period: "1hour",
             log: "/var/log/mail.log",
@@ -242,9 +266,9 @@ pub(crate) mod tests {
         }
     }
 
-    fn mail(text: &Text) -> String {
-        let address = Address::check("root@example.org").expect("an address");
-        let head = Head {
+    fn mail(text: &Notice) -> String {
+        let address = Address::parse("root@example.org").expect("an address");
+        let head = Envelope {
             from: &address,
             to: &address,
             at: datetime!(2026-11-03 07:05:09 +1),
@@ -271,19 +295,19 @@ pub(crate) mod tests {
     fn the_subjects_that_mail_filters_know() {
         let alice = name("alice");
         let others = [name("bob"), name("carol")];
-        for (what, want) in [
-            (What::Disabled, "[USER alice DISABLED]"),
-            (What::StillSending { since: None }, "[USER alice DISABLED, STILL SENDING]"),
+        for (kind, want) in [
+            (IncidentKind::Disabled, "[USER alice DISABLED]"),
+            (IncidentKind::StillSending { since: None }, "[USER alice DISABLED, STILL SENDING]"),
             (
-                What::NotDisabled { limit: 5, others: &[] },
+                IncidentKind::NotDisabled { limit: 5, others: &[] },
                 "[USER alice NOT DISABLED: TOO MANY AT ONCE]",
             ),
             (
-                What::NotDisabled { limit: 5, others: &others },
+                IncidentKind::NotDisabled { limit: 5, others: &others },
                 "[USER alice AND 2 MORE NOT DISABLED: TOO MANY AT ONCE]",
             ),
         ] {
-            let text = incident(&alice, what).text();
+            let text = incident(&alice, kind).notice();
             assert_eq!(text.subject, format!("SPAMMER DETECTED AT host.example.org {want}"));
             check(&mail(&text));
         }
@@ -292,7 +316,7 @@ pub(crate) mod tests {
     #[test]
     fn the_headers_are_ours() {
         let alice = name("alice");
-        let mail = mail(&incident(&alice, What::Disabled).text());
+        let mail = mail(&incident(&alice, IncidentKind::Disabled).notice());
         let head = mail.split("\r\n\r\n").next().expect("there is one");
         let want = "From: root@example.org\r\n\
                     To: root@example.org\r\n\
@@ -310,10 +334,10 @@ pub(crate) mod tests {
     fn a_text_that_waited_in_the_state_is_made_safe_again() {
         for body in ["", ".", "a\n.\n..\n.\r\nb", "\r\r\0\u{85}\u{2028}", "x\r\nBcc: a@b\r\n"] {
             let subject = format!("s\r\nBcc: a@b\n\n{body}{}", "x".repeat(2000));
-            let text = Text { subject, body: format!("{body}\nlast") };
+            let text = Notice { subject, body: format!("{body}\nlast") };
             check(&mail(&text));
         }
-        let text = Text { subject: String::new(), body: "\u{f6}\n".repeat(1 << 20) };
+        let text = Notice { subject: String::new(), body: "\u{f6}\n".repeat(1 << 20) };
         let mail = mail(&text);
         check(&mail);
         assert!(mail.len() < 2 * LONGEST_BODY);
@@ -322,18 +346,18 @@ pub(crate) mod tests {
     #[test]
     fn a_long_line_is_broken_and_no_piece_is_a_dot() {
         let body = format!("{}.\n", "x".repeat(LONGEST_LINE));
-        let mail = mail(&Text { subject: "s".into(), body });
+        let mail = mail(&Notice { subject: "s".into(), body });
         check(&mail);
         assert!(mail.ends_with("x\r\n .\r\n"));
     }
 
     #[test]
     fn a_bad_id_or_host_never_leaves_its_header() {
-        let address = Address::check("root").expect("an address");
-        let text = Text { subject: "s".into(), body: "b\n".into() };
+        let address = Address::parse("root").expect("an address");
+        let text = Notice { subject: "s".into(), body: "b\n".into() };
         for (id, host) in [("", ""), ("a>\r\nBcc: x", "h\nX: y"), ("<@>", "\u{f6}\0")] {
             let at = datetime!(2026-11-03 07:05:09 UTC);
-            let head = Head { from: &address, to: &address, at, id, host };
+            let head = Envelope { from: &address, to: &address, at, id, host };
             let mail = String::from_utf8(text.message(&head)).expect("it is ASCII");
             check(&mail);
         }
@@ -343,18 +367,18 @@ pub(crate) mod tests {
         #[test]
         fn whatever_strangers_write_the_mail_is_whole(
             sender in any::<Vec<u8>>(),
-            lines in proptest::collection::vec(any::<Vec<u8>>(), 0..20),
-            networks in proptest::collection::vec((any::<Vec<u8>>(), any::<u64>()), 0..60),
+            lines in proptest::collection::vec(any::<Box<[u8]>>(), 0..20),
+            networks in proptest::collection::vec((any::<Box<[u8]>>(), any::<u64>()), 0..60),
             undo in proptest::collection::vec(any::<String>(), 0..4),
-            (host, way, period, log) in any::<(String, String, String, String)>(),
-            what in 0..3,
+            (host, method, period, log) in any::<(String, String, String, String)>(),
+            kind in 0..3,
         ) {
             let account = name("alice");
             let others = [name("bob")];
-            let what = match what {
-                0 => What::Disabled,
-                1 => What::StillSending { since: Some(datetime!(2026-11-03 07:05:09 UTC)) },
-                _ => What::NotDisabled { limit: 5, others: &others },
+            let kind = match kind {
+                0 => IncidentKind::Disabled,
+                1 => IncidentKind::StillSending { since: Some(datetime!(2026-11-03 07:05:09 UTC)) },
+                _ => IncidentKind::NotDisabled { limit: 5, others: &others },
             };
             let line = lines.concat();
             let text = Incident {
@@ -364,13 +388,13 @@ pub(crate) mod tests {
                 networks: &networks,
                 addresses: &networks,
                 host: &host,
-                way: &way,
+                method: &method,
                 period: &period,
                 log: &log,
                 undo: &undo,
-                ..incident(&account, what)
+                ..incident(&account, kind)
             }
-            .text();
+            .notice();
             check(&mail(&text));
             // Nothing of a stranger begins a line.
             prop_assert!(text.body.lines().all(|line| line.len() <= LONGEST_LINE));
@@ -378,7 +402,7 @@ pub(crate) mod tests {
 
         #[test]
         fn any_text_at_all_makes_a_whole_mail(subject in any::<String>(), body in any::<String>()) {
-            check(&mail(&Text { subject, body: format!("{body}\nx") }));
+            check(&mail(&Notice { subject, body: format!("{body}\nx") }));
         }
     }
 
@@ -387,17 +411,17 @@ pub(crate) mod tests {
         let account = name("alice");
         for byte in 0..=255 {
             for text in [vec![byte], vec![byte; 3], [b"\r\n", &[byte][..], b"\r\n"].concat()] {
-                let lines = [text.clone()];
-                let lists = [(text.clone(), 1)];
+                let lines = [text.clone().into()];
+                let lists = [(text.clone().into(), 1)];
                 let made = Incident {
                     sender: &text,
                     report_line: &text,
                     first_lines: &lines,
                     networks: &lists,
                     addresses: &lists,
-                    ..incident(&account, What::Disabled)
+                    ..incident(&account, IncidentKind::Disabled)
                 }
-                .text();
+                .notice();
                 check(&mail(&made));
             }
         }

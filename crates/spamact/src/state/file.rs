@@ -14,8 +14,7 @@ use serde::Deserialize;
 
 use super::State;
 use crate::account::AccountName;
-use crate::error::Error;
-use crate::system::files;
+use crate::system::{Error, files};
 
 /// The version that is written, and the only one that is read.
 const VERSION: u32 = 1;
@@ -91,7 +90,7 @@ impl State {
                 _ => self.aside = None,
             }
         }
-        files::replace(&path, &text)?;
+        files::write_atomically(&path, &text)?;
         self.changed = false;
         Ok(())
     }
@@ -108,7 +107,7 @@ enum Bad {
 fn read(path: &Path) -> Result<Option<Vec<u8>>, Bad> {
     // A link or a device is not opened at all.
     match fs::symlink_metadata(path) {
-        Ok(about) if !about.is_file() => return Err(Bad::Kind("not a regular file")),
+        Ok(metadata) if !metadata.is_file() => return Err(Bad::Kind("not a regular file")),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Bad::Io(error)),
@@ -138,10 +137,11 @@ fn parse(text: &[u8]) -> Result<State, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Counts, Kind, Lock};
+    use super::super::Lock;
     use super::*;
-    use crate::notice::Text;
+    use crate::notice::{Notice, NoticeKind};
     use crate::system::files::tests::names as lie_in;
+    use spamcore::evidence::Counts;
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use tempfile::tempdir;
 
@@ -151,7 +151,7 @@ mod tests {
         let mut state = State { version: VERSION, ..State::default() };
         let alice = AccountName::check(b"alice@example.org").expect("a name");
         let lock = Lock {
-            way: "nis:master.example.org".into(),
+            method: "nis:master.example.org".into(),
             undo: vec!["undo".into()],
             at: NOW,
             counts: Counts { messages: 95, nets: 7, unknowns: 8, ips: 9 },
@@ -159,11 +159,11 @@ mod tests {
             log: "/var/log/mail.log".into(),
             pending: true,
         };
-        let text = Text { subject: "s".into(), body: "b \"\u{f6}\n".into() };
-        let way = lock.way.clone();
+        let text = Notice { subject: "s".into(), body: "b \"\u{f6}\n".into() };
+        let method = lock.method.clone();
         state.begin_lock(&alice, lock, text);
-        state.finish_lock(&alice, &way, NOW);
-        state.told(&alice, Kind::StillSending, NOW);
+        state.finish_lock(&alice, &method, NOW);
+        state.told(&alice, NoticeKind::StillSending, NOW);
         state
     }
 
@@ -181,8 +181,8 @@ mod tests {
         assert_eq!((empty.accounts().count(), told), (0, None));
         assert!(!dir.exists(), "loading changes nothing");
         let state = saved(&dir);
-        let about = fs::metadata(dir.join(NAME)).expect("it was written");
-        assert_eq!(about.mode() & 0o777, 0o600);
+        let metadata = fs::metadata(dir.join(NAME)).expect("it was written");
+        assert_eq!(metadata.mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&dir).expect("it was made").mode() & 0o777, 0o700);
         assert_eq!(State::load(&dir, false, NOW).expect("it is whole"), (state, None));
     }

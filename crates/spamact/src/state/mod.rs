@@ -2,7 +2,7 @@
 //!
 //! Takes the directory (`/var/lib/spam-check`) and the time of the caller, in Unix seconds; gives a
 //! [`State`], kept as JSON in `state.json`. Loading changes nothing on disk, so that a dry run can
-//! look; [`State::save`] replaces the file as a whole. The caller holds [`crate::system::run_lock::Once`] from
+//! look; [`State::save`] replaces the file as a whole. The caller holds [`crate::system::run_lock::RunLock`] from
 //! before the one to after the other.
 //!
 //! A file that is damaged, or of a version that is not known, does not stop anybody: the state is then
@@ -21,9 +21,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use spamcore::evidence::Counts;
 
 use crate::account::AccountName;
-use crate::notice::Text;
+use crate::notice::{Notice, NoticeKind};
 
 /// Seconds of a day.
 const DAY: i64 = 24 * 60 * 60;
@@ -59,22 +60,23 @@ pub struct State {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// The locks that hold, as far as we made them: one a way.
+    /// The locks that hold, as far as we made them: one per method.
     pub locks: Vec<Lock>,
     /// When the account was last seen locked, by whomever. Only newer lines are evidence.
     pub seen_locked: Option<i64>,
     /// When each kind of notice last went out.
-    pub told: BTreeMap<Kind, i64>,
+    pub told: BTreeMap<NoticeKind, i64>,
     /// Notices that could not be sent, and wait.
-    pub waiting: BTreeMap<Kind, Text>,
+    pub waiting: BTreeMap<NoticeKind, Notice>,
 }
 
 /// One lock that was made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lock {
-    /// The way: `local`, `nis:MASTER` and so on.
-    pub way: String,
+    /// The lock method: `local`, `nis:MASTER` and so on.
+    #[serde(rename = "way")]
+    pub method: String,
     /// The commands that undo it by hand.
     pub undo: Vec<String>,
     /// When, in Unix seconds.
@@ -88,32 +90,6 @@ pub struct Lock {
     /// It was begun, and nobody knows whether it was finished: the run was killed, or a last step failed.
     #[serde(default)]
     pub pending: bool,
-}
-
-/// What an account was judged on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Counts {
-    /// Messages.
-    pub messages: u64,
-    /// Distinct networks.
-    pub nets: u64,
-    /// Distinct addresses of clients without a name.
-    pub unknowns: u64,
-    /// Distinct addresses.
-    pub ips: u64,
-}
-
-/// What a notice is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Kind {
-    /// An account was locked.
-    Disabled,
-    /// A locked account goes on sending.
-    StillSending,
-    /// More locks were asked for than are allowed.
-    NotDisabled,
 }
 
 impl Record {
@@ -163,48 +139,48 @@ impl State {
 
     /// An account is about to be locked: a new incident, of which nothing was told yet. Its notice waits
     /// until the lock is [finished](Self::finish_lock), also by a later run if this one is killed.
-    pub fn begin_lock(&mut self, name: &AccountName, lock: Lock, notice: Text) {
+    pub fn begin_lock(&mut self, name: &AccountName, lock: Lock, notice: Notice) {
         let record = self.of(name);
         record.told.clear();
-        record.locks.retain(|old| old.way != lock.way);
+        record.locks.retain(|old| old.method != lock.method);
         record.locks.push(Lock { pending: true, ..lock });
-        self.wait(name, Kind::Disabled, notice);
+        self.wait(name, NoticeKind::Disabled, notice);
     }
 
     /// The account is locked.
-    pub fn finish_lock(&mut self, name: &AccountName, way: &str, at: i64) {
+    pub fn finish_lock(&mut self, name: &AccountName, method: &str, at: i64) {
         let record = self.of(name);
         record.seen_locked = Some(at);
-        for lock in record.locks.iter_mut().filter(|lock| lock.way == way) {
+        for lock in record.locks.iter_mut().filter(|lock| lock.method == method) {
             (lock.pending, lock.at) = (false, at);
         }
         self.recent.push(at);
     }
 
     /// The account was not locked after all.
-    pub fn abandon_lock(&mut self, name: &AccountName, way: &str) {
+    pub fn abandon_lock(&mut self, name: &AccountName, method: &str) {
         let record = self.of(name);
-        record.locks.retain(|lock| lock.way != way);
-        record.waiting.remove(&Kind::Disabled);
+        record.locks.retain(|lock| lock.method != method);
+        record.waiting.remove(&NoticeKind::Disabled);
     }
 
-    /// Accounts whose lock by this way was begun and not finished.
-    pub fn pending(&self, way: &str) -> Vec<AccountName> {
-        let begun = |record: &Record| record.locks.iter().any(|l| l.pending && l.way == way);
+    /// Accounts whose lock by this method was begun and not finished.
+    pub fn pending(&self, method: &str) -> Vec<AccountName> {
+        let begun = |record: &Record| record.locks.iter().any(|l| l.pending && l.method == method);
         let names = self.accounts.iter().filter(|(_, record)| begun(record));
         names.filter_map(|(name, _)| AccountName::check(name.as_bytes()).ok()).collect()
     }
 
-    /// The lock of an account by this way.
-    pub fn lock_of(&self, name: &AccountName, way: &str) -> Option<&Lock> {
-        self.record(name)?.locks.iter().find(|lock| lock.way == way)
+    /// The lock of an account by this method.
+    pub fn lock_of(&self, name: &AccountName, method: &str) -> Option<&Lock> {
+        self.record(name)?.locks.iter().find(|lock| lock.method == method)
     }
 
     /// One lock of an account was undone, by us or by hand. That it was seen locked is kept: old lines
     /// must not lock it again.
-    pub fn drop_lock(&mut self, name: &AccountName, way: &str) {
+    pub fn drop_lock(&mut self, name: &AccountName, method: &str) {
         if let Some(record) = self.accounts.get_mut(name.as_ref()) {
-            record.locks.retain(|lock| lock.way != way);
+            record.locks.retain(|lock| lock.method != method);
             self.changed = true;
         }
     }
@@ -223,7 +199,7 @@ impl State {
     }
 
     /// Whether a notice of this kind is due: none went out, or the last one 24 hours ago.
-    pub fn due(&self, name: &AccountName, kind: Kind, now: i64) -> bool {
+    pub fn due(&self, name: &AccountName, kind: NoticeKind, now: i64) -> bool {
         let told = self.record(name).and_then(|record| record.told.get(&kind));
         // A time to come is of a clock that was set back since.
         told.is_none_or(|told| *told > now || now.saturating_sub(*told) >= DAY)
@@ -231,29 +207,29 @@ impl State {
 
     /// A notice could not be sent: it waits for the next run. Of each kind the newest waits, and of all
     /// no more than [`WAITING`].
-    pub fn wait(&mut self, name: &AccountName, kind: Kind, text: Text) {
+    pub fn wait(&mut self, name: &AccountName, kind: NoticeKind, notice: Notice) {
         let waiting: usize = self.accounts.values().map(|record| record.waiting.len()).sum();
         if waiting < WAITING {
-            self.of(name).waiting.insert(kind, text);
+            self.of(name).waiting.insert(kind, notice);
         }
     }
 
     /// A notice went out.
-    pub fn told(&mut self, name: &AccountName, kind: Kind, now: i64) {
+    pub fn told(&mut self, name: &AccountName, kind: NoticeKind, now: i64) {
         let record = self.of(name);
         record.waiting.remove(&kind);
         record.told.insert(kind, now);
     }
 
     /// The notices that wait to be sent: not yet those of locks that are not finished.
-    pub fn waiting(&self) -> Vec<(AccountName, Kind, Text)> {
+    pub fn waiting(&self) -> Vec<(AccountName, NoticeKind, Notice)> {
         let mut all = Vec::new();
         for (name, record) in &self.accounts {
             let Ok(name) = AccountName::check(name.as_bytes()) else { continue };
             let begun = record.locks.iter().any(|lock| lock.pending);
-            for (kind, text) in &record.waiting {
-                if !(begun && *kind == Kind::Disabled) {
-                    all.push((name.clone(), *kind, text.clone()));
+            for (kind, notice) in &record.waiting {
+                if !(begun && *kind == NoticeKind::Disabled) {
+                    all.push((name.clone(), *kind, notice.clone()));
                 }
             }
         }
@@ -261,7 +237,7 @@ impl State {
     }
 
     /// Whether a notice of this kind waits.
-    pub fn is_waiting(&self, name: &AccountName, kind: Kind) -> bool {
+    pub fn is_waiting(&self, name: &AccountName, kind: NoticeKind) -> bool {
         self.record(name).is_some_and(|record| record.waiting.contains_key(&kind))
     }
 
@@ -316,22 +292,30 @@ mod tests {
         AccountName::check(name.as_bytes()).expect("a name")
     }
 
-    fn lock(way: &str, at: i64) -> Lock {
-        let undo = vec![format!("undo {way}")];
+    fn lock(method: &str, at: i64) -> Lock {
+        let undo = vec![format!("undo {method}")];
         let (period, log) = ("1hour".into(), "/var/log/mail.log".into());
-        Lock { way: way.into(), undo, at, counts: Counts::default(), period, log, pending: false }
+        Lock {
+            method: method.into(),
+            undo,
+            at,
+            counts: Counts::default(),
+            period,
+            log,
+            pending: false,
+        }
     }
 
     /// A lock that was made and told.
     fn add_lock(state: &mut State, name: &AccountName, lock: Lock) {
-        let (way, at) = (lock.way.clone(), lock.at);
-        state.begin_lock(name, lock, text());
-        state.finish_lock(name, &way, at);
+        let (method, at) = (lock.method.clone(), lock.at);
+        state.begin_lock(name, lock, notice());
+        state.finish_lock(name, &method, at);
         state.of(name).waiting.clear();
     }
 
-    fn text() -> Text {
-        Text { subject: "subject".into(), body: "body\n".into() }
+    fn notice() -> Notice {
+        Notice { subject: "subject".into(), body: "body\n".into() }
     }
 
     #[test]
@@ -340,13 +324,13 @@ mod tests {
         add_lock(&mut state, &name("alice"), lock("local", 100));
         add_lock(&mut state, &name("alice"), lock("nis:localhost", 200));
         add_lock(&mut state, &name("alice"), lock("local", 300));
-        let ways = |state: &State| {
+        let methods = |state: &State| {
             let record = state.record(&name("alice")).expect("it is remembered");
-            record.locks.iter().map(|lock| (lock.way.clone(), lock.at)).collect::<Vec<_>>()
+            record.locks.iter().map(|lock| (lock.method.clone(), lock.at)).collect::<Vec<_>>()
         };
-        assert_eq!(ways(&state), [("nis:localhost".into(), 200), ("local".into(), 300)]);
+        assert_eq!(methods(&state), [("nis:localhost".into(), 200), ("local".into(), 300)]);
         state.drop_lock(&name("alice"), "nis:localhost");
-        assert_eq!(ways(&state), [("local".into(), 300)]);
+        assert_eq!(methods(&state), [("local".into(), 300)]);
         assert_eq!(state.seen_locked(&name("alice")), Some(300));
         assert_eq!(state.record(&name("Alice")), None);
     }
@@ -356,7 +340,7 @@ mod tests {
         let mut state = State::default();
         add_lock(&mut state, &name("alice"), lock("local", 100));
         state.see_locked(&name("alice"), 150);
-        state.wait(&name("alice"), Kind::Disabled, text());
+        state.wait(&name("alice"), NoticeKind::Disabled, notice());
         state.forget(&name("alice"), 200);
         let record = state.record(&name("alice")).expect("it is remembered");
         assert_eq!(*record, Record { seen_locked: Some(200), ..Record::default() });
@@ -382,22 +366,22 @@ mod tests {
         let mut state = State::default();
         let alice = name("alice");
         add_lock(&mut state, &alice, lock("local", 100));
-        assert!(state.due(&alice, Kind::Disabled, 100));
-        state.wait(&alice, Kind::Disabled, text());
-        assert!(state.due(&alice, Kind::Disabled, 101));
+        assert!(state.due(&alice, NoticeKind::Disabled, 100));
+        state.wait(&alice, NoticeKind::Disabled, notice());
+        assert!(state.due(&alice, NoticeKind::Disabled, 101));
         let waiting: Vec<_> =
             state.waiting().into_iter().map(|(name, kind, _)| (name, kind)).collect();
-        assert_eq!(waiting, [(alice.clone(), Kind::Disabled)]);
-        state.told(&alice, Kind::Disabled, 110);
+        assert_eq!(waiting, [(alice.clone(), NoticeKind::Disabled)]);
+        state.told(&alice, NoticeKind::Disabled, 110);
         assert_eq!(state.waiting().len(), 0);
-        assert!(!state.due(&alice, Kind::Disabled, 110));
-        assert!(state.due(&alice, Kind::StillSending, 110));
-        state.told(&alice, Kind::StillSending, 120);
-        assert!(!state.due(&alice, Kind::StillSending, 119 + DAY));
-        assert!(state.due(&alice, Kind::StillSending, 120 + DAY));
+        assert!(!state.due(&alice, NoticeKind::Disabled, 110));
+        assert!(state.due(&alice, NoticeKind::StillSending, 110));
+        state.told(&alice, NoticeKind::StillSending, 120);
+        assert!(!state.due(&alice, NoticeKind::StillSending, 119 + DAY));
+        assert!(state.due(&alice, NoticeKind::StillSending, 120 + DAY));
         // A new lock is a new incident.
         add_lock(&mut state, &alice, lock("local", 130));
-        assert!(state.due(&alice, Kind::Disabled, 130));
+        assert!(state.due(&alice, NoticeKind::Disabled, 130));
     }
 
     #[test]
@@ -405,18 +389,18 @@ mod tests {
         let mut state = State::default();
         let alice = name("alice");
         add_lock(&mut state, &alice, lock("local", 1_000_000));
-        state.told(&alice, Kind::Disabled, 1_000_000);
-        assert!(state.due(&alice, Kind::Disabled, 500));
+        state.told(&alice, NoticeKind::Disabled, 1_000_000);
+        assert!(state.due(&alice, NoticeKind::Disabled, 500));
         state.changed = false;
         state.tidy(500);
         assert!(state.changed);
         assert_eq!(state.seen_locked(&alice), Some(500));
         assert_eq!(state.recent_locks(500), 1);
-        assert!(!state.due(&alice, Kind::Disabled, 501));
-        assert!(state.due(&alice, Kind::Disabled, 500 + DAY));
+        assert!(!state.due(&alice, NoticeKind::Disabled, 501));
+        assert!(state.due(&alice, NoticeKind::Disabled, 500 + DAY));
         for now in [i64::MIN, -1, 0, i64::MAX] {
             state.tidy(now);
-            state.due(&alice, Kind::Disabled, now);
+            state.due(&alice, NoticeKind::Disabled, now);
             state.recent_locks(now);
         }
     }
@@ -426,7 +410,7 @@ mod tests {
         let (alice, bob) = (name("alice"), name("bob"));
         let mut state = State::default();
         for account in [&alice, &bob] {
-            state.begin_lock(account, lock("local", 100), text());
+            state.begin_lock(account, lock("local", 100), notice());
         }
         assert_eq!(
             (state.pending("local"), state.pending("nis:a")),
@@ -436,14 +420,14 @@ mod tests {
         assert_eq!(state.seen_locked(&alice), None, "nobody has seen it locked");
         state.finish_lock(&alice, "local", 105);
         state.abandon_lock(&bob, "local");
-        assert_eq!(state.waiting(), [(alice.clone(), Kind::Disabled, text())]);
+        assert_eq!(state.waiting(), [(alice.clone(), NoticeKind::Disabled, notice())]);
         assert_eq!((state.seen_locked(&alice), state.recent_locks(105)), (Some(105), 1));
         assert_eq!(
             state.lock_of(&alice, "local").map(|lock| (lock.at, lock.pending)),
             Some((105, false))
         );
         assert_eq!(state.lock_of(&bob, "local"), None);
-        state.told(&alice, Kind::Disabled, 106);
+        state.told(&alice, NoticeKind::Disabled, 106);
         assert!(state.is_done());
     }
 
@@ -452,7 +436,7 @@ mod tests {
         let mut state = State::default();
         state.see_locked(&name("old"), 0);
         add_lock(&mut state, &name("locked"), lock("local", 0));
-        state.wait(&name("waits"), Kind::StillSending, text());
+        state.wait(&name("waits"), NoticeKind::StillSending, notice());
         state.see_locked(&name("recent"), 1);
         state.tidy(400 * 86_400 + 1);
         let names: Vec<_> = state.accounts().map(|(name, _)| name).collect();
@@ -463,10 +447,10 @@ mod tests {
     fn the_notices_that_wait_are_bounded_and_one_that_is_not_kept_is_still_due() {
         let mut state = State::default();
         for number in 0..=WAITING {
-            state.wait(&name(&format!("user{number}")), Kind::Disabled, text());
+            state.wait(&name(&format!("user{number}")), NoticeKind::Disabled, notice());
         }
         assert_eq!(state.waiting().len(), WAITING);
-        assert!(state.due(&name(&format!("user{WAITING}")), Kind::Disabled, 0));
+        assert!(state.due(&name(&format!("user{WAITING}")), NoticeKind::Disabled, 0));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Files of the system: whether they can be trusted, and replacing one as a whole.
 //!
-//! [`replace`] writes beside and renames, so that a reader, a crash or a full disk finds the old file or
+//! [`write_atomically`] writes temp and renames, so that a reader, a crash or a full disk finds the old file or
 //! the new one and nothing between. It keeps owner, group and mode, not access lists and other extended
 //! attributes; other hard links keep the old text. Two writers of one file must exclude each other: the
-//! file written beside has a fixed name, so that what a killed run left there is found and removed.
+//! file written temp has a fixed name, so that what a killed run left there is found and removed.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown};
 use spamcore::file;
 
-use crate::error::Error;
+use crate::system::Error;
 
 /// The mode of a file that is being written.
 const PRIVATE: u32 = 0o600;
@@ -28,14 +28,14 @@ const STICKY: u32 = 0o1000;
 /// Replaces a file by another text. Through a symbolic link the file it leads to is replaced. A file
 /// that is not there yet is made, for its owner only.
 ///
-/// On an error the old file stands and nothing is left beside it, but for one case: when the directory
+/// On an error the old file stands and nothing is left temp it, but for one case: when the directory
 /// cannot be synced at the very end, the new file stands already.
-pub fn replace(path: &Path, contents: &[u8]) -> Result<(), Error> {
-    replace_or_create(path, contents, PRIVATE)
+pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), Error> {
+    write_atomically_with_mode(path, contents, PRIVATE)
 }
 
-/// Like [`replace`]; `mode` is that of a file that is not there yet.
-pub fn replace_or_create(path: &Path, contents: &[u8], mode: u32) -> Result<(), Error> {
+/// Like [`write_atomically`]; `mode` is that of a file that is not there yet.
+pub fn write_atomically_with_mode(path: &Path, contents: &[u8], mode: u32) -> Result<(), Error> {
     let write = |source| Error::Write { path: path.to_owned(), source };
     let (target, old) = match fs::canonicalize(path) {
         Ok(target) => {
@@ -52,23 +52,23 @@ pub fn replace_or_create(path: &Path, contents: &[u8], mode: u32) -> Result<(), 
         Err(error) => return Err(write(error)),
     };
     if old.as_ref().is_some_and(|old| !old.is_file()) {
-        return Err(not_plain(path));
+        return Err(not_regular(path));
     }
-    let (dir, beside) = beside(&target).ok_or_else(|| not_plain(path))?;
+    let (dir, temp) = temp_path(&target).ok_or_else(|| not_regular(path))?;
     let dir = File::open(dir).map_err(write)?;
-    remove(&beside).map_err(write)?;
-    let written = write_beside(&beside, contents, old.as_ref(), mode)
-        .and_then(|()| fs::rename(&beside, &target));
+    remove(&temp).map_err(write)?;
+    let written =
+        write_temp(&temp, contents, old.as_ref(), mode).and_then(|()| fs::rename(&temp, &target));
     if let Err(error) = written {
         // The first error is the one to tell.
-        let _ = remove(&beside);
+        let _ = remove(&temp);
         return Err(write(error));
     }
     dir.sync_all().map_err(write)
 }
 
 /// The directory of a file, and the name under which its next text is written.
-fn beside(target: &Path) -> Option<(&Path, PathBuf)> {
+fn temp_path(target: &Path) -> Option<(&Path, PathBuf)> {
     let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty());
     let dir = dir.unwrap_or(Path::new("."));
     let mut name = OsString::from(".");
@@ -84,7 +84,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-fn write_beside(path: &Path, contents: &[u8], old: Option<&Metadata>, mode: u32) -> io::Result<()> {
+fn write_temp(path: &Path, contents: &[u8], old: Option<&Metadata>, mode: u32) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -128,19 +128,19 @@ fn trusted_by(path: &Path, owner: Option<u32>) -> Result<(), Error> {
     if !path.is_absolute() {
         return Err(refused(path, "its path is not absolute"));
     }
-    let about = fs::metadata(path).map_err(read)?;
-    if !about.is_file() {
-        return Err(not_plain(path));
+    let metadata = fs::metadata(path).map_err(read)?;
+    if !metadata.is_file() {
+        return Err(not_regular(path));
     }
-    if owner.is_some_and(|owner| !owned(&about, owner) || about.mode() & SHARED != 0) {
+    if owner.is_some_and(|owner| !owned(&metadata, owner) || metadata.mode() & SHARED != 0) {
         return Err(refused(path, "writable by users other than root"));
     }
     dirs(path, owner)?;
     dirs(&fs::canonicalize(path).map_err(read)?, owner)
 }
 
-fn owned(about: &Metadata, owner: u32) -> bool {
-    about.uid() == owner || about.uid() == 0
+fn owned(metadata: &Metadata, owner: u32) -> bool {
+    metadata.uid() == owner || metadata.uid() == 0
 }
 
 /// Whether all directories above a path are the owner's alone.
@@ -148,9 +148,9 @@ fn dirs(path: &Path, owner: Option<u32>) -> Result<(), Error> {
     let Some(owner) = owner else { return Ok(()) };
     for (above, dir) in path.ancestors().skip(1).enumerate() {
         let read = |source| Error::Read { path: dir.to_owned(), source };
-        let about = fs::metadata(dir).map_err(read)?;
-        let sticky = above > 0 && about.mode() & STICKY != 0;
-        if !owned(&about, owner) || (about.mode() & SHARED != 0 && !sticky) {
+        let metadata = fs::metadata(dir).map_err(read)?;
+        let sticky = above > 0 && metadata.mode() & STICKY != 0;
+        if !owned(&metadata, owner) || (metadata.mode() & SHARED != 0 && !sticky) {
             return Err(refused(path, "its directory is writable by users other than root"));
         }
     }
@@ -186,24 +186,24 @@ pub(crate) fn create_dir(path: &Path, root: bool) -> Result<(), Error> {
 /// Whether the directory is there. One that is no directory, or, for root, one that belongs to somebody
 /// else or that others can write, is refused: what lies in it could be anybody's.
 pub(crate) fn check_dir(path: &Path, root: bool) -> Result<bool, Error> {
-    let about = match fs::symlink_metadata(path) {
-        Ok(about) => about,
+    let metadata = match fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
     };
-    if !about.is_dir() {
+    if !metadata.is_dir() {
         return Err(refused(path, "it is not a directory"));
     }
-    if root && about.uid() != 0 {
+    if root && metadata.uid() != 0 {
         return Err(refused(path, "it does not belong to root"));
     }
-    if root && about.mode() & SHARED != 0 {
+    if root && metadata.mode() & SHARED != 0 {
         return Err(refused(path, "writable by users other than root"));
     }
     Ok(true)
 }
 
-fn not_plain(path: &Path) -> Error {
+fn not_regular(path: &Path) -> Error {
     refused(path, "not a regular file")
 }
 
@@ -244,11 +244,11 @@ pub(crate) mod tests {
         if root {
             std::os::unix::fs::chown(&path, Some(12), Some(34)).expect("its owner");
         }
-        replace(&path, b"new\n").expect("it is replaced");
-        let about = fs::metadata(&path).expect("the file");
-        assert_eq!(about.mode() & 0o7777, 0o640);
+        write_atomically(&path, b"new\n").expect("it is replaced");
+        let metadata = fs::metadata(&path).expect("the file");
+        assert_eq!(metadata.mode() & 0o7777, 0o640);
         if root {
-            assert_eq!((about.uid(), about.gid()), (12, 34));
+            assert_eq!((metadata.uid(), metadata.gid()), (12, 34));
         }
         assert_eq!(fs::read(&path).expect("the text"), b"new\n");
         assert_eq!(names(dir.path()), ["table"]);
@@ -258,8 +258,8 @@ pub(crate) mod tests {
     fn a_new_file_has_the_mode_that_was_asked_for() {
         let dir = dir();
         for (name, made, want) in [
-            ("a", replace as fn(&Path, &[u8]) -> _, 0o600),
-            ("b", |path, text| replace_or_create(path, text, 0o644), 0o644),
+            ("a", write_atomically as fn(&Path, &[u8]) -> _, 0o600),
+            ("b", |path, text| write_atomically_with_mode(path, text, 0o644), 0o644),
         ] {
             let path = dir.path().join(name);
             made(&path, b"x").expect("it is made");
@@ -273,11 +273,11 @@ pub(crate) mod tests {
         let (link, target) = (dir.path().join("link"), other.path().join("target"));
         fs::write(&target, "old").expect("a file");
         symlink(&target, &link).expect("a link");
-        replace(&link, b"new").expect("it is replaced");
+        write_atomically(&link, b"new").expect("it is replaced");
         assert_eq!(fs::read_link(&link).expect("still a link"), target);
         assert_eq!(fs::read(&target).expect("the text"), b"new");
         fs::remove_file(&target).expect("it goes");
-        replace(&link, b"new").expect_err("it leads nowhere");
+        write_atomically(&link, b"new").expect_err("it leads nowhere");
         assert!(names(other.path()).is_empty());
     }
 
@@ -289,9 +289,9 @@ pub(crate) mod tests {
         fs::write(&victim, "kept").expect("a file");
         let left = dir.path().join(".t.spam-check");
         fs::write(&left, "half").expect("a file");
-        replace(&path, b"new").expect("it is replaced");
+        write_atomically(&path, b"new").expect("it is replaced");
         symlink(&victim, &left).expect("a link");
-        replace(&path, b"newer").expect("it is replaced");
+        write_atomically(&path, b"newer").expect("it is replaced");
         assert_eq!(fs::read(&victim).expect("the text"), b"kept");
         assert_eq!(fs::read(&path).expect("the text"), b"newer");
         assert_eq!(names(dir.path()), ["t", "victim"]);
@@ -304,14 +304,14 @@ pub(crate) mod tests {
         fs::write(&path, "old").expect("a file");
         let in_the_way = dir.path().join(".t.spam-check");
         fs::create_dir(&in_the_way).expect("a directory in the way");
-        let error = replace(&path, b"new").expect_err("it cannot be written beside");
+        let error = write_atomically(&path, b"new").expect_err("it cannot be written temp");
         assert!(matches!(error, Error::Write { .. }));
         fs::remove_dir(&in_the_way).expect("it goes");
         assert_eq!(fs::read(&path).expect("the text"), b"old");
         assert_eq!(names(dir.path()), ["t"]);
-        replace(dir.path(), b"new").expect_err("a directory is no file");
-        replace(&dir.path().join("no/t"), b"new").expect_err("no such directory");
-        replace(Path::new("/dev/null"), b"new").expect_err("a device is no file");
+        write_atomically(dir.path(), b"new").expect_err("a directory is no file");
+        write_atomically(&dir.path().join("no/t"), b"new").expect_err("no such directory");
+        write_atomically(Path::new("/dev/null"), b"new").expect_err("a device is no file");
         assert_eq!(names(dir.path()), ["t"]);
     }
 
@@ -323,7 +323,7 @@ pub(crate) mod tests {
         fs::write(&path, "text").expect("a file");
         mode(&path, 0o755);
         let me = Some(rustix::process::geteuid().as_raw());
-        trusted_by(&path, me).expect("fine");
+        trusted_by(&path, me).expect("it is trusted");
         for (what, bits) in [(&path, 0o775), (&path, 0o757), (&dir.path().to_owned(), 0o1777)] {
             mode(what, bits);
             let error = trusted_by(&path, me).expect_err("others can write");

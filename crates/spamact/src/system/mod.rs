@@ -1,8 +1,12 @@
 //! The system below: files, programs, syslog, one run at a time, and what this host says of itself.
 
+mod error;
 pub mod files;
+mod host;
 pub(crate) mod printable;
 pub mod process;
 pub mod run_lock;
-pub mod site;
 pub mod syslog;
+
+pub use error::{Error, Invalid};
+pub use host::{System, clean_environment, local, local_now};

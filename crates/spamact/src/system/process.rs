@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::error::Error;
+use crate::system::Error;
 use crate::system::printable::cut;
 
 /// Where the programs look for others.
@@ -240,7 +240,7 @@ mod tests {
             .expect("sh runs");
         assert_eq!(out.how(), "exit status 3: so\\x1b[1m it is");
         let error = out.success(Path::new("/bin/sh")).expect_err("a bad status");
-        assert_eq!(error.reason(), "sh failed");
+        assert!(matches!(error, Error::Failed { .. }), "{error}");
         let out = sh("kill -9 $$", None, SOON).expect("sh runs");
         assert_eq!(out.how(), "killed by signal 9");
     }
@@ -249,7 +249,7 @@ mod tests {
     fn what_cannot_be_started_is_an_error() {
         let missing = Path::new("/nowhere/passwd");
         let error = run(missing, &["x"], None, SOON).expect_err("a missing program");
-        assert_eq!(error.reason(), "passwd cannot be run");
+        assert!(matches!(error, Error::Start { .. }));
         let error = run(Path::new("sh"), &["x"], None, SOON).expect_err("a name without a path");
         assert!(matches!(error, Error::Start { .. }));
     }

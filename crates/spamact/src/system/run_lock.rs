@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
-use crate::error::Error;
+use crate::system::Error;
 use crate::system::files;
 
 /// How long another run is waited for, unless said otherwise.
@@ -32,23 +32,23 @@ const SENDING: &str = "sending";
 
 /// The right to act, held until it is dropped.
 #[derive(Debug)]
-pub struct Once {
+pub struct RunLock {
     _file: File,
 }
 
-impl Once {
+impl RunLock {
     /// Waits for the right to act. `root` says whether root runs us; the directory is made where it is
     /// missing.
-    pub fn wait(dir: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
-        Self::wait_for(NAME, dir, root, longest)
+    pub fn acquire(dir: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
+        Self::acquire_named(NAME, dir, root, longest)
     }
 
     /// Waits for the right to send notices: that may take long, and others act meanwhile.
-    pub fn wait_to_send(dir: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
-        Self::wait_for(SENDING, dir, root, longest)
+    pub fn acquire_to_send(dir: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
+        Self::acquire_named(SENDING, dir, root, longest)
     }
 
-    fn wait_for(name: &str, dir: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
+    fn acquire_named(name: &str, dir: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
         files::create_dir(dir, root)?;
         let path = dir.join(name);
         let failed = |source| Error::Write { path: path.clone(), source };
@@ -110,7 +110,7 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..20 {
                 scope.spawn(|| {
-                    let guard = Once::wait(scratch.path(), false, Duration::from_secs(60));
+                    let guard = RunLock::acquire(scratch.path(), false, Duration::from_secs(60));
                     let guard = guard.expect("each has its turn");
                     assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
                     std::thread::sleep(Duration::from_millis(2));
@@ -127,21 +127,21 @@ mod tests {
     #[test]
     fn a_run_that_holds_it_too_long_is_told() {
         let scratch = tempdir().expect("a directory");
-        let held = Once::wait(scratch.path(), false, Duration::ZERO).expect("it is free");
+        let held = RunLock::acquire(scratch.path(), false, Duration::ZERO).expect("it is free");
         for longest in [Duration::ZERO, Duration::from_millis(80)] {
             let begun = Instant::now();
-            let second = Once::wait(scratch.path(), false, longest);
+            let second = RunLock::acquire(scratch.path(), false, longest);
             assert!(matches!(second, Err(Error::AnotherRun)));
             assert!(begun.elapsed() >= longest);
         }
         drop(held);
-        Once::wait(scratch.path(), false, Duration::ZERO).expect("it is free again");
+        RunLock::acquire(scratch.path(), false, Duration::ZERO).expect("it is free again");
     }
 
     #[test]
     fn a_killed_process_holds_it_no_longer() {
         let scratch = tempdir().expect("a directory");
-        drop(Once::wait(scratch.path(), false, Duration::ZERO).expect("it is free"));
+        drop(RunLock::acquire(scratch.path(), false, Duration::ZERO).expect("it is free"));
         let lock = scratch.path().join(NAME);
         let script = "exec 9<\"$1\"; flock 9 && echo held && exec sleep 60";
         let child = std::process::Command::new("/bin/sh")
@@ -154,12 +154,13 @@ mod tests {
         let out = child.stdout.as_mut().expect("it is piped");
         std::io::Read::read_exact(out, &mut said).expect("flock(1) is part of util-linux");
         assert!(matches!(
-            Once::wait(scratch.path(), false, Duration::ZERO),
+            RunLock::acquire(scratch.path(), false, Duration::ZERO),
             Err(Error::AnotherRun)
         ));
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
-        Once::wait(scratch.path(), false, Duration::from_secs(10)).expect("the kernel dropped it");
+        RunLock::acquire(scratch.path(), false, Duration::from_secs(10))
+            .expect("the kernel dropped it");
     }
 
     #[test]
@@ -168,11 +169,11 @@ mod tests {
         let lock = scratch.path().join(NAME);
         std::os::unix::fs::symlink("elsewhere", &lock).expect("ours");
         assert!(matches!(
-            Once::wait(scratch.path(), false, Duration::ZERO),
+            RunLock::acquire(scratch.path(), false, Duration::ZERO),
             Err(Error::Write { .. })
         ));
         std::fs::remove_file(&lock).expect("ours");
         std::fs::create_dir(&lock).expect("ours");
-        assert!(Once::wait(scratch.path(), false, Duration::ZERO).is_err());
+        assert!(RunLock::acquire(scratch.path(), false, Duration::ZERO).is_err());
     }
 }

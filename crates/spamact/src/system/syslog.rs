@@ -25,7 +25,9 @@ const LONGEST: usize = 1024;
 pub struct Audit {
     /// The socket: `/dev/log`.
     pub socket: PathBuf,
-    /// The number of our process.
+    /// The name of the program.
+    pub program: &'static str,
+    /// The number of its process.
     pub process: u32,
 }
 
@@ -43,7 +45,8 @@ impl Audit {
             format_description!("[month repr:short] [day padding:space] [hour]:[minute]:[second]");
         let stamp = at.format(&format).unwrap_or_else(|_| "Jan  1 00:00:00".into());
         let text = printable(text.as_bytes());
-        let mut line = format!("<{PRIORITY}>{stamp} postfix-spam-check[{}]: {text}", self.process);
+        let Self { program, process, .. } = self;
+        let mut line = format!("<{PRIORITY}>{stamp} {program}[{process}]: {text}");
         // All of it is ASCII: any place is fine to cut.
         line.truncate(LONGEST);
         line.into_bytes()
@@ -63,19 +66,19 @@ mod tests {
         let scratch = tempdir().expect("a directory");
         let path = scratch.path().join("log");
         let syslog = UnixDatagram::bind(&path).expect("the directory is ours");
-        let audit = Audit { socket: path, process: 77 };
+        let audit = Audit { socket: path, program: "mail-check", process: 77 };
         audit.tell(AT, "locking alice: 95 messages").expect("somebody listens");
         let mut got = [0; 2048];
         let length = syslog.recv(&mut got).expect("it was sent");
         assert_eq!(
             &got[..length],
-            b"<37>Nov  3 07:05:09 postfix-spam-check[77]: locking alice: 95 messages"
+            b"<37>Nov  3 07:05:09 mail-check[77]: locking alice: 95 messages"
         );
     }
 
     #[test]
     fn any_byte_stays_in_one_short_line() {
-        let audit = Audit { socket: "/dev/log".into(), process: 1 };
+        let audit = Audit { socket: "/dev/log".into(), program: "mail-check", process: 1 };
         let all: String = (0..=0x2ff).filter_map(char::from_u32).collect();
         for text in [all, "\n<0>x".into(), "\u{202e}".repeat(5000)] {
             let line = audit.line(AT, &text);
@@ -88,7 +91,7 @@ mod tests {
     fn a_missing_or_a_full_syslog_is_an_error_and_never_waits() {
         let scratch = tempdir().expect("a directory");
         let path = scratch.path().join("log");
-        let audit = Audit { socket: path.clone(), process: 1 };
+        let audit = Audit { socket: path.clone(), program: "mail-check", process: 1 };
         audit.tell(AT, "x").expect_err("nobody is there");
         let _stalled = UnixDatagram::bind(&path).expect("the directory is ours");
         let begun = std::time::Instant::now();

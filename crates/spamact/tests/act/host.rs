@@ -1,6 +1,7 @@
 //! A host of a test's own, below a directory: scripts that record stand in for what locks and sends, and lines are
 //! evidence by the rules of the man page.
 
+use std::collections::HashMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -9,15 +10,23 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use spamact::account::{Exempt, Place, Realms, Rules};
+use spamact::account::{AccountName, Exempt, NameRule, Realms, Rules};
 use spamact::act::undo::Undo;
-use spamact::act::{Actor, Evidence, Lines, Suspect, Wanted};
-use spamact::mail::{Address, Mailer, Patience, Route};
-use spamact::method::{Command, Local, Way};
-use spamact::state::{Counts, State};
+use spamact::act::{Actor, Looked};
+use spamact::mail::{Address, Mailer, Route, Timeouts};
+use spamact::method::{AccountStatus, Command, CommandPath, Error, Local, LockMethod};
+use spamact::notice::{Application, MailServer};
+use spamact::state::State;
 use spamact::system::syslog::Audit;
-use spamcore::check::{Message, Weight};
-use spamcore::verdict::Action;
+use spamcore::evidence::{Counts, EvidenceSource, Lines, Selection, SenderEvidence};
+use spamcore::limits::Limits;
+use spamcore::messages::{Messages, Weight};
+use spamcore::parse::{Accepted, Client, Kind, Sender, Senders};
+use spamcore::sink::Sink;
+use spamcore::tally::network::Webmail;
+use spamcore::tally::{Detail, Tally};
+use spamcore::time::window::Window;
+use spamcore::verdict::{Action, Finding, judge};
 use tempfile::{TempDir, tempdir};
 use time::OffsetDateTime;
 
@@ -26,17 +35,32 @@ static SCRIPTS: Mutex<()> = Mutex::new(());
 
 pub(super) const NOW: i64 = 1_795_500_000;
 
+static APPLICATION: Application = Application {
+    name: "mail-check",
+    mail_server: MailServer {
+        name: "Mailer",
+        journal: "show the journal",
+        hold: &["hold {login}"],
+        delete_or_release: &["delete {login}"],
+        end_sessions: &["kick {login}"],
+        sessions_note: "All are kicked.",
+        confirm: "{journal} | grep '^{pattern}$'",
+        journal_note: "Or not.",
+        not_reached: "Ask somebody.",
+    },
+};
+
 const REALM: &str = "example.org";
 
 /// So many lines of an account make it look stolen here.
-pub(super) const ENOUGH: usize = 3;
+const ENOUGH: u64 = 3;
 
 pub(super) struct Host {
     pub(super) dir: TempDir,
     pub(super) now: AtomicI64,
     pub(super) verify_journal: bool,
     pub(super) max_locks: usize,
-    pub(super) place: Place,
+    pub(super) names: NameRule,
     /// What the command has locked can be unlocked by another.
     pub(super) undone: bool,
     /// Where the mail server listens.
@@ -60,7 +84,7 @@ impl Host {
             now: AtomicI64::new(NOW),
             verify_journal: false,
             max_locks: 5,
-            place: Place::Command,
+            names: NameRule::Account,
             undone: true,
             // The discard port: nobody listens.
             smtp: ([127, 0, 0, 1], 9).into(),
@@ -74,7 +98,7 @@ impl Host {
 
     /// A host of local accounts: a shadow file, and a `passwd` that writes it.
     pub(super) fn local() -> Self {
-        let host = Self { place: Place::Local, ..Self::new() };
+        let host = Self { names: NameRule::LocalEntry, ..Self::new() };
         host.write("shadow", "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
         host.script(
             "passwd",
@@ -115,23 +139,29 @@ impl Host {
         mails.lines().filter_map(|line| line.strip_prefix("Subject: ")).map(String::from).collect()
     }
 
-    pub(super) fn way(&self) -> Way {
-        if self.place == Place::Local {
-            let now = || OffsetDateTime::UNIX_EPOCH;
-            return Way::Local(self.actor(&now).local);
+    pub(super) fn method(&self) -> Box<dyn LockMethod> {
+        if self.names == NameRule::LocalEntry {
+            return Box::new(Local {
+                passwd: self.path().join("passwd"),
+                shadow: self.path().join("shadow"),
+                ..Local::default()
+            });
         }
-        let path = |name| self.path().join(name).display().to_string();
+        let path = |name| {
+            let path = self.path().join(name).display().to_string();
+            CommandPath::parse(&path).expect("an absolute path")
+        };
         let unlock = self.undone.then(|| path("unlock"));
-        let command = Command::new(&path("lock"), unlock.as_deref(), false);
-        Way::Command(command.expect("absolute paths"))
+        let command = Command::new(path("lock"), unlock, false);
+        Box::new(Renamed { command, names: self.names })
     }
 
     pub(super) fn actor<'a>(&self, clock: &'a dyn Fn() -> OffsetDateTime) -> Actor<'a> {
         let route = Route::Here { smtp: self.smtp, sendmail: self.path().join("sendmail") };
-        let patience = Patience {
+        let timeouts = Timeouts {
             step: Duration::from_secs(5),
-            all: Duration::from_secs(10),
-            stuck: Duration::from_secs(1),
+            total: Duration::from_secs(10),
+            give_up_after: Duration::from_secs(1),
         };
         let host = "mail.example.org".to_owned();
         Actor {
@@ -143,65 +173,85 @@ impl Host {
                 exempt: Exempt::of(b"boss\n"),
                 ..Rules::default()
             },
-            local: Local {
-                passwd: self.path().join("passwd"),
-                shadow: self.path().join("shadow"),
-                ..Local::default()
-            },
-            place: self.place,
             verify_journal: self.verify_journal,
             max_locks: self.max_locks,
             dir: self.path().join("state"),
             root: false,
             wait: Duration::from_secs(30),
-            to: Address::check("root").expect("an address"),
-            mailer: Ok(Mailer { route, host: host.clone(), patience }),
-            audit: Audit { socket: self.path().join("no-syslog"), process: 7 },
+            to: Address::parse("root").expect("an address"),
+            mailer: Ok(Mailer { route, host: host.clone(), timeouts }),
+            application: &APPLICATION,
+            audit: Audit {
+                socket: self.path().join("no-syslog"),
+                program: APPLICATION.name,
+                process: 7,
+            },
             host,
-            period: "1 hour".into(),
-            log: "/var/log/mail.log".into(),
+            looked: Looked {
+                period: "1 hour".into(),
+                log: "/var/log/mail.log".into(),
+                now: self.now(),
+            },
             clock,
         }
     }
 
     /// A run on a log of these lines, sender and stamp; the journal holds those of `journal`.
     pub(super) fn run(&self, log: &[(&str, i64)], journal: &[(&str, i64)], dry: bool) -> Run {
-        let now = self.now();
-        let look = |lines, wanted: &[Wanted]| {
-            let of = if lines == Lines::Log { log } else { journal };
-            let evidence = |(sender, after): &Wanted| {
-                count(of, std::str::from_utf8(sender).expect("text"), *after, now)
-            };
-            Some(wanted.iter().map(evidence).collect())
-        };
-        self.run_with(log, look, dry)
+        self.run_on(log, &mut Source { log: Some(log), journal }, dry)
     }
 
-    /// The same, with another way to look at lines once more.
-    pub(super) fn run_with(
-        &self,
-        log: &[(&str, i64)],
-        mut look: impl FnMut(Lines, &[Wanted]) -> Option<Vec<Evidence>>,
-        dry: bool,
-    ) -> Run {
+    /// The same on a pipe, which cannot be read again.
+    pub(super) fn run_on_pipe(&self, log: &[(&str, i64)]) -> Run {
+        self.run_on(log, &mut Source { log: None, journal: &[] }, false)
+    }
+
+    fn run_on(&self, log: &[(&str, i64)], source: &mut Source<'_>, dry: bool) -> Run {
         let now = self.now();
         let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
         let actor = self.actor(&clock);
-        let mut names: Vec<&str> = log.iter().map(|(name, _)| *name).collect();
-        names.sort_unstable();
-        names.dedup();
-        let suspects: Vec<Suspect> = names.iter().map(|name| suspect(name, log)).collect();
-        let mut messages = Vec::new();
-        let actions = if dry {
-            actor.dry_run(&suspects, &mut look, &mut messages)
-        } else {
-            actor.act(&self.way(), &suspects, &mut look, &mut messages)
-        };
-        Run { actions, failures: failures(messages) }
+        let tally = tally(log);
+        let mut findings = findings(&tally);
+        let mut messages = Messages::default();
+        let act = if dry { Actor::dry_run } else { Actor::act };
+        act(&actor, &*self.method(), &mut findings, source, &mut messages);
+        Run { actions: actions(findings), failures: failures(&messages) }
     }
 
     pub(super) fn state(&self) -> State {
         State::load(&self.path().join("state"), false, self.now()).expect("it is whole").0
+    }
+}
+
+/// A command whose accounts have the names of another method.
+struct Renamed {
+    command: Command,
+    names: NameRule,
+}
+
+impl LockMethod for Renamed {
+    fn kind(&self) -> String {
+        self.command.kind()
+    }
+
+    fn names(&self) -> NameRule {
+        self.names
+    }
+
+    fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        self.command.status(name)
+    }
+
+    fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        self.command.lock(name)
+    }
+
+    fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        self.command.unlock(name)
+    }
+
+    fn manual(&self, name: &AccountName) -> Vec<String> {
+        self.command.manual(name)
     }
 }
 
@@ -215,30 +265,70 @@ pub(super) fn undo<'a>(
     Undo { dir, root: false, names: &[], realms: &REALMS, audit, clock }
 }
 
-pub(super) fn failures(messages: Vec<Message>) -> Vec<String> {
-    messages.into_iter().filter(|m| m.weight == Weight::Failure).map(|m| m.text).collect()
+pub(super) fn failures(messages: &Messages) -> Vec<String> {
+    let failed = messages.iter().filter(|(weight, _)| *weight == Weight::Failure);
+    failed.map(|(_, text)| text.to_owned()).collect()
 }
 
-pub(super) fn count(log: &[(&str, i64)], name: &str, after: Option<i64>, until: i64) -> Evidence {
-    let new = |at: i64| at <= until && after.is_none_or(|after| at > after);
-    let messages = log.iter().filter(|(n, at)| *n == name && new(*at)).count();
-    let many = messages as u64;
-    Evidence {
-        counts: Counts { messages: many, nets: many, unknowns: many, ips: many },
-        enough: messages >= ENOUGH,
-        lines: vec![b"a line".to_vec()],
-        ..Evidence::default()
+/// What can be read once more: lines of a log, if it is no pipe, and of the journal.
+pub(super) struct Source<'a> {
+    pub(super) log: Option<&'a [(&'a str, i64)]>,
+    pub(super) journal: &'a [(&'a str, i64)],
+}
+
+impl EvidenceSource for Source<'_> {
+    fn evidence(
+        &mut self,
+        selection: Selection,
+        lines: Lines,
+        _messages: &mut Messages,
+    ) -> Option<HashMap<Vec<u8>, SenderEvidence>> {
+        let lines = match lines {
+            Lines::Logged => self.log?,
+            Lines::Trusted => self.journal,
+        };
+        let mut found: HashMap<Vec<u8>, SenderEvidence> = HashMap::new();
+        for (name, at) in lines {
+            let Some(after) = selection.senders.get(name.as_bytes()) else { continue };
+            if *at <= selection.until && after.is_none_or(|after| *at > after) {
+                let evidence = found.entry(name.as_bytes().to_vec()).or_default();
+                let many = evidence.counts.messages + 1;
+                evidence.counts = Counts { messages: many, nets: many, unknowns: many, ips: many };
+                evidence.sufficient = many >= ENOUGH;
+                evidence.lines = vec![Box::from(*b"a line")];
+            }
+        }
+        Some(found)
     }
 }
 
-/// What the lines of a log make of an account.
-pub(super) fn suspect(name: &str, log: &[(&str, i64)]) -> Suspect {
-    Suspect {
-        sender: name.as_bytes().to_vec(),
-        report_line: b"3 -- line".to_vec(),
-        counts: count(log, name, None, i64::MAX).counts,
-        last: log.iter().filter(|(n, _)| *n == name).map(|(_, at)| *at).max().unwrap_or(0),
+/// The senders of a log, each message from a host and a network of its own.
+pub(super) fn tally(log: &[(&str, i64)]) -> Tally {
+    let detail = Detail { line: true, activity: false };
+    let (window, limits) = (Window::until(0, i64::MAX), Limits::new(1, false));
+    let mut tally = Tally::new(window, limits, Webmail::default(), detail, false);
+    for (number, (name, at)) in log.iter().enumerate() {
+        let senders = Senders::new(Sender::new(Kind::Sasl, name.as_bytes()), None);
+        // In letters: a network's name is what follows the digits of a host's.
+        let letters = number.to_string().into_bytes().into_iter().map(|b| char::from(b + 49));
+        let host = format!("{}.example.org", letters.collect::<String>());
+        let address = format!("2001:db8::{number:x}");
+        let client = Client { name: host.as_bytes(), address: address.as_bytes() };
+        let accepted = Accepted { senders, client: Some(client), recurs: false };
+        tally.event(Some(*at), 1, &accepted.into(), b"line");
     }
+    tally
+}
+
+/// The senders, all of them beyond the limits.
+pub(super) fn findings(tally: &Tally) -> Vec<Finding<'_>> {
+    let findings = judge(tally, None).into_iter();
+    findings.map(|finding| Finding { spread: true, ..finding }).collect()
+}
+
+/// What was done to each.
+pub(super) fn actions(findings: Vec<Finding<'_>>) -> Vec<Action> {
+    findings.into_iter().map(|finding| finding.action.expect("all are decided")).collect()
 }
 
 /// Lines of an account that looks stolen, from an instant on.

@@ -8,11 +8,13 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, SystemTime};
 
-use spamact::account::{AccountName, Place};
+use spamact::account::{AccountName, NameRule};
+use spamact::act::Actor;
 use spamact::act::undo::list;
-use spamact::act::{Actor, Wanted};
-use spamact::notice::Text;
-use spamact::state::{Counts, Lock};
+use spamact::notice::Notice;
+use spamact::state::Lock;
+use spamcore::evidence::Counts;
+use spamcore::messages::Messages;
 use spamcore::verdict::Action;
 use time::OffsetDateTime;
 
@@ -48,8 +50,8 @@ fn old_lines_do_not_lock_again_and_new_ones_do() {
     let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
     let (dir, actor) = (host.path().join("state"), host.actor(&clock));
     let undo = undo(&dir, &actor.audit, &clock);
-    let undone = undo.enable(&name, &host.way()).expect("it is undone");
-    assert_eq!((undone.ways.len(), undone.failures), (1, vec![]));
+    let undone = undo.enable(&name, &*host.method()).expect("it is undone");
+    assert_eq!((undone.methods.len(), undone.failures), (1, vec![]));
     assert_eq!(host.read("done"), "lock alice\nunlock alice\n");
 
     host.set(NOW + 120);
@@ -137,7 +139,7 @@ fn the_worst_are_locked_first_where_nothing_can_be_read_again() {
     let mut host = Host::new();
     host.max_locks = 1;
     let log = [stolen("a", NOW - 60), stolen("b", NOW - 60), stolen("b", NOW - 30)].concat();
-    let run = host.run_with(&log, |_, _: &[Wanted]| None, false);
+    let run = host.run_on_pipe(&log);
     let too_many = Action::NotDisabled("more than 1 at once: the log may be forged".into());
     assert_eq!(run.actions, [too_many, Action::Disabled]);
 }
@@ -230,11 +232,14 @@ fn only_root_must_be_able_to_read_the_state_for_a_dry_run() {
         // What lies behind a file can be read by nobody.
         let dir = host.path().join("file/state");
         let actor = Actor { root, dir, ..host.actor(&clock) };
-        let mut look = |_, _: &[Wanted]| Some(vec![count(&log, "alice", None, NOW)]);
-        let mut messages = Vec::new();
-        let actions = actor.dry_run(&[suspect("alice", &log)], &mut look, &mut messages);
+        let mut source = Source { log: Some(&log), journal: &[] };
+        let tally = tally(&log);
+        let mut findings = findings(&tally);
+        let mut messages = Messages::default();
+        actor.dry_run(&*host.method(), &mut findings, &mut source, &mut messages);
+        let actions = actions(findings);
         assert_eq!(actions == [Action::WouldDisable], !root, "{actions:?}");
-        assert_eq!(failures(messages).len(), usize::from(root));
+        assert_eq!(failures(&messages).len(), usize::from(root));
     }
 }
 
@@ -314,7 +319,7 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
     let lock_as = |host: &Host| {
         let mut state = host.state();
         let lock = Lock {
-            way: "local".into(),
+            method: "local".into(),
             undo: vec![],
             at: NOW,
             counts: Counts::default(),
@@ -322,7 +327,7 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
             log: "/var/log/mail.log".into(),
             pending: true,
         };
-        let notice = Text { subject: "the notice".into(), body: "of it\n".into() };
+        let notice = Notice { subject: "the notice".into(), body: "of it\n".into() };
         state.begin_lock(&AccountName::check(b"alice").expect("a name"), lock, notice);
         state.save(&host.path().join("state"), false).expect("the directory is ours");
     };
@@ -421,7 +426,7 @@ fn a_flood_of_names_is_not_followed_and_makes_nothing_forgotten() {
 #[test]
 fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
     let mut host = Host::new();
-    host.place = Place::Table;
+    host.names = NameRule::Login;
     let old = [stolen("Alice", NOW - 600), stolen("alice", NOW - 600)].concat();
     host.run(&old, &[], false);
     let run = host.run(&stolen("ALICE", NOW - 600), &[], true);
@@ -429,7 +434,7 @@ fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
     for spelling in [&b"Alice"[..], b"alice"] {
         let name = AccountName::check(spelling).expect("a name");
         let mut state = host.state();
-        state.drop_lock(&name, &host.way().kind());
+        state.drop_lock(&name, &*host.method().kind());
         state.save(&host.path().join("state"), false).expect("the directory is ours");
     }
     host.set(NOW + 1200);
@@ -447,15 +452,14 @@ fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
 #[test]
 fn who_sends_on_is_told_from_a_pipe_too() {
     let host = Host::local();
-    let pipe = |_, _: &[Wanted]| None;
     let log = stolen("alice", NOW - 3);
-    assert_eq!(host.run_with(&log, pipe, false).actions, [Action::Disabled]);
+    assert_eq!(host.run_on_pipe(&log).actions, [Action::Disabled]);
     host.set(NOW + 60);
-    let run = host.run_with(&log, pipe, false);
+    let run = host.run_on_pipe(&log);
     assert_eq!(run.actions, [Action::AlreadyDisabled], "the last is of that very second");
     host.set(NOW + 1200);
     let log = [stolen("alice", NOW + 70), stolen("alice", NOW + 80)].concat();
-    let run = host.run_with(&log, pipe, false);
+    let run = host.run_on_pipe(&log);
     assert_eq!((run.actions, run.failures.len()), (vec![Action::StillSending], 1));
     assert!(
         host.read("mails").contains("Newer than the lock: 8 messages in 1 hour from 8 networks")
@@ -466,12 +470,11 @@ fn who_sends_on_is_told_from_a_pipe_too() {
 fn what_is_said_of_a_locked_account_does_not_need_a_second_reading() {
     let host = Host::local();
     let log = stolen("alice", NOW - 60);
-    let pipe = |_, _: &[Wanted]| None;
-    assert_eq!(host.run_with(&log, pipe, false).actions, [Action::Disabled]);
-    assert_eq!(host.run_with(&log, pipe, false).actions, [Action::AlreadyDisabled]);
+    assert_eq!(host.run_on_pipe(&log).actions, [Action::Disabled]);
+    assert_eq!(host.run_on_pipe(&log).actions, [Action::AlreadyDisabled]);
     // Unlocked by hand: what is new cannot be told in a pipe.
     host.write("shadow", "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
-    let run = host.run_with(&log, pipe, false);
+    let run = host.run_on_pipe(&log);
     let why = "a pipe cannot be read again to tell new lines from old";
     assert_eq!((run.actions, run.failures.len()), (not_disabled(why), 1));
     assert_eq!(list(&host.state(), &|_| None, &|_, _| false), "", "it is not listed any more");
@@ -487,14 +490,14 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
         let (dir, audit) = (host.path().join("state"), host.actor(&clock).audit);
         let undo = undo(&dir, &audit, &clock);
         let name = AccountName::check(name).expect("a name");
-        undo.enable(&name, &host.way()).expect("the state is ours")
+        undo.enable(&name, &*host.method()).expect("the state is ours")
     };
     let enable = |host: &Host| enable_as(host, b"bob");
     let undone = enable(&host);
-    assert_eq!((undone.ways.len(), undone.failures.len()), (0, 1), "it was open: {undone:?}");
+    assert_eq!((undone.methods.len(), undone.failures.len()), (0, 1), "it was open: {undone:?}");
     // Locked by somebody, and enabled by us.
     host.write("shadow", "alice:$6$x:1::::::\nbob:!$6$x:1::::::\n");
-    assert_eq!(enable(&host).ways, ["local"]);
+    assert_eq!(enable(&host).methods, ["local"]);
     assert_eq!(host.read("shadow"), "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
     let spared = "no new evidence since it was last seen locked";
     assert_eq!(host.run(&log, &[], false).actions, not_disabled(spared));
@@ -502,17 +505,17 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
     host.write("state/state.json", "no state");
     host.write("shadow", "alice:$6$x:1::::::\nbob:!$6$x:1::::::\n");
     let undone = enable(&host);
-    assert_eq!((undone.ways.len(), undone.failures.len(), undone.told.len()), (1, 0, 1));
+    assert_eq!((undone.methods.len(), undone.failures.len(), undone.told.len()), (1, 0, 1));
     assert!(undone.told[0].contains("damaged"), "{undone:?}");
     assert_eq!(enable(&host).told.len(), 0, "it is told once");
     // A login of the realm is the account.
     host.write("shadow", "bob:!$6$x:1::::::\n");
-    assert_eq!(enable_as(&host, b"bob@Example.org").ways, ["local"]);
+    assert_eq!(enable_as(&host, b"bob@Example.org").methods, ["local"]);
     assert_eq!(host.read("shadow"), "bob:$6$x:1::::::\n");
     drop(host);
     let host = Host::new();
     host.run(&stolen("bob@example.org", NOW - 60), &[], false);
-    assert_eq!(enable_as(&host, b"bob@Example.org").ways, [host.way().kind()]);
+    assert_eq!(enable_as(&host, b"bob@Example.org").methods, [host.method().kind()]);
     assert_eq!(host.read("done"), "lock bob\nunlock bob\n");
 }
 
@@ -526,8 +529,8 @@ fn who_is_locked_can_be_enabled_where_the_state_cannot_be_written() {
     let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
     let audit = host.actor(&clock).audit;
     let bob = AccountName::check(b"bob").expect("a name");
-    let undone = undo(&state, &audit, &clock).enable(&bob, &host.way()).expect("it is undone");
-    assert_eq!((undone.ways, undone.failures), (vec![host.way().kind()], vec![]));
+    let undone = undo(&state, &audit, &clock).enable(&bob, &*host.method()).expect("it is undone");
+    assert_eq!((undone.methods, undone.failures), (vec![host.method().kind()], vec![]));
     assert!(undone.told[0].starts_with("what was locked is remembered as before: "));
     assert_eq!(host.read("done"), "lock bob\nunlock bob\n");
 }
@@ -541,9 +544,9 @@ fn a_lock_that_cannot_be_undone_is_kept_and_one_that_is_left_to_a_person_is_not(
         let (dir, audit) = (host.path().join("state"), host.actor(&clock).audit);
         let undo = undo(&dir, &audit, &clock);
         let alice = AccountName::check(b"alice").expect("a name");
-        let undone = undo.enable(&alice, &host.way()).expect("the state is ours");
+        let undone = undo.enable(&alice, &*host.method()).expect("the state is ours");
         let listed = list(&host.state(), &|_| None, &|_, _| false).lines().count();
-        (undone.ways.len(), undone.failures.len(), listed)
+        (undone.methods.len(), undone.failures.len(), listed)
     };
     host.script("unlock", "exit 3");
     assert_eq!(enable(&host), (0, 1, 1));
@@ -561,19 +564,17 @@ fn twenty_runs_at_once_make_one_lock_and_one_notice() {
     host.script("lock", "sleep 0.1; echo \"lock $*\" >>done");
     let log = stolen("alice", NOW - 60);
     let clock = || OffsetDateTime::from_unix_timestamp(NOW).expect("in range");
-    let suspect = suspect("alice", &log);
+    let tally = tally(&log);
     // Each acts for itself, as a process would.
     let actions: Vec<Action> = std::thread::scope(|scope| {
         let run = || {
             let actor = host.actor(&clock);
-            let mut look = |_, wanted: &[Wanted]| {
-                Some(wanted.iter().map(|(_, after)| count(&log, "alice", *after, NOW)).collect())
-            };
-            let mut messages = Vec::new();
-            let suspects = std::slice::from_ref(&suspect);
-            let actions = actor.act(&host.way(), suspects, &mut look, &mut messages);
-            assert_eq!(failures(messages), Vec::<String>::new());
-            actions
+            let mut source = Source { log: Some(&log), journal: &[] };
+            let mut findings = findings(&tally);
+            let mut messages = Messages::default();
+            actor.act(&*host.method(), &mut findings, &mut source, &mut messages);
+            assert_eq!(failures(&messages), Vec::<String>::new());
+            actions(findings)
         };
         let runs: Vec<_> = (0..20).map(|_| scope.spawn(run)).collect();
         runs.into_iter().flat_map(|run| run.join().expect("no panic")).collect()

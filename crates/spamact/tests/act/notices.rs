@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 
-use spamact::act::Wanted;
+use spamcore::messages::Messages;
 use spamcore::verdict::Action;
 use time::OffsetDateTime;
 
@@ -120,11 +120,13 @@ fn what_only_concerns_notices_keeps_nobody_from_being_locked() {
     let mut actor = host.actor(&clock);
     actor.mailer = Err("/etc/smtp: refused: others can read it".into());
     let log = stolen("alice", NOW - 60);
-    let suspect = suspect("alice", &log);
-    let mut look = |_, _: &[Wanted]| Some(vec![count(&log, "alice", None, NOW)]);
-    let mut messages = Vec::new();
-    let actions = actor.act(&host.way(), &[suspect], &mut look, &mut messages);
+    let tally = tally(&log);
+    let mut findings = findings(&tally);
+    let mut source = Source { log: Some(&log), journal: &[] };
+    let mut messages = Messages::default();
+    actor.act(&*host.method(), &mut findings, &mut source, &mut messages);
+    let actions = actions(findings);
     assert_eq!(actions, [Action::Disabled]);
-    let failures = failures(messages);
+    let failures = failures(&messages);
     assert!(failures[0].ends_with("it waits: /etc/smtp: refused: others can read it"));
 }

@@ -4,7 +4,6 @@
 //! files.
 
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,12 +13,11 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, fcntl_lock};
 use rustix::io::Errno;
 
-use super::super::{AccountStatus, local, shadow};
+use super::super::{AccountStatus, Error, local, shadow};
 use super::{Action, Nis};
 use crate::account::{AccountName, Refusal, Uids, entries};
-use crate::error::Error;
-use crate::system::files;
 use crate::system::process::run;
+use crate::system::{self, files};
 
 /// How often the lock of the password files is tried, and the pause between: 15 seconds in all, as
 /// lckpwdf(3) waits.
@@ -72,9 +70,9 @@ fn people(nis: &Nis, name: &AccountName) -> Result<(), Error> {
 }
 
 /// A file that may be missing.
-fn optional(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+fn optional(path: &Path) -> Result<Option<Vec<u8>>, system::Error> {
     match files::read(path, false) {
-        Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) if error.is_not_found() => Ok(None),
         text => text.map(Some),
     }
 }
@@ -88,7 +86,7 @@ fn edit(nis: &Nis, file: &Path, action: Action, name: &AccountName) -> Result<()
     };
     let Some(text) = edited else { return Ok(()) };
     sleep(TICK);
-    files::replace(file, &text)
+    Ok(files::write_atomically(file, &text)?)
 }
 
 /// Makes the maps.
@@ -111,7 +109,7 @@ static TURN: Mutex<()> = Mutex::new(());
 
 impl Held {
     fn new(path: &Path) -> Result<Self, Error> {
-        let write = |source| Error::Write { path: path.to_owned(), source };
+        let write = |source| system::Error::Write { path: path.to_owned(), source };
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let file = OpenOptions::new()
             .write(true)
@@ -124,7 +122,7 @@ impl Held {
             match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Self { _file: file, _turn: turn }),
                 Err(Errno::AGAIN | Errno::ACCESS) => sleep(PAUSE),
-                Err(error) => return Err(write(error.into())),
+                Err(error) => return Err(write(error.into()).into()),
             }
         }
         Err(Error::Busy { path: path.to_owned() })

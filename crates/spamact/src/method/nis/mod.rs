@@ -10,10 +10,11 @@
 //!
 //! SSH takes known hosts and keys without a passphrase only, and asks nothing. `ssh` is found by the
 //! `PATH` of the process, and it sees its environment: the library that calls it cannot do otherwise, so
-//! the program sees to it that both are ours ([`crate::system::site::clean_environment`]). It reads root's own
+//! the program sees to it that both are ours ([`crate::system::clean_environment`]). It reads root's own
 //! configuration, as is wanted.
 
 mod here;
+#[cfg_attr(not(feature = "ssh"), path = "no_ssh.rs")]
 mod ssh;
 
 use std::cell::RefCell;
@@ -23,9 +24,9 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 
-use super::{AccountStatus, in_pattern, settled, shown, typed};
-use crate::account::{AccountName, Refusal, is_nis_name};
-use crate::error::Error;
+use super::{AccountStatus, Error, LockMethod, expect_status, in_pattern, typed};
+use crate::account::{AccountName, NameRule, Refusal, is_nis_name};
+use crate::system::Invalid;
 
 /// A user, and a host or address that no option could be taken for.
 static MASTER: LazyLock<Regex> = LazyLock::new(|| {
@@ -41,16 +42,6 @@ enum Action {
     Unlock,
 }
 
-impl Action {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Status => "status",
-            Self::Lock => "lock",
-            Self::Unlock => "unlock",
-        }
-    }
-}
-
 /// A master of NIS, `[USER@]HOST[:PORT]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Master {
@@ -58,15 +49,13 @@ pub struct Master {
     user: String,
     host: String,
     port: Option<u16>,
-    here: bool,
 }
 
 impl Master {
-    /// Reads a master; `host` are the names and addresses of this host. The user is `root` where none is
-    /// named. With more than one colon, HOST is an IPv6 address and there is no PORT. A master with a PORT
-    /// is always another one: it may be this host's end of a tunnel.
-    pub fn parse(text: &str, host: &[String]) -> Result<Self, Error> {
-        let refused = || Error::Refused { what: shown(text), why: "it is no name of a host" };
+    /// Reads a master. The user is `root` where none is named. With more than one colon, HOST is an IPv6
+    /// address and there is no PORT.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let refused = || Invalid("expected [USER@]HOST[:PORT]");
         let parts = MASTER.captures(text).ok_or_else(refused)?;
         let user = parts.get(1).map_or("root", |user| user.as_str());
         let (name, port) = match parts[2].split_once(':') {
@@ -75,21 +64,17 @@ impl Master {
             }
             _ => (&parts[2], None),
         };
-        let is = |own: &String| own.trim_end_matches('.').eq_ignore_ascii_case(name);
-        let loopback = name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-        let here = name.eq_ignore_ascii_case("localhost") || loopback || host.iter().any(is);
-        Ok(Self {
-            text: text.to_owned(),
-            user: user.to_owned(),
-            host: name.to_owned(),
-            port,
-            here: here && port.is_none(),
-        })
+        Ok(Self { text: text.to_owned(), user: user.to_owned(), host: name.to_owned(), port })
     }
 
-    /// Whether it is this host, and its files are edited without SSH.
-    pub fn is_here(&self) -> bool {
-        self.here
+    /// Whether it is this host, which has these names and addresses. A master with a PORT is always another
+    /// one: it may be this host's end of a tunnel.
+    fn is_here(&self, names: &[String]) -> bool {
+        let name = self.host.as_str();
+        let is = |own: &String| own.trim_end_matches('.').eq_ignore_ascii_case(name);
+        let loopback = name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+        let here = name.eq_ignore_ascii_case("localhost") || loopback || names.iter().any(is);
+        here && self.port.is_none()
     }
 }
 
@@ -98,6 +83,8 @@ impl Master {
 pub struct Nis {
     /// The master.
     pub master: Master,
+    /// Whether it is this host, whose files are edited without SSH.
+    here: bool,
     /// The directory of the passwd and shadow of NIS, there.
     pub files: PathBuf,
     /// The password file of the host itself, there.
@@ -128,9 +115,11 @@ pub struct Nis {
 impl Nis {
     pub(super) const KIND: &'static str = "nis";
 
-    /// The real system of a master.
-    pub fn new(master: Master) -> Self {
+    /// The real system of a master. `names` are those of this host; its addresses are looked up by
+    /// [`LockMethod::prepare`].
+    pub fn new(master: Master, names: &[String]) -> Self {
         Self {
+            here: master.is_here(names),
             master,
             files: "/var/yp/ypfiles".into(),
             passwd: "/etc/passwd".into(),
@@ -147,31 +136,20 @@ impl Nis {
         }
     }
 
-    pub(super) fn kind(&self) -> String {
-        format!("{}:{}", Self::KIND, self.master.text)
-    }
-
-    pub(super) fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
-        self.act(Action::Status, name)
-    }
-
-    pub(super) fn lock(&self, name: &AccountName) -> Result<(), Error> {
-        self.bring(Action::Lock, name, AccountStatus::Locked)
-    }
-
-    pub(super) fn unlock(&self, name: &AccountName) -> Result<(), Error> {
-        self.bring(Action::Unlock, name, AccountStatus::Open)
-    }
-
-    fn bring(&self, action: Action, name: &AccountName, want: AccountStatus) -> Result<(), Error> {
-        settled(self.act(action, name)?, want, name, || {
+    fn ensure_status(
+        &self,
+        action: Action,
+        name: &AccountName,
+        want: AccountStatus,
+    ) -> Result<(), Error> {
+        expect_status(self.act(action, name)?, want, name, || {
             format!("{} of {}", self.files.join("shadow").display(), self.master.text)
         })
     }
 
     /// Makes the maps once more, after [`Error::Maps`].
     pub fn make_again(&self) -> Result<(), Error> {
-        if self.master.here { here::make(self) } else { self.over_ssh(|c| c.make(self)) }
+        if self.here { here::make(self) } else { self.over_ssh(|c| c.make(self)) }
     }
 
     /// Does something to an account; gives how it stands at the end.
@@ -179,7 +157,7 @@ impl Nis {
         if !is_nis_name(name) {
             return Err(Error::Unfit { name: name.clone(), refusal: Refusal::NotAName });
         }
-        if self.master.here {
+        if self.here {
             return here::act(self, action, name);
         }
         self.over_ssh(|connection| connection.act(self, action, name))
@@ -203,8 +181,45 @@ impl Nis {
     fn no_master(&self, what: String) -> Error {
         Error::Master { master: self.master.text.clone(), what }
     }
+}
 
-    pub(super) fn by_hand(&self, name: &AccountName) -> Vec<String> {
+impl LockMethod for Nis {
+    fn kind(&self) -> String {
+        format!("{}:{}", Self::KIND, self.master.text)
+    }
+
+    fn names(&self) -> NameRule {
+        NameRule::Nis
+    }
+
+    #[cfg(feature = "ssh")]
+    fn prepare(&mut self) -> Result<(), Error> {
+        self.here = self.here || self.master.is_here(&addresses());
+        Ok(())
+    }
+
+    fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        self.act(Action::Status, name)
+    }
+
+    fn lock(&self, name: &AccountName) -> Result<(), Error> {
+        self.ensure_status(Action::Lock, name, AccountStatus::Locked)
+    }
+
+    fn unlock(&self, name: &AccountName) -> Result<(), Error> {
+        self.ensure_status(Action::Unlock, name, AccountStatus::Open)
+    }
+
+    /// The file may be written without the maps having been made from it.
+    fn recover(&self, name: &AccountName) -> Result<AccountStatus, Error> {
+        let status = self.status(name)?;
+        if status == AccountStatus::Locked {
+            self.make_again()?;
+        }
+        Ok(status)
+    }
+
+    fn manual(&self, name: &AccountName) -> Vec<String> {
         let shadow = typed(&self.files.join("shadow"));
         // Where nothing stands behind the mark, an account without it would need no password.
         let edit = format!(
@@ -212,7 +227,7 @@ impl Nis {
             in_pattern(name)
         );
         let make = format!("make -C {}", typed(&self.maps));
-        if self.master.here {
+        if self.here {
             return vec![edit, make];
         }
         let port = self.master.port.map_or_else(String::new, |port| format!("-p {port} "));
@@ -221,5 +236,12 @@ impl Nis {
     }
 }
 
-#[cfg(test)]
+#[cfg(feature = "ssh")]
+/// The addresses of this host. The kernel is asked for them through a socket.
+fn addresses() -> Vec<String> {
+    let addresses = if_addrs::get_if_addrs().unwrap_or_default();
+    addresses.iter().map(|interface| interface.ip().to_string()).collect()
+}
+
+#[cfg(all(test, feature = "ssh"))]
 mod tests;

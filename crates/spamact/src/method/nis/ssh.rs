@@ -17,10 +17,10 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-use super::super::AccountStatus;
+use super::super::{AccountStatus, Error};
 use super::{Action, Nis};
 use crate::account::{AccountName, Refusal};
-use crate::error::Error;
+use crate::system;
 use crate::system::process::first_line;
 
 /// What runs the program.
@@ -44,6 +44,17 @@ const IDLE: NonZeroUsize = NonZeroUsize::new(60).expect("a constant");
 
 /// What is granted to each step beyond the limits that hold within it.
 const GRACE: Duration = Duration::from_secs(30);
+
+impl Action {
+    /// What the program on the master calls it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Lock => "lock",
+            Self::Unlock => "unlock",
+        }
+    }
+}
 
 /// A session on a master.
 #[derive(Debug)]
@@ -201,7 +212,7 @@ fn refusal<T>(nis: &Nis, word: &str, answer: &Answer) -> Result<T, Error> {
 }
 
 fn failed(nis: &Nis, how: String) -> Error {
-    Error::Failed { program: format!("{}:{PERL}", nis.master.text).into(), how }
+    system::Error::Failed { program: format!("{}:{PERL}", nis.master.text).into(), how }.into()
 }
 
 /// The first 64 KiB of an output, which is read to its end.
@@ -231,9 +242,9 @@ fn control(dir: &Path) -> Result<(), String> {
         }
         _ => {}
     }
-    let about = fs::symlink_metadata(dir).map_err(|error| told(error.to_string()))?;
-    let ours = about.uid() == rustix::process::geteuid().as_raw();
-    if !about.is_dir() || !ours || about.mode() & 0o077 != 0 {
+    let metadata = fs::symlink_metadata(dir).map_err(|error| told(error.to_string()))?;
+    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
+    if !metadata.is_dir() || !ours || metadata.mode() & 0o077 != 0 {
         return Err(told("not a private directory".into()));
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! What acting needs to know of this host: who runs us, how the host is called, where its files are.
 //!
-//! [`Site::look`] is the one place of this library that asks; `main` calls it and hands the answer down.
+//! [`System::look`] is the one place of this library that asks; `main` calls it and hands the answer down.
 
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
@@ -10,15 +10,12 @@ use std::time::SystemTime;
 use spamcore::time::zone::Zone;
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::account::{Exempt, Realms, Rules, Uids, name_of_uid};
-use crate::error::Error;
-use crate::system::files;
 use crate::system::process::PATH;
 use crate::system::syslog::Audit;
 
 /// This host, as a program that acts finds it.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub struct System {
     /// Whether root runs us.
     pub root: bool,
     /// The user who runs us.
@@ -43,7 +40,7 @@ pub struct Site {
     pub syslog: PathBuf,
 }
 
-impl Site {
+impl System {
     /// Looks the host up.
     pub fn look() -> Self {
         let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -65,39 +62,9 @@ impl Site {
         }
     }
 
-    /// The names and addresses of this host. The kernel is asked for the addresses through a socket, so
-    /// this is only asked where a master of NIS is named.
-    pub fn names_and_addresses(&self) -> Vec<String> {
-        let addresses = if_addrs::get_if_addrs().unwrap_or_default();
-        let addresses = addresses.iter().map(|interface| interface.ip().to_string());
-        self.names.iter().cloned().chain(addresses).collect()
-    }
-
-    /// Who can be locked here. A list of exempt accounts that cannot be read, or that others could have
-    /// written, is an error: it may name anybody.
-    pub fn rules(&self, realms: Realms) -> Result<Rules, Error> {
-        let passwd = files::read(&self.passwd, false)?;
-        let absent = |error: &Error| matches!(error, Error::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound);
-        let uids = match files::read(&self.login_defs, false) {
-            Ok(text) => Uids::of(&text),
-            Err(error) if absent(&error) => Uids::default(),
-            Err(error) => return Err(error),
-        };
-        let exempt = match files::read(&self.exempt, self.root) {
-            Ok(text) => Exempt::of(&text),
-            // A link that leads nowhere is a list that is lost.
-            Err(error) if absent(&error) && self.exempt.symlink_metadata().is_err() => {
-                Exempt::default()
-            }
-            Err(error) => return Err(error),
-        };
-        let ourselves = name_of_uid(&passwd, self.uid).into_iter().chain(self.sudo_user.clone());
-        Ok(Rules { uids, exempt, realms, ourselves: ourselves.collect(), passwd })
-    }
-
-    /// Who is told of each lock.
-    pub fn audit(&self) -> Audit {
-        Audit { socket: self.syslog.clone(), process: self.process }
+    /// The syslog of this host, as a program of that name writes to it.
+    pub fn audit(&self, program: &'static str) -> Audit {
+        Audit { socket: self.syslog.clone(), program, process: self.process }
     }
 }
 
