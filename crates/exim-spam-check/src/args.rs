@@ -157,12 +157,6 @@ mod tests {
     }
 
     #[test]
-    fn man_page_and_completion_are_in_step() {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-        spamcore::cli::in_step::assert_in_step(&PROGRAM, root.as_ref());
-    }
-
-    #[test]
     fn seconds_or_a_period() {
         for (line, period, limit) in [
             (&["3600", "60"][..], "3600 seconds", Some(60)),

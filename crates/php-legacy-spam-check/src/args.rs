@@ -125,12 +125,6 @@ mod tests {
     use spamcore::cli::Parsed;
 
     #[test]
-    fn man_page_and_completion_are_in_step() {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-        spamcore::cli::in_step::assert_in_step(&PROGRAM, root.as_ref());
-    }
-
-    #[test]
     fn minutes_are_extended_by_a_fifth() {
         let parse = |line: &[&str]| PROGRAM.parse(line.iter().map(OsString::from));
         for (minutes, want) in [("10", 12), ("1", 1), ("4", 4), ("5", 6), ("100", 120), ("010", 12)]

@@ -112,12 +112,6 @@ mod tests {
     use spamcore::cli::Parsed;
 
     #[test]
-    fn man_page_and_completion_are_in_step() {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-        spamcore::cli::in_step::assert_in_step(&PROGRAM, root.as_ref());
-    }
-
-    #[test]
     fn one_number_and_no_more() {
         let parse = |line: &[&str]| PROGRAM.parse(line.iter().map(OsString::from));
         let Ok(Parsed::Run(args)) = parse(&["0100"]) else { panic!("a crontab line") };

@@ -295,12 +295,6 @@ mod tests {
     }
 
     #[test]
-    fn man_page_and_completion_are_in_step() {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-        spamcore::cli::in_step::assert_in_step(&PROGRAM, root.as_ref());
-    }
-
-    #[test]
     fn crontab_lines_keep_their_meaning() {
         let args = parse(&["-p", "1hour", "-m", "90", "-d", "5,5", "-w", "192.0.2.201,10.0.0.21"])
             .expect("a crontab line");

@@ -17,7 +17,7 @@ const ALL: [&str; 4] =
     ["postfix-spam-check", "exim-spam-check", "php-spam-check", "php-legacy-spam-check"];
 
 /// The date of the release, as in CHANGELOG.md; it is the date of the man pages.
-pub(super) const RELEASED: &str = "2026-11-24";
+const RELEASED: &str = "2026-11-24";
 
 /// Each exit status: its meaning by default (empty if it does not occur), and with `--exit-code`.
 const STATUSES: [(&str, &str, &str); 4] = [

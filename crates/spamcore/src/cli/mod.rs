@@ -8,8 +8,6 @@
 //! and `--` to end the options.
 
 mod help;
-#[cfg(any(test, feature = "in-step"))]
-pub mod in_step;
 pub mod options;
 
 use std::ffi::{OsStr, OsString};
