@@ -519,7 +519,7 @@ impl Plan {
         let mut method = self.method(system);
         match method.prepare().and_then(|()| undo.enable(account, &*method)) {
             Ok(undone) => {
-                undone.told.into_iter().for_each(|text| messages.fail(text));
+                undone.warnings.into_iter().for_each(|text| messages.fail(text));
                 for why in undone.failures {
                     messages.fail(format!("{account}: not enabled: {why}"));
                 }

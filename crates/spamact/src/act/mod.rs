@@ -110,7 +110,8 @@ impl Actor<'_> {
         let names = method.names();
         // Without anything to do, nothing is written: not even the file that runs wait for.
         let idle = State::load(&self.dir, self.root, self.now());
-        if suspects.is_empty() && idle.is_ok_and(|(state, told)| told.is_none() && state.is_done())
+        if suspects.is_empty()
+            && idle.is_ok_and(|(state, damaged)| damaged.is_none() && state.is_done())
         {
             return Vec::new();
         }

@@ -37,7 +37,7 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
         match sent {
             Ok(()) => {
                 let now = actor.now();
-                if let Err(error) = update(actor, |state| state.told(&account, kind, now)) {
+                if let Err(error) = update(actor, |state| state.notified(&account, kind, now)) {
                     messages.fail_with(&error);
                 }
             }

@@ -236,7 +236,7 @@ impl<'a> Run<'a> {
             IncidentKind::NotDisabled { limit: self.actor.max_locks, others: &others };
         let notice = self.notice(worst, suspects[*number], evidence, kind_of_incident);
         for other in others.iter().take(REMEMBERED) {
-            self.state.told(other, kind, now);
+            self.state.notified(other, kind, now);
         }
         self.state.wait(worst, kind, notice);
     }
@@ -269,7 +269,7 @@ impl<'a> Run<'a> {
     }
 
     fn audit(&mut self, text: &str) {
-        if let Err(error) = self.actor.audit.tell((self.actor.clock)(), text) {
+        if let Err(error) = self.actor.audit.record((self.actor.clock)(), text) {
             self.messages.note(format!("syslog cannot be told: {error}"));
         }
     }

@@ -86,7 +86,7 @@ pub struct Undone {
     /// What failed, and what is left to do by hand.
     pub failures: Vec<String>,
     /// What else is to be told.
-    pub told: Vec<String>,
+    pub warnings: Vec<String>,
 }
 
 impl Undo<'_> {
@@ -98,9 +98,9 @@ impl Undo<'_> {
             return Err(error.into());
         }
         let (mut state, damaged) = State::load(self.dir, self.root, self.now())?;
-        let mut undone = Undone { told: damaged.into_iter().collect(), ..Undone::default() };
+        let mut undone = Undone { warnings: damaged.into_iter().collect(), ..Undone::default() };
         // A disk that is full or read-only keeps nobody locked.
-        undone.told.extend(lock.as_ref().err().map(|error| chain(error)));
+        undone.warnings.extend(lock.as_ref().err().map(|error| chain(error)));
         let mut account = login.clone();
         let mut locks = locks_of(&state, &account);
         if locks.is_empty() && !otherwise.names().keeps_realm() {
@@ -150,7 +150,9 @@ impl Undo<'_> {
             }
         }
         if let Err(error) = state.save(self.dir, self.root) {
-            undone.told.push(format!("what was locked is remembered as before: {}", chain(&error)));
+            undone
+                .warnings
+                .push(format!("what was locked is remembered as before: {}", chain(&error)));
         }
         Ok(undone)
     }
@@ -162,7 +164,7 @@ impl Undo<'_> {
             Err(error) => format!("{account} not enabled ({}): {}", method.kind(), reason(error)),
         };
         // Nobody who must enable an account waits for syslog.
-        let _ = self.audit.tell((self.clock)(), &how);
+        let _ = self.audit.record((self.clock)(), &how);
         done
     }
 

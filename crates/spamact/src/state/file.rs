@@ -58,12 +58,12 @@ impl State {
             Err(Bad::Io(source)) => source.to_string(),
         };
         let aside = dir.join(format!("{NAME}.damaged-{now}"));
-        let told = format!(
+        let damaged = format!(
             "{}: damaged ({why}): to be put aside as {}, and begun anew",
             path.display(),
             aside.display()
         );
-        Ok((Self { changed: true, aside: Some(aside), ..empty }, Some(told)))
+        Ok((Self { changed: true, aside: Some(aside), ..empty }, Some(damaged)))
     }
 
     /// When the state was last written.
@@ -163,7 +163,7 @@ mod tests {
         let method = lock.method.clone();
         state.begin_lock(&alice, lock, text);
         state.finish_lock(&alice, &method, NOW);
-        state.told(&alice, NoticeKind::StillSending, NOW);
+        state.notified(&alice, NoticeKind::StillSending, NOW);
         state
     }
 
@@ -177,8 +177,8 @@ mod tests {
     fn what_is_saved_is_loaded() {
         let scratch = tempdir().expect("a directory");
         let dir = scratch.path().join("lib");
-        let (empty, told) = State::load(&dir, false, NOW).expect("a missing directory is empty");
-        assert_eq!((empty.accounts().count(), told), (0, None));
+        let (empty, damaged) = State::load(&dir, false, NOW).expect("a missing directory is empty");
+        assert_eq!((empty.accounts().count(), damaged), (0, None));
         assert!(!dir.exists(), "loading changes nothing");
         let state = saved(&dir);
         let metadata = fs::metadata(dir.join(NAME)).expect("it was written");
@@ -215,15 +215,15 @@ mod tests {
         for contents in cases {
             let scratch = tempdir().expect("a directory");
             fs::write(scratch.path().join(NAME), contents).expect("the directory is ours");
-            let (mut state, told) = State::load(scratch.path(), false, NOW).expect("it goes on");
-            assert!(told.expect("it is told").contains("damaged ("), "{contents:?}");
+            let (mut state, damaged) = State::load(scratch.path(), false, NOW).expect("it goes on");
+            assert!(damaged.expect("it is reported").contains("damaged ("), "{contents:?}");
             assert_eq!(lie_in(scratch.path()), [NAME], "loading changes nothing");
             state.save(scratch.path(), false).expect("the directory is ours");
             assert_eq!(lie_in(scratch.path()), names(NOW));
             let aside = fs::read(scratch.path().join(&names(NOW)[1])).expect("it was put aside");
             assert_eq!(aside, contents);
-            let (_, told) = State::load(scratch.path(), false, NOW).expect("it is whole");
-            assert_eq!(told, None);
+            let (_, damaged) = State::load(scratch.path(), false, NOW).expect("it is whole");
+            assert_eq!(damaged, None);
         }
     }
 
@@ -235,8 +235,8 @@ mod tests {
         let whole = fs::read(&path).expect("it was written");
         for length in 0..whole.len() - 1 {
             fs::write(&path, &whole[..length]).expect("the directory is ours");
-            let (state, told) = State::load(scratch.path(), false, NOW).expect("it goes on");
-            assert!(told.is_some() && state.accounts().count() == 0, "{length}");
+            let (state, damaged) = State::load(scratch.path(), false, NOW).expect("it goes on");
+            assert!(damaged.is_some() && state.accounts().count() == 0, "{length}");
         }
         // A byte that was changed never panics, and never lets a bad name in.
         for at in 0..whole.len() {
@@ -258,8 +258,8 @@ mod tests {
             } else {
                 std::os::unix::fs::symlink("/dev/zero", &path).expect("ours");
             }
-            let (mut state, told) = State::load(scratch.path(), false, NOW).expect("it goes on");
-            assert!(told.is_some());
+            let (mut state, damaged) = State::load(scratch.path(), false, NOW).expect("it goes on");
+            assert!(damaged.is_some());
             state.save(scratch.path(), false).expect("it is put aside");
             assert_eq!(State::load(scratch.path(), false, NOW).expect("it is whole").1, None);
         }
@@ -270,8 +270,8 @@ mod tests {
         let scratch = tempdir().expect("a directory");
         let state = saved(scratch.path());
         fs::write(scratch.path().join(format!(".{NAME}.spam-check")), "{\"vers").expect("ours");
-        let (mut loaded, told) = State::load(scratch.path(), false, NOW).expect("it is whole");
-        assert_eq!((&loaded, told), (&state, None));
+        let (mut loaded, damaged) = State::load(scratch.path(), false, NOW).expect("it is whole");
+        assert_eq!((&loaded, damaged), (&state, None));
         loaded.see_locked(&AccountName::check(b"bob").expect("a name"), NOW);
         loaded.save(scratch.path(), false).expect("the left-over is removed");
         assert_eq!(lie_in(scratch.path()), [NAME]);

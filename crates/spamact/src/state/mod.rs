@@ -65,7 +65,8 @@ pub struct Record {
     /// When the account was last seen locked, by whomever. Only newer lines are evidence.
     pub seen_locked: Option<i64>,
     /// When each kind of notice last went out.
-    pub told: BTreeMap<NoticeKind, i64>,
+    #[serde(rename = "told")]
+    pub notified_at: BTreeMap<NoticeKind, i64>,
     /// Notices that could not be sent, and wait.
     pub waiting: BTreeMap<NoticeKind, Notice>,
 }
@@ -99,7 +100,7 @@ impl Record {
 
     /// The newest time in it.
     fn newest(&self) -> i64 {
-        let times = self.told.values().copied().chain(self.seen_locked);
+        let times = self.notified_at.values().copied().chain(self.seen_locked);
         times.chain(self.locks.iter().map(|lock| lock.at)).max().unwrap_or(i64::MIN)
     }
 }
@@ -141,7 +142,7 @@ impl State {
     /// until the lock is [finished](Self::finish_lock), also by a later run if this one is killed.
     pub fn begin_lock(&mut self, name: &AccountName, lock: Lock, notice: Notice) {
         let record = self.of(name);
-        record.told.clear();
+        record.notified_at.clear();
         record.locks.retain(|old| old.method != lock.method);
         record.locks.push(Lock { pending: true, ..lock });
         self.wait(name, NoticeKind::Disabled, notice);
@@ -200,9 +201,9 @@ impl State {
 
     /// Whether a notice of this kind is due: none went out, or the last one 24 hours ago.
     pub fn due(&self, name: &AccountName, kind: NoticeKind, now: i64) -> bool {
-        let told = self.record(name).and_then(|record| record.told.get(&kind));
+        let last = self.record(name).and_then(|record| record.notified_at.get(&kind));
         // A time to come is of a clock that was set back since.
-        told.is_none_or(|told| *told > now || now.saturating_sub(*told) >= DAY)
+        last.is_none_or(|last| *last > now || now.saturating_sub(*last) >= DAY)
     }
 
     /// A notice could not be sent: it waits for the next run. Of each kind the newest waits, and of all
@@ -215,10 +216,10 @@ impl State {
     }
 
     /// A notice went out.
-    pub fn told(&mut self, name: &AccountName, kind: NoticeKind, now: i64) {
+    pub fn notified(&mut self, name: &AccountName, kind: NoticeKind, now: i64) {
         let record = self.of(name);
         record.waiting.remove(&kind);
-        record.told.insert(kind, now);
+        record.notified_at.insert(kind, now);
     }
 
     /// The notices that wait to be sent: not yet those of locks that are not finished.
@@ -262,7 +263,7 @@ impl State {
         };
         for record in self.accounts.values_mut() {
             record.locks.iter_mut().for_each(|lock| pull(&mut lock.at));
-            record.told.values_mut().for_each(&mut pull);
+            record.notified_at.values_mut().for_each(&mut pull);
             record.seen_locked.as_mut().map(&mut pull);
         }
         self.recent.iter_mut().for_each(&mut pull);
@@ -372,11 +373,11 @@ mod tests {
         let waiting: Vec<_> =
             state.waiting().into_iter().map(|(name, kind, _)| (name, kind)).collect();
         assert_eq!(waiting, [(alice.clone(), NoticeKind::Disabled)]);
-        state.told(&alice, NoticeKind::Disabled, 110);
+        state.notified(&alice, NoticeKind::Disabled, 110);
         assert_eq!(state.waiting().len(), 0);
         assert!(!state.due(&alice, NoticeKind::Disabled, 110));
         assert!(state.due(&alice, NoticeKind::StillSending, 110));
-        state.told(&alice, NoticeKind::StillSending, 120);
+        state.notified(&alice, NoticeKind::StillSending, 120);
         assert!(!state.due(&alice, NoticeKind::StillSending, 119 + DAY));
         assert!(state.due(&alice, NoticeKind::StillSending, 120 + DAY));
         // A new lock is a new incident.
@@ -389,7 +390,7 @@ mod tests {
         let mut state = State::default();
         let alice = name("alice");
         add_lock(&mut state, &alice, lock("local", 1_000_000));
-        state.told(&alice, NoticeKind::Disabled, 1_000_000);
+        state.notified(&alice, NoticeKind::Disabled, 1_000_000);
         assert!(state.due(&alice, NoticeKind::Disabled, 500));
         state.changed = false;
         state.tidy(500);
@@ -427,7 +428,7 @@ mod tests {
             Some((105, false))
         );
         assert_eq!(state.lock_of(&bob, "local"), None);
-        state.told(&alice, NoticeKind::Disabled, 106);
+        state.notified(&alice, NoticeKind::Disabled, 106);
         assert!(state.is_done());
     }
 

@@ -33,7 +33,7 @@ pub struct Audit {
 
 impl Audit {
     /// Tells one line. `at` is the local time.
-    pub fn tell(&self, at: OffsetDateTime, text: &str) -> io::Result<()> {
+    pub fn record(&self, at: OffsetDateTime, text: &str) -> io::Result<()> {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
         let line = self.line(at, text);
@@ -67,7 +67,7 @@ mod tests {
         let path = scratch.path().join("log");
         let syslog = UnixDatagram::bind(&path).expect("the directory is ours");
         let audit = Audit { socket: path, program: "mail-check", process: 77 };
-        audit.tell(AT, "locking alice: 95 messages").expect("somebody listens");
+        audit.record(AT, "locking alice: 95 messages").expect("somebody listens");
         let mut got = [0; 2048];
         let length = syslog.recv(&mut got).expect("it was sent");
         assert_eq!(
@@ -92,10 +92,10 @@ mod tests {
         let scratch = tempdir().expect("a directory");
         let path = scratch.path().join("log");
         let audit = Audit { socket: path.clone(), program: "mail-check", process: 1 };
-        audit.tell(AT, "x").expect_err("nobody is there");
+        audit.record(AT, "x").expect_err("nobody is there");
         let _stalled = UnixDatagram::bind(&path).expect("the directory is ours");
         let begun = std::time::Instant::now();
-        let failed = (0..100_000).find_map(|_| audit.tell(AT, "x").err());
+        let failed = (0..100_000).find_map(|_| audit.record(AT, "x").err());
         assert_eq!(failed.expect("its queue is bounded").kind(), io::ErrorKind::WouldBlock);
         assert!(begun.elapsed() < std::time::Duration::from_secs(20));
     }

@@ -91,7 +91,7 @@ impl Connection {
         let connect = async { timeout(limit, builder.connect(&nis.master.host)).await };
         match runtime.block_on(connect) {
             Ok(Ok(session)) => Ok(Self { session, runtime }),
-            Ok(Err(error)) => Err(told(&error)),
+            Ok(Err(error)) => Err(complaint(&error)),
             Err(_) => Err(format!("no answer within {} seconds", limit.as_secs())),
         }
     }
@@ -117,7 +117,7 @@ impl Connection {
         let asked = async { timeout(limit, self.call(arguments)).await };
         match self.runtime.block_on(asked) {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(nis.no_master(told(&error))),
+            Ok(Err(error)) => Err(nis.no_master(complaint(&error))),
             Err(_) => Err(nis.no_master(format!("no answer within {} seconds", limit.as_secs()))),
         }
     }
@@ -228,24 +228,24 @@ async fn kept(output: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
 }
 
 /// What `ssh` complained of: its last line sums up the ones before, if there are any.
-fn told(error: &openssh::Error) -> String {
+fn complaint(error: &openssh::Error) -> String {
     let text = spamcore::error::chain(error);
     first_line(text.trim_end().lines().next_back().unwrap_or_default().as_bytes())
 }
 
 /// The directory for the sockets of `ssh`: ours alone, or whoever can reach them is root on the master.
 fn control(dir: &Path) -> Result<(), String> {
-    let told = |what: String| format!("{}: {what}", dir.display());
+    let failed = |what: String| format!("{}: {what}", dir.display());
     match fs::DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            return Err(told(error.to_string()));
+            return Err(failed(error.to_string()));
         }
         _ => {}
     }
-    let metadata = fs::symlink_metadata(dir).map_err(|error| told(error.to_string()))?;
+    let metadata = fs::symlink_metadata(dir).map_err(|error| failed(error.to_string()))?;
     let ours = metadata.uid() == rustix::process::geteuid().as_raw();
     if !metadata.is_dir() || !ours || metadata.mode() & 0o077 != 0 {
-        return Err(told("not a private directory".into()));
+        return Err(failed("not a private directory".into()));
     }
     Ok(())
 }
