@@ -482,12 +482,12 @@ impl Plan {
     fn rules(&self, system: &System) -> Result<Rules, system::Error> {
         let passwd = files::read(&system.passwd, false)?;
         let uids = match files::read(&system.login_defs, false) {
-            Ok(text) => Uids::of(&text),
+            Ok(text) => Uids::from_login_defs(&text),
             Err(error) if error.is_not_found() => Uids::default(),
             Err(error) => return Err(error),
         };
         let exempt = match files::read(&system.exempt, system.root) {
-            Ok(text) => Exempt::of(&text),
+            Ok(text) => Exempt::parse(&text),
             // A link that leads nowhere is a list that is lost.
             Err(error) if error.is_not_found() && system.exempt.symlink_metadata().is_err() => {
                 Exempt::default()

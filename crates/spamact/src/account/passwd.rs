@@ -19,7 +19,7 @@ impl Default for Uids {
 
 impl Uids {
     /// `UID_MIN` and `UID_MAX` of a `login.defs`; the last line of each counts.
-    pub fn of(login_defs: &[u8]) -> Self {
+    pub fn from_login_defs(login_defs: &[u8]) -> Self {
         let mut uids = Self::default();
         for line in login_defs.split(|&b| b == b'\n') {
             let mut words = line.split(|b| b" \t\"\r".contains(b)).filter(|word| !word.is_empty());
@@ -90,7 +90,12 @@ mod tests {
             (b"UID_MIN \"2000\"\nUID_MAX 99999999999\n", 2000, 60_000),
             (b"\xff UID_MIN 3\nUID_MIN \xff\n", 1000, 60_000),
         ] {
-            assert_eq!(Uids::of(text), Uids { min, max }, "{}", String::from_utf8_lossy(text));
+            assert_eq!(
+                Uids::from_login_defs(text),
+                Uids { min, max },
+                "{}",
+                String::from_utf8_lossy(text)
+            );
         }
         let uids = Uids::default();
         for (uid, fit) in [(0, false), (999, false), (1000, true), (60_000, true), (60_001, false)]

@@ -56,7 +56,7 @@ pub struct Exempt(HashSet<Vec<u8>>);
 
 impl Exempt {
     /// A name a line; `#` begins a comment, at the start of a line or after a blank.
-    pub fn of(text: &[u8]) -> Self {
+    pub fn parse(text: &[u8]) -> Self {
         let names = without_mark(text).split(|&b| b == b'\n').map(|line| {
             let comment = (0..line.len())
                 .find(|&at| line[at] == b'#' && (at == 0 || line[at - 1].is_ascii_whitespace()));
@@ -125,7 +125,7 @@ impl Rules {
             return Err(Refusal::Exempt);
         }
         for name in [&login, &account] {
-            self.spare(name)?;
+            self.check_protected(name)?;
         }
         match names {
             NameRule::LocalEntry => {
@@ -148,13 +148,13 @@ impl Rules {
     }
 
     /// Refuses ourselves, and accounts of the system, by whatever way they would be locked.
-    fn spare(&self, name: &AccountName) -> Result<(), Refusal> {
+    fn check_protected(&self, name: &AccountName) -> Result<(), Refusal> {
         if self.ourselves.iter().any(|own| own.eq_ignore_ascii_case(name.as_ref())) {
             return Err(Refusal::Ourselves);
         }
-        let people = |uid: Option<u32>| uid.is_some_and(|uid| self.uids.has(uid));
+        let is_regular = |uid: Option<u32>| uid.is_some_and(|uid| self.uids.has(uid));
         let system = entries(&self.passwd).any(|(entry, uid)| {
-            entry.eq_ignore_ascii_case(name.as_ref().as_bytes()) && !people(uid)
+            entry.eq_ignore_ascii_case(name.as_ref().as_bytes()) && !is_regular(uid)
         });
         if system { Err(Refusal::System) } else { Ok(()) }
     }
@@ -182,7 +182,7 @@ mod tests {
                       here:$6$x:1005:1::/:\nnone::1006:1::/:"
                 .to_vec(),
             uids: Uids::default(),
-            exempt: Exempt::of(b"# who\nBoss\n  vip@Example.org  # pays\n#carol\n\ncarl#x\n"),
+            exempt: Exempt::parse(b"# who\nBoss\n  vip@Example.org  # pays\n#carol\n\ncarl#x\n"),
             realms: Realms::new(["example.org".into(), "Example.NET".into()]),
             ourselves: vec!["admin".into()],
         }
@@ -216,11 +216,11 @@ mod tests {
             assert!(ask("vip", NameRule::Account).is_ok());
         }
         assert_eq!(rules().account(b"boss ", NameRule::LocalEntry), Err(Refusal::NotAName));
-        assert!(Exempt::of(b"a b\n").has(b"A b"));
-        assert!(Exempt::of(b"carl#x").has(b"carl#x"));
-        assert!(Exempt::of(b"carol #x").has(b"carol"));
-        assert!(Exempt::of("\u{feff}carol\r\n".as_bytes()).has(b"carol"));
-        assert!(!Exempt::of(b"#carol\n\n").has(b"carol") && !Exempt::of(b"\n\n").has(b""));
+        assert!(Exempt::parse(b"a b\n").has(b"A b"));
+        assert!(Exempt::parse(b"carl#x").has(b"carl#x"));
+        assert!(Exempt::parse(b"carol #x").has(b"carol"));
+        assert!(Exempt::parse("\u{feff}carol\r\n".as_bytes()).has(b"carol"));
+        assert!(!Exempt::parse(b"#carol\n\n").has(b"carol") && !Exempt::parse(b"\n\n").has(b""));
     }
 
     #[test]

@@ -135,13 +135,13 @@ impl State {
 
     /// The account is locked now, whoever did it.
     pub fn see_locked(&mut self, name: &AccountName, now: i64) {
-        self.of(name).seen_locked = Some(now);
+        self.record_mut(name).seen_locked = Some(now);
     }
 
     /// An account is about to be locked: a new incident, of which nothing was told yet. Its notice waits
     /// until the lock is [finished](Self::finish_lock), also by a later run if this one is killed.
     pub fn begin_lock(&mut self, name: &AccountName, lock: Lock, notice: Notice) {
-        let record = self.of(name);
+        let record = self.record_mut(name);
         record.notified_at.clear();
         record.locks.retain(|old| old.method != lock.method);
         record.locks.push(Lock { pending: true, ..lock });
@@ -150,7 +150,7 @@ impl State {
 
     /// The account is locked.
     pub fn finish_lock(&mut self, name: &AccountName, method: &str, at: i64) {
-        let record = self.of(name);
+        let record = self.record_mut(name);
         record.seen_locked = Some(at);
         for lock in record.locks.iter_mut().filter(|lock| lock.method == method) {
             (lock.pending, lock.at) = (false, at);
@@ -160,7 +160,7 @@ impl State {
 
     /// The account was not locked after all.
     pub fn abandon_lock(&mut self, name: &AccountName, method: &str) {
-        let record = self.of(name);
+        let record = self.record_mut(name);
         record.locks.retain(|lock| lock.method != method);
         record.waiting.remove(&NoticeKind::Disabled);
     }
@@ -189,7 +189,7 @@ impl State {
     /// All locks of an account were undone at this time: they, and what is still to be told of it, are
     /// forgotten. Until now it was locked, so that no line before counts against it.
     pub fn forget(&mut self, name: &AccountName, now: i64) {
-        *self.of(name) = Record { seen_locked: Some(now), ..Record::default() };
+        *self.record_mut(name) = Record { seen_locked: Some(now), ..Record::default() };
     }
 
     /// How many locks were made in the last 24 hours, or begun.
@@ -211,13 +211,13 @@ impl State {
     pub fn wait(&mut self, name: &AccountName, kind: NoticeKind, notice: Notice) {
         let waiting: usize = self.accounts.values().map(|record| record.waiting.len()).sum();
         if waiting < WAITING {
-            self.of(name).waiting.insert(kind, notice);
+            self.record_mut(name).waiting.insert(kind, notice);
         }
     }
 
     /// A notice went out.
     pub fn notified(&mut self, name: &AccountName, kind: NoticeKind, now: i64) {
-        let record = self.of(name);
+        let record = self.record_mut(name);
         record.waiting.remove(&kind);
         record.notified_at.insert(kind, now);
     }
@@ -249,7 +249,7 @@ impl State {
         })
     }
 
-    fn of(&mut self, name: &AccountName) -> &mut Record {
+    fn record_mut(&mut self, name: &AccountName) -> &mut Record {
         self.changed = true;
         self.accounts.entry(name.as_ref().to_owned()).or_default()
     }
@@ -312,7 +312,7 @@ mod tests {
         let (method, at) = (lock.method.clone(), lock.at);
         state.begin_lock(name, lock, notice());
         state.finish_lock(name, &method, at);
-        state.of(name).waiting.clear();
+        state.record_mut(name).waiting.clear();
     }
 
     fn notice() -> Notice {

@@ -170,7 +170,7 @@ impl Host {
                           alice:x:1001:1::/:/bin/sh\nbob:x:1002:1::/:/bin/sh\n"
                     .to_vec(),
                 realms: Realms::new([REALM.to_owned()]),
-                exempt: Exempt::of(b"boss\n"),
+                exempt: Exempt::parse(b"boss\n"),
                 ..Rules::default()
             },
             verify_journal: self.verify_journal,

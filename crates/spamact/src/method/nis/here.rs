@@ -37,7 +37,7 @@ pub(super) fn act(nis: &Nis, action: Action, name: &AccountName) -> Result<Accou
         return Ok(before);
     }
     if action != Action::Unlock {
-        people(nis, name)?;
+        check_regular_user(nis, name)?;
     }
     if action == Action::Status {
         return Ok(before);
@@ -48,9 +48,9 @@ pub(super) fn act(nis: &Nis, action: Action, name: &AccountName) -> Result<Accou
 }
 
 /// Refuses whoever is not known to be one of people.
-fn people(nis: &Nis, name: &AccountName) -> Result<(), Error> {
+fn check_regular_user(nis: &Nis, name: &AccountName) -> Result<(), Error> {
     let unfit = |refusal| Error::Unfit { name: name.clone(), refusal };
-    let uids = Uids::of(&optional(&nis.login_defs)?.unwrap_or_default());
+    let uids = Uids::from_login_defs(&optional(&nis.login_defs)?.unwrap_or_default());
     let own = optional(&nis.files.join("passwd"))?.ok_or_else(|| unfit(Refusal::Unknown))?;
     let system = files::read(&nis.passwd, false)?;
     let mut known = false;

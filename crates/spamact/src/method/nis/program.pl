@@ -27,8 +27,8 @@ sub text {
     return $text;
 }
 
-# As Uids::of() and here.rs have it.
-sub people {
+# As Uids::from_login_defs() and here.rs have it.
+sub check_regular_user {
     my %end = (UID_MIN => 1000, UID_MAX => 60000);
     if (open(my $in, '<:raw', $defs)) {
         while (<$in>) {
@@ -49,14 +49,14 @@ sub people {
     }
 }
 
-sub standing {
-    my $standing = 'missing';
+sub status {
+    my $status = 'missing';
     for my $line (split /\n/, text("$files/shadow")) {
         next unless $line =~ /\A\Q$name\E:([!*]?)/;
         return 'open' if $1 eq '';
-        $standing = 'locked';
+        $status = 'locked';
     }
-    return $standing;
+    return $status;
 }
 
 # The lock of lckpwdf(3): a struct flock begins with type and whence, the rest of it is zero.
@@ -81,9 +81,9 @@ sub edit {
         ? $text =~ s/^(\Q$name\E:)(?![!*])/$1*/mg
         : $text =~ s/^(\Q$name\E:)\*(?=[^!*:\n])/$1/mg;
     return unless $changed;
-    my ($folder, $base) = $shadow =~ m{\A(.*)/([^/]+)\z}s;
-    my $beside = "$folder/.$base.spam-check";
-    sysopen(my $dir, $folder, O_RDONLY | O_DIRECTORY) or die "$folder: $!\n";
+    my ($dir_path, $base) = $shadow =~ m{\A(.*)/([^/]+)\z}s;
+    my $beside = "$dir_path/.$base.spam-check";
+    sysopen(my $dir, $dir_path, O_RDONLY | O_DIRECTORY) or die "$dir_path: $!\n";
     # As TICK in here.rs.
     select(undef, undef, undef, 0.02);
     unlink $beside;
@@ -97,7 +97,7 @@ sub edit {
         unlink $beside;
         die "$shadow: $why\n";
     }
-    $dir->sync or die "$folder: $!\n";
+    $dir->sync or die "$dir_path: $!\n";
 }
 
 sub make {
@@ -121,10 +121,10 @@ sub make {
 
 if ($action eq 'make') { make(); word('made') }
 $name =~ /\A[a-z_][a-z0-9_.-]{0,31}\z/ or die "not a name\n";
-my $standing = standing();
-$standing ne 'missing' or word($standing);
-$action eq 'unlock' or people();
-$action ne 'status' or word($standing);
+my $status = status();
+$status ne 'missing' or word($status);
+$action eq 'unlock' or check_regular_user();
+$action ne 'status' or word($status);
 edit();
 make();
-word(standing());
+word(status());
