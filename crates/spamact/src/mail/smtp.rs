@@ -27,7 +27,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::error::DATA;
 use super::server::Tls;
 use super::{Address, Error, Login, Server, Timeouts};
-use crate::system::printable::cut;
+use crate::system::escape::cut;
 
 /// How much is shown of what a server says.
 const LONGEST_ANSWER: usize = 300;

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{AccountStatus, Error, LockMethod, typed};
+use super::{AccountStatus, Error, LockMethod, shell_quoted};
 use crate::account::{AccountName, NameRule};
 use crate::system::Invalid;
 use crate::system::files::trusted;
@@ -97,8 +97,8 @@ impl LockMethod for Command {
 
     fn manual(&self, name: &AccountName) -> Vec<String> {
         match &self.unlock {
-            Some(unlock) => vec![format!("{} {name}", typed(&unlock.0))],
-            None => vec![format!("# undo what was done by: {} {name}", typed(&self.lock.0))],
+            Some(unlock) => vec![format!("{} {name}", shell_quoted(&unlock.0))],
+            None => vec![format!("# undo what was done by: {} {name}", shell_quoted(&self.lock.0))],
         }
     }
 }

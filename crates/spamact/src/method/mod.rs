@@ -149,14 +149,14 @@ fn expect_status(
 }
 
 /// A path as a person types it to a shell.
-fn typed(path: &Path) -> String {
+fn shell_quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+@:".contains(&b);
     if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// A checked name inside a pattern of `sed`: of its bytes only the dot means something there.
-fn in_pattern(name: &AccountName) -> String {
+fn sed_escaped(name: &AccountName) -> String {
     name.as_ref().replace('.', r"\.")
 }
 
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn what_a_person_types_is_quoted() {
-        assert_eq!(typed(Path::new("/etc/a-b.c")), "/etc/a-b.c");
-        assert_eq!(typed(Path::new("/etc/it's $x")), r"'/etc/it'\''s $x'");
+        assert_eq!(shell_quoted(Path::new("/etc/a-b.c")), "/etc/a-b.c");
+        assert_eq!(shell_quoted(Path::new("/etc/it's $x")), r"'/etc/it'\''s $x'");
     }
 }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::table::{self, ACTION, Holder};
-use super::{AccountStatus, Error, LockMethod, expect_status, in_pattern, shown, typed};
+use super::{AccountStatus, Error, LockMethod, expect_status, sed_escaped, shell_quoted, shown};
 use crate::account::{AccountName, NameRule};
 use crate::system::process::{first_line, run};
 use crate::system::{self, Invalid, files};
@@ -228,13 +228,13 @@ impl LockMethod for SaslAccess {
     }
 
     fn manual(&self, name: &AccountName) -> Vec<String> {
-        let login = in_pattern(name);
+        let login = sed_escaped(name);
         vec![
             format!(
                 "sed -i --follow-symlinks '/^{login} {ACTION}$/Id' {}",
-                typed(&self.table.file)
+                shell_quoted(&self.table.file)
             ),
-            format!("postmap {}", typed(Path::new(&self.table.to_string()))),
+            format!("postmap {}", shell_quoted(Path::new(&self.table.to_string()))),
         ]
     }
 }

@@ -11,7 +11,7 @@ use time::macros::format_description;
 
 use super::{Incident, IncidentKind, MailServer};
 use crate::account::AccountName;
-use crate::system::printable::cut;
+use crate::system::escape::cut;
 
 /// How many log lines, networks and addresses are shown.
 const LINES: usize = 10;

@@ -18,7 +18,7 @@ use time::macros::format_description;
 
 use crate::account::AccountName;
 use crate::mail::Address;
-use crate::system::printable::{cut, printable};
+use crate::system::escape::{cut, escape_ascii};
 
 pub use mail_server::{Application, MailServer};
 
@@ -186,7 +186,7 @@ impl Notice {
 
 /// A line of the body: printable, broken where it is too long, and never a single dot.
 fn push_line(mail: &mut String, line: &str) {
-    let line = printable(&line.as_bytes()[..line.len().min(LONGEST_BODY)]);
+    let line = escape_ascii(&line.as_bytes()[..line.len().min(LONGEST_BODY)]);
     let mut rest = line.as_str();
     loop {
         let (piece, more) = rest.split_at(rest.len().min(LONGEST_LINE));

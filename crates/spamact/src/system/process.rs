@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::system::Error;
-use crate::system::printable::cut;
+use crate::system::escape::cut;
 
 /// Where the programs look for others.
 pub(crate) const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::system::printable::printable;
+use crate::system::escape::escape_ascii;
 
 /// `auth` is facility 4, `notice` severity 5.
 const PRIORITY: u8 = 4 * 8 + 5;
@@ -44,7 +44,7 @@ impl Audit {
         let format =
             format_description!("[month repr:short] [day padding:space] [hour]:[minute]:[second]");
         let stamp = at.format(&format).unwrap_or_else(|_| "Jan  1 00:00:00".into());
-        let text = printable(text.as_bytes());
+        let text = escape_ascii(text.as_bytes());
         let Self { program, process, .. } = self;
         let mut line = format!("<{PRIORITY}>{stamp} {program}[{process}]: {text}");
         // All of it is ASCII: any place is fine to cut.

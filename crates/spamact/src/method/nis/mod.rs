@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 
-use super::{AccountStatus, Error, LockMethod, expect_status, in_pattern, typed};
+use super::{AccountStatus, Error, LockMethod, expect_status, sed_escaped, shell_quoted};
 use crate::account::{AccountName, NameRule, Refusal, is_nis_name};
 use crate::system::Invalid;
 
@@ -220,13 +220,13 @@ impl LockMethod for Nis {
     }
 
     fn manual(&self, name: &AccountName) -> Vec<String> {
-        let shadow = typed(&self.files.join("shadow"));
+        let shadow = shell_quoted(&self.files.join("shadow"));
         // Where nothing stands behind the mark, an account without it would need no password.
         let edit = format!(
             r"sed -i --follow-symlinks 's/^{}:\*\([^:]\)/{name}:\1/' {shadow}",
-            in_pattern(name)
+            sed_escaped(name)
         );
-        let make = format!("make -C {}", typed(&self.maps));
+        let make = format!("make -C {}", shell_quoted(&self.maps));
         if self.here {
             return vec![edit, make];
         }
