@@ -133,9 +133,9 @@ impl Actor<'_> {
             }
             Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
-        self.tell_refusals(names, suspects, messages);
+        self.report_refusals(names, suspects, messages);
         let mut run = Run::new(self, method, state, messages);
-        run.finish_what_was_begun();
+        run.recover_pending_locks();
         let (cases, mut actions) =
             self.cases(names, suspects, &run.state, source, &mut *run.messages);
         let left_out = actions.iter().flatten().filter(|action| **action == left_out()).count();
@@ -145,7 +145,7 @@ impl Actor<'_> {
         for case in cases {
             actions[case.number] = Some(run.handle(&case, suspects[case.number]));
         }
-        run.tell_of_too_many(suspects);
+        run.notify_of_too_many(suspects);
         let saved = run.save();
         let Run { state, .. } = run;
         drop(lock);
@@ -210,13 +210,13 @@ impl Actor<'_> {
     }
 
     /// How many accounts are locked in 24 hours at most.
-    fn locks_of_a_day(&self) -> usize {
+    fn locks_per_day(&self) -> usize {
         self.max_locks.saturating_mul(4)
     }
 
     /// Why one more lock would be too many, after so many in this run and in the last 24 hours.
     fn too_many(&self, this_run: usize, today: usize) -> Option<String> {
-        let day = self.locks_of_a_day();
+        let day = self.locks_per_day();
         let (limit, when) = if this_run >= self.max_locks {
             (self.max_locks, "at once")
         } else if today >= day {
@@ -245,7 +245,7 @@ impl Actor<'_> {
 
     /// A sender that should have been locked and is no account is a failure; one that must not be locked
     /// is none.
-    fn tell_refusals(&self, names: NameRule, suspects: &[&Finding<'_>], messages: &mut Messages) {
+    fn report_refusals(&self, names: NameRule, suspects: &[&Finding<'_>], messages: &mut Messages) {
         for suspect in suspects {
             let refusal = self.rules.account(suspect.sender, names).err();
             if let Some(refusal) = refusal.filter(|refusal| !refusal.is_rule()) {

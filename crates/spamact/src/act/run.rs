@@ -52,7 +52,7 @@ impl<'a> Run<'a> {
     }
 
     /// Finds out what became of the locks that an earlier run began.
-    pub(super) fn finish_what_was_begun(&mut self) {
+    pub(super) fn recover_pending_locks(&mut self) {
         for account in self.state.pending(&self.kind) {
             match self.method.recover(&account) {
                 Ok(AccountStatus::Locked) => {
@@ -117,18 +117,19 @@ impl<'a> Run<'a> {
         }
         match case.decide(status) {
             Decision::Locked { sends } => self.is_locked(case, suspect, sends),
-            Decision::Spare(why) if case.evidence.is_none() => self.spare(account, why.into()),
+            Decision::Spare(why) if case.evidence.is_none() => self.leave_open(account, why.into()),
             Decision::Spare(why) => Action::NotDisabled(why.into()),
-            Decision::Lock if !case.confirmed => self.spare(account, UNCONFIRMED.into()),
+            Decision::Lock if !case.confirmed => self.leave_open(account, UNCONFIRMED.into()),
             Decision::Lock => {
                 let today = self.state.recent_locks(self.actor.now());
                 if let Some(why) = self.actor.too_many(self.locks, today) {
                     let evidence = case.evidence.clone().unwrap_or_default();
                     self.beyond.push((case.number, account.clone(), evidence));
-                    return self.spare(account, why);
+                    return self.leave_open(account, why);
                 }
-                if self.failed >= self.actor.locks_of_a_day() {
-                    return self.spare(account, format!("{} locks failed before", self.failed));
+                if self.failed >= self.actor.locks_per_day() {
+                    return self
+                        .leave_open(account, format!("{} locks failed before", self.failed));
                 }
                 self.lock(case, suspect)
             }
@@ -215,13 +216,13 @@ impl<'a> Run<'a> {
     }
 
     /// An account is not locked that should be.
-    fn spare(&mut self, account: &AccountName, why: String) -> Action {
+    fn leave_open(&mut self, account: &AccountName, why: String) -> Action {
         self.messages.fail(format!("{account}: not disabled: {why}"));
         Action::NotDisabled(why)
     }
 
     /// One notice stands for all accounts that were too many.
-    pub(super) fn tell_of_too_many(&mut self, suspects: &[&Finding<'_>]) {
+    pub(super) fn notify_of_too_many(&mut self, suspects: &[&Finding<'_>]) {
         let beyond = std::mem::take(&mut self.beyond);
         let (kind, now) = (NoticeKind::NotDisabled, self.actor.now());
         let [(number, worst, evidence), others @ ..] = &beyond[..] else { return };
