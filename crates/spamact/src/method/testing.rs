@@ -33,11 +33,11 @@ impl Fakes {
         fs::read_to_string(self.path(name)).expect("the file")
     }
 
-    /// A program that records its arguments and environment, and then does what `script` says, in which
-    /// `$here` is this directory.
+    /// A program that records its arguments and environment, and then runs `script`, in which `$here` is this
+    /// directory.
     ///
-    /// Another process writes it: a test that forks at that moment would else keep it open for writing,
-    /// and it could not be run.
+    /// Another process writes it. Otherwise a test that forks at that moment would keep the file open for
+    /// writing, and it could not be run.
     pub(crate) fn program(&self, name: &str, script: &str) -> PathBuf {
         let path = self.path(name);
         let text = format!(
@@ -54,7 +54,7 @@ impl Fakes {
         path
     }
 
-    /// The calls so far, each as `[PROGRAM][ARGUMENT]…`; their environment must be ours alone.
+    /// The calls so far, each as `[PROGRAM][ARGUMENT]…`. Their environment must be the one that is set for them.
     pub(crate) fn calls(&self) -> Vec<String> {
         let record = fs::read_to_string(self.path("record")).unwrap_or_default();
         let known = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", "PWD=/"];

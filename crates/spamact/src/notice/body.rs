@@ -108,10 +108,14 @@ impl Body {
             }
         }
         self.gap();
-        self.prose(&format!("Way of locking: {}", cut(incident.method.as_bytes(), NAME)));
+        let with = match incident.kind {
+            IncidentKind::NotDisabled { .. } => "Lock method",
+            _ => "Locked with",
+        };
+        self.prose(&format!("{with}: {}", cut(incident.method.as_bytes(), NAME)));
         let sender = cut(incident.sender, NAME);
         if sender != incident.account.as_ref() {
-            self.prose(&format!("The log calls it: {sender}"));
+            self.prose(&format!("Login name in the log: {sender}"));
         }
     }
 
@@ -172,7 +176,7 @@ impl Body {
                 self.line(&format!("    {}", cut(command.as_bytes(), LINE)));
             }
             self.gap();
-            self.prose("(Then lines since the last run still count against it.)");
+            self.prose("(If you unlock by hand, older log lines can still count against it.)");
         }
     }
 

@@ -63,6 +63,12 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether this user may not write a file.
+    pub(crate) fn is_permission_denied(&self) -> bool {
+        let denied = io::ErrorKind::PermissionDenied;
+        matches!(self, Self::Write { source, .. } if source.kind() == denied)
+    }
+
     /// Whether a file could not be read because it does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)

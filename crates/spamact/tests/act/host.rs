@@ -234,6 +234,10 @@ impl LockMethod for Renamed {
         self.command.kind()
     }
 
+    fn description(&self) -> String {
+        self.command.description()
+    }
+
     fn names(&self) -> NameRule {
         self.names
     }

@@ -1,11 +1,11 @@
-# What is done on a master of NIS, by the perl that every Debian has. It is sent as one argument, without
-# these comments and with its lines joined: a comment takes a whole line, and no string goes over two.
+# What is done on a NIS master, in the perl that every Debian has. It is sent as one argument, without these
+# comments and with its lines joined: so a comment takes a whole line, and no string spans two.
 #
-# Takes: an action (status, lock, unlock, make), a name, the folder of the passwd and shadow of NIS, the
-# passwd file and login.defs of the host, the lock file of lckpwdf(3), the program make, the folder it
-# works in, and how many seconds it may take. Prints one word: how the account stands at the end (open,
-# locked, missing), or why nothing more was done (system, unknown, busy, make), or made. Any other failure
-# is told on stderr, with exit status 1.
+# Takes: an action (status, lock, unlock, make), a name, the directory of the passwd and shadow files of NIS, the
+# passwd file and login.defs of the host, the lock file of lckpwdf(3), the program make, the directory that it
+# works in, and how many seconds it may take. Prints one word: the status of the account afterwards (open, locked,
+# missing), or why nothing more was done (system, unknown, busy, make), or made. Any other failure goes to stderr,
+# with exit status 1.
 use strict;
 use Cwd ();
 use Fcntl;
@@ -59,7 +59,7 @@ sub status {
     return $status;
 }
 
-# The lock of lckpwdf(3): a struct flock begins with type and whence, the rest of it is zero.
+# The lock of lckpwdf(3): a struct flock starts with type and whence; the rest of it is zero.
 sub hold {
     sysopen(my $held, $lock, O_RDWR | O_CREAT, 0600) or die "$lock: $!\n";
     my $flock = pack('s s x60', F_WRLCK, 0);
@@ -82,19 +82,19 @@ sub edit {
         : $text =~ s/^(\Q$name\E:)\*(?=[^!*:\n])/$1/mg;
     return unless $changed;
     my ($dir_path, $base) = $shadow =~ m{\A(.*)/([^/]+)\z}s;
-    my $beside = "$dir_path/.$base.spam-check";
+    my $temp = "$dir_path/.$base.spam-check";
     sysopen(my $dir, $dir_path, O_RDONLY | O_DIRECTORY) or die "$dir_path: $!\n";
     # As TICK in here.rs.
     select(undef, undef, undef, 0.02);
-    unlink $beside;
-    sysopen(my $out, $beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) or die "$beside: $!\n";
+    unlink $temp;
+    sysopen(my $out, $temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) or die "$temp: $!\n";
     binmode $out;
     my @new = stat($out);
     my $same = $new[4] == $old[4] && $new[5] == $old[5];
     unless (print($out $text) && $out->flush && ($same || chown($old[4], $old[5], $out))
-        && chmod($old[2] & 07777, $out) && $out->sync && close($out) && rename($beside, $shadow)) {
+        && chmod($old[2] & 07777, $out) && $out->sync && close($out) && rename($temp, $shadow)) {
         my $why = $!;
-        unlink $beside;
+        unlink $temp;
         die "$shadow: $why\n";
     }
     $dir->sync or die "$dir_path: $!\n";
