@@ -24,10 +24,10 @@ impl CommandPath {
     /// Checks a path. Whether the file can be trusted is checked each time before it is run.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if !Path::new(text).is_absolute() {
-            return Err(Invalid("its path is not absolute"));
+            return Err(Invalid("not an absolute path"));
         }
         if text.contains(char::is_control) || text.contains(UNDONE) {
-            return Err(Invalid("its path cannot be remembered"));
+            return Err(Invalid("a path with characters that cannot be remembered"));
         }
         Ok(Self(text.into()))
     }

@@ -63,10 +63,10 @@ impl Table {
             _ => (None, text),
         };
         if !Path::new(file).is_absolute() || file.ends_with('/') {
-            return Err(Invalid("the file's path is not absolute"));
+            return Err(Invalid("not an absolute path"));
         }
         if file.contains(char::is_control) {
-            return Err(Invalid("the file's path cannot be remembered"));
+            return Err(Invalid("a path with characters that cannot be remembered"));
         }
         kind.map_or(Ok(()), |kind| is_compiled(kind))?;
         Ok(Self { kind: kind.map(str::to_owned), file: file.into() })
@@ -254,7 +254,7 @@ fn is_refusal(result: &str) -> bool {
 
 /// Whether postmap compiles tables of a type.
 fn is_compiled(kind: &str) -> Result<(), Invalid> {
-    let why = "postmap does not compile a table of that type";
+    let why = "not a table type that postmap compiles";
     TYPES.contains(&kind).then_some(()).ok_or(Invalid(why))
 }
 

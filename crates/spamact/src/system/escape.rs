@@ -1,8 +1,8 @@
 //! Text of any origin as printable ASCII.
 //!
-//! Takes bytes; gives letters, digits, marks and blanks, all else as `\xnn`, byte by byte. Stricter
-//! than the reports' [`spamcore::report::shown`]: in a mail or in syslog a letter that turns the
-//! direction of writing is as bad as a control.
+//! Takes bytes; gives letters, digits, punctuation and spaces as they are, and everything else as `\xnn`, byte by
+//! byte. That is stricter than [`spamcore::report::shown`], which reports use: in a mail or in syslog, a letter
+//! that changes the writing direction is as bad as a control character.
 
 use std::fmt::Write as _;
 
@@ -20,10 +20,10 @@ pub(crate) fn escape_ascii(text: &[u8]) -> String {
     out
 }
 
-/// The text, escaped, of at most `longest` bytes: what is cut off is marked.
+/// The text, escaped, and truncated to `longest` bytes with a mark that says so.
 pub(crate) fn cut(text: &[u8], longest: usize) -> String {
     const MARK: &str = " [cut]";
-    // An escape never shortens: bytes beyond the length cannot be in the result.
+    // An escape is never shorter: bytes beyond that length cannot be in the result.
     let mut out = escape_ascii(&text[..text.len().min(longest + 1)]);
     if out.len() > longest {
         out.truncate(longest.saturating_sub(MARK.len()));

@@ -1,4 +1,4 @@
-//! The system below: files, programs, syslog, one run at a time, and what this host says of itself.
+//! The ground that acting stands on: files, programs, syslog, one run at a time, and what is known of this host.
 
 mod error;
 pub(crate) mod escape;
