@@ -305,7 +305,8 @@ pub enum Task {
 
 impl ActingArgs {
     /// What is asked for, if anything; an error names the options that cannot be combined. `application` is
-    /// the program that acts. `look_back` says that the report is one of another time (`--now`), on which nobody may be locked.
+    /// the program that acts. `look_back` says that the report is about another time (`--now`): then nobody may be
+    /// locked.
     pub fn task(
         self,
         application: &'static Application,

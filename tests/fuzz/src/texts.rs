@@ -6,14 +6,14 @@ use spamact::method::{AccountStatus, shadow, table};
 use spamcore::limits::Limits;
 
 pub(crate) fn escaped(input: &[u8]) {
-    let shown = spamcore::report::escaped(input);
+    let shown = spamcore::escape::escape(input);
     for chunk in shown.utf8_chunks() {
         assert!(!chunk.valid().chars().any(|c| c.is_control() && c != '\t'));
         assert!(!chunk.invalid().iter().any(|b| (0x80..=0x9f).contains(b)));
     }
-    let text = spamcore::report::shown(input);
+    let text = spamcore::escape::display(input);
     assert!(!text.chars().any(|c| c.is_control() && c != '\t'));
-    assert_eq!(spamcore::report::escaped(&shown), shown, "once is enough");
+    assert_eq!(spamcore::escape::escape(&shown), shown, "once is enough");
 }
 
 /// Every line is a comment, taken, or told.
@@ -41,7 +41,7 @@ pub(crate) fn overrides(input: &[u8]) {
             line[..end].trim_ascii() == name && !line.starts_with(b"#")
         });
         if later == Some(line) {
-            assert_eq!(limits.of(name), number);
+            assert_eq!(limits.limit_for(name), number);
         }
     }
     assert!(told.next().is_none(), "a line that is not there is told");

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
-use spamcore::limits::without_mark;
+use spamcore::file::strip_bom;
 
 use super::passwd::{Uids, entries, is_shadowed};
 use super::{AccountName, Refusal};
@@ -57,7 +57,7 @@ pub struct Exempt(HashSet<Vec<u8>>);
 impl Exempt {
     /// Reads a list with one name per line. `#` starts a comment, at the start of a line or after a space.
     pub fn parse(text: &[u8]) -> Self {
-        let names = without_mark(text).split(|&b| b == b'\n').map(|line| {
+        let names = strip_bom(text).split(|&b| b == b'\n').map(|line| {
             let comment = (0..line.len())
                 .find(|&at| line[at] == b'#' && (at == 0 || line[at - 1].is_ascii_whitespace()));
             line[..comment.unwrap_or(line.len())].trim_ascii().to_ascii_lowercase()

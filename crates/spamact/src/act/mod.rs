@@ -157,9 +157,9 @@ impl Actor<'_> {
         all_decided(actions)
     }
 
-    /// Notes on each finding that is spread out what would be done to it. The method is not [prepared](LockMethod::prepare), only asked
-    /// what a file of this host shows: an account on another host, in a table or behind a command counts as
-    /// locked where the state says so.
+    /// Notes on each finding that is spread out what would be done to it. The method is not
+    /// [prepared](LockMethod::prepare), only asked what a file of this host shows: an account on another host, in
+    /// a table or behind a command counts as locked if the state says so.
     pub fn dry_run(
         &self,
         method: &dyn LockMethod,
@@ -253,7 +253,7 @@ impl Actor<'_> {
         for suspect in suspects {
             let refusal = self.rules.account(suspect.sender, names).err();
             if let Some(refusal) = refusal.filter(|refusal| !refusal.is_rule()) {
-                let sender = spamcore::report::shown(suspect.sender);
+                let sender = spamcore::escape::display(suspect.sender);
                 let hint = match (refusal, names) {
                     (Refusal::NoAccount, NameRule::LocalEntry) => {
                         "; for a virtual mailbox see --sasl-access, --realm and --disable-command"

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use spamcore::error::chain;
-use spamcore::report::shown;
+use spamcore::escape::display;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -38,13 +38,13 @@ pub fn list(
             let _ = writeln!(
                 text,
                 "{account}  {when}  {}  {} messages, {} nets, {} unknowns, {} IPs in {} of {}{again}",
-                shown(method.as_bytes()),
+                display(method.as_bytes()),
                 counts.messages,
                 counts.nets,
                 counts.unknowns,
                 counts.ips,
-                shown(period.as_bytes()),
-                shown(log.as_bytes()),
+                display(period.as_bytes()),
+                display(log.as_bytes()),
             );
         }
         if !record.waiting.is_empty() {

@@ -165,7 +165,7 @@ fn sed_escaped(name: &AccountName) -> String {
 
 /// What somebody typed, in a message.
 fn shown(text: &str) -> String {
-    spamcore::report::shown(text.as_bytes())
+    spamcore::escape::display(text.as_bytes())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Text of any origin as printable ASCII.
 //!
 //! Takes bytes; gives letters, digits, punctuation and spaces as they are, and everything else as `\xnn`, byte by
-//! byte. That is stricter than [`spamcore::report::shown`], which reports use: in a mail or in syslog, a letter
+//! byte. That is stricter than [`spamcore::escape::display`], which reports use: in a mail or in syslog, a letter
 //! that changes the writing direction is as bad as a control character.
 
 use std::fmt::Write as _;

@@ -13,7 +13,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown};
-use spamcore::limits;
+use spamcore::file;
 
 use crate::system::Error;
 
@@ -164,7 +164,7 @@ pub fn read(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
         trusted(path, root)?;
     }
     // It checks the owner once more, of the file that was opened.
-    limits::read_file(path, root).map_err(|error| match error {
+    file::read_file(path, root).map_err(|error| match error {
         spamcore::error::Error::Read { path, source } => Error::Read { path, source },
         _ => refused(path, "writable by users other than root, or not a regular file"),
     })
