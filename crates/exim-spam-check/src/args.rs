@@ -80,6 +80,7 @@ pub const PROGRAM: Program<Args> = Program {
          as a field of the log.",
         "A HELO name is never added to the verified name of another client.",
     ],
+    see_also: &["postfix-spam-check", "php-spam-check", "php-legacy-spam-check"],
 };
 
 /// The arguments.

@@ -75,6 +75,7 @@ pub const PROGRAM: Program<SharedArgs> = Program {
         "A repeated message counts as often as syslog says it was repeated. All formats of timestamps are \
          read.",
     ],
+    see_also: &["postfix-spam-check", "exim-spam-check", "php-spam-check"],
 };
 
 /// Minutes, extended by a fifth, rounded down to a whole minute.

@@ -69,6 +69,7 @@ pub const PROGRAM: Program<SharedArgs> = Program {
         "Paths may contain spaces, colons and brackets.",
         "Lines that a caller has injected with a folded subject are not counted.",
     ],
+    see_also: &["postfix-spam-check", "exim-spam-check", "php-legacy-spam-check"],
 };
 
 const DEFAULTS: Defaults = Defaults {

@@ -177,6 +177,7 @@ pub const PROGRAM: Program<Args> = Program {
          locked again because of old lines. [DISABLED] is printed only after the lock has been verified.",
         "The terms of a period add up: '1hour 30minutes' is ninety minutes.",
     ],
+    see_also: &["exim-spam-check", "php-spam-check", "php-legacy-spam-check"],
 };
 
 /// The arguments.
