@@ -117,7 +117,7 @@ fn without_a_user_of_postfix_it_is_told_that_nobody_counts() {
         )
     };
     let run = |args: &str| with_journal(Some(&entries()), &line(args));
-    let told = "journal: /etc/passwd has no user postfix, whose lines are those that count\n";
+    let told = "journal: /etc/passwd has no user postfix, and only entries of that user count\n";
     let told = format!("postfix-spam-check: {told}");
     let Some((text, status)) = run("--journal") else { return };
     // What root wrote in the unit of Postfix counts all the same.
@@ -138,7 +138,7 @@ fn entries_that_are_too_long_are_skipped_and_told() {
     let line = format!("{} --journal -m 0 --now '{NOW}'", program("postfix-spam-check").display());
     let Some((text, status)) = with_journal(Some(&entries), &line) else { return };
     assert_eq!(status, Some(0), "{text}");
-    assert!(text.contains("journal: skipped: 2 lines longer than 65536 bytes\n"), "{text}");
+    assert!(text.contains("journal: skipped 2 lines longer than 65536 bytes\n"), "{text}");
     assert!(text.contains("1 (1 nets/1 unknowns/1 IPs/0 webmail) -- "), "{text}");
 }
 
@@ -158,13 +158,13 @@ fn without_arguments_and_without_logs_all_go_on_and_say_so() {
     for (name, wanted) in [
         (
             "postfix-spam-check",
-            "no log: none of /var/log/mail.log, /var/log/maillog exists, and the journal cannot be read: ",
+            "no log found (looked for /var/log/mail.log, /var/log/maillog), and the journal cannot be read: ",
         ),
-        ("exim-spam-check", "no log: none of /var/log/exim4/mainlog, "),
-        ("php-spam-check", "no log: none of /var/log/phpmail.log exists"),
+        ("exim-spam-check", "no log found (looked for /var/log/exim4/mainlog, "),
+        ("php-spam-check", "no log found (looked for /var/log/phpmail.log)"),
         (
             "php-legacy-spam-check",
-            "no log: none of /var/log/mail.log, /var/log/maillog exists, and the journal cannot be read: ",
+            "no log found (looked for /var/log/mail.log, /var/log/maillog), and the journal cannot be read: ",
         ),
     ] {
         let Some((text, status)) = with_journal(None, &program(name).display().to_string()) else {
@@ -190,7 +190,7 @@ fn a_default_log_that_nobody_writes_is_left_for_the_journal() {
         );
         let Some((text, status)) = with_journal(Some(&entries), &line) else { return };
         assert_eq!(status, Some(0), "{text}");
-        let told = format!("not written for {hours} hours while the journal goes on");
+        let told = format!("not written for {hours} hours, but the journal is newer");
         assert_eq!(text.contains(&told), is_left, "{text}");
         assert_eq!(text.contains("sasl_username=bob"), is_left, "{text}");
     }

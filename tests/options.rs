@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 use spamcore::time::zone::Zone;
 use tests::{Directory, NOW, accepted, program, run};
 
@@ -132,6 +132,9 @@ fn help_and_version_of_every_program() {
 fn wrong_usage_is_named_in_one_line_with_status_2() {
     for (name, args, wanted) in [
         (0, &["--nope"][..], "--nope"),
+        (0, &["logs/mail.log"], "to read a file use --logs=logs/mail.log"),
+        (0, &["--format=yaml"], "--format: 'yaml' is not one of text, table, json"),
+        (0, &["--disable-account=5,x"], "--disable-account '5,x': "),
         (0, &["3600"], "did you mean 3600sec"),
         (0, &["-p", "1hour", "1hour"], "given both"),
         (0, &["1hour", "90", "5"], "'5'"),

@@ -93,7 +93,7 @@ fn a_reader_that_leaves_early_is_no_error() {
 fn streams_that_are_closed_or_full_are_told() {
     let mut tried = 0;
     each(100, |input, run| {
-        let lost = "standard output cannot be written";
+        let lost = "cannot write to standard output";
         for (line, status, told) in [
             (format!("{run} >/dev/full"), 1, lost),
             (format!("{run} >&-"), 1, lost),
@@ -184,7 +184,7 @@ fn rotated_logs_beyond_the_limit_of_open_files_are_not_left_out_silently() {
         } else {
             assert_eq!(ended.status, Some(1), "{limit}: {}", ended.err);
             // At the very edge it is the directory that cannot be read once more.
-            let words = ["Too many open files", "rotated again and again"];
+            let words = ["Too many open files", "rotated repeatedly"];
             assert!(words.iter().any(|word| ended.err.contains(word)), "{limit}: {}", ended.err);
             told += 1;
         }

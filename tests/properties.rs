@@ -1,20 +1,20 @@
 //! What must hold of every parser, whatever a line holds.
 
 use proptest::prelude::*;
+use spamcore::escape::escape;
 use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
 use spamcore::parse::{Event, Parser, Stamped};
-use spamcore::report::escaped;
 use spamcore::time::clock::Clock;
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 use spamcore::time::zone::Zone;
 use tests::injection;
 
 /// The names that a line counts for, if any.
 fn senders(parser: &impl Parser, line: &[u8]) -> Vec<Vec<u8>> {
-    match parser.line(line).event() {
+    match parser.line(line).event().as_deref() {
         Some(Event::Accepted(accepted)) => {
             accepted.senders.iter().map(|sender| sender.name.to_vec()).collect()
         }
@@ -124,7 +124,7 @@ proptest! {
 
     #[test]
     fn what_is_shown_holds_no_control(text in any::<Vec<u8>>()) {
-        let shown = escaped(&text);
+        let shown = escape(&text);
         for chunk in shown.utf8_chunks() {
             prop_assert!(!chunk.valid().chars().any(|c| c.is_control() && c != '\t'));
             prop_assert!(!chunk.invalid().iter().any(|b| (0x80..=0x9f).contains(b)));

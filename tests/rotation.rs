@@ -240,7 +240,7 @@ fn a_log_that_is_truncated_or_removed_under_a_scan_is_told_or_was_read_whole() {
         let output = child.wait_with_output().expect("it ends");
         let (out, err) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
         let whole = String::from_utf8_lossy(&out).contains(&format!("\n{lines} ("));
-        let told = ["shrank while", "written anew", "cannot be read", "blind"];
+        let told = ["shrank while", "rewritten", "cannot be read", "nothing was checked"];
         match output.status.code() {
             Some(0) => assert!(err.is_empty() && (whole || out.is_empty()), "{round}: {err}"),
             Some(1) => assert!(told.iter().any(|told| err.contains(told)), "{round}: {err}"),
@@ -329,7 +329,7 @@ mod logrotate {
             let (count, status, err) = look(log);
             match (status, &*err) {
                 (Some(0), "") => Some(count),
-                (Some(1), err) if err.contains("shrank while") || err.contains("written anew") => {
+                (Some(1), err) if err.contains("shrank while") || err.contains("rewritten") => {
                     told.fetch_add(1, Ordering::Relaxed);
                     None
                 }

@@ -96,7 +96,8 @@ fn describe(parser: &impl Parser, line: &[u8]) -> Option<Vec<u8>> {
     if let Some(Content::Ambiguous(tag)) = line.content {
         return Some([format!("? {at} {times} ").as_bytes(), tag].concat());
     }
-    let Event::Accepted(accepted) = line.event()?;
+    let event = line.event()?;
+    let Event::Accepted(accepted) = &*event;
     if times > MAX_REPEATS {
         return Some(format!("too many: {times}").into_bytes());
     }

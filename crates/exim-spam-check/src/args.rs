@@ -4,43 +4,44 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
 use spamcore::check::{Check, Defaults};
-use spamcore::cli::options::{self, SharedArgs, why};
-use spamcore::cli::{Argument, Opt, Program, Value, text};
+use spamcore::cli::options::{self, SharedArgs};
+use spamcore::cli::{Argument, Opt, Program, Value, not_a_period, text};
 use spamcore::host::Host;
 use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::exim::Exim;
 use spamcore::report::Style;
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 
 /// The program.
 pub const PROGRAM: Program<Args> = Program {
     name: "exim-spam-check",
     old_name: "exim-spam-scan",
-    about: "tells which local users and SMTP clients of Exim send too much",
+    about: "find local users and clients of Exim that send too much mail",
     description: &[
-        "Counts the messages that Exim received (the lines with <= of its main log) during the last hour, \
-         or another period, and reports who sent more than a limit, with the first line of each: local \
-         users first, then SMTP clients, then, with --auth, authenticated ids.",
-        "An SMTP client is known by the name that it gave in HELO, in brackets in the log, else by its \
-         verified name, else by its address. The three are never added together.",
+        "Counts the messages that Exim received (the <= lines of its main log) during the last hour, or \
+         another period, and reports the senders above the limit, each with the first of its log lines: \
+         local users first, then SMTP clients, then, with --auth, authenticated ids. If there is nothing \
+         to report, nothing is printed, which suits cron jobs and pipes.",
+        "An SMTP client is identified by the name it gave in HELO (in parentheses in the log), or else by \
+         its verified host name, or else by its address. The counts of the three are never added together.",
     ],
     arguments: &[
         Argument {
             name: "SECONDS",
-            help: "How far back, in seconds; or a PERIOD.",
+            help: "How far back to look, in seconds; or a PERIOD as for --period.",
             set: set_period,
         },
         options::max_argument(),
     ],
     options: &[
         options::period(),
-        options::max_connections("Report senders with more than so many messages. Default: 90."),
+        options::max_connections("Report senders with more than N messages. Default: 90."),
         Opt {
             long: "auth",
             aliases: &[],
             short: None,
             value: Value::None,
-            help: "Count by authenticated id too (A=DRIVER:ID in the log).",
+            help: "Also count by authenticated id (A=DRIVER:ID in the log).",
             set: |args, _| {
                 args.authenticated = true;
                 Ok(())
@@ -56,27 +57,30 @@ pub const PROGRAM: Program<Args> = Program {
     files: &[
         (
             "/var/log/exim4/mainlog, /var/log/exim/mainlog, /var/log/exim/main.log, /var/log/exim_mainlog",
-            "The log: the first that exists.",
+            "The log. The first of these that exists is read.",
         ),
         (
             "/etc/spam-check/exim-spam-check.overrides",
-            "Limits of their own for some senders; the place for the script's exim-spam-scan.overrides, as it is.",
+            "Per-sender limits. The file exim-spam-scan.overrides of the old script can be used unchanged.",
         ),
     ],
-    fields: &[("named_by", "for kind client: what names it: helo, name (verified) or address")],
+    fields: &[("named_by", "for kind client, what the name is: helo, name (verified) or address")],
     examples: &[
         (
-            "Every 20 minutes, piped to whatever mails you:",
+            "From cron every 20 minutes, piped to a command that sends an alert:",
             "*/20 * * * *  exim-spam-check -p 1hour -m 90 | emergency-mail 2000",
         ),
-        ("As the script took it:", "exim-spam-check 3600 60"),
-        ("By mailbox, for a person:", "exim-spam-check --auth --format=table"),
+        ("With the arguments of the old script:", "exim-spam-check 3600 60"),
+        ("By mailbox as well, as a table:", "exim-spam-check --auth --format=table"),
     ],
     differences: &[
-        "Lines with milliseconds, zone and process id, long message ids and lines through syslog count.",
-        "What a sender, a HELO, an ident server, an authenticated id or a subject says is no field.",
+        "Lines with milliseconds, a time zone, a process id or a long message id are counted, and so are \
+         lines logged through syslog.",
+        "Text supplied by a sender, a HELO, an ident server, an authenticated id or a subject is never read \
+         as a field of the log.",
         "A HELO name is never added to the verified name of another client.",
     ],
+    see_also: &["postfix-spam-check", "php-spam-check", "php-legacy-spam-check"],
 };
 
 /// The arguments.
@@ -96,7 +100,7 @@ fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
     let value = text(value)?;
     let seconds = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     let period = if seconds { Period::of_seconds(value) } else { Period::parse(value) };
-    options::set_period(args, period.map_err(why)?)
+    options::set_period(args, period.map_err(|error| not_a_period(value, error))?)
 }
 
 const DEFAULTS: Defaults = Defaults {
@@ -166,11 +170,15 @@ mod tests {
             assert_eq!((given.as_deref(), args.shared.limit), (Some(period), limit), "{line:?}");
         }
         for (line, want) in [
-            (&["-p", "3600"][..], "--period '3600': a unit is missing: did you mean 3600sec?"),
-            (&["0"], "SECONDS '0': that is no time at all"),
+            (&["-p", "3600"][..], "-p '3600': a unit is missing: did you mean 3600sec?"),
+            (&["0"], "SECONDS '0': the period is zero"),
             (
                 &["99999999999999999999"],
-                "SECONDS '99999999999999999999': '99999999999999999999' is no whole number that a calendar holds",
+                "SECONDS '99999999999999999999': '99999999999999999999' is not a whole number, or is too large",
+            ),
+            (
+                &["exim4/mainlog"],
+                "SECONDS 'exim4/mainlog': not a period; to read a file use --logs=exim4/mainlog",
             ),
             (&["--journal"], "invalid option '--journal'"),
         ] {

@@ -10,27 +10,27 @@ use spamcore::host::Host;
 use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::report::Style;
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 
 /// The program.
 pub const PROGRAM: Program<SharedArgs> = Program {
     name: "php-legacy-spam-check",
     old_name: "php-spam-legacy",
-    about: "tells which scripts of old PHP send too much",
+    about: "find scripts of PHP before 5.3 that send too much mail",
     description: &[
-        "Counts the mails that each script of a PHP before 5.3 has sent, as its sendmail wrapper logs them \
-         through syslog, and prints the paths of the scripts that sent at least MAX_MAILS in MINUTES, \
-         one a line, for a scanner to read.",
-        "The minutes are stretched by a fifth, rounded down to a minute (10 to 12), so that two runs of \
-         cron overlap. A line whose address can be read in two ways counts for nobody, nor does one of an \
-         older wrapper that the log may have cut (900 bytes and more); once there are MAX_MAILS of them, \
-         their number is told and the exit status is 1.",
+        "Counts the messages that each script of a PHP older than 5.3 has sent, as logged through syslog by a \
+         sendmail wrapper, and prints the paths of the scripts that sent at least MAX_MAILS in MINUTES, one \
+         per line, ready to be passed to a malware scanner. If there are none, nothing is printed.",
+        "MINUTES is extended by a fifth, rounded down to a whole minute (10 becomes 12), so that the runs of \
+         a cron job overlap. Ambiguous lines count for nobody: those whose URL allows two readings, and those \
+         of an older wrapper that the log may have truncated (900 bytes or more). Once there are MAX_MAILS \
+         of them, their number is reported on stderr and the exit status is 1.",
     ],
     arguments: &[
-        Argument { name: "MINUTES", help: "How far back. Default: 10.", set: set_minutes },
+        Argument { name: "MINUTES", help: "How far back to look. Default: 10.", set: set_minutes },
         Argument {
             name: "MAX_MAILS",
-            help: "How many mails are too many. Default: 10.",
+            help: "Report scripts with at least this many messages. Default: 10.",
             set: |args, value| options::set_limit(args, value),
         },
     ],
@@ -45,23 +45,23 @@ pub const PROGRAM: Program<SharedArgs> = Program {
     chapters: &[(
         "THE WRAPPER",
         &[
-            "PHP before 5.3 has no log of its own. Two lines of php.ini let it send through a wrapper that tells \
-             syslog which script sends, and then is sendmail:",
+            "PHP before 5.3 cannot log its mail. Two lines of php.ini make it send through a wrapper that logs \
+             to syslog which script is sending, and then executes sendmail:",
             "    sendmail_path = /usr/lib/spam-check/phpsendmail\n\
              auto_prepend_file = /usr/share/spam-check/phpsendmail.php",
-            "It writes what a visitor sends with escapes, so that a line has one reading only. Lines of wrappers \
-             as the scripts' documentation had them are read too.",
+            "The wrapper escapes everything that a visitor can supply, so that its lines have only one reading. \
+             Lines of the wrapper in the old script's documentation are read as well.",
         ],
     )],
     files: &[
         (
             "/var/log/mail.log, /var/log/maillog",
-            "The log: the first that exists, else the journal.",
+            "The log. The first of these that exists is read, or else the journal.",
         ),
-        ("/usr/lib/spam-check/phpsendmail", "The wrapper."),
+        ("/usr/lib/spam-check/phpsendmail", "The sendmail wrapper."),
         (
             "/usr/share/spam-check/phpsendmail.php",
-            "Hands it what the web server says of the request.",
+            "Passes details of the web request to the wrapper.",
         ),
     ],
     fields: &[],
@@ -70,13 +70,15 @@ pub const PROGRAM: Program<SharedArgs> = Program {
         "*/10 * * * *  { php-legacy-spam-check 10 10 && php-spam-check 500; } | full-scan -q",
     )],
     differences: &[
-        "What a visitor wrote in the address is not taken for the path.",
-        "Paths may hold blanks and equals signs; lines without a path do not count.",
-        "A repeated message counts as often as syslog says; every form of time stamp is read.",
+        "Text that a visitor puts into the URL is never taken for the path.",
+        "Paths may contain spaces and equals signs; lines without a path are not counted.",
+        "A repeated message counts as often as syslog says it was repeated. All formats of timestamps are \
+         read.",
     ],
+    see_also: &["postfix-spam-check", "exim-spam-check", "php-spam-check"],
 };
 
-/// Minutes, stretched by a fifth and rounded down.
+/// Minutes, extended by a fifth, rounded down to a whole minute.
 fn set_minutes(args: &mut SharedArgs, value: &OsStr) -> Result<(), String> {
     let minutes = number(value)?;
     let stretched = minutes.checked_add(minutes / 5).ok_or("the number is too large")?;
@@ -124,7 +126,7 @@ mod tests {
     use spamcore::cli::Parsed;
 
     #[test]
-    fn minutes_are_stretched_by_a_fifth() {
+    fn minutes_are_extended_by_a_fifth() {
         let parse = |line: &[&str]| PROGRAM.parse(line.iter().map(OsString::from));
         for (minutes, want) in [("10", 12), ("1", 1), ("4", 4), ("5", 6), ("100", 120), ("010", 12)]
         {
@@ -132,9 +134,9 @@ mod tests {
             assert_eq!(args.period, Period::of_minutes(want).ok(), "{minutes}");
         }
         for (minutes, want) in [
-            ("0", "MINUTES '0': that is no time at all"),
+            ("0", "MINUTES '0': the period is zero"),
             ("18446744073709551615", "MINUTES '18446744073709551615': the number is too large"),
-            ("1hour", "MINUTES '1hour': a whole number is wanted"),
+            ("1hour", "MINUTES '1hour': expected a whole number"),
         ] {
             assert_eq!(parse(&[minutes]).map_err(|error| error.to_string()), Err(want.into()));
         }

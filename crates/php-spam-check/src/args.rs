@@ -15,19 +15,20 @@ use spamcore::report::Style;
 pub const PROGRAM: Program<SharedArgs> = Program {
     name: "php-spam-check",
     old_name: "php-spam",
-    about: "tells which PHP scripts send too much in a day",
+    about: "find PHP scripts that send too much mail in a day",
     description: &[
-        "Counts the mails that each PHP script has sent, as PHP logs them (mail.log in php.ini), and \
-         prints the paths of the scripts that sent at least MAX_DAILY_MAILS, one a line, for a scanner \
-         to read.",
-        "Lines that PHP has stamped count while they are less than 24 hours old, in the zone that they \
-         name; lines without a stamp (PHP 5.3) count as long as they stand in the log, which is meant to \
-         be rotated daily. Code that a script evaluates is that script. Once there are MAX_DAILY_MAILS lines \
-         whose stamp cannot be read, their number is told and the exit status is 1.",
+        "Counts the messages that each PHP script has sent, as logged by PHP itself (mail.log in php.ini), and \
+         prints the paths of the scripts that sent at least MAX_DAILY_MAILS, one per line, ready to be \
+         passed to a malware scanner. If there are none, nothing is printed.",
+        "Lines with a timestamp count if they are less than 24 hours old, in the time zone that the \
+         timestamp names. Lines without one (PHP 5.3) count for as long as they are in the log, which \
+         should therefore be rotated daily. Mail from code that a script evaluates counts for that script. \
+         If MAX_DAILY_MAILS or more lines have an unreadable timestamp, their number is reported on stderr \
+         and the exit status is 1.",
     ],
     arguments: &[Argument {
         name: "MAX_DAILY_MAILS",
-        help: "How many mails a day are too many. Default: 500.",
+        help: "Report scripts with at least this many messages per day. Default: 500.",
         set: |args, value| options::set_limit(args, value),
     }],
     options: &[
@@ -41,32 +42,34 @@ pub const PROGRAM: Program<SharedArgs> = Program {
     chapters: &[(
         "THE LOG",
         &[
-            "PHP 5.3 and newer log each mail() when php.ini names a file, which must be there, and be the PHP \
-             user's:",
+            "PHP 5.3 and newer log each call of mail() to the file that mail.log in php.ini names. The file \
+             must exist and must belong to the user that PHP runs as:",
             "    install -o www-data -g adm -m 0640 /dev/null /var/log/phpmail.log",
+            "Then, in php.ini:",
             "    mail.log = /var/log/phpmail.log",
-            "or mail.log = syslog, and then --logs=/var/log/user.log. The package rotates /var/log/phpmail.log \
-             daily. Where each site has a user of its own, give each a log of its own, and --logs again and \
-             again.",
+            "Alternatively, set mail.log = syslog and use --logs=/var/log/user.log.",
+            "The package rotates /var/log/phpmail.log daily. If each site runs as a user of its own, give \
+             each a log of its own, and repeat --logs.",
         ],
     )],
     files: &[
-        ("/var/log/phpmail.log", "The log that mail.log in php.ini names."),
-        ("/etc/logrotate.d/spam-check", "Its rotation."),
+        ("/var/log/phpmail.log", "The log, as named by mail.log in php.ini."),
+        ("/etc/logrotate.d/spam-check", "Rotates the log."),
     ],
     fields: &[],
     examples: &[
-        ("Hand the scripts to a malware scanner:", "php-spam-check 100 | full-scan -q"),
+        ("Pass the scripts to a malware scanner:", "php-spam-check 100 | full-scan -q"),
         (
-            "The same for paths with any character in them:",
+            "The same, safe for any character in a path:",
             "php-spam-check -0 100 | xargs -0 -r ls -l",
         ),
     ],
     differences: &[
-        "Stamps are read, so that a log that is not rotated daily is counted by the day.",
-        "Paths may hold blanks, colons and brackets.",
-        "Lines that a caller smuggled in with a folded subject do not count.",
+        "Timestamps are read, so only the last 24 hours count even if the log is not rotated daily.",
+        "Paths may contain spaces, colons and brackets.",
+        "Lines that a caller has injected with a folded subject are not counted.",
     ],
+    see_also: &["postfix-spam-check", "exim-spam-check", "php-legacy-spam-check"],
 };
 
 const DEFAULTS: Defaults = Defaults {
@@ -115,8 +118,8 @@ mod tests {
         let Ok(Parsed::Run(args)) = parse(&["0100"]) else { panic!("a crontab line") };
         assert_eq!(args.limit, Some(100));
         for (line, want) in [
-            (&["x"][..], "MAX_DAILY_MAILS 'x': a whole number is wanted"),
-            (&["1", "2"], "one argument too many: '2'"),
+            (&["x"][..], "MAX_DAILY_MAILS 'x': expected a whole number"),
+            (&["1", "2"], "unexpected argument '2'"),
             (&["-p", "1hour"], "invalid option '-p'"),
             (&["-d", "5"], "invalid option '-d'"),
         ] {

@@ -7,14 +7,14 @@ use spamact::act::Looked;
 use spamact::options::{self as acting, ActingArgs, Task};
 use spamact::system::{System, clean_environment};
 use spamcore::check::{Check, Defaults};
-use spamcore::cli::options::{self, SharedArgs, why};
-use spamcore::cli::{Argument, Opt, Program, Value, text};
+use spamcore::cli::options::{self, SharedArgs};
+use spamcore::cli::{Argument, Opt, Program, Value, not_a_period, text};
 use spamcore::host::Host;
 use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::postfix::Postfix;
 use spamcore::report::Style;
 use spamcore::tally::network::Webmail;
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 
 use crate::notice::APPLICATION;
 
@@ -22,18 +22,19 @@ use crate::notice::APPLICATION;
 pub const PROGRAM: Program<Args> = Program {
     name: "postfix-spam-check",
     old_name: "postfix-spam-scan",
-    about: "tells which logged-in senders of Postfix send too much",
+    about: "find authenticated Postfix users who send too much mail",
     description: &[
-        "Counts the messages that each login name (SASL) has handed to Postfix during the last hour, or \
-         another period, and reports the names that reach a limit: with the networks, unknown hosts, \
-         addresses and webmail hosts that they came from, and with the first line of each. Nothing \
-         found, nothing printed: it is made for cron and for pipes.",
+        "Counts the messages that each login name (SASL) has submitted to Postfix during the last hour, or \
+         another period, and reports the names that reach the limit: each with the number of networks, of \
+         hosts without reverse DNS, of IP addresses and of messages from webmail hosts, and with the first \
+         of its log lines. If there is nothing to report, nothing is printed, which suits cron jobs and pipes.",
         "A message counts when smtpd has accepted it from an authenticated client. Failed logins, rejects \
-         and text that a client made Postfix quote never count.",
-        "With --disable-account, accounts whose mail comes from more networks and more unknown hosts than \
-         given are disabled: the mark of a stolen password in a botnet. By default that is a local account, \
-         by passwd -l; else one of a NIS master, a login in a table of Postfix, or whatever a command does. \
-         What was done stands at the end of the account's line, and root gets a mail.",
+         and text that Postfix quotes from a client never count.",
+        "With --disable-account, accounts whose mail comes from more networks and more hosts without reverse \
+         DNS than the given numbers are locked: that is the mark of a stolen password in the hands of a \
+         botnet. By default a local account is locked with passwd -l; other methods lock an account on a NIS \
+         master, refuse the login in Postfix itself, or run a command. The end of the account's line says \
+         what was done, and root is notified by mail.",
     ],
     arguments: &[
         Argument { name: "PERIOD", help: "The same as --period.", set: set_period },
@@ -41,7 +42,7 @@ pub const PROGRAM: Program<Args> = Program {
     ],
     options: &[
         options::period(),
-        options::max_connections("Report senders with at least so many messages. Default: 90."),
+        options::max_connections("Report senders with at least N messages. Default: 90."),
         acting::disable_account(),
         acting::nis(),
         Opt {
@@ -49,8 +50,8 @@ pub const PROGRAM: Program<Args> = Program {
             aliases: &[],
             short: Some('w'),
             value: Value::Required("IP,..."),
-            help: "Addresses or networks (CIDR) of webmail hosts, separated by commas or blanks: messages \
-                   from there are counted in the report. May be given again.",
+            help: "Addresses or networks (CIDR) of webmail hosts, separated by commas or spaces. The report \
+                   says how many messages came from there. May be repeated.",
             set: |args, value| {
                 let list = text(value)?;
                 args.webmail
@@ -78,88 +79,105 @@ pub const PROGRAM: Program<Args> = Program {
         options::exit_code(),
     ],
     chapters: &[(
-        "DISABLING ACCOUNTS",
+        "LOCKING ACCOUNTS",
         &[
-            "An account is disabled when its networks and its unknown hosts are both more than the numbers \
-             of --disable-account, among senders that are reported. For local accounts (PAM, saslauthd) that \
-             is passwd -l; for accounts of NIS, --niss; for virtual mailboxes (Dovecot, SQL), --sasl-access; \
-             for all else, --disable-command. Where logins are user@example.org and accounts user, add \
-             --realm=example.org.",
-            "The table of --sasl-access is used by two lines of main.cf; the restriction stands before any \
-             permit:",
+            "An account is locked if it is reported and if its networks and its hosts without reverse DNS both \
+             exceed the numbers of --disable-account. How depends on where your accounts are: local accounts \
+             (PAM, saslauthd) are locked with passwd -l, which is the default; use --nis for accounts on a NIS \
+             master, --sasl-access for virtual mailboxes (Dovecot, SQL), and --disable-command for anything \
+             else. If logins look like user@example.org and accounts like user, add --realm=example.org.",
+            "The table of --sasl-access takes effect through two lines of main.cf; put the restriction before \
+             any permit:",
             "    smtpd_sender_restrictions = check_sasl_access hash:/etc/postfix/sasl_access, ...\n\
              smtpd_delay_reject = yes",
-            "It must be there before Postfix asks for it: touch the file, postmap it, reload Postfix.",
-            "Never disabled: root, postmaster, abuse, mailer-daemon; uids outside UID_MIN to UID_MAX of \
-             /etc/login.defs; who runs the program; the names in /etc/spam-check/exempt; names that no account \
-             has. No more than --max-locks in a run, the worst first.",
-            "It is done and told once. At the end of the account's line stands [DISABLED], when that was \
-             looked at afterwards; [ALREADY DISABLED]; [ALREADY DISABLED, STILL SENDING] when lines newer \
-             than the lock go on; [WOULD DISABLE] in a dry run; or [NOT DISABLED: reason], with status 1 unless \
-             the account must not be disabled. Only lines after an account was last seen locked are \
-             evidence, so that one that was enabled again is not disabled on old lines.",
-            "The way back, whatever way it was:",
+            "The table must exist before Postfix uses it: create it with touch, compile it with postmap, and \
+             reload Postfix.",
+            "Never locked are: root, postmaster, abuse and mailer-daemon; accounts whose uid is outside UID_MIN \
+             to UID_MAX of /etc/login.defs; the user who runs the program; the names in \
+             /etc/spam-check/exempt; and names that no account can have. At most --max-locks accounts are \
+             locked per run, the worst first.",
+            "An account is locked once, and its notice is sent once. The end of the account's line says what \
+             happened: [DISABLED], once the lock has been verified; [ALREADY DISABLED]; [ALREADY DISABLED, STILL \
+             SENDING] if there are lines newer than the lock; [WOULD DISABLE] in a dry run; or [NOT DISABLED: \
+             reason], with exit status 1 unless the account must not be locked. Only lines logged after an \
+             account was last seen locked are evidence against it, so an account that has been unlocked is not \
+             locked again because of old lines.",
+            "To unlock an account, whatever the method was:",
             "    postfix-spam-check --enable-account=alice",
-            "A lock does not end open sessions (systemctl restart postfix, doveadm kick), empty caches (doveadm auth \
-             cache flush, systemctl restart saslauthd, nscd -i passwd), take away SSH keys, or stop what is \
-             in the queue (postsuper -h). The notice has these commands with the account's name.",
-            "A syslog file cannot prove who wrote a line: every local user can write one, and have somebody \
-             else disabled. Against that, --verify-journal, or --journal alone. A chrooted smtpd may not log to \
-             the journal, which is why it is not the default.",
+            "A lock does not end open sessions (systemctl restart postfix, doveadm kick), does not empty caches \
+             (doveadm auth cache flush, systemctl restart saslauthd, nscd -i passwd), does not revoke SSH keys, \
+             and does not stop mail that is already queued (postsuper -h). The notice lists these commands with \
+             the account's name filled in.",
+            "A syslog file does not prove who wrote a line: any local user can write one, and get somebody else's \
+             account locked. To prevent that, use --verify-journal, or read only the journal with --journal. \
+             Neither is the default, because a chrooted smtpd may not log to the journal.",
         ],
     )],
     files: &[
         (
             "/var/log/mail.log, /var/log/maillog",
-            "The log: the first that exists, else the journal.",
+            "The log. The first of these that exists is read, or else the journal.",
         ),
         (
             "/etc/spam-check/postfix-spam-check.overrides",
-            "Limits of their own for some senders; the place for the script's postfix-spam-scan.overrides, as it is.",
+            "Per-sender limits. The file postfix-spam-scan.overrides of the old script can be used unchanged.",
         ),
-        ("/etc/spam-check/exempt", "Accounts that are never disabled, a name a line."),
-        ("/var/lib/spam-check", "What was disabled, and which notices wait."),
+        ("/etc/spam-check/exempt", "Accounts that are never locked, one name per line."),
+        (
+            "/var/lib/spam-check",
+            "Records which accounts were locked, and which notices are still to be sent.",
+        ),
     ],
     fields: &[
         (
             "nets, unknowns, ips",
-            "distinct network names, addresses of unknown hosts, addresses; 100000 \
-          stands for that many or more",
+            "the number of distinct networks (by host name), of addresses without reverse DNS (unknown in the \
+             log), and of addresses in all; 100000 means 100000 or more",
         ),
-        ("webmail", "messages from webmail hosts"),
+        ("webmail", "the number of messages from webmail hosts"),
         (
             "action",
             "with --disable-account: disabled, already_disabled, still_sending, would_disable, not_disabled, \
-          or null where the account is within the limits",
+             or null if the account is within the limits",
         ),
-        ("reason", "why it was not disabled, or null"),
+        ("reason", "why it was not locked, or null"),
     ],
     examples: &[
         (
-            "Every 20 minutes, who sent 90 messages in an hour; piped to whatever mails you:",
+            "From cron every 20 minutes, who sent 90 messages in an hour, piped to a command that sends an alert:",
             "*/20 * * * *  postfix-spam-check -p 1hour -m 90 -w 192.0.2.201,10.0.0.21 | emergency-mail 3000",
         ),
         (
-            "Who is it right now, for a person:",
+            "Who is sending most right now, as a table:",
             "postfix-spam-check --format=table -p 30minutes -m 60",
         ),
-        ("Which accounts look stolen:", "postfix-spam-check -d 10,10 --dry-run"),
-        ("Disable them, and tell root:", "postfix-spam-check -d 10,10"),
         (
-            "What was disabled, and the way back:",
+            "Which accounts look stolen, without locking any:",
+            "postfix-spam-check -d 10,10 --dry-run",
+        ),
+        ("Lock them, and notify root:", "postfix-spam-check -d 10,10"),
+        (
+            "List the accounts that were locked, and unlock one:",
             "postfix-spam-check --list-disabled; postfix-spam-check --enable-account=alice",
         ),
-        ("What happened that night:", "postfix-spam-check --now '2026-11-23 03:00' -p 6hours"),
+        (
+            "What happened on a night in the past:",
+            "postfix-spam-check --now '2026-11-23 03:00' -p 6hours",
+        ),
     ],
     differences: &[
-        "Every service and instance name of smtpd counts, NOQUEUE too, with ports, IPv6 and long queue \
-         ids; every form of time stamp is read; the period reaches into rotated logs.",
-        "A name is text: no pattern, not split at blanks; what follows it in the line is not part of it.",
-        "Failed logins and text that a client made Postfix quote do not count, and so disable nobody.",
-        "An account is disabled once and told once; old lines do not disable one again that was enabled \
-         since. [DISABLED] is only said when it was checked.",
-        "Several terms of a period add up: '1hour 30minutes' is ninety minutes.",
+        "Lines of every service and instance of smtpd count, with or without a queue id (NOQUEUE), with \
+         client ports, IPv6 addresses and long queue ids. All formats of timestamps are read, and the period \
+         extends into rotated logs.",
+        "A user name is plain text: it is no pattern, it is not split at spaces, and it ends where its field \
+         ends.",
+        "Failed logins and text that Postfix quotes from a client do not count, and so cannot get anybody \
+         locked.",
+        "An account is locked once, and its notice is sent once; an account that has been unlocked is not \
+         locked again because of old lines. [DISABLED] is printed only after the lock has been verified.",
+        "The terms of a period add up: '1hour 30minutes' is ninety minutes.",
     ],
+    see_also: &["exim-spam-check", "php-spam-check", "php-legacy-spam-check"],
 };
 
 /// The arguments.
@@ -183,7 +201,9 @@ impl AsMut<ActingArgs> for Args {
 }
 
 fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
-    options::set_period(args, Period::parse(text(value)?).map_err(why)?)
+    let value = text(value)?;
+    let period = Period::parse(value).map_err(|error| not_a_period(value, error))?;
+    options::set_period(args, period)
 }
 
 const DEFAULTS: Defaults = Defaults {
@@ -315,31 +335,37 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (line, want) in [
             (&["3600"][..], "PERIOD '3600': a unit is missing: did you mean 3600sec?"),
-            (&["-p", "1parsec"], "--period '1parsec': 'parsec' is no unit of time"),
-            (&["-p", ""], "--period: a period is wanted, such as 1hour"),
-            (&["-d", "5,"], "--disable-account '5,': a whole number is wanted"),
-            (&["-d", "5,5,5"], "--disable-account '5,5,5': a whole number is wanted"),
-            (&["-n", "a;b"], "--nis 'a;b': expected [USER@]HOST[:PORT]"),
-            (&["-n", "host:99999"], "--nis 'host:99999': expected [USER@]HOST[:PORT]"),
-            (&["-n", "a@b@c"], "--nis 'a@b@c': expected [USER@]HOST[:PORT]"),
+            (&["-p", "1parsec"], "-p '1parsec': 'parsec' is not a unit of time"),
+            (&["-p", ""], "-p: expected a period, such as 1hour"),
+            (&["--period", "tomorrow"], "--period 'tomorrow': a period cannot lie in the future"),
+            (
+                &["logs/mail.log"],
+                "PERIOD 'logs/mail.log': not a period; to read a file use --logs=logs/mail.log",
+            ),
+            (&["-d", "5,"], "-d '5,': expected a whole number"),
+            (&["--disable-account=5,x"], "--disable-account '5,x': expected a whole number"),
+            (
+                &["--dissable-account", "5,5,5"],
+                "--dissable-account '5,5,5': expected a whole number",
+            ),
+            (&["-n", "a;b"], "-n 'a;b': expected [USER@]HOST[:PORT]"),
+            (&["-n", "host:99999"], "-n 'host:99999': expected [USER@]HOST[:PORT]"),
+            (&["--niss", "a@b@c"], "--niss 'a@b@c': expected [USER@]HOST[:PORT]"),
             (&["--nis=-oProxyCommand=x"], "--nis '-oProxyCommand=x': expected [USER@]HOST[:PORT]"),
             (
                 &["-w", "10.0.0.1,mail"],
-                "--webmail '10.0.0.1,mail': 'mail' is neither an address nor a network",
+                "-w '10.0.0.1,mail': 'mail' is neither an address nor a network",
             ),
             (
                 &["-p", "1hour", "2hours"],
                 "PERIOD '2hours': given both as an option and as an argument",
             ),
-            (
-                &["1hour", "5", "-m", "6"],
-                "--max-connections '6': given both as an option and as an argument",
-            ),
-            (&["1hour", "5", "6"], "one argument too many: '6'"),
+            (&["1hour", "5", "-m", "6"], "-m '6': given both as an option and as an argument"),
+            (&["1hour", "5", "6"], "unexpected argument '6'"),
             (&["--auth"], "invalid option '--auth'"),
-            (&["-l", ""], "--logs: a file is wanted"),
-            (&["--now", "2026-02-30 10:00"], "--now '2026-02-30 10:00': there is no such day"),
-            (&["--format=xml"], "--format 'xml': text, table or json is wanted"),
+            (&["-l", ""], "-l: expected a file name"),
+            (&["--now", "2026-02-30 10:00"], "--now '2026-02-30 10:00': no such date"),
+            (&["--format=xml"], "--format: 'xml' is not one of text, table, json"),
         ] {
             assert_eq!(parse(line), Err(want.into()), "{line:?}");
         }

@@ -184,7 +184,7 @@ fn nobody_listens_and_a_host_that_is_not_there() {
     let server = Server::parse("no-such-host.invalid").expect("a server");
     mailer.route = Route::server(server, None);
     let (step, _) = why(mailer.send(&to(), MESSAGE));
-    assert_eq!(step, "look-up");
+    assert_eq!(step, "lookup");
 }
 
 #[test]

@@ -20,10 +20,10 @@ const AS_CHILD: &str = "SPAMACT_TEST_CHILD";
 fn run(dir: &Path, name: &str) {
     let name = AccountName::check(name.as_bytes()).expect("a name");
     let _lock = RunLock::acquire(dir, false, Duration::from_secs(120)).expect("each has its turn");
-    let (mut state, told) = State::load(dir, false, NOW).expect("it is ours");
-    assert_eq!(told, None);
+    let (mut state, damaged) = State::load(dir, false, NOW).expect("it is ours");
+    assert_eq!(damaged, None);
     let lock = Lock {
-        way: "local".into(),
+        method: "local".into(),
         undo: vec![format!("passwd -u {name}")],
         at: NOW,
         counts: Counts::default(),
@@ -69,8 +69,8 @@ fn of_twenty_runs_at_once_none_is_forgotten() {
     for mut run in runs {
         assert!(run.wait().expect("it is ours").success());
     }
-    let (state, told) = State::load(&dir, false, NOW).expect("it is ours");
-    assert_eq!((state.accounts().count(), state.recent_locks(NOW), told), (20, 20, None));
+    let (state, damaged) = State::load(&dir, false, NOW).expect("it is ours");
+    assert_eq!((state.accounts().count(), state.recent_locks(NOW), damaged), (20, 20, None));
 }
 
 #[test]
@@ -84,8 +84,8 @@ fn killed_at_any_moment_the_state_is_whole_and_the_lock_is_free() {
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
         let _lock = RunLock::acquire(&dir, false, Duration::ZERO).expect("the kernel dropped it");
-        let (state, told) = State::load(&dir, false, NOW).expect("it is ours");
-        assert_eq!(told, None, "round {round}");
+        let (state, damaged) = State::load(&dir, false, NOW).expect("it is ours");
+        assert_eq!(damaged, None, "round {round}");
         written = written.max(state.recent_locks(NOW));
     }
     assert!(written > 0, "no child came so far as to write: nothing was tried");

@@ -1,9 +1,9 @@
 //! What a program checks, from its arguments to its report.
 //!
-//! A program has [`Defaults`] and the arguments; [`Check::new`] makes of them the window, the limits and the
-//! logs. Then the program reads from top to bottom: [`Check::open`] gives the logs as a [`Scan`],
-//! [`Check::count`] counts their senders, [`Check::judge`] says who is reported, somebody may act on that,
-//! with [`Check::evidence`] from the same logs, and [`Check::report`] writes the report.
+//! From a program's [`Defaults`] and its arguments, [`Check::new`] makes the window, the limits and the list
+//! of logs. The steps of a program are then: [`Check::open`] opens the logs as a [`Scan`], [`Check::count`]
+//! counts their senders, [`Check::judge`] finds those to be reported, some programs act on them, with
+//! [`Check::evidence`] from the same logs, and [`Check::report`] writes the report. Nothing is printed here.
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
@@ -12,8 +12,9 @@ use std::path::Path;
 use crate::cli::options::SharedArgs;
 use crate::error::Error;
 use crate::evidence::{Evidence, EvidenceSource, Lines, Selection, SenderEvidence};
+use crate::file;
 use crate::host::Host;
-use crate::limits::{self, Limits};
+use crate::limits::Limits;
 use crate::messages::{Messages, Outcome};
 use crate::parse::Parser;
 use crate::report::{Format, Report, Style};
@@ -22,8 +23,9 @@ use crate::source::choose::Logs;
 use crate::tally::network::Webmail;
 use crate::tally::{Detail, Tally};
 use crate::time::clock::instant_of;
+use crate::time::period::{Period, PeriodError};
 use crate::time::stamp::Stamp;
-use crate::time::window::{Period, PeriodError, Window};
+use crate::time::window::Window;
 use crate::verdict::{Finding, Spread, is_spread, judge};
 
 /// What a program does unless its arguments say otherwise.
@@ -31,19 +33,19 @@ use crate::verdict::{Finding, Spread, is_spread, judge};
 pub struct Defaults {
     /// The program's name.
     pub program: &'static str,
-    /// How far back, as it is typed.
+    /// The period, as it would be typed.
     pub period: &'static str,
     /// How many messages are too many.
     pub limit: u64,
-    /// Whether the limit itself is still allowed.
+    /// Whether exactly as many messages as the limit are still allowed.
     pub exclusive: bool,
-    /// The file of own limits, which need not exist.
+    /// The file of individual limits, which need not exist.
     pub overrides: Option<&'static str>,
-    /// The logs: the first that exists.
+    /// The logs, of which the first that exists is read.
     pub logs: &'static [&'static str],
-    /// Whether the journal is read where there is no such log.
+    /// Whether the journal is read if none of them exists.
     pub or_journal: bool,
-    /// What the text report looks like.
+    /// What a report shows of a sender.
     pub style: Style,
 }
 
@@ -59,15 +61,15 @@ pub struct Check<P> {
     format: Format,
     null: bool,
     exit_code: bool,
-    /// Addresses of webmail hosts, which are counted in the report.
+    /// Webmail hosts, whose messages the report also counts separately.
     pub webmail: Webmail,
-    /// Beyond these limits, an account looks stolen.
+    /// The limits of `--disable-account`, if it was given.
     pub spread: Option<Spread>,
 }
 
 impl<P: Parser + Sync> Check<P> {
-    /// What these arguments ask for. Wrong usage, or own limits that cannot be read, end the run: with wrong
-    /// limits the wrong senders would be named.
+    /// The check that these arguments ask for. Wrong usage ends the run; so does a file of individual limits
+    /// that cannot be read, because without it the wrong senders would be reported.
     pub fn new(
         parser: P,
         defaults: &Defaults,
@@ -76,7 +78,7 @@ impl<P: Parser + Sync> Check<P> {
         messages: &mut Messages,
     ) -> Result<Self, Outcome> {
         if args.null && args.format != Format::Text {
-            return Err(Outcome::usage("--null goes with --format=text only"));
+            return Err(Outcome::usage("--null requires --format=text"));
         }
         let period = args.period.map_or_else(|| Period::parse(defaults.period), Ok);
         let period = period.map_err(Outcome::usage)?;
@@ -112,17 +114,17 @@ impl<P: Parser + Sync> Check<P> {
         })
     }
 
-    /// The window that is looked at.
+    /// The window that is checked.
     pub fn window(&self) -> Window {
         self.window
     }
 
-    /// The period, as the heading of the report repeats it.
+    /// The period, for the heading of the report.
     pub fn period(&self) -> String {
         self.period.to_string()
     }
 
-    /// Opens the logs, as far back as the period reaches.
+    /// Opens the logs, as far back as the period requires.
     pub fn open(&self, host: &mut Host, messages: &mut Messages) -> Scan<'_, P> {
         let scan = Scan::open(&self.parser, &self.logs, self.window, host, messages);
         scan.with_hiding_limit((self.style == Style::Names).then_some(self.limits.everybody))
@@ -131,7 +133,7 @@ impl<P: Parser + Sync> Check<P> {
     /// Counts the senders of the logs.
     pub fn count(&self, scan: &mut Scan<'_, P>, messages: &mut Messages) -> Tally {
         let detail = Detail {
-            // What is done to an account is reported with its line, whatever the report looks like.
+            // What is done about an account is always reported with its line.
             line: self.format == Format::Json
                 || self.spread.is_some()
                 || (self.format == Format::Text && self.style != Style::Names),
@@ -142,8 +144,8 @@ impl<P: Parser + Sync> Check<P> {
         let tally = scan.read(tally, messages);
         if tally.dropped() > 0 {
             messages.fail(format!(
-                "more than a million senders in what can be read only once: {} messages of others \
-                 were not counted; give the log's name instead of a pipe",
+                "more than a million senders in a stream: {} messages of others were not counted; \
+                 give the name of the log instead of a pipe",
                 tally.dropped()
             ));
         }
@@ -155,12 +157,12 @@ impl<P: Parser + Sync> Check<P> {
         judge(tally, self.spread)
     }
 
-    /// The logs once more, for who has to look closer at a few senders.
+    /// Reads the logs again, to look more closely at a few senders.
     pub fn evidence<'s, 'a>(&'s self, scan: &'s mut Scan<'a, P>) -> Reread<'s, 'a, P> {
         Reread { check: self, scan }
     }
 
-    /// Writes the report to standard output, and says how the run ends.
+    /// Writes the report to `out`, and returns how the run ends.
     pub fn report(
         &self,
         findings: &[Finding<'_>],
@@ -182,7 +184,7 @@ impl<P: Parser + Sync> Check<P> {
             judged: self.spread.is_some(),
         };
         let mut out = BufWriter::new(out);
-        let written = match (host.output_lost, findings.is_empty()) {
+        let written = match (host.stdout_closed, findings.is_empty()) {
             (true, false) => Err(io::Error::other("it is closed")),
             _ => report.write(findings, &mut out).and_then(|()| out.flush()),
         };
@@ -191,7 +193,7 @@ impl<P: Parser + Sync> Check<P> {
     }
 }
 
-/// The logs of a check, which can be read once more.
+/// An [`EvidenceSource`] that reads the logs of a check again.
 pub struct Reread<'s, 'a, P> {
     check: &'s Check<P>,
     scan: &'s mut Scan<'a, P>,
@@ -242,7 +244,7 @@ fn read_overrides(
         (None, Some(path)) if path.exists() => path,
         (None, _) => return Ok(()),
     };
-    for line in limits.add(&limits::read_file(path, host.root)?) {
+    for line in limits.add(&file::read_file(path, host.root)?) {
         messages.note(format!("{}: line {line} is not 'NAME NUMBER'; skipped", path.display()));
     }
     Ok(())

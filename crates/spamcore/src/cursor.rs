@@ -1,26 +1,26 @@
-//! Walking a grammar over bytes from the left.
+//! Matching a grammar against bytes, from left to right.
 //!
-//! Every parser of this crate reads a line through a [`Cursor`]: it takes what the grammar wants next
-//! or stops. Nothing here searches ahead for a field, but [`Cursor::until`], which ends a field at the
-//! first occurrence of its terminator, as the writers of the logs define it. Never panics.
+//! Every parser of this crate reads a line through a [`Cursor`]: it takes what the grammar expects next,
+//! or stops. Nothing here searches ahead for a field except [`Cursor::until`], which ends a field at the
+//! first occurrence of its terminator, as the programs that write the logs define it. Never panics.
 //!
-//! Fields are short, a dozen bytes or two, and every line has many: [`find_any`] looks at eight bytes
-//! at a time and, unlike a vectorised search, costs nothing before its first byte.
+//! Fields are short, one or two dozen bytes, and every line has many of them. So [`find_any`] looks at
+//! eight bytes at a time and, unlike a vectorised search, has no set-up cost.
 
-/// What is left of a line, and the ways to take from it.
+/// What is left of a line, and the methods that consume it.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    /// A cursor that begins at the first byte of `text`.
+    /// A cursor at the first byte of `text`.
     #[inline]
     pub fn new(text: &'a [u8]) -> Self {
         Self { rest: text }
     }
 
-    /// What has not been taken yet.
+    /// The bytes that have not been taken yet.
     #[inline]
     pub fn rest(&self) -> &'a [u8] {
         self.rest
@@ -32,7 +32,7 @@ impl<'a> Cursor<'a> {
         self.rest.is_empty()
     }
 
-    /// Takes `text` if it stands here.
+    /// Takes `text` if it comes next.
     #[inline]
     pub fn take(&mut self, text: &[u8]) -> bool {
         match self.rest.strip_prefix(text) {
@@ -44,27 +44,28 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes so many bytes, or all that are left.
+    /// Takes `count` bytes, or all that are left.
     #[inline]
     pub fn skip(&mut self, count: usize) {
         self.rest = self.rest.get(count..).unwrap_or_default();
     }
 
-    /// Takes the bytes for which `wanted` holds, perhaps none.
+    /// Takes bytes for as long as `wanted` accepts them, perhaps none.
     #[inline]
     pub fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
         let end = self.rest.iter().position(|&b| !wanted(b)).unwrap_or(self.rest.len());
         self.take_bytes(end)
     }
 
-    /// Takes what stands before the first of some bytes, perhaps all that is left.
+    /// Takes everything before the first of these bytes, or all that is left.
     #[inline]
     pub fn before<const N: usize>(&mut self, bytes: [u8; N]) -> &'a [u8] {
         let end = find_any(self.rest, bytes).unwrap_or(self.rest.len());
         self.take_bytes(end)
     }
 
-    /// Takes everything up to the first `end`, and `end` itself; nothing when there is none.
+    /// Takes everything up to the first `end`, and `end` itself, but returns only what comes before it.
+    /// Takes nothing if there is no `end`.
     #[inline]
     pub fn until<const N: usize>(&mut self, end: &[u8; N]) -> Option<&'a [u8]> {
         let at = positions(self.rest, end).next()?;
@@ -73,14 +74,14 @@ impl<'a> Cursor<'a> {
         Some(taken)
     }
 
-    /// Takes a word: the bytes up to the next blank or the end, at least one. The blank stays.
+    /// Takes a word: at least one byte, up to the next space or the end. The space is not taken.
     #[inline]
     pub fn word(&mut self) -> Option<&'a [u8]> {
         let word = self.before([b' ']);
         (!word.is_empty()).then_some(word)
     }
 
-    /// Takes `min` to `max` decimal digits, and no more than stand here. At most 18 of them.
+    /// Takes between `min` and `max` decimal digits, as many as there are, but no more than 18.
     pub fn number(&mut self, min: usize, max: usize) -> Option<u64> {
         let digits = self.rest.iter().take(max.min(18)).take_while(|b| b.is_ascii_digit()).count();
         if digits < min || digits == 0 {
@@ -109,13 +110,13 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Where `text` stands in a field, one place after the other.
+/// The offsets at which `text` occurs in a field, in order.
 #[inline]
 pub fn positions<'a, const N: usize>(
     field: &'a [u8],
     text: &'a [u8; N],
 ) -> impl Iterator<Item = usize> + 'a {
-    const { assert!(N > 0, "nothing stands everywhere") }
+    const { assert!(N > 0, "an empty text would be found everywhere") }
     let (mut from, first) = (0, text[0]);
     std::iter::from_fn(move || {
         loop {
@@ -128,7 +129,7 @@ pub fn positions<'a, const N: usize>(
     })
 }
 
-/// Where the first of some bytes stands.
+/// The offset of the first of these bytes.
 #[inline]
 pub fn find_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -136,7 +137,8 @@ pub fn find_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> Option<usize> {
     let (words, rest) = text.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
         let word = u64::from_le_bytes(*word);
-        // A byte that is sought is zero in one of these; the lowest high bit that then appears is its own.
+        // The XOR makes a byte that is looked for zero, and subtracting one sets its high bit. A borrow can
+        // set other high bits too, but only above it: the lowest one is always right.
         let zeros = bytes.map(|byte| {
             let zero = word ^ (ONES * u64::from(byte));
             zero.wrapping_sub(ONES) & !zero
@@ -157,7 +159,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_first_of_some_bytes_is_found_wherever_it_stands(
+        fn the_first_of_several_bytes_is_found_at_any_offset(
             text in proptest::collection::vec(prop_oneof![0_u8..3, 0x7f_u8..0x83, any::<u8>()], 0..40),
             bytes in proptest::array::uniform3(prop_oneof![0_u8..3, 0x7f_u8..0x83, any::<u8>()]),
         ) {
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_what_stands_here_and_nothing_else() {
+    fn takes_what_comes_next_and_nothing_else() {
         let mut cursor = Cursor::new(b"12ab, cd=e f");
         assert!(!cursor.take(b"x"));
         assert_eq!(cursor.two(), Some(12));
@@ -177,7 +179,7 @@ mod tests {
         assert_eq!(cursor.until(b"zz"), None);
         assert!(cursor.take(b"cd="));
         assert_eq!(cursor.word(), Some(&b"e"[..]));
-        assert_eq!(cursor.word(), None, "a blank stands here");
+        assert_eq!(cursor.word(), None, "a space comes next");
         assert_eq!(cursor.rest(), b" f");
     }
 

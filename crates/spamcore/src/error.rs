@@ -1,12 +1,12 @@
-//! What can go wrong, with the path it happened to.
+//! What can go wrong, and with which file or program.
 //!
-//! Texts are lower case without a full stop; a cause is in `#[source]`, and [`chain`] joins the two for
-//! the one place that prints.
+//! Messages are in lower case and have no full stop. The cause is in `#[source]`; [`chain`] joins it to
+//! the message for the one place that prints. Nothing here decides how bad an error is.
 
 use std::io;
 use std::path::PathBuf;
 
-/// A failure: of one log, one file, or of the whole run.
+/// A failure that concerns one log, one file or the whole run.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file or stream could not be read.
@@ -17,34 +17,34 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
-    /// A file is not taken as it is.
+    /// A file is not accepted as it is.
     #[error("{}: refused: {why}", path.display())]
     Refused {
         /// The file.
         path: PathBuf,
-        /// The rule that it breaks.
+        /// Why not.
         why: &'static str,
     },
     /// A log was rotated each time it was opened.
-    #[error("{}: was rotated again and again: lines may be missing", .0.display())]
+    #[error("{}: rotated repeatedly while being opened; some lines may be missing", .0.display())]
     Rotating(PathBuf),
-    /// None of the logs that are looked for is there.
-    #[error("no log: none of {0} exists")]
+    /// None of the default logs exists.
+    #[error("no log found (looked for {0})")]
     NoLog(String),
-    /// A program that is needed could not be run, or failed.
+    /// A program could not be run, or failed.
     #[error("{program}: {what}")]
     Program {
         /// Its name.
         program: &'static str,
-        /// What it said, or how it ended.
+        /// The first line of its error output, or how it ended.
         what: String,
     },
     /// The report could not be written.
-    #[error("standard output cannot be written")]
+    #[error("cannot write to standard output")]
     Output(#[source] io::Error),
 }
 
-/// The error and its causes in one line, joined by colons.
+/// The error and its causes on one line, joined by colons.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

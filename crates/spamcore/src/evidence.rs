@@ -1,8 +1,8 @@
-//! A few senders, looked at closely: what an account is judged on, and what a person is shown.
+//! A few senders, looked at closely: what an account is judged on, and what people are shown.
 //!
-//! Takes a [`Selection`] of senders, each with the instant after which its lines are evidence; gives what
-//! those lines alone come to ([`SenderEvidence`]). The logs are read once more for that, because a tally
-//! keeps no lines and cannot tell new ones from old.
+//! Takes a [`Selection`] of senders, each with the instant after which its lines are evidence, and gives what
+//! those lines alone amount to ([`SenderEvidence`]). The logs are read again for that, because a tally does
+//! not keep lines and cannot tell new ones from old ones. What is then done to an account is decided elsewhere.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::tally::stats::{Origins, SenderStats, last_bytes};
 /// How many lines of a sender are kept.
 const LINES: usize = 10;
 
-/// How many networks and addresses of a sender are listed.
+/// How many networks, and how many addresses, of a sender are listed.
 const LISTED: usize = 1000;
 
 /// What an account is judged on.
@@ -57,7 +57,7 @@ impl From<&SenderStats> for Counts {
 /// The senders to look at, all of one kind.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    /// What their names are.
+    /// What kind of names they have.
     pub kind: Kind,
     /// Their names, each with the instant after which its lines are evidence; none if all of them are.
     pub senders: HashMap<Vec<u8>, Option<i64>, RandomState>,
@@ -66,7 +66,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Whether a line of that sender and instant is evidence. One without a timestamp never is.
+    /// Whether a line of this sender and instant is evidence. A line without a timestamp never is.
     fn includes(&self, kind: Kind, name: &[u8], at: Option<i64>) -> bool {
         kind == self.kind
             && self.senders.get(name).is_some_and(|after| {
@@ -75,12 +75,12 @@ impl Selection {
     }
 }
 
-/// What the lines of a sender come to that are evidence.
+/// What those lines of a sender that are evidence amount to.
 #[derive(Clone, Debug, Default)]
 pub struct SenderEvidence {
     /// Their counts.
     pub counts: Counts,
-    /// Whether they alone are beyond all limits.
+    /// Whether they alone exceed all limits.
     pub sufficient: bool,
     /// The first few of them, in reading order.
     pub lines: Vec<Box<[u8]>>,
@@ -90,18 +90,18 @@ pub struct SenderEvidence {
     pub addresses: Vec<(Box<[u8]>, u64)>,
 }
 
-/// Which lines are read once more.
+/// Which lines are read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lines {
-    /// Those that the report was made from.
+    /// Those from which the report was made.
     Logged,
-    /// Those of the journal whose author journald vouches for.
+    /// Those in the journal for whose author journald vouches.
     Trusted,
 }
 
-/// Reads the lines of a few senders once more.
+/// Reads the lines of a few senders again.
 pub trait EvidenceSource {
-    /// What the selected senders' lines come to, by name; senders without a line are left out. None where
+    /// What the lines of the selected senders amount to, by name; senders without a line are left out. None if
     /// the lines cannot be read again.
     fn evidence(
         &mut self,
@@ -111,7 +111,7 @@ pub trait EvidenceSource {
     ) -> Option<HashMap<Vec<u8>, SenderEvidence>>;
 }
 
-/// What is found of one sender.
+/// What was found about one sender.
 #[derive(Clone, Debug, Default)]
 struct Found {
     messages: u64,
@@ -121,7 +121,7 @@ struct Found {
     addresses: HashMap<Box<[u8]>, u64, RandomState>,
 }
 
-/// A [`Sink`] that looks at a few senders.
+/// A [`Sink`] that looks closely at a few senders.
 #[derive(Clone, Debug)]
 pub struct Evidence {
     selection: Arc<Selection>,
@@ -130,12 +130,12 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Nothing is known yet.
+    /// A sink that has not seen any lines yet.
     pub fn new(selection: Selection) -> Self {
         Self { selection: Arc::new(selection), found: HashMap::default(), complete: false }
     }
 
-    /// What was found, by sender. `sufficient` judges a sender by its counts.
+    /// What was found, by sender. `sufficient` judges a sender by name and counts.
     pub fn into_senders(
         self,
         sufficient: impl Fn(&[u8], &Counts) -> bool,
@@ -161,7 +161,8 @@ impl Sink for Evidence {
         if self.complete {
             return;
         }
-        let Some(Event::Accepted(accepted)) = event.get() else { return };
+        let Some(event) = event.parse() else { return };
+        let Event::Accepted(accepted) = &*event;
         for sender in accepted.senders.iter() {
             if !self.selection.includes(sender.kind, &sender.name, at) {
                 continue;
@@ -199,7 +200,7 @@ impl Found {
             self.lines.push(line.into());
         }
         if let Some(client) = client {
-            // Webmail hosts are counted for the report only.
+            // Webmail hosts are only counted for the report.
             self.origins.add(client, times, &Webmail::default());
             add_times(&mut self.networks, last_bytes(network_of(client.name)), times);
             add_times(&mut self.addresses, last_bytes(client.address), times);
@@ -294,7 +295,7 @@ mod tests {
             fill(&mut later, at, messages.len());
             evidence.join(later);
             assert!(!evidence.needs_another_pass());
-            // Another sink's pass.
+            // A pass that another sink needs.
             fill(&mut evidence, 0, messages.len());
             let mut senders =
                 evidence.into_senders(|name, counts| name == b"a" && counts.nets == 3);

@@ -1,7 +1,7 @@
-//! What the host says: the clock, the zone, the environment, who runs us.
+//! The host: its clock, time zone, environment, standard streams and the invoking user.
 //!
-//! [`Host::look`] is the one place of this library that asks; `main` calls it and hands the answer
-//! down, so that everything below is a function of its arguments.
+//! [`Host::look`] is the only place in this library that asks the system for them. `main` calls it and
+//! passes the answers down, so that everything else is a function of its arguments. It changes nothing.
 
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
@@ -13,33 +13,32 @@ use rustix::fs::{FileType, OFlags};
 use crate::time::zone::Zone;
 
 /// The host, as a program finds it.
-#[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub struct Host {
     /// Now, in Unix seconds.
     pub now: i64,
-    /// Now, as files are stamped.
+    /// Now, to compare with the times of files.
     pub wall: SystemTime,
     /// The local zone: `TZ`, else `/etc/localtime`.
     pub zone: Zone,
     /// Whether standard output is a terminal.
     pub terminal: bool,
-    /// Whether standard output leads nowhere: it was closed when the program started, or cannot be
-    /// written.
-    pub output_lost: bool,
-    /// Whether standard input was closed when the program started.
-    pub input_lost: bool,
-    /// Whether colour may be used there: `NO_COLOR` is not set.
+    /// Whether standard output was closed when the program started, or is not open for writing.
+    pub stdout_closed: bool,
+    /// Whether standard input was closed when the program started, or is not open for reading.
+    pub stdin_closed: bool,
+    /// Whether colour may be used: standard output is a terminal, and `NO_COLOR` is not set.
     pub colour: bool,
     /// Whether root runs the program.
     pub root: bool,
-    /// Standard input, for who reads it.
+    /// Standard input, until somebody takes it.
     pub input: Option<Box<dyn Read + Send>>,
     /// The password file.
     pub passwd: PathBuf,
 }
 
 impl Host {
-    /// Looks the host up.
+    /// Asks the system.
     pub fn look() -> Self {
         let wall = SystemTime::now();
         let now = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -51,8 +50,8 @@ impl Host {
             wall,
             zone: Zone::local(tz.as_deref()),
             terminal,
-            output_lost: is_lost(rustix::stdio::stdout(), OFlags::WRONLY),
-            input_lost: is_lost(rustix::stdio::stdin(), OFlags::RDONLY),
+            stdout_closed: is_closed(rustix::stdio::stdout(), OFlags::WRONLY),
+            stdin_closed: is_closed(rustix::stdio::stdin(), OFlags::RDONLY),
             colour: terminal && !no_colour,
             root: rustix::process::geteuid().is_root(),
             input: Some(Box::new(std::io::stdin())),
@@ -63,17 +62,17 @@ impl Host {
 
 /// Whether a standard stream was closed when the program started, or is not open for `wanted`.
 ///
-/// Rust's runtime opens /dev/null, for reading and writing, in the place of a closed one, and takes
-/// errors of a wrong mode for success. Who redirects to /dev/null opens it one way only.
-fn is_lost(stream: BorrowedFd<'_>, wanted: OFlags) -> bool {
+/// Rust's runtime replaces a closed stream with /dev/null, open for both reading and writing, and treats
+/// `EBADF` from a standard stream as success. A user who redirects to /dev/null opens it one way only.
+fn is_closed(stream: BorrowedFd<'_>, wanted: OFlags) -> bool {
     let Ok(flags) = rustix::fs::fcntl_getfl(stream) else { return true };
     let mode = flags & OFlags::RWMODE;
     if mode != OFlags::RDWR {
         return mode != wanted;
     }
-    rustix::fs::fstat(stream).is_ok_and(|about| {
+    rustix::fs::fstat(stream).is_ok_and(|stat| {
         let null = rustix::fs::stat("/dev/null");
-        FileType::from_raw_mode(about.st_mode) == FileType::CharacterDevice
-            && null.is_ok_and(|null| null.st_rdev == about.st_rdev)
+        FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
+            && null.is_ok_and(|null| null.st_rdev == stat.st_rdev)
     })
 }

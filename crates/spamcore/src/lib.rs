@@ -9,7 +9,7 @@
 //!
 //! | sink | takes | gives |
 //! |---|---|---|
-//! | [`Tally`](tally::Tally) | accepted messages | what is known of each sender, in bounded memory |
+//! | [`Tally`](tally::Tally) | accepted messages | statistics of each sender, in bounded memory |
 //! | [`Evidence`](evidence::Evidence) | the messages of a few senders | lines, networks, addresses; whether they alone reach the limits |
 //! | a pair, a `Vec` | what its members take | several windows or purposes in one reading |
 //!
@@ -18,20 +18,25 @@
 //! starts no program but `journalctl`, changes nothing, opens no socket, and does not look at the clock or
 //! the environment, except in [`host`], which `main` calls.
 //!
-//! Text of a log is bytes, and strangers write it: see [`parse`] for what is taken from it, and
-//! [`report::escaped`] for how it is shown.
+//! The text of a log is bytes, and strangers can write some of them: see [`parse`] for what is taken from a
+//! line, and [`escape`] for how it is shown.
 
-// In the order of the picture; the empty lines keep rustfmt from sorting them.
+// In the order of the picture: a module imports none that comes after it, which tests/rooms.rs checks. The
+// empty lines keep rustfmt from sorting them.
 
 pub mod cursor;
 
+pub mod escape;
+
 pub mod error;
 
-pub mod host;
+pub mod file;
 
 pub mod messages;
 
 pub mod time;
+
+pub mod host;
 
 pub mod source;
 

@@ -2,8 +2,8 @@
 //!
 //! Everything that has something to report takes `&mut Messages`. A message is one line, without the
 //! program's name and without a full stop; the same line is kept once, however often it is reported.
-//! [`Messages::outcome`] turns them into the exit status, and [`Outcome::report`] is the one place that
-//! prints them, escaped: text of a log or of an argument may be in them.
+//! [`Messages::outcome`] turns the messages into an exit status, and [`Outcome::report`] is the one place
+//! that prints them. It escapes them, because they may contain text from a log or an argument.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -15,9 +15,9 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use crate::error::chain;
-use crate::report::shown;
+use crate::escape::display;
 
-/// What a message means for the exit status. The worst of a run counts.
+/// What a message means for the exit status. The worst one of a run counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Weight {
     /// Nothing.
@@ -32,7 +32,7 @@ pub enum Weight {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Messages {
     list: Vec<(Weight, Arc<str>)>,
-    /// The same ones. There can be a hundred thousand: one per name that a flood of lines invents.
+    /// The same messages, to find duplicates. There can be 100,000: one per name that a flood of lines invents.
     known: HashSet<(Weight, Arc<str>), RandomState>,
 }
 
@@ -65,7 +65,7 @@ impl Messages {
         }
     }
 
-    /// Reports that standard output could not be written. A reader that closes the pipe early is no failure.
+    /// Reports a failure to write to standard output. A reader that closes the pipe early is not a failure.
     pub fn fail_unless_written(&mut self, written: io::Result<()>) {
         match written {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -80,8 +80,8 @@ impl Messages {
         self.list.iter().map(|(weight, text)| (*weight, &**text))
     }
 
-    /// How the run ends. `found` says whether something is reported, `exit_code` whether the exit status
-    /// shall say so (`--exit-code`).
+    /// How the run ends. `found` is whether a sender is reported; `exit_code` is whether the exit status shows
+    /// that (`--exit-code`).
     pub fn outcome(self, found: bool, exit_code: bool) -> Outcome {
         let worst = self.iter().map(|(weight, _)| weight).max().unwrap_or(Weight::Note);
         let status = match (exit_code, worst) {
@@ -113,8 +113,8 @@ impl Outcome {
     /// Writes the messages, each after the program's name, and gives the exit status.
     pub fn report(&self, program: &str, errors: &mut impl Write) -> ExitCode {
         for message in &self.messages {
-            // If standard error cannot be written, there is nobody left to inform.
-            let _ = writeln!(errors, "{program}: {}", shown(message.as_bytes()));
+            // If standard error cannot be written to, there is nobody left to inform.
+            let _ = writeln!(errors, "{program}: {}", display(message.as_bytes()));
         }
         ExitCode::from(self.status)
     }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_pipe_is_no_failure_and_a_full_disk_is() {
+    fn a_closed_pipe_is_not_a_failure_and_a_full_disk_is() {
         let mut messages = Messages::default();
         messages.fail_unless_written(Ok(()));
         messages.fail_unless_written(Err(io::ErrorKind::BrokenPipe.into()));

@@ -13,14 +13,14 @@ use crate::parse::{Content, Line, MAX_REPEATS, Parser, Stamped};
 use crate::sink::Sink;
 use crate::source::Reader;
 use crate::source::lines::{Lines, head, split, trimmed};
-use crate::time::clock::{AHEAD, Clock, Reading};
+use crate::time::clock::{Clock, MAX_CLOCK_SKEW, Reading};
 use crate::time::window::Window;
 use crate::time::zone::Zone;
 
-/// How close to an hour that repeats the order of lines matters. Seconds.
+/// This close to an hour that repeats, the order of lines matters. Seconds.
 const NEAR_REPEATED_HOUR: i64 = 2 * 86_400;
 
-/// How uncertain an hour that repeats makes the start of the period. Seconds.
+/// By how much an hour that repeats makes the start of the period uncertain. Seconds.
 const DST_MARGIN: i64 = 2 * 3600;
 
 /// How many different tags of ambiguous lines are kept.
@@ -50,15 +50,15 @@ pub struct FileStats {
     pub lines: u64,
     /// A timestamp could be read.
     pub readable: bool,
-    /// Messages stamped too far ahead of now.
+    /// Messages with a timestamp too far in the future.
     pub in_future: u64,
-    /// Messages whose timestamp is not a date, or in a zone that is not known here.
+    /// Messages whose timestamp is not a date, or is in a zone that is not known here.
     pub unreadable: u64,
     /// Lines that claim too many repeats, and the most that one of them claims.
     pub implausible: (u64, u64),
 }
 
-/// Lines that count for nobody because they have two readings.
+/// Lines that count for nobody because they can be read in two ways.
 #[derive(Clone, Debug, Default)]
 pub struct Ambiguous {
     /// How many.
@@ -80,7 +80,7 @@ pub struct ReadOutcome {
     pub error: Option<io::Error>,
 }
 
-/// By how much the start of a period is uncertain, in seconds, where hours repeat near it.
+/// By how much the start of a period is uncertain, in seconds, because an hour repeats near it.
 pub fn dst_margin(parser: &impl Parser, window: &Window, zone: &Zone) -> i64 {
     if needs_order(parser, window, zone) { DST_MARGIN } else { 0 }
 }
@@ -91,7 +91,7 @@ fn needs_order(parser: &impl Parser, window: &Window, zone: &Zone) -> bool {
 }
 
 impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
-    /// A reader of the lines of `window` into `sink`. Times without a zone are in `zone`.
+    /// A reader that pushes the events of `window` into `sink`. Timestamps without a zone are in `zone`.
     pub fn new(parser: &'a P, window: Window, zone: &Zone, sink: S) -> Self {
         Self {
             parser,
@@ -113,9 +113,9 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         let mut later = Self::new(self.parser, self.window, &self.zone, self.sink.fork()?);
         let mut ambiguous = false;
         for line in split(before).filter_map(trimmed) {
-            ambiguous = later.reading(line).map_or(ambiguous, |reading| reading.doubtful);
+            ambiguous = later.reading(line).map_or(ambiguous, |reading| reading.year_is_ambiguous);
         }
-        (later.clock.is_sure() && !ambiguous).then_some(later)
+        (later.clock.is_anchored() && !ambiguous).then_some(later)
     }
 
     /// Adds what a fork has read.
@@ -141,12 +141,12 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         self.file = FileStats::default();
     }
 
-    /// Reads lines to their end. Those of a rotated log count only if they have a timestamp.
+    /// Reads all lines. Those of a rotated log count only if they have a timestamp.
     pub fn read(&mut self, lines: &mut Lines<Reader<'_>>, rotated: bool) -> ReadOutcome {
         let needle = memmem::Finder::new(self.parser.needle());
         let mut bytes = 0;
         let error = loop {
-            match lines.next_run() {
+            match lines.next_block() {
                 Ok(Some(block)) => {
                     bytes += block.len() as u64;
                     self.read_block(block, &needle, rotated);
@@ -159,8 +159,8 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         ReadOutcome { bytes, overlong, shrunk: lines.input().shrunk(), error }
     }
 
-    /// Reads a message whose program and time are known without the envelope of a line. `line` makes the
-    /// line that is reported.
+    /// Reads a message that has no syslog envelope, because its program and time are known from elsewhere.
+    /// `line` makes the line that is reported.
     pub fn read_message(
         &mut self,
         name: &[u8],
@@ -170,7 +170,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     ) {
         self.file.readable = true;
         let Some(content) = self.parser.message(name, message) else { return };
-        if at > self.window.now + AHEAD {
+        if at > self.window.now + MAX_CLOCK_SKEW {
             self.file.in_future += content.messages(1);
         } else if self.window.holds(at) {
             self.push(&content, 1, Some(at), &line());
@@ -192,7 +192,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             return;
         }
         if !self.file.readable {
-            // Until one timestamp can be read, every line is tried: a log without any is reported.
+            // Until a timestamp can be read, every line is tried, because a log without any is reported.
             for line in split(block).filter_map(trimmed) {
                 let Line { stamp, content, .. } = self.parser.line(line);
                 self.try_stamp(line, &stamp, content.is_some());
@@ -230,8 +230,8 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         };
     }
 
-    /// Pushes what a line holds into the sink, if it is of the window. `before` is what precedes it in the
-    /// block, where the clock was not shown every line. Whether `before` was shown to the clock now.
+    /// Pushes the content of a line into the sink, if it is in the window. `before` is what precedes it in the
+    /// block, unless the clock is shown every line anyway. Returns whether `before` has been shown to the clock.
     fn read_line(&mut self, line: &[u8], rotated: bool, before: Option<&[u8]>) -> bool {
         let Line { stamp, times, content } = self.parser.line(line);
         if !self.file.readable {
@@ -248,14 +248,14 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
                     self.file.unreadable += messages();
                     return looked_back;
                 };
-                if reading.doubtful
+                if reading.year_is_ambiguous
                     && let Some(before) = before
                 {
                     self.look_back(before);
                     looked_back = true;
                     reading = self.clock.read(&stamp).unwrap_or(reading);
                 }
-                if reading.ahead {
+                if reading.in_future {
                     self.file.in_future += messages();
                     return looked_back;
                 }
@@ -288,13 +288,15 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         }
     }
 
-    /// Shows the clock the lines back to the nearest one whose timestamp leaves no doubt of its year.
+    /// Shows the clock the lines before, from the last one back to one whose year is certain.
     fn look_back(&mut self, before: &[u8]) {
         let mut rest = before.strip_suffix(b"\n").unwrap_or(before);
         loop {
             let start = memrchr(b'\n', rest).map_or(0, |n| n + 1);
             let found = trimmed(&rest[start..]).and_then(|line| self.reading(line));
-            if found.is_some_and(|reading| !reading.doubtful && !reading.ahead) || start == 0 {
+            if found.is_some_and(|reading| !reading.year_is_ambiguous && !reading.in_future)
+                || start == 0
+            {
                 return;
             }
             rest = &rest[..start - 1];
@@ -311,7 +313,7 @@ impl Ambiguous {
     }
 }
 
-/// When a line was written by this clock, where it has a timestamp.
+/// When a line was written according to a clock, if it has a timestamp.
 pub fn reading(parser: &impl Parser, clock: &mut Clock, line: &[u8]) -> Option<Reading> {
     match parser.stamp(line) {
         Stamped::At(stamp) => clock.read(&stamp),
@@ -353,7 +355,7 @@ mod tests {
         counts
     }
 
-    /// All that was counted and learned.
+    /// Everything that was counted and learned.
     fn learned<P: Parser>(reader: &LogReader<'_, P, Tally>) -> Vec<String> {
         let mut learned = counts(&reader.sink);
         let FileStats { readable, in_future, unreadable, implausible, .. } = reader.file;
@@ -362,8 +364,7 @@ mod tests {
         ));
         let Ambiguous { total, tags } = &reader.ambiguous;
         learned.push(format!("{total} ambiguous"));
-        let tag = |(tag, times): (&Box<[u8]>, &u64)| format!("{} {times}", tag.escape_ascii());
-        learned.extend(tags.iter().map(tag));
+        learned.extend(tags.iter().map(|(tag, times)| format!("{} {times}", tag.escape_ascii())));
         learned
     }
 
@@ -410,7 +411,7 @@ mod tests {
             let (before, after) = (lines[..at].concat(), lines[at..].concat());
             let mut reader = reader(&PhpWrapper);
             let later = reader.fork(before.as_bytes());
-            let mut later = later.expect("the lines before tell the time");
+            let mut later = later.expect("the lines before have the time");
             read(&mut reader, &before);
             read(&mut later, &after);
             reader.join(later);
@@ -428,16 +429,16 @@ mod tests {
     }
 
     #[test]
-    fn before_a_line_that_may_be_ahead_one_of_the_last_day_is_looked_for() {
-        let ahead = format!("Nov 24 09:00:00 web www: {SENT}\n");
+    fn a_recent_line_is_looked_for_before_one_that_may_be_in_the_future() {
+        let future = format!("Nov 24 09:00:00 web www: {SENT}\n");
         let no_stamp = |lines| "no stamp\n".repeat(lines);
         let today = || "Nov 23 17:00:00 web cron: x\n".to_owned();
         for (before, found) in [
             (today(), 1),
             (today() + &no_stamp(100), 1),
             (today() + "Nov 24 09:00:00 web cron: x\n" + &no_stamp(100), 1),
-            (today() + &ahead.repeat(200), 201),
-            // Nothing before it, or nothing that was written lately: a line of last year.
+            (today() + &future.repeat(200), 201),
+            // Nothing before it, or nothing recent: a line of last year.
             (String::new(), 0),
             ("\n".into(), 0),
             (no_stamp(1), 0),
@@ -445,12 +446,12 @@ mod tests {
             (today() + "Sep  3 08:00:00 web cron: x\n", 0),
         ] {
             let mut whole = reader(&PhpWrapper);
-            read(&mut whole, &(before.clone() + &ahead));
+            read(&mut whole, &(before.clone() + &future));
             let found_in = |reader: &LogReader<'_, PhpWrapper, Tally>| {
                 (reader.file.in_future, reader.sink.senders().count())
             };
             assert_eq!(found_in(&whole), (found, 0), "{before}");
-            // What was in another block of lines is known all the same; in another file of the log, too.
+            // Lines of another block count too, and those of another file of the same log.
             for another_file in [false, true] {
                 let mut parts = reader(&PhpWrapper);
                 read(&mut parts, &before);
@@ -459,14 +460,14 @@ mod tests {
                     parts.begin_file(true);
                     parts.file.in_future = before;
                 }
-                read(&mut parts, &ahead);
+                read(&mut parts, &future);
                 assert_eq!(found_in(&parts), (found, 0), "{before}");
             }
         }
     }
 
     #[test]
-    fn a_log_that_cannot_be_read_is_known_and_another_file_begins_anew() {
+    fn a_log_without_timestamps_is_recognised_and_another_file_starts_afresh() {
         let mut reader = reader(&PhpWrapper);
         read(&mut reader, "what is\nthis?\n\n");
         assert_eq!((reader.file.readable, reader.file.lines), (false, 2));
@@ -484,12 +485,19 @@ mod tests {
     #[test]
     fn messages_of_the_journal_come_with_their_time() {
         let mut reader = reader(&PhpWrapper);
-        for at in [NOW - 3600, NOW - 3599, NOW, NOW + AHEAD, NOW + AHEAD + 1, NOW + 9999] {
+        for at in [
+            NOW - 3600,
+            NOW - 3599,
+            NOW,
+            NOW + MAX_CLOCK_SKEW,
+            NOW + MAX_CLOCK_SKEW + 1,
+            NOW + 9999,
+        ] {
             reader.read_message(b"www", SENT.as_bytes(), at, || b"a line".to_vec());
         }
         reader.read_message(b"www", b"something else", NOW, || b"a line".to_vec());
         let want = [
-            &format!("/a 3 Some(({}, {}))", NOW - 3599, NOW + AHEAD)[..],
+            &format!("/a 3 Some(({}, {}))", NOW - 3599, NOW + MAX_CLOCK_SKEW)[..],
             "true 2 in future 0 unreadable (0, 0)",
             "0 ambiguous",
         ];
@@ -500,7 +508,7 @@ mod tests {
     fn where_hours_repeat_the_order_of_lines_matters() {
         let window = Window::until_now(NOW - 3600, NOW);
         assert_eq!(dst_margin(&PhpWrapper, &window, &Zone::utc()), 0);
-        assert_eq!(dst_margin(&Php, &window, &Zone::utc()), 7200, "it may name any zone");
+        assert_eq!(dst_margin(&Php, &window, &Zone::utc()), 7200, "its lines may name any zone");
         let night = 1_792_888_200; // of 25 October 2026
         for (days, margin) in [(-3, 0), (-2, 7200), (0, 7200), (2, 7200), (3, 0)] {
             let now = night + days * 86_400;
@@ -511,7 +519,7 @@ mod tests {
     }
 
     #[test]
-    fn the_instant_of_a_line_is_asked_of_another_clock() {
+    fn the_instant_of_a_line_depends_on_the_zone_of_the_clock() {
         let mut clock = Clock::new(NOW, Zone::local(Some("Europe/Madrid")));
         let mut instant =
             |line: &[u8]| reading(&PhpWrapper, &mut clock, line).map(|reading| reading.instant);
@@ -534,7 +542,7 @@ mod tests {
             let sinks = Vec::from(windows.map(tally));
             let mut reader = LogReader::new(&PhpWrapper, windows[0], &Zone::utc(), sinks);
             let (before, after) = (lines[..split].concat(), lines[split..].concat());
-            let mut later = reader.fork(before.as_bytes()).expect("the lines before tell the time");
+            let mut later = reader.fork(before.as_bytes()).expect("the lines before have the time");
             std::thread::scope(|scope| {
                 scope.spawn(|| read(&mut later, &after));
                 read(&mut reader, &before);

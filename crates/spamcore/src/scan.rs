@@ -1,23 +1,23 @@
 //! All logs of a check, read in order into a [`Sink`].
 //!
 //! [`Scan::open`] opens the logs and holds them open, so that a rotation loses nothing. [`Scan::read`] pushes
-//! the events of the window into a sink, a second time where the sink needs that, and reports what could not
-//! be read. A scan knows neither what the events are for nor that anybody acts on them.
+//! the events of the window into a sink, twice if the sink needs that, and reports what could not be read. A
+//! scan does not know what the events are for, nor that anybody acts on them.
 //!
-//! Large uncompressed files are read in two parts by two threads. Where a file is divided depends on nothing
-//! but its size and its lines, and the second part begins with what the lines before it say about the time,
-//! so that the result is the same on any machine.
+//! Large uncompressed files are read in two parts by two threads. Where a file is divided depends only on its
+//! size and its lines, and the second part starts with what the lines before it show about the time, so the
+//! result is the same on any machine.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::error::{Error, chain};
+use crate::escape::display;
 use crate::host::Host;
 use crate::messages::{Messages, Weight, number};
-use crate::parse::Parser;
+use crate::parse::{MAX_REPEATS, Parser};
 use crate::reader::{Ambiguous, FileStats, LogReader, ReadOutcome, dst_margin, reading};
-use crate::report::shown;
 use crate::sink::Sink;
 use crate::source::choose::{Fallback, Logs, Source, Why, default_source};
 use crate::source::journal::{Author, Entry, Journal};
@@ -65,8 +65,8 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
         }
     }
 
-    /// Lines that count for nobody, or whose timestamp cannot be read, are a failure once there are `limit`
-    /// of them: a sender could hide behind them. Without this, the former are not reported.
+    /// Makes it a failure if `limit` or more lines count for nobody, or have no readable timestamp, because a
+    /// sender could hide that way. Without it, lines that count for nobody are not reported.
     #[must_use]
     pub fn with_hiding_limit(self, limit: Option<u64>) -> Self {
         Self { hiding_limit: limit, ..self }
@@ -90,8 +90,8 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
         sink
     }
 
-    /// Reads only the entries of the journal whose author journald vouches for into `sink`, and gives it
-    /// back; none where no journal is read for this format.
+    /// Reads only entries of the journal for whose author journald vouches into `sink`, and gives it back;
+    /// none if the journal is not read for this format.
     pub fn read_trusted<S: Sink + Send>(&self, sink: S, messages: &mut Messages) -> Option<S> {
         let journal = Source::Journal(self.parser.journal_author()?, Why::Asked);
         Some(self.read_sources(&mut [journal], sink, messages))
@@ -132,7 +132,7 @@ impl<P: Parser> Opening<'_, P> {
         let mut sources = Vec::new();
         for path in &logs.named {
             if path.as_os_str() == "-" {
-                if host.input_lost {
+                if host.stdin_closed {
                     messages.fail("standard input is closed");
                 }
                 // A second `-` finds nothing left to read.
@@ -172,7 +172,7 @@ impl<P: Parser> Opening<'_, P> {
                 for problem in std::mem::take(&mut log.problems) {
                     messages.fail_with(&problem);
                 }
-                // Each file is read once, by whatever names it was given.
+                // Each file is read once, whatever names it has.
                 log.files.retain(|file| file.identity.is_none_or(|id| self.identities.insert(id)));
                 Some(Source::Log(log))
             }
@@ -217,18 +217,19 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             }
             if let Some((at, to)) = outcome.shrunk {
                 self.messages
-                    .fail(format!("{path}: shrank while it was read, to {at} of {to} bytes"));
+                    .fail(format!("{path}: shrank while it was being read, to {at} of {to} bytes"));
             }
             self.report_overlong(&path, outcome.overlong);
         }
-        if file.begins_anew() {
-            self.messages.fail(format!("{path}: was truncated and written anew while it was read"));
+        if file.was_rewritten() {
+            self.messages
+                .fail(format!("{path}: was truncated and rewritten while it was being read"));
         }
         self.report_file(&path);
     }
 
-    /// Reads the parts of a file: two at once where that gives the same result. A compressed file is
-    /// decompressed meanwhile.
+    /// Reads the parts of a file, two at once if that gives the same result. A compressed file is decompressed
+    /// in the background.
     fn read_parts(&mut self, parts: Vec<Part<'_>>, rotated: bool) -> Vec<ReadOutcome> {
         let mut parts = parts.into_iter();
         let Some(mut first) = parts.next() else { return Vec::new() };
@@ -249,7 +250,7 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             return outcomes;
         }
         let outcome = std::thread::scope(|scope| {
-            self.reader.read(&mut first.unpacked_ahead(scope).lines, rotated)
+            self.reader.read(&mut first.decompressed_in_background(scope).lines, rotated)
         });
         outcomes.push(outcome);
         outcomes
@@ -293,7 +294,7 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         {
             let (path, user) = (self.scan.passwd.display(), service.user);
             self.messages.blind(format!(
-                "journal: {path} has no user {user}, whose lines are those that count"
+                "journal: {path} has no user {user}, and only entries of that user count"
             ));
         }
         self.report_overlong("journal", overlong);
@@ -318,38 +319,43 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
     fn report_overlong(&mut self, name: &str, count: u64) {
         if count > 0 {
             let lines = number(count, "line");
-            self.messages.note(format!("{name}: skipped: {lines} longer than {LONGEST} bytes"));
+            self.messages.note(format!("{name}: skipped {lines} longer than {LONGEST} bytes"));
         }
     }
 
     fn report_file(&mut self, name: &str) {
         let FileStats { lines, readable, in_future, unreadable, implausible } = self.reader.file;
         if lines > 0 && !readable {
-            let lines = number(lines, "line");
-            self.messages
-                .fail(format!("{name}: blind: no time stamp can be read in any of {lines}"));
+            let which = if lines == 1 {
+                "its only line has no".into()
+            } else {
+                format!("none of its {lines} lines has a")
+            };
+            self.messages.fail(format!(
+                "{name}: {which} readable timestamp (not a mail log?); nothing was checked"
+            ));
         }
         if unreadable > 0 {
             let messages = number(unreadable, "message");
             let text = format!(
-                "{name}: not counted: {messages} with a stamp that is no date or in an unknown zone"
+                "{name}: not counted: {messages} whose timestamp is not a date, or is in an unknown time zone"
             );
-            // A script of PHP chooses its zone: it must not hide in one that is not known here.
+            // A PHP script chooses its time zone. It must not be able to hide in one that is not known here.
             let hides = self.scan.hiding_limit.is_some_and(|limit| unreadable >= limit.max(1));
             self.messages.add(if hides { Weight::Failure } else { Weight::Note }, text);
         }
         let window = &self.scan.window;
-        // Looking back, what came later is no surprise.
+        // With --now, later lines are to be expected.
         if in_future > 0 && window.end > window.now {
             let messages = number(in_future, "message");
             self.messages.note(format!(
-                "{name}: not counted: {messages} stamped more than an hour ahead of now"
+                "{name}: not counted: {messages} with a timestamp more than an hour in the future"
             ));
         }
         if let (lines @ 1.., most) = implausible {
             let lines = number(lines, "line");
             self.messages.note(format!(
-                "{name}: not counted: {lines} with up to {most} repeats, which is not believed"
+                "{name}: ignored {lines} with up to {most} repeats (the limit is {MAX_REPEATS})"
             ));
         }
     }
@@ -358,9 +364,9 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         let Ambiguous { total, tags } = &self.reader.ambiguous;
         if self.scan.hiding_limit.is_some_and(|limit| *total >= limit.max(1)) {
             let tags: Vec<String> =
-                tags.iter().map(|(tag, times)| format!("{} ({times})", shown(tag))).collect();
+                tags.iter().map(|(tag, times)| format!("{} ({times})", display(tag))).collect();
             self.messages.fail(format!(
-                "counted for nobody: {} that can be read in two ways or are cut off; logged as {}",
+                "ignored {} that can be read in two ways or are cut off, logged as {}",
                 number(*total, "line"),
                 tags.join(", ")
             ));

@@ -1,23 +1,23 @@
-//! What takes the events of a window: the seam between reading logs and whatever they are read for.
+//! [`Sink`]: the interface between reading logs and whatever they are read for.
 //!
 //! A [`Scan`](crate::scan::Scan) reads the logs of a check in order and pushes each event of the window
-//! into one sink. It does not know what the events are for. Counting senders is a sink
-//! ([`Tally`](crate::tally::Tally)); so is looking closely at a few of them
-//! ([`Evidence`](crate::evidence::Evidence)). A pair of sinks and a `Vec` of sinks are sinks: several
-//! windows, or two purposes, in one reading of the logs.
+//! into one sink. It does not know what the events are for. A [`Tally`](crate::tally::Tally), which counts
+//! senders, is a sink; so is [`Evidence`](crate::evidence::Evidence), which looks closely at a few of them.
+//! A pair of sinks and a `Vec` of sinks are sinks too: several windows, or two purposes, in one reading of
+//! the logs.
 
 use crate::parse::LazyEvent;
 
 /// Takes the events of a window, in reading order.
 pub trait Sink: Sized {
-    /// Takes an event that happened `times` times. `at` is its instant in Unix seconds, none where the line
+    /// Takes an event that happened `times` times. `at` is its instant in Unix seconds, or none if the line
     /// has no timestamp; `line` is the line as logged, without its newline.
     ///
-    /// The events are those of the window that is read. A sink of a smaller window leaves out the rest.
+    /// The events are those of the window that is read. A sink for a smaller window ignores the others.
     fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]);
 
-    /// An empty sink for a later part of the same file, which another thread reads; none where reading in
-    /// parts would not give the same result.
+    /// An empty sink for a later part of the same file, which another thread reads; none if reading in parts
+    /// would not give the same result.
     fn fork(&self) -> Option<Self> {
         None
     }
@@ -25,10 +25,10 @@ pub trait Sink: Sized {
     /// Adds what a [fork](Self::fork) took. Forks are joined in reading order.
     fn join(&mut self, _later: Self) {}
 
-    /// Whether all logs must be read again, into this same sink. Asked after each reading of all of them.
+    /// Whether all logs must be read again into this sink. Asked each time all of them have been read.
     ///
-    /// A sink that says no is complete. It takes no further event, though it may be given some: those of a
-    /// pass that another sink needs.
+    /// A sink that says no is complete. It must ignore any further events, which come if another sink needs
+    /// another pass.
     fn needs_another_pass(&mut self) -> bool {
         false
     }

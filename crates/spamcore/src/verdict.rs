@@ -1,20 +1,22 @@
-//! The verdict: who has sent too much, and whose account looks stolen. Pure.
+//! The verdict: who has sent too much, and whose account looks stolen.
+//!
+//! Takes a tally and gives findings, in the order of the report. Pure functions; nobody acts here.
 
 use crate::evidence::Counts;
 use crate::parse::Kind;
 use crate::tally::Tally;
 use crate::tally::stats::SenderStats;
 
-/// The limits of `--disable-account`: beyond both, an account's mail comes from a botnet.
+/// The limits of `--disable-account`: the mail of an account that exceeds both comes from a botnet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spread {
-    /// Distinct network names that are still honest.
+    /// How many distinct network names a legitimate user may have.
     pub nets: u64,
-    /// Distinct addresses without a name that are still honest.
+    /// How many distinct addresses without a name a legitimate user may have.
     pub unknowns: u64,
 }
 
-/// What was done, or would be, to an account that is beyond the limits.
+/// What was done, or would be done, to an account that exceeds the limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// A dry run: it would be locked.
@@ -23,14 +25,14 @@ pub enum Action {
     Disabled,
     /// It was locked before.
     AlreadyDisabled,
-    /// It was locked before, and lines newer than that go on.
+    /// It was locked before, but there are newer lines.
     StillSending,
     /// It is not locked, for this reason.
     NotDisabled(String),
 }
 
 impl Action {
-    /// As it stands at the end of a report line, in brackets.
+    /// The text in brackets at the end of a report line.
     pub fn note(&self) -> String {
         match self {
             Self::WouldDisable => "WOULD DISABLE".into(),
@@ -41,7 +43,7 @@ impl Action {
         }
     }
 
-    /// As JSON has it.
+    /// The word for it in JSON.
     pub fn word(&self) -> &'static str {
         match self {
             Self::WouldDisable => "would_disable",
@@ -56,25 +58,25 @@ impl Action {
 /// A sender that is reported.
 #[derive(Clone, Debug)]
 pub struct Finding<'a> {
-    /// What the sender is known by.
+    /// What kind of name the sender has.
     pub kind: Kind,
     /// The name, as logged.
     pub sender: &'a [u8],
-    /// What is known of it.
+    /// What is known about the sender.
     pub stats: &'a SenderStats,
     /// The limit that was reached.
     pub limit: u64,
-    /// Whether its mail is more spread out than the given limits.
+    /// Whether its mail exceeds both limits of `--disable-account`.
     pub spread: bool,
-    /// What was done to it.
+    /// What was done about it.
     pub action: Option<Action>,
 }
 
 /// The senders that have reached their limit, in the order of the report: by kind, then in byte order
 /// of their names.
 ///
-/// Exim's SMTP clients are one kind there; of equal texts the HELO name comes first, then the verified
-/// name, then the address.
+/// For this, SMTP clients of Exim are one kind; of equal names, the HELO name comes first, then the verified
+/// host name, then the address.
 pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
     let limits = tally.limits();
     let mut findings: Vec<_> = tally
@@ -84,7 +86,7 @@ pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
             kind,
             sender,
             stats,
-            limit: limits.of(sender),
+            limit: limits.limit_for(sender),
             spread: spread.is_some_and(|spread| is_spread(&stats.into(), spread)),
             action: None,
         })
@@ -93,12 +95,12 @@ pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
     findings
 }
 
-/// Whether mail with these counts is more spread out than the given limits.
+/// Whether mail with these counts exceeds both limits.
 pub fn is_spread(counts: &Counts, spread: Spread) -> bool {
     counts.nets > spread.nets && counts.unknowns > spread.unknowns
 }
 
-/// Kinds that are sorted as one.
+/// The kind as which a kind is sorted.
 fn group(kind: Kind) -> Kind {
     match kind {
         Kind::HostName | Kind::Address => Kind::Helo,
@@ -131,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_in_turn_and_names_in_byte_order() {
+    fn findings_are_sorted_by_kind_and_then_by_the_bytes_of_names() {
         let mut tally = tally(1);
         for (kind, name) in [
             (Kind::Address, "b"),
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_is_beyond_when_both_are_more_than_the_limits() {
+    fn an_account_must_exceed_both_limits() {
         let mut tally = tally(3);
         for (name, ip) in [("a1.x.net", "1.1.1.1"), ("unknown", "2.2.2.2"), ("unknown", "3.3.3.3")]
         {

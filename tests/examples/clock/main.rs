@@ -19,9 +19,9 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use spamcore::cursor::Cursor;
-use spamcore::time::clock::{AHEAD, Clock, Reading};
+use spamcore::time::clock::{Clock, MAX_CLOCK_SKEW, Reading};
+use spamcore::time::period::Period;
 use spamcore::time::stamp::Stamp;
-use spamcore::time::window::Period;
 use spamcore::time::zone::Zone;
 use table::{Meaning, Table, calendar, civil, date};
 
@@ -195,7 +195,7 @@ fn in_order(check: &mut Check, table: &Table) {
                     Form::Precise | Form::Full => instant + second,
                     _ => meant(table, *local, second, previous, now),
                 };
-                let got = read(&mut clock, form, &text).filter(|got| !got.ahead);
+                let got = read(&mut clock, form, &text).filter(|got| !got.in_future);
                 check.same(got.map(|got| got.instant), want, || format!("{form:?}: {text}"));
                 previous = Some(want);
             }
@@ -214,7 +214,14 @@ fn alone(check: &mut Check, table: &Table) {
         let got = read(&mut clock, Form::Exim, &text).map(|got| got.instant);
         check.same(got, meant(table, *local, 0, None, end), || text.clone());
         if let Meaning::Twice(first, again) = table.meaning(*local) {
-            for now in [first - AHEAD - 1, first - AHEAD, first, again - 1, again, again + 1] {
+            for now in [
+                first - MAX_CLOCK_SKEW - 1,
+                first - MAX_CLOCK_SKEW,
+                first,
+                again - 1,
+                again,
+                again + 1,
+            ] {
                 let want = meant(table, *local, 0, None, now);
                 for form in [Form::Exim, Form::Php] {
                     let text = write(form, *local, 0, instant, check.name, "");
@@ -222,8 +229,8 @@ fn alone(check: &mut Check, table: &Table) {
                     let got = read(&mut clock, form, &text);
                     let at = || format!("{text} at {now}");
                     check.same(got.map(|got| got.instant), want, at);
-                    let ahead = got.map(|got| i64::from(got.ahead));
-                    check.same(ahead, i64::from(want > now + AHEAD), at);
+                    let ahead = got.map(|got| i64::from(got.in_future));
+                    check.same(ahead, i64::from(want > now + MAX_CLOCK_SKEW), at);
                 }
             }
         }
@@ -280,7 +287,7 @@ fn missing_years(check: &mut Check, year: i64) {
             let Some((local, _)) = readings.first() else { continue };
             let text = write(Form::Traditional, *local, 0, 0, check.name, "");
             for now in &nows {
-                let fits = readings.iter().filter(|(_, instant)| *instant <= now + AHEAD);
+                let fits = readings.iter().filter(|(_, instant)| *instant <= now + MAX_CLOCK_SKEW);
                 let Some(want) = fits.map(|(_, instant)| *instant).max() else { continue };
                 let mut clock = Clock::new(*now, check.zone.clone());
                 let got = read(&mut clock, Form::Traditional, &text).map(|got| got.instant);

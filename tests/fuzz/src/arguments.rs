@@ -9,7 +9,7 @@ use spamact::account::AccountName;
 use spamact::mail::{Address, Server};
 use spamcore::cli::{Parsed, Program};
 use spamcore::tally::network::{Webmail, network_of};
-use spamcore::time::window::Period;
+use spamcore::time::period::Period;
 use spamcore::time::zone::Zone;
 
 use crate::parsing::NOW;

@@ -188,7 +188,7 @@ pub(crate) fn log(input: &[u8]) {
         for file in &mut log.files {
             for mut part in file.parts() {
                 loop {
-                    match part.lines.next_run() {
+                    match part.lines.next_block() {
                         Ok(Some(run)) => {
                             got.extend(split(run).filter_map(trimmed).filter_map(number));
                         }
@@ -201,7 +201,7 @@ pub(crate) fn log(input: &[u8]) {
                 }
                 told |= part.lines.input().shrunk().is_some();
             }
-            told |= file.begins_anew();
+            told |= file.was_rewritten();
         }
         if !truncated {
             assert!(got.is_sorted_by(|a, b| a < b), "twice, or out of order: {got:?}");

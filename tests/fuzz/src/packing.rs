@@ -18,7 +18,7 @@ fn unpacked(input: Vec<u8>) -> (Vec<u8>, io::Result<()>) {
     let mut text = Vec::new();
     for mut part in log.files.iter_mut().flat_map(LogFile::parts) {
         loop {
-            match part.lines.next_run() {
+            match part.lines.next_block() {
                 Ok(Some(run)) => text.extend_from_slice(run),
                 Ok(None) => break,
                 Err(error) => return (text, Err(error)),

@@ -8,8 +8,8 @@ use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
-use spamcore::parse::{Content, Event, Line, MAX_REPEATS, Parser, Stamped, syslog};
-use spamcore::time::clock::{AHEAD, Clock};
+use spamcore::parse::{Content, Event, LazyEvent, Line, MAX_REPEATS, Parser, Stamped, syslog};
+use spamcore::time::clock::{Clock, MAX_CLOCK_SKEW};
 use spamcore::time::stamp::{Minute, Stamp, StampZone};
 use spamcore::time::zone::Zone;
 
@@ -44,7 +44,8 @@ fn is_sound(content: &Content<'_>, line: &[u8], name: &[u8]) {
         Content::Event(event) => event,
         Content::Ambiguous(tag) => return lies_in(tag, name),
     };
-    let Some(Event::Accepted(accepted)) = event.get() else { return };
+    let Some(parsed) = event.parse() else { return };
+    let Event::Accepted(accepted) = &*parsed;
     for sender in accepted.senders.iter() {
         // Escapes that were undone are not in the line.
         if let Cow::Borrowed(name) = sender.name {
@@ -55,7 +56,7 @@ fn is_sound(content: &Content<'_>, line: &[u8], name: &[u8]) {
         lies_in(client.name, line);
         lies_in(client.address, line);
     }
-    if let Some(text) = event.text() {
+    if let LazyEvent::Deferred(text, _) = *event {
         lies_in(text, line);
         // What is remembered of a text must be all that it says.
         assert!(!accepted.recurs || text.ends_with(&accepted.senders.first().name));
@@ -153,7 +154,10 @@ fn told(stamp: &Stamp<'_>) {
                 Stamp::Civil { minute, second, zone } => {
                     let at = reading.instant;
                     let Some(year) = minute.year else {
-                        assert!(reading.ahead || at <= NOW + AHEAD, "a year that is to come");
+                        assert!(
+                            reading.in_future || at <= NOW + MAX_CLOCK_SKEW,
+                            "a year that is to come"
+                        );
                         continue;
                     };
                     let local = civil(&minute, year) + i64::from(second);
@@ -162,7 +166,7 @@ fn told(stamp: &Stamp<'_>) {
                         StampZone::Offset(offset) => assert_eq!(east, i64::from(offset)),
                         _ => assert!(east.abs() <= 26 * 3600, "{east} seconds east"),
                     }
-                    assert_eq!(reading.ahead, at > NOW + AHEAD);
+                    assert_eq!(reading.in_future, at > NOW + MAX_CLOCK_SKEW);
                 }
             }
         }

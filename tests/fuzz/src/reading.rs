@@ -100,7 +100,7 @@ pub(crate) fn lines(input: &[u8]) {
     let ends = text.is_empty() || text.ends_with(b"\n");
     let mut lines = Lines::new(Pieces::new(&text, &mut choices), hold_last);
     let mut got: Vec<Vec<u8>> = Vec::new();
-    while let Some(run) = lines.next_run().expect("no errors here") {
+    while let Some(run) = lines.next_block().expect("no errors here") {
         for line in split(run) {
             // Of a line that is too long, the begin.
             assert!(trimmed(line).is_none_or(|whole| whole == head(line)));
@@ -145,11 +145,12 @@ fn counted(
         let inside = match read.stamp {
             Stamped::At(stamp) => clock
                 .read(&stamp)
-                .is_some_and(|reading| !reading.ahead && window.holds(reading.instant)),
+                .is_some_and(|reading| !reading.in_future && window.holds(reading.instant)),
             Stamped::Bare => !rotated,
             Stamped::Unreadable => false,
         };
-        let Some(Event::Accepted(accepted)) = read.event() else { continue };
+        let Some(event) = read.event() else { continue };
+        let Event::Accepted(accepted) = &*event;
         if !inside || read.times > MAX_REPEATS {
             continue;
         }

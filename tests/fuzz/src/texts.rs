@@ -6,14 +6,14 @@ use spamact::method::{AccountStatus, shadow, table};
 use spamcore::limits::Limits;
 
 pub(crate) fn escaped(input: &[u8]) {
-    let shown = spamcore::report::escaped(input);
+    let shown = spamcore::escape::escape(input);
     for chunk in shown.utf8_chunks() {
         assert!(!chunk.valid().chars().any(|c| c.is_control() && c != '\t'));
         assert!(!chunk.invalid().iter().any(|b| (0x80..=0x9f).contains(b)));
     }
-    let text = spamcore::report::shown(input);
+    let text = spamcore::escape::display(input);
     assert!(!text.chars().any(|c| c.is_control() && c != '\t'));
-    assert_eq!(spamcore::report::escaped(&shown), shown, "once is enough");
+    assert_eq!(spamcore::escape::escape(&shown), shown, "once is enough");
 }
 
 /// Every line is a comment, is used, or is reported.
@@ -41,7 +41,7 @@ pub(crate) fn overrides(input: &[u8]) {
             line[..end].trim_ascii() == name && !line.starts_with(b"#")
         });
         if later == Some(line) {
-            assert_eq!(limits.of(name), number);
+            assert_eq!(limits.limit_for(name), number);
         }
     }
     assert!(told.next().is_none(), "a line that is not there is told");
@@ -49,7 +49,7 @@ pub(crate) fn overrides(input: &[u8]) {
 
 /// Every word that is alone on a line is exempt, in any case.
 pub(crate) fn exempt(input: &[u8]) {
-    let exempt = Exempt::of(input);
+    let exempt = Exempt::parse(input);
     for line in input.split(|&b| b == b'\n').map(<[u8]>::trim_ascii) {
         let spared = exempt.has(line) && exempt.has(&line.to_ascii_uppercase());
         assert_eq!(spared, !line.is_empty() && !line.starts_with(b"#") && !has_comment(line));
@@ -64,11 +64,11 @@ fn has_comment(line: &[u8]) -> bool {
 /// An account that can be locked has an entry in the text, is a regular user, and is none of those that are never locked.
 pub(crate) fn passwd(input: &[u8]) {
     let (defs, passwd) = input.split_at(input.len() / 4);
-    let uids = Uids::of(defs);
+    let uids = Uids::from_login_defs(defs);
     let rules = Rules {
         passwd: passwd.to_vec(),
         uids,
-        exempt: Exempt::of(b"carol\n"),
+        exempt: Exempt::parse(b"carol\n"),
         realms: Realms::new(["example.org".to_owned()]),
         ourselves: vec!["dave".into()],
     };

@@ -1,10 +1,13 @@
-//! What was locked, and the way back.
+//! Listing and undoing locks.
+//!
+//! Takes the state, or its directory; gives the list as text, or what was unlocked and what failed. A lock that
+//! cannot be undone stays in the state; where the state knows of none, one given method is tried.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use spamcore::error::chain;
-use spamcore::report::shown;
+use spamcore::escape::display;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -16,9 +19,9 @@ use crate::system;
 use crate::system::run_lock::{RunLock, WAIT};
 use crate::system::syslog::Audit;
 
-/// What was locked, a line a lock: account, when, how, on what counts, and whether it was opened again by
-/// other means. `local` turns Unix seconds into local time; `open` says whether an account is open in the
-/// way of a lock, where that can be seen from here.
+/// The locks, one per line: account, when, method, on what counts, and whether the account was unlocked by
+/// other means. `local` turns Unix seconds into local time; `open` says whether the account of a lock can be
+/// used again, as far as that can be seen from here.
 pub fn list(
     state: &State,
     local: &dyn Fn(i64) -> Option<OffsetDateTime>,
@@ -28,20 +31,20 @@ pub fn list(
     let mut text = String::new();
     for (account, record) in state.accounts() {
         for lock in &record.locks {
-            let Lock { way, at, counts, period, log, .. } = lock;
+            let Lock { method, at, counts, period, log, .. } = lock;
             let again = if open(account, lock) { ", open again" } else { "" };
             let when = local(*at).and_then(|at| at.format(format).ok()).unwrap_or_default();
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
                 "{account}  {when}  {}  {} messages, {} nets, {} unknowns, {} IPs in {} of {}{again}",
-                shown(way.as_bytes()),
+                display(method.as_bytes()),
                 counts.messages,
                 counts.nets,
                 counts.unknowns,
                 counts.ips,
-                shown(period.as_bytes()),
-                shown(log.as_bytes()),
+                display(period.as_bytes()),
+                display(log.as_bytes()),
             );
         }
         if !record.waiting.is_empty() {
@@ -55,24 +58,24 @@ pub fn list(
 /// are not asked: that would take programs, or another host.
 pub fn is_open(account: &str, lock: &Lock, names: &[String], root: bool) -> bool {
     let name = AccountName::check(account.as_bytes());
-    let method = method::remembered(&lock.way, names, root);
+    let method = method::remembered(&lock.method, names, root);
     match (name, method) {
         (Ok(name), Ok(method)) => matches!(method.peek(&name), Ok(AccountStatus::Open)),
         _ => false,
     }
 }
 
-/// Who undoes a lock.
+/// Undoes locks.
 pub struct Undo<'a> {
     /// The directory of the state.
     pub dir: &'a Path,
-    /// Whether root runs us.
+    /// Whether root runs the program.
     pub root: bool,
     /// The names of this host.
     pub names: &'a [String],
-    /// Whose logins are local accounts.
+    /// The domains whose logins are local accounts.
     pub realms: &'a Realms,
-    /// Who is told.
+    /// Where it is recorded.
     pub audit: &'a Audit,
     /// The time on this host's clock, in its zone.
     pub clock: &'a dyn Fn() -> OffsetDateTime,
@@ -81,16 +84,16 @@ pub struct Undo<'a> {
 /// What came of undoing the locks of an account.
 #[derive(Debug, Default)]
 pub struct Undone {
-    /// The ways in which it was locked and is not any more.
-    pub ways: Vec<String>,
+    /// The methods by which it was locked and no longer is.
+    pub methods: Vec<String>,
     /// What failed, and what is left to do by hand.
     pub failures: Vec<String>,
-    /// What else is to be told.
-    pub told: Vec<String>,
+    /// What else the administrator should know.
+    pub warnings: Vec<String>,
 }
 
 impl Undo<'_> {
-    /// Undoes all locks that the state knows of, of a login or of the account that it is, and forgets those.
+    /// Undoes all locks that the state has of a login, or of the account that the login is, and forgets them.
     /// `otherwise` is the method that is tried where it knows of none.
     pub fn enable(&self, login: &AccountName, otherwise: &dyn LockMethod) -> Result<Undone, Error> {
         let lock = RunLock::acquire(self.dir, self.root, WAIT);
@@ -98,13 +101,13 @@ impl Undo<'_> {
             return Err(error.into());
         }
         let (mut state, damaged) = State::load(self.dir, self.root, self.now())?;
-        let mut undone = Undone { told: damaged.into_iter().collect(), ..Undone::default() };
-        // A disk that is full or read-only keeps nobody locked.
-        undone.told.extend(lock.as_ref().err().map(|error| chain(error)));
+        let mut undone = Undone { warnings: damaged.into_iter().collect(), ..Undone::default() };
+        // A full or read-only disk keeps nobody locked.
+        undone.warnings.extend(lock.as_ref().err().map(|error| chain(error)));
         let mut account = login.clone();
         let mut locks = locks_of(&state, &account);
         if locks.is_empty() && !otherwise.names().keeps_realm() {
-            // What is no account's name without its realm is none.
+            // If it is no account name without its realm, it is kept as it is.
             account = self.realms.account(login).unwrap_or(account);
             locks = locks_of(&state, &account);
         }
@@ -117,23 +120,25 @@ impl Undo<'_> {
                 }
                 AccountStatus::Locked => {
                     self.undo(account, otherwise)?;
-                    undone.ways.push(otherwise.kind());
+                    undone.methods.push(otherwise.kind());
                 }
                 AccountStatus::Open | AccountStatus::Unknown => {
-                    let way = otherwise.kind();
-                    undone.failures.push(format!("no lock of it is known, and it is open ({way})"));
+                    let method = otherwise.kind();
+                    undone
+                        .failures
+                        .push(format!("no lock of it is known, and it is open ({method})"));
                 }
             }
             state.forget(account, self.now());
         }
         for (name, lock) in locks {
-            let method = method::remembered(&lock.way, self.names, self.root);
+            let method = method::remembered(&lock.method, self.names, self.root);
             let undone_now = method.map_err(Error::from).and_then(|mut method| {
                 method.prepare()?;
                 self.undo(&name, &*method)
             });
             match undone_now {
-                Ok(()) => undone.ways.push(lock.way.clone()),
+                Ok(()) => undone.methods.push(lock.method.clone()),
                 Err(error) => {
                     let (why, by_hand) = (chain(&error), lock.undo.join("; "));
                     undone.failures.push(format!("{why}; by hand: {by_hand}"));
@@ -142,13 +147,15 @@ impl Undo<'_> {
                     }
                 }
             }
-            state.drop_lock(&name, &lock.way);
+            state.drop_lock(&name, &lock.method);
             if state.record(&name).is_none_or(|record| record.locks.is_empty()) {
                 state.forget(&name, self.now());
             }
         }
         if let Err(error) = state.save(self.dir, self.root) {
-            undone.told.push(format!("what was locked is remembered as before: {}", chain(&error)));
+            undone
+                .warnings
+                .push(format!("what was locked is remembered as before: {}", chain(&error)));
         }
         Ok(undone)
     }
@@ -159,8 +166,8 @@ impl Undo<'_> {
             Ok(()) => format!("{account} enabled ({})", method.kind()),
             Err(error) => format!("{account} not enabled ({}): {}", method.kind(), reason(error)),
         };
-        // Nobody who must enable an account waits for syslog.
-        let _ = self.audit.tell((self.clock)(), &how);
+        // A syslog that does not work must not keep anybody locked.
+        let _ = self.audit.record((self.clock)(), &how);
         done
     }
 
@@ -176,7 +183,7 @@ fn locks_of(state: &State, account: &AccountName) -> Vec<(AccountName, Lock)> {
         let exact = name == account.as_ref();
         let Ok(known) = AccountName::check(name.as_bytes()) else { continue };
         let folded = name.eq_ignore_ascii_case(account.as_ref());
-        let is_its = |lock: &&Lock| exact || (folded && method::folds_case(&lock.way));
+        let is_its = |lock: &&Lock| exact || (folded && method::folds_case(&lock.method));
         locks.extend(record.locks.iter().filter(is_its).map(|lock| (known.clone(), lock.clone())));
     }
     locks
@@ -191,7 +198,7 @@ mod tests {
     fn only_in_tables_all_spellings_are_one_account() {
         let name = |name: &str| AccountName::check(name.as_bytes()).expect("a name");
         let mut state = State::default();
-        for (account, way) in [
+        for (account, method) in [
             ("alice", "local"),
             ("Alice", "local"),
             ("Alice", "sasl-access:hash:/a"),
@@ -199,7 +206,7 @@ mod tests {
             ("bob", "local"),
         ] {
             let lock = Lock {
-                way: way.into(),
+                method: method.into(),
                 undo: Vec::new(),
                 at: 0,
                 counts: spamcore::evidence::Counts::default(),
@@ -212,7 +219,7 @@ mod tests {
         }
         let mut locks: Vec<_> = locks_of(&state, &name("alice"))
             .into_iter()
-            .map(|(account, lock)| format!("{account} {}", lock.way))
+            .map(|(account, lock)| format!("{account} {}", lock.method))
             .collect();
         locks.sort_unstable();
         assert_eq!(locks, ["Alice sasl-access:hash:/a", "alice local"]);

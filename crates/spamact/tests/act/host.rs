@@ -159,7 +159,7 @@ impl Host {
                           alice:x:1001:1::/:/bin/sh\nbob:x:1002:1::/:/bin/sh\n"
                     .to_vec(),
                 realms: Realms::new([REALM.to_owned()]),
-                exempt: Exempt::of(b"boss\n"),
+                exempt: Exempt::parse(b"boss\n"),
                 ..Rules::default()
             },
             verify_journal: self.verify_journal,
@@ -221,6 +221,10 @@ struct Renamed {
 impl LockMethod for Renamed {
     fn kind(&self) -> String {
         self.command.kind()
+    }
+
+    fn description(&self) -> String {
+        self.command.description()
     }
 
     fn names(&self) -> NameRule {

@@ -51,7 +51,7 @@ fn old_lines_do_not_lock_again_and_new_ones_do() {
     let (dir, actor) = (host.path().join("state"), host.actor(&clock));
     let undo = undo(&dir, &actor.audit, &clock);
     let undone = undo.enable(&name, &*host.method()).expect("it is undone");
-    assert_eq!((undone.ways.len(), undone.failures), (1, vec![]));
+    assert_eq!((undone.methods.len(), undone.failures), (1, vec![]));
     assert_eq!(host.read("done"), "lock alice\nunlock alice\n");
 
     host.set(NOW + 120);
@@ -319,7 +319,7 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
     let lock_as = |host: &Host| {
         let mut state = host.state();
         let lock = Lock {
-            way: "local".into(),
+            method: "local".into(),
             undo: vec![],
             at: NOW,
             counts: Counts::default(),
@@ -494,10 +494,10 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
     };
     let enable = |host: &Host| enable_as(host, b"bob");
     let undone = enable(&host);
-    assert_eq!((undone.ways.len(), undone.failures.len()), (0, 1), "it was open: {undone:?}");
+    assert_eq!((undone.methods.len(), undone.failures.len()), (0, 1), "it was open: {undone:?}");
     // Locked by somebody, and enabled by us.
     host.write("shadow", "alice:$6$x:1::::::\nbob:!$6$x:1::::::\n");
-    assert_eq!(enable(&host).ways, ["local"]);
+    assert_eq!(enable(&host).methods, ["local"]);
     assert_eq!(host.read("shadow"), "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
     let spared = "no new evidence since it was last seen locked";
     assert_eq!(host.run(&log, &[], false).actions, not_disabled(spared));
@@ -505,17 +505,17 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
     host.write("state/state.json", "no state");
     host.write("shadow", "alice:$6$x:1::::::\nbob:!$6$x:1::::::\n");
     let undone = enable(&host);
-    assert_eq!((undone.ways.len(), undone.failures.len(), undone.told.len()), (1, 0, 1));
-    assert!(undone.told[0].contains("damaged"), "{undone:?}");
-    assert_eq!(enable(&host).told.len(), 0, "it is told once");
+    assert_eq!((undone.methods.len(), undone.failures.len(), undone.warnings.len()), (1, 0, 1));
+    assert!(undone.warnings[0].contains("damaged"), "{undone:?}");
+    assert_eq!(enable(&host).warnings.len(), 0, "it is told once");
     // A login of the realm is the account.
     host.write("shadow", "bob:!$6$x:1::::::\n");
-    assert_eq!(enable_as(&host, b"bob@Example.org").ways, ["local"]);
+    assert_eq!(enable_as(&host, b"bob@Example.org").methods, ["local"]);
     assert_eq!(host.read("shadow"), "bob:$6$x:1::::::\n");
     drop(host);
     let host = Host::new();
     host.run(&stolen("bob@example.org", NOW - 60), &[], false);
-    assert_eq!(enable_as(&host, b"bob@Example.org").ways, [host.method().kind()]);
+    assert_eq!(enable_as(&host, b"bob@Example.org").methods, [host.method().kind()]);
     assert_eq!(host.read("done"), "lock bob\nunlock bob\n");
 }
 
@@ -530,8 +530,8 @@ fn who_is_locked_can_be_enabled_where_the_state_cannot_be_written() {
     let audit = host.actor(&clock).audit;
     let bob = AccountName::check(b"bob").expect("a name");
     let undone = undo(&state, &audit, &clock).enable(&bob, &*host.method()).expect("it is undone");
-    assert_eq!((undone.ways, undone.failures), (vec![host.method().kind()], vec![]));
-    assert!(undone.told[0].starts_with("what was locked is remembered as before: "));
+    assert_eq!((undone.methods, undone.failures), (vec![host.method().kind()], vec![]));
+    assert!(undone.warnings[0].starts_with("what was locked is remembered as before: "));
     assert_eq!(host.read("done"), "lock bob\nunlock bob\n");
 }
 
@@ -546,7 +546,7 @@ fn a_lock_that_cannot_be_undone_is_kept_and_one_that_is_left_to_a_person_is_not(
         let alice = AccountName::check(b"alice").expect("a name");
         let undone = undo.enable(&alice, &*host.method()).expect("the state is ours");
         let listed = list(&host.state(), &|_| None, &|_, _| false).lines().count();
-        (undone.ways.len(), undone.failures.len(), listed)
+        (undone.methods.len(), undone.failures.len(), listed)
     };
     host.script("unlock", "exit 3");
     assert_eq!(enable(&host), (0, 1, 1));

@@ -1,4 +1,7 @@
-//! The table of options as `--help`, man page and bash completion.
+//! Renders a program's table of options as `--help`, as a man page and as a bash completion.
+//!
+//! Takes a [`Program`] and gives text; it writes no files. `scripts/render` writes what is committed in
+//! `packaging/`.
 
 use std::fmt::Write;
 
@@ -6,25 +9,22 @@ use super::{Opt, Program, Value};
 
 const WIDTH: usize = 80;
 
-/// Where the descriptions of the help begin.
+/// The column in which the descriptions start.
 const INDENT: usize = 24;
 
-/// The programs of the suite.
-const ALL: [&str; 4] =
-    ["postfix-spam-check", "exim-spam-check", "php-spam-check", "php-legacy-spam-check"];
-
-/// When this version was made; the man pages are dated with it.
+/// The date of the release, as in CHANGELOG.md; it is the date of the man pages.
 const RELEASED: &str = "2026-11-24";
 
+/// Each exit status: its meaning by default (empty if it does not occur), and with `--exit-code`.
 const STATUSES: [(&str, &str, &str); 4] = [
-    ("0", "it ran, whatever it found", "it ran and nothing is reported"),
+    ("0", "success, whether or not anything is reported", "nothing is reported"),
     (
         "1",
-        "something failed, or blind: no line whose stamp could be read",
-        "it ran and something is reported",
+        "something failed, or no line of a log has a readable timestamp",
+        "something is reported",
     ),
     ("2", "wrong usage", "wrong usage"),
-    ("3", "never", "blind, or something failed"),
+    ("3", "", "the logs could not be checked, or something failed"),
 ];
 
 const FIELDS: [(&str, &str); 11] = [
@@ -33,19 +33,19 @@ const FIELDS: [(&str, &str); 11] = [
         "kind",
         "sasl (a login name), user (a local user), client (an SMTP client) or script (a path)",
     ),
-    ("sender", "the name; bytes that are not UTF-8 are U+FFFD"),
-    ("sender_hex", "the exact name in hexadecimal, only where it is not UTF-8"),
-    ("messages", "how many messages"),
-    ("limit", "the limit that applies to the sender"),
-    ("start", "begin of the period, RFC 3339; a line stamped so is outside"),
+    ("sender", "the sender's name; bytes that are not valid UTF-8 are replaced by U+FFFD"),
+    ("sender_hex", "the exact name in hexadecimal; present only if it is not valid UTF-8"),
+    ("messages", "the number of messages"),
+    ("limit", "the limit that applies to this sender"),
+    ("start", "start of the period (exclusive), RFC 3339"),
     ("end", "end of the period, RFC 3339"),
-    ("first", "the earliest stamp, RFC 3339; null where no line has one"),
-    ("last", "the latest stamp, likewise"),
-    ("line", "the first line in reading order, as logged"),
+    ("first", "the earliest timestamp, RFC 3339; null if no line has one"),
+    ("last", "the latest timestamp, RFC 3339; null if no line has one"),
+    ("line", "the sender's first line in the order of reading, as logged"),
 ];
 
 impl<A> Program<A> {
-    /// The arguments in a line: `[OPTIONS] [PERIOD [MAX]]`.
+    /// The arguments on one line: `[OPTIONS] [PERIOD [MAX]]`.
     fn synopsis(&self) -> String {
         let arguments = self
             .arguments
@@ -67,25 +67,29 @@ impl<A> Program<A> {
         for option in self.options {
             entry(&mut text, &option.spelling(), option.help);
         }
-        entry(&mut text, "-h, --help", "This help; also 'h' or 'help' as the only argument.");
-        entry(&mut text, "-V, --version", "The version.");
+        entry(
+            &mut text,
+            "-h, --help",
+            "Print this help; so does 'h' or 'help' as the only argument.",
+        );
+        entry(&mut text, "-V, --version", "Print the version.");
         text.push_str("\nExit status:\n");
         for (status, by_default, with_e) in STATUSES {
-            let text_of = if by_default == with_e {
-                by_default.into()
-            } else {
-                format!("{by_default} (with -e: {with_e})")
+            let meaning = match by_default {
+                "" => format!("with -e only: {with_e}"),
+                _ if by_default == with_e => by_default.into(),
+                _ => format!("{by_default} (with -e: {with_e})"),
             };
-            entry(&mut text, status, &text_of);
+            entry(&mut text, status, &meaning);
         }
-        let _ = writeln!(text, "\nThe manual: man {}", self.name);
+        let _ = writeln!(text, "\nSee also: man {}", self.name);
         text
     }
 
     /// The man page, in roff.
     pub fn man(&self) -> String {
         let mut page = format!(
-            ".\\\" Written by the program's own table of options: scripts/render\n.TH {} 1 {RELEASED} \"spam-check {}\" \"spam-check\"\n",
+            ".\\\" Generated from the program's table of options by scripts/render; do not edit.\n.TH {} 1 {RELEASED} \"spam-check {}\" \"spam-check\"\n",
             self.name.to_uppercase(),
             env!("CARGO_PKG_VERSION")
         );
@@ -97,7 +101,8 @@ impl<A> Program<A> {
         paragraphs(&mut page, self.description);
         let _ = writeln!(
             page,
-            ".PP\nIt replaces the script\n.B {}\nargument for argument, and runs under that name too.",
+            ".PP\nIt is a drop-in replacement for the shell script\n.BR {} ,\nand is installed under that \
+             name too.",
             roff(self.old_name)
         );
         section(&mut page, "ARGUMENTS");
@@ -108,7 +113,11 @@ impl<A> Program<A> {
         for option in self.options {
             item(&mut page, &option.spelling(), option.help);
         }
-        item(&mut page, "-h, --help", "Print the help; also h or help as the only argument.");
+        item(
+            &mut page,
+            "-h, --help",
+            "Print a summary of the options; so does h or help as the only argument.",
+        );
         item(&mut page, "-V, --version", "Print the version.");
         for (title, texts) in self.chapters {
             section(&mut page, title);
@@ -116,14 +125,15 @@ impl<A> Program<A> {
         }
         section(&mut page, "EXIT STATUS");
         for (status, by_default, with_e) in STATUSES {
-            item(
-                &mut page,
-                status,
-                &format!("By default: {by_default}. With --exit-code: {with_e}."),
-            );
+            let meaning = match by_default {
+                "" => format!("With --exit-code only: {with_e}."),
+                _ if by_default == with_e => format!("In all cases: {by_default}."),
+                _ => format!("By default: {by_default}. With --exit-code: {with_e}."),
+            };
+            item(&mut page, status, &meaning);
         }
         section(&mut page, "JSON FIELDS");
-        page.push_str("With --format=json, each line is one object:\n");
+        page.push_str("With \\-\\-format=json, each line is one JSON object with these fields:\n");
         for (name, meaning) in FIELDS.iter().chain(self.fields) {
             item(&mut page, name, meaning);
         }
@@ -141,28 +151,31 @@ impl<A> Program<A> {
                 roff(command)
             );
         }
-        section(&mut page, "DIFFERENCES FROM THE SCRIPTS");
-        paragraphs(&mut page, self.differences);
+        section(&mut page, "DIFFERENCES FROM THE OLD SCRIPT");
+        let _ = writeln!(page, "Compared with the shell script\n.BR {} :", roff(self.old_name));
+        for difference in self.differences {
+            let _ = writeln!(page, ".IP \\(bu 2\n{}", roff(difference));
+        }
         section(&mut page, "SECURITY");
         paragraphs(
             &mut page,
             &[
-                "Text of strangers stands in these logs. Only what stands at its place in the grammar \
-                 of the program that wrote a line is taken for a field; names are bytes; control bytes \
-                 are shown as \\xnn.",
-                "A local user can write lines of his own into syslog and into the log of PHP. Against \
-                 him a report of files is a hint; the journal names who wrote a line.",
+                "These logs contain text supplied by strangers. A field is read only where the program \
+                 that wrote the line puts it; the same text anywhere else is ignored. Names are compared \
+                 byte for byte and are never patterns. Control characters are shown as \\xnn.",
+                "Local users can write lines of their own to syslog and to PHP's log. If you do not trust \
+                 them, treat a report from log files as a hint; the journal records who wrote each line.",
             ],
         );
         section(&mut page, "SEE ALSO");
-        let others = ALL.iter().filter(|name| **name != self.name);
+        let others = self.see_also.iter();
         let others: Vec<String> = others.map(|name| format!("{name}(1)")).collect();
         paragraphs(
             &mut page,
             &[
                 &format!("{}, logrotate(8), journalctl(1)", others.join(", ")),
-                "In /usr/share/doc/spam-check/docs: upgrading.md, for those who come from the scripts; \
-                 locking.md; php.md.",
+                "In /usr/share/doc/spam-check/docs: locking.md (locking accounts), php.md (making PHP log \
+                 its mail), upgrading.md (replacing the shell scripts).",
             ],
         );
         page
@@ -198,11 +211,11 @@ impl<A> Program<A> {
         words.extend(["-h", "--help", "-V", "--version"].map(String::from));
         let function = format!("_{}", self.name.replace('-', "_"));
         format!(
-            "# bash completion for {name}; written by the program's own table of options: scripts/render\n\
+            "# bash completion for {name}, generated from its table of options by scripts/render; do not edit.\n\
              # shellcheck shell=bash disable=SC2207\n\
              {function}() {{\n    \
                  local cur=$2 prev=$3\n    \
-                 # The word before an = is the option's name.\n    \
+                 # In --option=VALUE, bash makes = a word of its own.\n    \
                  if [[ $cur == = ]]; then cur=; elif [[ $prev == = ]]; then prev=${{COMP_WORDS[COMP_CWORD - 2]}}; fi\n    \
                  case $prev in\n{cases}    esac\n    \
                  [[ $cur != -* ]] || COMPREPLY=($(compgen -W '{words}' -- \"$cur\"))\n\
@@ -230,7 +243,7 @@ impl<A> Opt<A> {
     }
 }
 
-/// A name and what it means, wrapped.
+/// A name and its description, wrapped.
 fn entry(text: &mut String, name: &str, meaning: &str) {
     let mut line = format!("  {name}");
     if line.len() + 2 > INDENT {
@@ -272,7 +285,7 @@ fn item(page: &mut String, name: &str, meaning: &str) {
     let _ = writeln!(page, ".TP\n.B {}\n{}", roff(name.trim_start()), roff(meaning));
 }
 
-/// Text as roff prints it, and not as a request.
+/// Escapes text so that roff prints it as it is and takes none of it for a request.
 fn roff(text: &str) -> String {
     let text =
         text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('"', "\\(dq");

@@ -1,16 +1,19 @@
-//! The command line: every option once, in a table, from which parsing, `--help`, man page and bash
-//! completions come.
+//! The command line. Every option is defined once, in a table; parsing, `--help`, the man page and the
+//! bash completion all come from it.
 //!
 //! A program is a [`Program`]: its texts, its arguments and its options, each with the function that
-//! takes its value. [`Program::parse`] is a pure function from arguments to [`Parsed`] or an error that
-//! names what is wrong. `lexopt` splits the arguments: `--name=value` and `--name value`, `-p1hour`
-//! and `-p 1hour`, options after arguments, `--` that ends them.
+//! takes its value. [`Program::parse`] takes the arguments and gives a [`Parsed`], or an error that names
+//! what is wrong in the spelling that was typed. It does not print, exit or read files. `lexopt` splits
+//! the arguments: `--name=value` and `--name value`, `-p1hour` and `-p 1hour`, options after arguments,
+//! and `--` to end the options.
 
 mod help;
 pub mod options;
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::io::Write;
+use std::path::Path;
 
 use lexopt::Arg;
 
@@ -18,29 +21,31 @@ use crate::messages::{Messages, Outcome};
 
 /// A program: its texts, arguments and options.
 pub struct Program<A: 'static> {
-    /// The name that it is installed under.
+    /// The name it is installed under.
     pub name: &'static str,
-    /// The name of the script that it replaces.
+    /// The name of the shell script it replaces.
     pub old_name: &'static str,
-    /// What it does, in a line.
+    /// What it does, in one line.
     pub about: &'static str,
-    /// The man page's description, paragraph by paragraph.
+    /// The paragraphs of the man page's DESCRIPTION.
     pub description: &'static [&'static str],
-    /// What stands behind the options.
+    /// The arguments that are not options, in order.
     pub arguments: &'static [Argument<A>],
-    /// The options, in the order of the help.
+    /// The options, in the order in which `--help` lists them.
     pub options: &'static [Opt<A>],
-    /// Chapters of the man page beside the usual ones: title and paragraphs. One that begins with four
-    /// blanks is a command or a piece of a file.
+    /// Further sections of the man page: title and paragraphs. A paragraph that begins with four spaces
+    /// is a command or part of a file, and is printed as it is.
     pub chapters: &'static [(&'static str, &'static [&'static str])],
-    /// Files: name and meaning.
+    /// Files: path and purpose.
     pub files: &'static [(&'static str, &'static str)],
-    /// Fields of the JSON output beside the common ones: name and meaning.
+    /// Fields of the JSON output that only this program has: name and meaning.
     pub fields: &'static [(&'static str, &'static str)],
-    /// Examples: what for, and the command.
+    /// Examples: a purpose, and the command for it.
     pub examples: &'static [(&'static str, &'static str)],
-    /// Differences from the script: then and now.
+    /// How it differs from the script it replaces.
     pub differences: &'static [&'static str],
+    /// Other programs whose man pages are of interest.
+    pub see_also: &'static [&'static str],
 }
 
 /// An argument that is not an option.
@@ -57,7 +62,7 @@ pub struct Argument<A> {
 pub struct Opt<A> {
     /// `--long`
     pub long: &'static str,
-    /// Other spellings of it.
+    /// Other spellings that are accepted, but not shown.
     pub aliases: &'static [&'static str],
     /// `-s`
     pub short: Option<char>,
@@ -65,43 +70,43 @@ pub struct Opt<A> {
     pub value: Value,
     /// What it means.
     pub help: &'static str,
-    /// Takes its value; empty where it has none.
+    /// Takes its value, which is empty if it has none.
     pub set: fn(&mut A, &OsStr) -> Result<(), String>,
 }
 
-/// What value an option takes.
+/// The kind of value an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// None.
+    /// No value.
     None,
-    /// One, of this name.
+    /// A value, shown by this name.
     Required(&'static str),
-    /// One, of this name, or none: the next argument, unless it begins with `-`.
+    /// An optional value, shown by this name: the next argument, unless it begins with `-`.
     Optional(&'static str),
-    /// A file.
+    /// A file name.
     File,
-    /// One of these words.
+    /// One of these words; no other value reaches the option's `set`.
     OneOf(&'static [&'static str]),
 }
 
 /// What the arguments ask for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parsed<A> {
-    /// To run.
+    /// Run, with these arguments.
     Run(A),
-    /// The help.
+    /// Print the help.
     Help,
-    /// The version.
+    /// Print the version.
     Version,
 }
 
-/// Arguments that make no sense. The text names what is wrong.
+/// Wrong usage. The text names what is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UsageError(pub String);
 
 impl<A: Default> Program<A> {
-    /// Reads the arguments, without the program's name.
+    /// Parses the arguments, without the program's name.
     pub fn parse(
         &self,
         arguments: impl IntoIterator<Item = OsString>,
@@ -115,22 +120,23 @@ impl<A: Default> Program<A> {
         let mut args = A::default();
         let mut given = 0;
         let mut parser = lexopt::Parser::from_args(arguments);
-        // As getopt has it, the value of `-p=1hour` is `=1hour`.
+        // As with getopt(3), the value of `-p=1hour` is `=1hour`.
         parser.set_short_equals(false);
         while let Some(arg) = parser.next().map_err(|error| usage(&error))? {
-            let option = match arg {
+            let (typed, option) = match arg {
                 Arg::Short('h') | Arg::Long("help") => return Ok(Parsed::Help),
                 Arg::Short('V') | Arg::Long("version") => return Ok(Parsed::Version),
-                Arg::Short(short) => self.options.iter().find(|o| o.short == Some(short)),
-                Arg::Long(long) => {
-                    self.options.iter().find(|o| o.long == long || o.aliases.contains(&long))
-                }
+                Arg::Short(short) => (
+                    format!("-{short}"),
+                    self.options.iter().find(|option| option.short == Some(short)),
+                ),
+                Arg::Long(long) => (
+                    format!("--{long}"),
+                    self.options.iter().find(|o| o.long == long || o.aliases.contains(&long)),
+                ),
                 Arg::Value(value) => {
                     let Some(argument) = self.arguments.get(given) else {
-                        return Err(UsageError(format!(
-                            "one argument too many: {}",
-                            quoted(&value)
-                        )));
+                        return Err(UsageError(format!("unexpected argument {}", quoted(&value))));
                     };
                     given += 1;
                     (argument.set)(&mut args, &value)
@@ -146,8 +152,16 @@ impl<A: Default> Program<A> {
                 Value::Optional(_) => optional(&mut parser),
                 _ => parser.value().map_err(|error| usage(&error))?,
             };
-            (option.set)(&mut args, &value)
-                .map_err(|why| wrong(&format!("--{}", option.long), &value, &why))?;
+            if let Value::OneOf(words) = option.value
+                && !words.iter().any(|word| value == *word)
+            {
+                let words = words.join(", ");
+                return Err(UsageError(format!(
+                    "{typed}: {} is not one of {words}",
+                    quoted(&value)
+                )));
+            }
+            (option.set)(&mut args, &value).map_err(|why| wrong(&typed, &value, &why))?;
         }
         Ok(Parsed::Run(args))
     }
@@ -173,7 +187,7 @@ impl<A: Default> Program<A> {
     }
 }
 
-/// The value that is attached to the option, or the next argument unless it begins with `-`.
+/// The value attached to the option, or else the next argument, unless that begins with `-`.
 fn optional(parser: &mut lexopt::Parser) -> OsString {
     if let Some(value) = parser.optional_value() {
         return value;
@@ -185,12 +199,12 @@ fn optional(parser: &mut lexopt::Parser) -> OsString {
 }
 
 fn usage(error: &lexopt::Error) -> UsageError {
-    UsageError(crate::report::shown(error.to_string().as_bytes()))
+    UsageError(crate::escape::display(error.to_string().as_bytes()))
 }
 
 fn wrong(name: &str, value: &OsStr, why: &str) -> UsageError {
     // It may repeat a part of the value.
-    let why = crate::report::shown(why.as_bytes());
+    let why = crate::escape::display(why.as_bytes());
     if value.is_empty() {
         return UsageError(format!("{name}: {why}"));
     }
@@ -198,21 +212,30 @@ fn wrong(name: &str, value: &OsStr, why: &str) -> UsageError {
 }
 
 fn quoted(value: &OsStr) -> String {
-    format!("'{}'", crate::report::shown(value.as_encoded_bytes()))
+    format!("'{}'", crate::escape::display(value.as_encoded_bytes()))
 }
 
 /// The value as text.
 pub fn text(value: &OsStr) -> Result<&str, String> {
-    value.to_str().ok_or_else(|| "it is not UTF-8".into())
+    value.to_str().ok_or_else(|| "not valid UTF-8".into())
 }
 
-/// The value as a whole decimal number.
+/// The value as a whole number, in decimal: `010` is ten.
 pub fn number(value: &OsStr) -> Result<u64, String> {
     let text = text(value)?;
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err("a whole number is wanted".into());
+        return Err("expected a whole number".into());
     }
     text.parse().map_err(|_| "the number is too large".into())
+}
+
+/// Why a PERIOD argument was refused. Anybody who gives a file name there meant `--logs`, so the message
+/// says so; the file system is consulted only to word it.
+pub fn not_a_period(value: &str, error: impl Display) -> String {
+    if value.contains('/') || Path::new(value).exists() {
+        return format!("not a period; to read a file use --logs={value}");
+    }
+    error.to_string()
 }
 
 #[cfg(test)]
@@ -253,8 +276,8 @@ mod tests {
                 },
             },
             Opt {
-                long: "niss",
-                aliases: &[],
+                long: "nis",
+                aliases: &["niss"],
                 short: Some('n'),
                 value: Value::Optional("MASTER"),
                 help: "",
@@ -269,7 +292,15 @@ mod tests {
                 short: Some('w'),
                 value: Value::Required("WORD"),
                 help: "",
-                set: |_, value| Err(format!("'{}' is no word", text(value)?)),
+                set: |_, value| Err(format!("'{}' is not a word", text(value)?)),
+            },
+            Opt {
+                long: "colour",
+                aliases: &["color"],
+                short: None,
+                value: Value::OneOf(&["always", "never"]),
+                help: "",
+                set: |_, _| Ok(()),
             },
             Opt {
                 long: "quiet",
@@ -288,6 +319,7 @@ mod tests {
         fields: &[],
         examples: &[],
         differences: &[],
+        see_also: &[],
     };
 
     fn parse(line: &[&str]) -> Result<Parsed<Args>, String> {
@@ -345,20 +377,45 @@ mod tests {
         for (line, want) in [
             (&["--nope"][..], "invalid option '--nope'"),
             (&["-x"], "invalid option '-x'"),
-            (&["a", "b"], "one argument too many: 'b'"),
+            (&["a", "b"], "unexpected argument 'b'"),
             (&["-m"], "missing argument for option '-m'"),
-            (&["-m", "5x"], "--limit '5x': a whole number is wanted"),
-            (&["-m", "-5"], "--limit '-5': a whole number is wanted"),
-            (&["-m", ""], "--limit: a whole number is wanted"),
-            (
-                &["-m", "99999999999999999999"],
-                "--limit '99999999999999999999': the number is too large",
-            ),
+            (&["-m", "5x"], "-m '5x': expected a whole number"),
+            (&["-m", "-5"], "-m '-5': expected a whole number"),
+            (&["-m", ""], "-m: expected a whole number"),
+            (&["-m", "99999999999999999999"], "-m '99999999999999999999': the number is too large"),
+            (&["--colour=red"], "--colour: 'red' is not one of always, never"),
+            (&["--colour", ""], "--colour: '' is not one of always, never"),
             (&["--quiet=yes"], "unexpected argument for option '--quiet': \"yes\""),
-            (&["a", "\u{1b}[31m"], "one argument too many: '\\x1b[31m'"),
-            (&["-w", "\u{1b}[31m"], "--word '\\x1b[31m': '\\x1b[31m' is no word"),
+            (&["a", "\u{1b}[31m"], "unexpected argument '\\x1b[31m'"),
+            (&["-w", "\u{1b}[31m"], "-w '\\x1b[31m': '\\x1b[31m' is not a word"),
+            (&["--colour=\u{1b}[31m"], "--colour: '\\x1b[31m' is not one of always, never"),
         ] {
             assert_eq!(parse(line), Err(want.into()), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_names_the_spelling_that_was_typed() {
+        for (line, want) in [
+            (&["-m5x"][..], "-m '5x': expected a whole number"),
+            (&["-qm", "5x"], "-m '5x': expected a whole number"),
+            (&["--limit=5x"], "--limit '5x': expected a whole number"),
+            (&["--limmit", "5x"], "--limmit '5x': expected a whole number"),
+            (&["--color=red"], "--color: 'red' is not one of always, never"),
+        ] {
+            assert_eq!(parse(line), Err(want.into()), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_name_in_place_of_a_period_is_answered_with_the_option_for_it() {
+        for (value, want) in [
+            ("logs/mail.log", "not a period; to read a file use --logs=logs/mail.log"),
+            // The tests run in the directory of the crate.
+            ("Cargo.toml", "not a period; to read a file use --logs=Cargo.toml"),
+            ("mail.log", "the reason"),
+        ] {
+            assert_eq!(not_a_period(value, "the reason"), want);
         }
     }
 
@@ -368,6 +425,6 @@ mod tests {
             assert_eq!(parse(line), Ok(Parsed::Help), "{line:?}");
         }
         assert_eq!(parse(&["-V"]), Ok(Parsed::Version));
-        assert_eq!(run(&["h", "-q"]).period, "h", "a period, if a wrong one");
+        assert_eq!(run(&["h", "-q"]).period, "h", "taken as a period, although it is not one");
     }
 }

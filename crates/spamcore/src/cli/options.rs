@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use super::{Argument, Opt, Value, number, text};
 use crate::report::Format;
 use crate::time::clock::instant_of;
+use crate::time::period::Period;
 use crate::time::stamp::Stamp;
-use crate::time::window::Period;
 use crate::time::zone::Zone;
 
 /// The values of the shared options.
@@ -73,8 +73,8 @@ pub const fn period<A: HasSharedArgs>() -> Opt<A> {
         aliases: &[],
         short: Some('p'),
         value: Value::Required("PERIOD"),
-        help: "How far back: 1hour, 30minutes, '2 days', 90s, 1w, yesterday, 'last week'; several \
-               terms add up. Default: 1hour.",
+        help: "How far back to look: 1hour, 30minutes, '2 days', 90s, 1w, yesterday, 'last week'. \
+               Several terms add up. Default: 1hour.",
         set: |args, value| {
             let period = Period::parse(text(value)?).map_err(why)?;
             args.as_mut().period_from.set_once(Given::Option)?;
@@ -107,9 +107,9 @@ pub const fn overrides<A: HasSharedArgs>() -> Opt<A> {
         aliases: &[],
         short: None,
         value: Value::File,
-        help: "Limits of their own for some senders: a line 'NAME N' each, the number being the last \
-               word; '#' begins a comment line. Default: /etc/spam-check/PROGRAM.overrides where it \
-               exists; /dev/null for none.",
+        help: "Per-sender limits: one 'NAME N' per line; N is the last word. Lines that begin with '#' \
+               are comments. Default: /etc/spam-check/PROGRAM.overrides, if it exists; /dev/null for \
+               none.",
         set: |args, value| {
             args.as_mut().overrides = Some(not_empty(value)?.into());
             Ok(())
@@ -124,8 +124,9 @@ pub const fn logs<A: HasSharedArgs>() -> Opt<A> {
         aliases: &[],
         short: Some('l'),
         value: Value::File,
-        help: "Read this log instead, and its rotated logs as far as the period reaches; again and \
-               again for several hosts, counted together. '-' is standard input.",
+        help: "Read this log (and its rotated predecessors, as far back as the period requires) instead \
+               of the default. May be repeated, e.g. once per host; the counts are added up. '-' is \
+               standard input.",
         set: |args, value| {
             args.as_mut().logs.push(not_empty(value)?.into());
             Ok(())
@@ -140,7 +141,7 @@ pub const fn journal<A: HasSharedArgs>() -> Opt<A> {
         aliases: &[],
         short: None,
         value: Value::None,
-        help: "Read the systemd journal.",
+        help: "Read the systemd journal instead of the default log.",
         set: |args, _| {
             args.as_mut().journal = true;
             Ok(())
@@ -155,14 +156,14 @@ pub const fn now<A: HasSharedArgs>() -> Opt<A> {
         aliases: &[],
         short: None,
         value: Value::Required("TIME"),
-        help: "Look back as if it were TIME ('YYYY-MM-DD HH:MM[:SS]' local time, or RFC 3339): lines \
-               after it are left out.",
+        help: "Look back from TIME ('YYYY-MM-DD HH:MM[:SS]', local time, or RFC 3339) instead of from \
+               now. Later lines are ignored.",
         set: |args, value| {
             let time = text(value)?;
             let stamp =
-                Stamp::of_argument(time.as_bytes()).ok_or("a time is wanted: YYYY-MM-DD HH:MM")?;
+                Stamp::of_argument(time.as_bytes()).ok_or("expected a time: YYYY-MM-DD HH:MM")?;
             // Whether the day exists does not depend on the zone.
-            instant_of(&stamp, &Zone::utc()).ok_or("there is no such day")?;
+            instant_of(&stamp, &Zone::utc()).ok_or("no such date")?;
             args.as_mut().now = Some(stamp);
             Ok(())
         },
@@ -176,14 +177,14 @@ pub const fn format<A: HasSharedArgs>() -> Opt<A> {
         aliases: &[],
         short: None,
         value: Value::OneOf(&["text", "table", "json"]),
-        help: "text, as the scripts wrote it; table, for a person: worst first, aligned, with a \
-               sparkline of the period; json, an object a finding. Default: text.",
+        help: "text: as the old shell scripts printed it; table: to be read by people, worst first, \
+               with a sparkline of the period; json: one JSON object per finding. Default: text.",
         set: |args, value| {
             args.as_mut().format = match text(value)? {
                 "text" => Format::Text,
                 "table" => Format::Table,
                 "json" => Format::Json,
-                _ => return Err("text, table or json is wanted".into()),
+                _ => return Err("not a known format".into()),
             };
             Ok(())
         },
@@ -197,7 +198,7 @@ pub const fn null<A: HasSharedArgs>() -> Opt<A> {
         aliases: &[],
         short: Some('0'),
         value: Value::None,
-        help: "End each path with NUL instead of a newline, for xargs -0.",
+        help: "End each path with a NUL byte instead of a newline, for xargs -0.",
         set: |args, _| {
             args.as_mut().null = true;
             Ok(())
@@ -212,7 +213,8 @@ pub const fn exit_code<A: HasSharedArgs>() -> Opt<A> {
         aliases: &[],
         short: Some('e'),
         value: Value::None,
-        help: "Say by exit status what was found: 0 nothing, 1 something, 3 blind or failed.",
+        help: "Exit 0 if nothing is reported, 1 if something is, 3 if the logs could not be checked or \
+               something failed.",
         set: |args, _| {
             args.as_mut().exit_code = true;
             Ok(())
@@ -249,5 +251,5 @@ pub fn why(error: impl Display) -> String {
 }
 
 fn not_empty(value: &OsStr) -> Result<&OsStr, String> {
-    if value.is_empty() { Err("a file is wanted".into()) } else { Ok(value) }
+    if value.is_empty() { Err("expected a file name".into()) } else { Ok(value) }
 }

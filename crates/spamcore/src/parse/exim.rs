@@ -1,7 +1,7 @@
 //! Exim's main log: one message that was received (`<=`).
 //!
-//! The prefix is that of `log.c log_vwrite()` and `tod.c`; the line that of `receive.c
-//! receive_msg()`, whose fields stand in a fixed order:
+//! The prefix comes from `log.c log_vwrite()` and `tod.c`, the rest from `receive.c receive_msg()`, which
+//! writes its fields in a fixed order:
 //!
 //! ```text
 //! STAMP [" " ZONE] [" [" PID "]"] " " ID " <= " SENDER [" R=" ID] [" DS"]
@@ -11,15 +11,15 @@
 //!
 //! HOST is `[ip]`, `(helo) [ip]`, `name [ip]` or `name (helo) [ip]`, each with `:port`.
 //!
-//! SENDER, HELO, IDENT behind `H=`, the authenticated ID and all that stands behind `S=` are text of
-//! strangers. So the sender is read byte by byte (a backslash takes the next byte with it, a quote
-//! opens or closes a quoted word anywhere in it, it ends at the first blank outside quotes), a HELO
-//! ends at the first `) [ADDRESS]`, and the authenticated id ends at the first ` S=` from which the
-//! rest of the line is of the grammar. `U=` is a local user only where no `H=` stands before it.
+//! SENDER, HELO, IDENT after `H=`, the authenticated ID and everything after `S=` are text from strangers.
+//! So the sender is read byte by byte (a backslash escapes the next byte, a quote anywhere in it opens or
+//! closes a quoted word, and it ends at the first space outside quotes); a HELO ends at the first
+//! `) [ADDRESS]`; and the authenticated id ends at the first ` S=` from which the rest of the line matches
+//! the grammar. `U=` is a local user only if there is no `H=` before it.
 //!
-//! Through syslog (`log.c write_syslog()`) the same line comes with or without its own stamp, as the
-//! message of a name that begins with `exim`, and a long one in pieces `[1/4]`, of which only the first has the id. The stamp
-//! that counts is then that of the syslog file.
+//! In syslog (`log.c write_syslog()`) the same line may or may not have its own timestamp, the program's name
+//! starts with `exim`, and a long line is split into pieces `[1/4]`, of which only the first has the id. The
+//! timestamp that counts is then that of the syslog file.
 
 use super::syslog;
 use super::{
@@ -28,7 +28,7 @@ use super::{
 use crate::cursor::{Cursor, positions};
 use crate::time::stamp::Stamp;
 
-/// The parser of Exim's main log.
+/// The parser for Exim's main log.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Exim {
     /// Whether authenticated ids are read too.
@@ -55,15 +55,18 @@ impl Parser for Exim {
     }
 
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
-        // The option `syslog_processname` makes it another.
-        let ours = name.starts_with(b"exim") && !name.contains(&b'[');
-        let received = ours.then(|| self.syslog_message(message)).flatten()?;
+        // It is `exim` unless the option `syslog_processname` says otherwise.
+        let is_exim = name.starts_with(b"exim") && !name.contains(&b'[');
+        let received = is_exim.then(|| self.syslog_message(message)).flatten()?;
         Some(Content::Event(received.into()))
     }
 }
 
+/// Reads the authenticated id in the rest of a line, which may be `cut`.
+type ReadId = for<'a> fn(Cursor<'a>, bool) -> Option<&'a [u8]>;
+
 impl Exim {
-    /// The message, without a piece number and Exim's own stamp.
+    /// Reads a message after its piece number and Exim's own timestamp, if it has them.
     fn syslog_message<'a>(&self, message: &'a [u8]) -> Option<Accepted<'a>> {
         let mut cursor = Cursor::new(message);
         let cut = cursor.take(b"[1/") || cursor.take(b"[1\\");
@@ -79,7 +82,7 @@ impl Exim {
         self.received(cursor, cut)
     }
 
-    /// The line behind its stamp; whether it is only the first piece of one.
+    /// Reads a line after its timestamp. `cut` says that it is only the first piece of a line.
     fn received<'a>(&self, mut cursor: Cursor<'a>, cut: bool) -> Option<Accepted<'a>> {
         if cursor.take(b"[") {
             cursor.number(1, 10)?;
@@ -95,7 +98,7 @@ impl Exim {
             cursor.word()?;
         }
         cursor.take(b" DS");
-        let (sender, id): (_, fn(Cursor<'a>, bool) -> Option<&'a [u8]>) = if cursor.take(b" H=") {
+        let (sender, id): (_, ReadId) = if cursor.take(b" H=") {
             (host(&mut cursor, cut)?, authenticated_id)
         } else if cursor.take(b" U=") {
             let user = without_connection_id(cursor.until(b" P=")?);
@@ -117,18 +120,19 @@ fn is_message_id(id: &[u8]) -> bool {
         23 => 18,
         _ => return false,
     };
-    let fine = |part: &[u8]| part.iter().fold(true, |fine, &b| fine & ALPHANUMERIC[usize::from(b)]);
+    let is_alphanumeric =
+        |part: &[u8]| part.iter().fold(true, |all, &b| all & ALPHANUMERIC[usize::from(b)]);
     id[6] == b'-'
         && id[second] == b'-'
-        && fine(&id[..6])
-        && fine(&id[7..second])
-        && fine(&id[second + 1..])
+        && is_alphanumeric(&id[..6])
+        && is_alphanumeric(&id[7..second])
+        && is_alphanumeric(&id[second + 1..])
 }
 
-const ALPHANUMERIC: [bool; 256] = of_each_byte!(|b| b.is_ascii_alphanumeric());
+const ALPHANUMERIC: [bool; 256] = byte_table!(|b| b.is_ascii_alphanumeric());
 
-/// An address as Exim takes it, up to the first blank outside quotes; none where it is empty or its
-/// quotes do not close.
+/// Takes an address as Exim reads it, up to the first space outside quotes. None if it is empty, or a quote
+/// is not closed.
 fn take_word<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let mut plain = *cursor;
     let word = plain.before([b' ', b'"', b'\\']);
@@ -153,8 +157,8 @@ fn take_word<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     (!quoted && !word.is_empty()).then_some(word)
 }
 
-/// The name that an SMTP client is known by; takes `HOST` with its port. A HELO that does not end in a line
-/// that was `cut` is known by what is there of it, so that nobody hides behind a long one.
+/// Takes `HOST` with its port, and gives the name under which the client is counted. If a line was `cut`
+/// within a HELO, that is counted as far as it goes, so that nobody can hide behind a long one.
 fn host<'a>(cursor: &mut Cursor<'a>, cut: bool) -> Option<Sender<'a>> {
     if cursor.rest().starts_with(b"[") {
         let address = take_address(cursor)?;
@@ -175,7 +179,7 @@ fn host<'a>(cursor: &mut Cursor<'a>, cut: bool) -> Option<Sender<'a>> {
     Some(Sender::new(Kind::HostName, name?))
 }
 
-/// A HELO ends at the first `) [ADDRESS]`; the address is taken too.
+/// Takes a HELO, which ends at the first `) [ADDRESS]`, and the address.
 fn take_helo<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let text = cursor.rest();
     positions(text, b") [").find_map(|at| {
@@ -186,7 +190,7 @@ fn take_helo<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     })
 }
 
-/// `[192.0.2.1]`, and `:port` behind it.
+/// Takes `[192.0.2.1]`, and `:port` after it.
 fn take_address<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     if !cursor.take(b"[") {
         return None;
@@ -202,7 +206,7 @@ fn take_address<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     Some(address)
 }
 
-/// A login name in `U=`, without the ` Ci=ID` that the selector `connection_id` puts behind it.
+/// A login name in `U=`, without the ` Ci=ID` that the log selector `connection_id` adds after it.
 fn without_connection_id(user: &[u8]) -> &[u8] {
     let last = user.iter().rposition(|&b| b == b' ').unwrap_or(user.len());
     match user[last..].strip_prefix(b" Ci=") {
@@ -211,14 +215,14 @@ fn without_connection_id(user: &[u8]) -> &[u8] {
     }
 }
 
-/// The authenticated id of a remote client, from behind `HOST` on.
+/// The authenticated id of a remote client. `cursor` is after `HOST`.
 ///
-/// It stands behind the first ` P=`. Only where the answer of an ident server stands before that, which is
-/// the remote host's text and can hold a ` P=` too, may it be another: the first behind which a protocol's
-/// fields stand. So a subject is never looked at.
+/// The id follows the first ` P=`; or a later one, if an ident response comes before that. Such a response is
+/// text from the remote host and can contain ` P=` too, so the first one that is followed by the fields of a
+/// protocol is taken. A subject is never looked at.
 ///
-/// A HELO that goes on behind what looks like its end, or an ident answer, can hold all fields up to an id;
-/// the true ones are in that id then. Such a line has two readings, and none of them is taken.
+/// A HELO that goes on after what looks like its end, or an ident response, can contain all the fields up to
+/// an id; the true fields are then part of that id. Such a line can be read in two ways, and gives no id.
 fn authenticated_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
     let text = cursor.rest();
     for at in positions(text, b" P=") {
@@ -228,7 +232,7 @@ fn authenticated_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
             Some(End::Authenticated(id)) => {
                 let of_helo = memchr::memmem::find(id, b") [").is_some();
                 let mut inside = positions(id, b" P=").map(|at| Cursor::new(&id[at + 3..]));
-                // A size in the id is none: it would end there.
+                // There cannot be a size in it, because the id would have ended there.
                 let two = (of_ident || of_helo) && inside.any(|here| is_protocol(here, false));
                 return (!two).then_some(id);
             }
@@ -239,8 +243,8 @@ fn authenticated_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
     None
 }
 
-/// Whether these are the fields of a protocol, from behind ` P=` on, up to an id, the end or, `with_size`,
-/// a size.
+/// Whether the fields of a protocol come next, followed by an id, the end or, `with_size`, a size. `cursor` is
+/// after ` P=`.
 fn is_protocol(mut cursor: Cursor<'_>, with_size: bool) -> bool {
     const NEXT: [&[u8]; 3] = [b" DN=\"", b" SNI=", b" A="];
     take_protocol(&mut cursor).is_some()
@@ -249,15 +253,15 @@ fn is_protocol(mut cursor: Cursor<'_>, with_size: bool) -> bool {
             || (with_size && cursor.rest().starts_with(b" S=")))
 }
 
-/// How a line of the grammar goes on behind ` P=`.
+/// How a line that matches the grammar ends.
 enum End<'a> {
-    /// With an authenticated id.
+    /// With this authenticated id.
     Authenticated(&'a [u8]),
-    /// Without.
+    /// Without one.
     Plain,
 }
 
-/// The authenticated id of a local user, from behind ` P=` on.
+/// The authenticated id of a local user. `cursor` is after ` P=`.
 fn local_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
     match after_protocol(cursor, cut)? {
         End::Authenticated(id) => Some(id),
@@ -265,7 +269,7 @@ fn local_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
     }
 }
 
-/// Takes the protocol, and what is plain of the fields behind it.
+/// Takes the protocol, and those fields after it that contain no text from strangers.
 fn take_protocol(cursor: &mut Cursor<'_>) -> Option<()> {
     cursor.word()?;
     if cursor.take(b" L") {
@@ -280,11 +284,11 @@ fn take_protocol(cursor: &mut Cursor<'_>) -> Option<()> {
     Some(())
 }
 
-/// What stands from behind ` P=` on, if it is of the grammar.
+/// How the line goes on after ` P=`, if it matches the grammar.
 fn after_protocol(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
     take_protocol(&mut cursor)?;
     if cursor.take(b" DN=\"") {
-        // GnuTLS writes a quote in a name as `\"`, OpenSSL as it is.
+        // GnuTLS writes a quote in a name as `\"`, OpenSSL writes it as it is.
         let mut escaped = cursor;
         let end = take_quoted(&mut escaped).then(|| after_certificate(escaped, cut)).flatten();
         if end.is_some() {
@@ -295,7 +299,7 @@ fn after_protocol(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
     after_certificate(cursor, cut)
 }
 
-/// What stands from behind the name of the client's certificate on, if it is of the grammar.
+/// How the line goes on after the name of the client's certificate, if it matches the grammar.
 fn after_certificate(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
     if cursor.take(b" SNI=") {
         cursor.word()?;
@@ -314,7 +318,7 @@ fn after_certificate(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
     })
 }
 
-/// The id without the flags that may stand between it and the size: ` PRDR`, ` PRX=ip`, ` K`.
+/// An id without the flags that may come between it and the size: ` PRDR`, ` PRX=ip`, ` K`.
 fn without_flags(id: &[u8]) -> &[u8] {
     let id = id.strip_suffix(b" K").unwrap_or(id);
     let id = match memchr::memmem::rfind(id, b" PRX=") {
@@ -324,11 +328,11 @@ fn without_flags(id: &[u8]) -> &[u8] {
     id.strip_suffix(b" PRDR").unwrap_or(id)
 }
 
-/// Whether a line can end so, from ` S=` on.
+/// Whether this can be the rest of a line, from ` S=` on.
 ///
-/// It must not be easy to fail: who makes his own line fail hides from the count. So a message id and
-/// recipients may be any word, as Exim takes them; but a word that is a field of ours is none. A line that
-/// was `cut` (a piece of a long one in syslog) may end anywhere in them.
+/// Deliberately permissive: a sender who can make his own line fail to parse would escape being counted. So
+/// a message id and a recipient may be any word that Exim accepts, except one that looks like a field that is
+/// read here. A line that was `cut` (the first piece of a long one in syslog) may end anywhere in them.
 fn is_tail(mut cursor: Cursor<'_>, cut: bool) -> bool {
     if !(cursor.take(b" S=") && cursor.number(1, 18).is_some()) {
         return false;
@@ -344,7 +348,7 @@ fn is_tail(mut cursor: Cursor<'_>, cut: bool) -> bool {
     if cursor.take(b" id=") || cursor.take(b" id*=") {
         let word = cursor;
         if !take_word(&mut cursor).is_some_and(is_address) || !is_after_id(cursor, cut) {
-            // Quotes that do not close are bytes like others.
+            // A quote that is not closed is an ordinary byte.
             cursor = word;
             cursor.take_while(|b| b != b' ');
         }
@@ -352,11 +356,11 @@ fn is_tail(mut cursor: Cursor<'_>, cut: bool) -> bool {
     is_after_id(cursor, cut)
 }
 
-/// Whether a line can end so, from behind the message id on.
+/// Whether this can be the rest of a line after the message id.
 fn is_after_id(mut cursor: Cursor<'_>, cut: bool) -> bool {
     let text = cursor.rest().trim_ascii_end();
     let cut = cut || text.ends_with(OVERFLOWED);
-    // Where a size stands in what may be cut, there is no telling whose it is.
+    // If there is another size in what may have been cut off, nobody knows which is the true one.
     let cut = cut && memchr::memmem::find(text, b" S=").is_none();
     cursor = Cursor::new(text.strip_suffix(OVERFLOWED).unwrap_or(text).trim_ascii_end());
     if cursor.take(b" T=\"") && !take_quoted(&mut cursor) {
@@ -379,10 +383,10 @@ fn is_after_id(mut cursor: Cursor<'_>, cut: bool) -> bool {
     cursor.is_done()
 }
 
-/// Whether a word that [`take_word`] took can be an address, and is no field of ours.
+/// Whether a word from [`take_word`] can be an address, and does not look like a field that is read here.
 ///
-/// Blanks, quotes and backslashes stand in local parts only. Else a backslash at the end of an authenticated
-/// id would take the blank before ` S=` with it, and the size would be part of a word of the id's own.
+/// Spaces, quotes and backslashes are only allowed in the local part. Otherwise a backslash at the end of an
+/// authenticated id would escape the space before ` S=`, and the size would become part of a word in that id.
 fn is_address(word: &[u8]) -> bool {
     match word.iter().rposition(|&b| b == b'@') {
         Some(at) => !word[at..].iter().any(|b| matches!(b, b' ' | b'"' | b'\\')),
@@ -390,10 +394,10 @@ fn is_address(word: &[u8]) -> bool {
     }
 }
 
-/// What Exim writes where a line is longer than its buffer.
+/// What Exim writes at the end of a line that is longer than its buffer.
 const OVERFLOWED: &[u8] = b" **** log string overflowed log buffer ****";
 
-/// Anything up to the quote that ends it; `\` takes the next byte with it. The quote is taken.
+/// Takes everything up to the closing quote, and the quote. `\` escapes the next byte. False if there is none.
 fn take_quoted(cursor: &mut Cursor<'_>) -> bool {
     loop {
         cursor.take_while(|b| b != b'"' && b != b'\\');

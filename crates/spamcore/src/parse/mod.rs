@@ -1,20 +1,20 @@
-//! From a line to what it says: one file a format.
+//! From a line to what it means: one file per format.
 //!
-//! A [`Parser`] takes one line and walks its grammar from the left. It gives the line's timestamp and,
-//! where the line is one that counts, its [`Content`]: an event, most of the time. It searches nothing but the end of a field, as the
-//! software that writes the line defines that end, so that text which a stranger could place in a
-//! line is never taken for a field. Lines are bytes: any byte may stand in a name.
+//! A [`Parser`] takes one line and matches its grammar from left to right. It gives the line's timestamp and,
+//! if the line is one that counts, its [`Content`]: usually an event. It never searches for a field, only for
+//! the end of one, as the program that writes the line defines it. So text that a stranger managed to put into
+//! a line is never taken for a field. Lines are bytes: a name can contain any byte.
 
-/// A table of what is said of each byte: parsers ask it of every byte of every line.
-macro_rules! of_each_byte {
-    (|$byte:ident| $said:expr) => {{
+/// A table of a property of each byte, which is looked up for every byte of every line.
+macro_rules! byte_table {
+    (|$byte:ident| $value:expr) => {{
         let mut table = [{
             let $byte = 0_u8;
-            $said
+            $value
         }; 256];
         let mut $byte = 0_u8;
         loop {
-            table[$byte as usize] = $said;
+            table[$byte as usize] = $value;
             if $byte == u8::MAX {
                 break table;
             }
@@ -30,15 +30,14 @@ pub mod postfix;
 pub mod syslog;
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 
 use crate::source::journal::Author;
 use crate::time::stamp::Stamp;
 
-/// Beyond this many repeats, `message repeated N times` is not believed.
+/// The most repeats that are believed of `message repeated N times`.
 pub const MAX_REPEATS: u64 = 1_000_000;
 
-/// What a sender is known by. Names of two kinds are never added together.
+/// What kind of name a sender has. Names of different kinds are counted separately.
 ///
 /// The order is that of the report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,11 +46,11 @@ pub enum Kind {
     Sasl,
     /// A local user of Exim (`U=` without `H=`).
     User,
-    /// The name that an SMTP client of Exim gave itself in HELO.
+    /// The name that an SMTP client gave Exim in HELO.
     Helo,
-    /// The verified name of an SMTP client of Exim that gave itself no other.
+    /// The verified host name of an SMTP client of Exim, if the line has no HELO name.
     HostName,
-    /// The address of an SMTP client of Exim without any name.
+    /// The address of an SMTP client of Exim, if the line has neither.
     Address,
     /// The authenticated id of a client of Exim (`A=DRIVER:ID`).
     Authenticated,
@@ -75,23 +74,23 @@ impl Kind {
     ];
 }
 
-/// A name that messages are counted under.
+/// A name under which messages are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender<'a> {
-    /// What the name is.
+    /// What kind of name it is.
     pub kind: Kind,
     /// The name as logged, with the escapes of its format undone.
     pub name: Cow<'a, [u8]>,
 }
 
 impl<'a> Sender<'a> {
-    /// A sender whose name is in the line as it is.
+    /// A sender whose name needs no unescaping.
     pub fn new(kind: Kind, name: &'a [u8]) -> Self {
         Self { kind, name: Cow::Borrowed(name) }
     }
 }
 
-/// The senders that one line names: each of them is counted, and none twice.
+/// The senders that one line names. Each of them is counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Senders<'a> {
     first: Sender<'a>,
@@ -99,20 +98,25 @@ pub struct Senders<'a> {
 }
 
 impl<'a> Senders<'a> {
-    /// One sender, or two of different kinds.
+    /// One sender, or two of different kinds, so that none is counted twice.
     pub fn new(first: Sender<'a>, second: Option<Sender<'a>>) -> Self {
         debug_assert!(second.as_ref().is_none_or(|second| second.kind != first.kind));
         Self { first, second }
     }
 
-    /// The sender that the line is about; a client's origins are its.
+    /// The main sender, to which the client belongs.
     pub fn first(&self) -> &Sender<'a> {
         &self.first
     }
 
+    /// The other senders, if there are any.
+    pub fn others(&self) -> impl Iterator<Item = &Sender<'a>> {
+        self.second.iter()
+    }
+
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = &Sender<'a>> {
-        std::iter::once(&self.first).chain(&self.second)
+        std::iter::once(&self.first).chain(self.others())
     }
 }
 
@@ -130,77 +134,68 @@ pub struct Client<'a> {
 pub struct Accepted<'a> {
     /// Who sent it.
     pub senders: Senders<'a>,
-    /// Where it came from, where the format names a client that is counted.
+    /// Where it came from, if clients are counted for this format.
     pub client: Option<Client<'a>>,
-    /// Whether other messages of the same sender from the same client have the same
-    /// [text](LazyEvent::text): it holds no port and no queue id.
+    /// Whether other messages from the same sender and client have the same text
+    /// ([`LazyEvent::Deferred`]), because that contains no port and no queue id.
     pub recurs: bool,
 }
 
-/// What happened to a message. One variant per step in its life that a log records.
+/// What happened to a message: one variant per step in its life that logs record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
     /// A server accepted it.
     Accepted(Accepted<'a>),
 }
 
-/// An event that is parsed no further than somebody asks.
+/// An event that is only parsed when it is asked for.
 ///
-/// Most lines of Postfix repeat the text of an earlier one: the same sender, from the same client. Who
-/// remembers what a text said (the tally does) need not parse it again, which saves a third of all
+/// Most lines of Postfix repeat the text of an earlier one: the same sender, from the same client. A sink
+/// that remembers what a text meant, as the tally does, need not parse it again. That saves a third of all
 /// instructions of a run.
 #[derive(Clone, Debug)]
-pub struct LazyEvent<'a> {
-    text: Option<&'a [u8]>,
-    parse: fn(&'a [u8]) -> Option<Event<'a>>,
-    parsed: OnceCell<Option<Event<'a>>>,
+pub enum LazyEvent<'a> {
+    /// It had to be parsed to tell that the line counts.
+    Parsed(Event<'a>),
+    /// A text, and the function that makes the event of that text alone; none if the line turns out not to
+    /// be one that counts.
+    Deferred(&'a [u8], fn(&'a [u8]) -> Option<Event<'a>>),
 }
 
 impl<'a> LazyEvent<'a> {
-    /// The event that `parse` reads from `text`, which alone determines it; none where the line turns out
-    /// not to be one.
+    /// The event, parsed now if it was not yet; none if the line is not one that counts.
     #[inline]
-    pub fn deferred(text: &'a [u8], parse: fn(&'a [u8]) -> Option<Event<'a>>) -> Self {
-        Self { text: Some(text), parse, parsed: OnceCell::new() }
-    }
-
-    /// The text that determines the event, where it is worth remembering.
-    #[inline]
-    pub fn text(&self) -> Option<&'a [u8]> {
-        self.text
-    }
-
-    /// The event, parsed on the first call; none where the line is not one that counts.
-    #[inline]
-    pub fn get(&self) -> Option<&Event<'a>> {
-        self.parsed.get_or_init(|| (self.parse)(self.text?)).as_ref()
+    pub fn parse(&self) -> Option<Cow<'_, Event<'a>>> {
+        match *self {
+            Self::Parsed(ref event) => Some(Cow::Borrowed(event)),
+            Self::Deferred(text, parse) => parse(text).map(Cow::Owned),
+        }
     }
 }
 
 impl<'a> From<Accepted<'a>> for LazyEvent<'a> {
     #[inline]
     fn from(accepted: Accepted<'a>) -> Self {
-        let parsed = OnceCell::from(Some(Event::Accepted(accepted)));
-        Self { text: None, parse: |_| None, parsed }
+        Self::Parsed(Event::Accepted(accepted))
     }
 }
 
-/// What a line holds that a program counts.
+/// What a program counts in a line.
 #[derive(Clone, Debug)]
 pub enum Content<'a> {
     /// An event.
     Event(LazyEvent<'a>),
-    /// The line is of the format, but has two readings, or may have been cut where a stranger wanted: it
-    /// counts for nobody. The tag that it came with.
+    /// The line has this format, but can be read in two ways, or may have been truncated where a stranger
+    /// wanted it to be: it counts for nobody. This is its syslog tag.
     Ambiguous(&'a [u8]),
 }
 
 impl Content<'_> {
-    /// How many messages a line stands for that says it happened `times` times. Zero where the line turns
-    /// out not to be one that counts; an implausible number of repeats is not believed, and stands for one.
+    /// How many messages a line stands for if it says that this happened `times` times. Zero if it turns out
+    /// not to be a line that counts; one if the number of repeats is implausible.
     pub fn messages(&self, times: u64) -> u64 {
         match self {
-            Self::Event(event) if event.get().is_none() => 0,
+            Self::Event(event) if event.parse().is_none() => 0,
             _ if times > MAX_REPEATS => 1,
             _ => times,
         }
@@ -212,33 +207,33 @@ impl Content<'_> {
 pub enum Stamped<'a> {
     /// It has one.
     At(Stamp<'a>),
-    /// It has none, and its format allows that.
+    /// It has none, which its format allows.
     Bare,
     /// It has none that can be read.
     Unreadable,
 }
 
-/// A line, parsed.
+/// A parsed line.
 #[derive(Clone, Debug)]
 pub struct Line<'a> {
-    /// When.
+    /// When it was written.
     pub stamp: Stamped<'a>,
-    /// How often, by syslog's `message repeated N times`; else once.
+    /// How often it happened: 1, or more according to syslog's `message repeated N times`.
     pub times: u64,
-    /// What, if it is a line that counts.
+    /// What happened, if it is a line that counts.
     pub content: Option<Content<'a>>,
 }
 
 impl<'a> Line<'a> {
     /// The event, if the line is one that counts.
-    pub fn event(&self) -> Option<&Event<'a>> {
+    pub fn event(&self) -> Option<Cow<'_, Event<'a>>> {
         match &self.content {
-            Some(Content::Event(event)) => event.get(),
+            Some(Content::Event(event)) => event.parse(),
             _ => None,
         }
     }
 
-    /// A line that says something happened once, if anything.
+    /// A line without repeats.
     pub fn once(stamp: Stamped<'a>, content: Option<Content<'a>>) -> Self {
         Self { stamp, times: 1, content }
     }
@@ -246,32 +241,32 @@ impl<'a> Line<'a> {
 
 /// A format of log lines.
 pub trait Parser {
-    /// Bytes that every line that counts contains; a line without them need not be parsed.
+    /// Bytes that every line that counts contains. Lines without them need not be parsed.
     fn needle(&self) -> &'static [u8];
 
     /// Parses a line of a log, without its newline.
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a>;
 
-    /// Reads the timestamp of a line of a log, and nothing else of it.
+    /// Reads only the timestamp of a line of a log.
     fn stamp<'a>(&self, line: &'a [u8]) -> Stamped<'a> {
         syslog::stamp(line)
     }
 
-    /// Parses a message that a program of that name logged, without an envelope.
+    /// Parses a message without its syslog envelope; `name` is that of the program that logged it.
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>>;
 
-    /// Who must have written an entry of the journal for it to count; none where the journal is not read
-    /// for this format.
+    /// Who must have written an entry of the journal for it to count; none if the journal is not read for
+    /// this format.
     fn journal_author(&self) -> Option<Author> {
         None
     }
 
-    /// The user id that a message claims to be of, where it does: the journal knows the true one.
+    /// The user id that a message claims to come from, if it does. The journal knows the true one.
     fn claimed_uid<'a>(&self, _message: &'a [u8]) -> Option<&'a [u8]> {
         None
     }
 
-    /// Whether the beginning of a line that is too long says all there is to know: it is parsed then.
+    /// Whether the start of a line that is too long has all that matters, and is parsed.
     fn accepts_truncated_lines(&self) -> bool {
         false
     }
@@ -282,7 +277,7 @@ pub trait Parser {
     }
 }
 
-/// A line of a syslog file, whose message `parser` reads.
+/// Parses a line of a syslog file; `parser` reads its message.
 #[inline]
 fn syslog_line<'a>(parser: &impl Parser, line: &'a [u8]) -> Line<'a> {
     match syslog::envelope(line) {
@@ -293,20 +288,20 @@ fn syslog_line<'a>(parser: &impl Parser, line: &'a [u8]) -> Line<'a> {
     }
 }
 
-/// The bytes that are written with escapes: `%hh` is the byte of that number, all else is itself.
-pub fn unescaped(text: &[u8]) -> Vec<u8> {
+/// Undoes the escapes `%hh`. Everything else is kept.
+pub fn unescape(text: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text;
-    while let Some((&first, behind)) = rest.split_first() {
-        let byte = if first == b'%' { escape(behind) } else { None };
+    while let Some((&first, after)) = rest.split_first() {
+        let byte = if first == b'%' { hex_byte(after) } else { None };
         bytes.push(byte.unwrap_or(first));
-        rest = if byte.is_some() { &behind[2..] } else { behind };
+        rest = if byte.is_some() { &after[2..] } else { after };
     }
     bytes
 }
 
-/// The byte of the two lower-case hexadecimal digits that the text begins with.
-fn escape(text: &[u8]) -> Option<u8> {
+/// The byte that the first two characters of a text are, as lower-case hexadecimal digits.
+fn hex_byte(text: &[u8]) -> Option<u8> {
     let digit = |b: u8| match b {
         b'0'..=b'9' => Some(b - b'0'),
         b'a'..=b'f' => Some(b - b'a' + 10),
@@ -318,9 +313,9 @@ fn escape(text: &[u8]) -> Option<u8> {
     }
 }
 
-/// Whether the byte can be one of an IPv4 or IPv6 address as programs print it.
+/// Whether a byte can occur in an IPv4 or IPv6 address as programs print it.
 #[inline]
 fn is_address_byte(b: u8) -> bool {
-    const TABLE: [bool; 256] = of_each_byte!(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
+    const TABLE: [bool; 256] = byte_table!(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.');
     TABLE[usize::from(b)]
 }

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! [23-Nov-2026 19:04:25 Europe/Madrid] mail() on [PATH:LINE]: To: … -- Headers: … -- Subject: …
-//! mail() on [PATH:LINE]: To: … -- Headers: …                      PHP 5.3, no stamp
+//! mail() on [PATH:LINE]: To: … -- Headers: …                      PHP 5.3, no timestamp
 //! Nov 23 18:04:26 host php: mail() on [PATH:LINE]: To: …          mail.log = syslog, any ident
 //! ```
 //!
-//! The path ends at the first `:DIGITS]: To: `; what follows is the caller's text. A line or message
-//! that begins with a blank is the continuation of a folded header that a caller smuggled in, and
-//! counts for nobody. Code that a script evaluates (`zend.c COMPILED_STRING_DESCRIPTION_FORMAT`, which
-//! is `%s(%d) : %s`) is that script.
+//! The path ends at the first `:DIGITS]: To: `; the caller of `mail()` chooses what follows. A line or message
+//! that starts with a space or a TAB continues a folded header, which a caller can use to smuggle in a line,
+//! and counts for nobody. Code that a script evaluates (`zend.c COMPILED_STRING_DESCRIPTION_FORMAT`, which is
+//! `%s(%d) : %s`) counts as that script.
 
 use super::php_wrapper::script;
 use super::{Content, Line, Parser, Stamped, syslog_line};
@@ -19,7 +19,7 @@ use crate::time::stamp::Stamp;
 
 const MAIL: &[u8] = b"mail() on [";
 
-/// The parser of PHP's log of mail.
+/// The parser for PHP's `mail.log`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Php;
 
@@ -45,7 +45,7 @@ impl Parser for Php {
     }
 
     fn message<'a>(&self, _name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
-        // PHP 5.5 to 7.1.1 put their own stamp into the message too.
+        // PHP 5.5 to 7.1.1 also put their own timestamp into the message.
         let mut cursor = Cursor::new(message);
         if !(cursor.take(b"[") && Stamp::of_php(&mut cursor).is_some() && cursor.take(b"] ")) {
             cursor = Cursor::new(message);
@@ -53,18 +53,18 @@ impl Parser for Php {
         mail(cursor.rest())
     }
 
-    // The script stands before the headers, whose lists of recipients can be as long as a caller wants.
+    // The script comes before the headers, where a list of recipients can be as long as a caller wants.
     fn accepts_truncated_lines(&self) -> bool {
         true
     }
 
-    // Nearly every line counts, and each may name a zone whose hours repeat at another time.
+    // Nearly every line counts, and each may be in another zone, whose hours repeat at another time.
     fn needs_every_line(&self) -> bool {
         true
     }
 }
 
-/// `[stamp] mail() on …`
+/// `[TIMESTAMP] mail() on …`
 fn stamped(line: &[u8]) -> Line<'_> {
     let mut cursor = Cursor::new(line);
     cursor.take(b"[");
@@ -81,7 +81,7 @@ fn mail(message: &[u8]) -> Option<Content<'_>> {
     Some(script(path(message)?.into()))
 }
 
-/// The script that called `mail()`; none when the message says something else.
+/// The script that called `mail()`; none if this is another message.
 pub fn path(message: &[u8]) -> Option<&[u8]> {
     let text = message.strip_prefix(MAIL)?;
     let end = positions(text, b"]: To: ").find_map(|at| {
@@ -92,7 +92,7 @@ pub fn path(message: &[u8]) -> Option<&[u8]> {
     (!script.is_empty()).then_some(script)
 }
 
-/// `PATH(12) : eval()'d code`, nested too, is PATH.
+/// `PATH(12) : eval()'d code`, which can be nested, is PATH.
 fn evaluated_by(mut path: &[u8]) -> &[u8] {
     const KINDS: [&[u8]; 5] = [
         b") : eval()'d code",
@@ -123,7 +123,8 @@ mod tests {
             Stamped::Bare => "bare",
             Stamped::Unreadable => "unreadable",
         };
-        let Some(Event::Accepted(accepted)) = line.event() else { return stamp.into() };
+        let Some(event) = line.event() else { return stamp.into() };
+        let Event::Accepted(accepted) = &*event;
         let name = String::from_utf8_lossy(&accepted.senders.first().name);
         format!("{stamp} {name} {}", line.times)
     }
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_script_behind_the_path() {
+    fn the_script_of_evaluated_code_and_odd_paths() {
         for (inside, want) in [
             ("/a/we [ird]:12]: To.php:2", "/a/we [ird]:12]: To.php"),
             ("/a/a:b/c.php:12", "/a/a:b/c.php"),
@@ -196,6 +197,6 @@ mod tests {
             let path = path(line.as_bytes()).map(String::from_utf8_lossy);
             assert_eq!(path.as_deref(), Some(want));
         }
-        assert_eq!(path(b"mail() on [(1) : eval()'d code:1]: To: x"), None, "no script at all");
+        assert_eq!(path(b"mail() on [(1) : eval()'d code:1]: To: x"), None, "no script");
     }
 }

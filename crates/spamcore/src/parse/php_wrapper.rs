@@ -1,56 +1,57 @@
-//! The sendmail wrapper of old PHP: one message handed to sendmail.
+//! The sendmail wrapper for old PHP: one message passed to sendmail.
 //!
 //! ```text
 //! sendmail-php v=2, url=URL, client=ADDRESS, filename=PATH, uid=N, user=NAME, args=+ARG+ARG…
 //! sendmail-php url=URL, client=ADDRESS, filename=PATH, uid=N, user=NAME, args=…
 //! ```
 //!
-//! The first form is that of our own wrapper, `packaging/php/phpsendmail`. Every byte of a value is written
-//! either as itself or as `%hh`, and in no other way, so that the line has one reading and a path one
-//! spelling. A `*` stands where the wrapper has cut a value. What departs from this grammar by a byte is
-//! unclear. No visitor can make a line of the other form out of it, or the reverse: the form is said before
-//! the first value.
+//! The first format is that of spam-check's own wrapper, `packaging/php/phpsendmail`. There is exactly one way
+//! to write each byte of a value, either as itself or as `%hh`, so that a line can be read in only one way and a
+//! path has only one spelling. A `*` shows that the wrapper has cut a value off. A line that departs from this
+//! grammar by a single byte is ambiguous. Visitors cannot turn a line of one format into one of the other,
+//! because the format is given before the first value.
 //!
-//! The second form is that of the wrappers that sites wrote after the old documentation, with nothing
-//! escaped. URL is what a visitor asked for, and may hold the whole of the rest; `args` is the caller's. So the
-//! url ends at the `, client=` that the next `, filename=` follows, the client is of the letters of an
-//! address, the path ends at the first `, uid=DIGITS, user=`, and `args` is not read. A line that holds a second
-//! whole group has two readings and is unclear, as is one that ends before its path does. A url can be made so
-//! long that the log cuts the line behind a group of the visitor's, so that the true one is not there: from
-//! 900 bytes on a line is unclear, too. It counts for nobody, but it is counted as unclear.
+//! The second format is that of the wrappers that sites wrote by the old documentation, and escapes nothing.
+//! URL is what a visitor requested, and may contain all of the other fields; `args` is up to the caller of
+//! `mail()`. So the URL ends at the `, client=` that comes before the next `, filename=`; the client consists of
+//! bytes that occur in addresses; the path ends at the first `, uid=DIGITS, user=`; and `args` is not read. A
+//! line that contains a second complete group of fields can be read in two ways and is ambiguous; so is one that
+//! ends before its path does. A visitor can also make a URL so long that the log cuts the line off after his own
+//! group, and the true one is lost; so a line of 900 bytes or more is ambiguous too. Ambiguous lines count for
+//! nobody, but their number is known.
 
 use std::borrow::Cow;
 
 use super::{
-    Accepted, Content, Kind, Line, Parser, Sender, Senders, escape, is_address_byte, syslog_line,
-    unescaped,
+    Accepted, Content, Kind, Line, Parser, Sender, Senders, hex_byte, is_address_byte, syslog_line,
+    unescape,
 };
 use crate::cursor::Cursor;
 use crate::source::journal::Author;
 
-/// The parser of the wrapper's lines.
+/// The parser for the wrapper's lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PhpWrapper;
 
-/// What a message of the wrapper says.
+/// What a message of the wrapper means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
-    /// This script sent a mail, as this user id.
+    /// This script sent a mail under this user id.
     Sent {
-        /// The script's path as logged; it may be empty (a command line).
+        /// The script's path as logged. It may be empty, for PHP on a command line.
         path: &'a [u8],
-        /// The path holds [escapes](super::unescaped).
+        /// The path contains [escapes](super::unescape).
         escaped: bool,
         /// The digits after `uid=`.
         uid: &'a [u8],
     },
-    /// It has no reading, or two.
-    Unclear,
+    /// It cannot be read, or can be read in two ways.
+    Ambiguous,
 }
 
 impl Parser for PhpWrapper {
     fn needle(&self) -> &'static [u8] {
-        MARK
+        PREFIX
     }
 
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
@@ -64,16 +65,16 @@ impl Parser for PhpWrapper {
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         match read(message)? {
             Message::Sent { path: b"", .. } => None,
-            Message::Sent { path, escaped: true, .. } => Some(script(unescaped(path).into())),
+            Message::Sent { path, escaped: true, .. } => Some(script(unescape(path).into())),
             Message::Sent { path, .. } => Some(script(path.into())),
-            Message::Unclear => Some(Content::Ambiguous(name)),
+            Message::Ambiguous => Some(Content::Ambiguous(name)),
         }
     }
 
     fn claimed_uid<'a>(&self, message: &'a [u8]) -> Option<&'a [u8]> {
         match read(message)? {
             Message::Sent { uid, .. } => Some(uid),
-            Message::Unclear => None,
+            Message::Ambiguous => None,
         }
     }
 }
@@ -84,35 +85,35 @@ pub(super) fn script(path: Cow<'_, [u8]>) -> Content<'_> {
     Content::Event(Accepted { senders, client: None, recurs: false }.into())
 }
 
-/// What every message of a wrapper begins with.
-const MARK: &[u8] = b"sendmail-php ";
+/// How every message of a wrapper starts.
+const PREFIX: &[u8] = b"sendmail-php ";
 
-/// Reads a message; none when it is not of the wrapper.
+/// Reads a message; none if it is not from a wrapper.
 pub fn read(message: &[u8]) -> Option<Message<'_>> {
     let mut cursor = Cursor::new(message);
-    if !cursor.take(MARK) {
+    if !cursor.take(PREFIX) {
         return None;
     }
     let sent = if cursor.take(b"url=") {
         if message.len() < CUT { group(cursor.rest()) } else { None }
     } else if cursor.take(b"v=") {
-        // A form of a later wrapper is unclear here too.
+        // The format of a future wrapper is ambiguous too.
         escaped_group(cursor)
     } else {
         return None;
     };
-    Some(sent.unwrap_or(Message::Unclear))
+    Some(sent.unwrap_or(Message::Ambiguous))
 }
 
-/// Whether our wrapper writes the byte as itself.
+/// Whether spam-check's wrapper writes a byte as itself.
 #[inline]
 fn is_plain(b: u8) -> bool {
-    const TABLE: [bool; 256] = of_each_byte!(|b| b.is_ascii_alphanumeric()
+    const TABLE: [bool; 256] = byte_table!(|b| b.is_ascii_alphanumeric()
         || matches!(b, b'/' | b'.' | b'_' | b'-' | b'~' | b':' | b'?' | b'&' | b'=' | b'@'));
     TABLE[usize::from(b)]
 }
 
-/// The fields as our wrapper writes them.
+/// Reads the fields as spam-check's wrapper writes them.
 fn escaped_group(mut cursor: Cursor<'_>) -> Option<Message<'_>> {
     let mut field = |name: &[u8]| {
         let value = cursor.take(name).then(|| value(&mut cursor))??;
@@ -135,41 +136,41 @@ fn escaped_group(mut cursor: Cursor<'_>) -> Option<Message<'_>> {
     cursor.is_done().then_some(Message::Sent { path, escaped, uid })
 }
 
-/// Takes a value as our wrapper writes it. None where a byte that is written as itself, or that no value
-/// can hold, is escaped.
+/// Takes a value as spam-check's wrapper writes it. None if a byte is escaped that should be written as itself
+/// or that no value can contain.
 fn value<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     let value = cursor.take_while(|b| is_plain(b) || b == b'%');
     let escapes = memchr::memchr_iter(b'%', value);
-    let mut escaped = escapes.map(|at| escape(&value[at + 1..]));
+    let mut escaped = escapes.map(|at| hex_byte(&value[at + 1..]));
     escaped.all(|byte| byte.is_some_and(|b| b != 0 && !is_plain(b))).then_some(value)
 }
 
-/// The least length at which a message may have been cut: `logger(1)` cuts at 1024 bytes, syslog servers that keep
-/// to RFC 3164 at as many with the stamp, the host and the tag.
+/// The shortest length at which a message may have been cut off: `logger(1)` cuts after 1024 bytes, and syslog
+/// servers that follow RFC 3164 after 1024 including the timestamp, the host and the tag.
 const CUT: usize = 900;
 
 const CLIENT: &[u8] = b", client=";
 const FILENAME: &[u8] = b", filename=";
 
-/// The group of fields that ends the url, if it is the only one. Takes no longer than the text is long.
+/// Reads the group of fields after the URL, if it is the only one. Linear time.
 fn group(text: &[u8]) -> Option<Message<'_>> {
-    // A client holds no `, client=`, so of several in a row the last one begins the group.
+    // A client cannot contain `, client=`, so the last of several in a row starts the group.
     let mut starts = memchr::memmem::find_iter(text, CLIENT).peekable();
     let mut heads = std::iter::from_fn(|| {
         loop {
-            let begin = starts.next()? + CLIENT.len();
+            let start = starts.next()? + CLIENT.len();
             let end = starts.peek().copied().unwrap_or(text.len());
-            if let Some(at) = memchr::memmem::find(&text[begin..end.max(begin)], FILENAME) {
-                let fields = &text[begin + at + FILENAME.len()..];
-                return Some((&text[begin..begin + at], fields));
+            if let Some(at) = memchr::memmem::find(&text[start..end.max(start)], FILENAME) {
+                let fields = &text[start + at + FILENAME.len()..];
+                return Some((&text[start..start + at], fields));
             }
         }
     });
     let (client, fields) = heads.next()?;
-    let (path, uid) = owner(fields)?;
-    // A second group may begin within the first one's path, and then ends where that ends.
-    if heads.next().is_some_and(|(_, second)| owner(second).is_some()) {
-        return Some(Message::Unclear);
+    let (path, uid) = path_and_uid(fields)?;
+    // A second group may start within the path of the first one, and then ends where that ends.
+    if heads.next().is_some_and(|(_, second)| path_and_uid(second).is_some()) {
+        return Some(Message::Ambiguous);
     }
     client.iter().all(|&b| is_address_byte(b)).then_some(Message::Sent {
         path,
@@ -178,8 +179,8 @@ fn group(text: &[u8]) -> Option<Message<'_>> {
     })
 }
 
-/// What stands before the first `, uid=DIGITS, user=`, and the digits.
-fn owner(text: &[u8]) -> Option<(&[u8], &[u8])> {
+/// What comes before the first `, uid=DIGITS, user=`, and the digits.
+fn path_and_uid(text: &[u8]) -> Option<(&[u8], &[u8])> {
     memchr::memmem::find_iter(text, b", uid=").find_map(|at| {
         let mut cursor = Cursor::new(&text[at..]);
         cursor.take(b", uid=");
@@ -196,27 +197,27 @@ mod tests {
     fn show(rest: &str) -> String {
         match read(format!("sendmail-php {rest}").as_bytes()) {
             Some(Message::Sent { path, escaped: true, .. }) => {
-                unescaped(path).escape_ascii().to_string()
+                unescape(path).escape_ascii().to_string()
             }
             Some(Message::Sent { path, .. }) => String::from_utf8_lossy(path).into_owned(),
-            Some(Message::Unclear) => "unclear".into(),
+            Some(Message::Ambiguous) => "ambiguous".into(),
             None => "-".into(),
         }
     }
 
     #[test]
-    fn what_a_log_may_have_cut_is_unclear() {
-        // The true group was cut away behind the padding.
+    fn a_line_that_a_log_may_have_cut_off_is_ambiguous() {
+        // The true group after the padding has been cut off.
         let forged = "/?x, client=1.1.1.1, filename=/home/victim/x.php, uid=1, user=v, args=";
         let message = |length: usize| format!("{forged:A<length$}");
-        let longest = CUT - MARK.len() - "url=".len() - 1;
+        let longest = CUT - PREFIX.len() - "url=".len() - 1;
         assert_eq!(show(&format!("url={}", message(longest))), "/home/victim/x.php");
-        assert_eq!(show(&format!("url={}", message(longest + 1))), "unclear");
-        assert_eq!(show(&format!("url={}", message(1000))), "unclear");
+        assert_eq!(show(&format!("url={}", message(longest + 1))), "ambiguous");
+        assert_eq!(show(&format!("url={}", message(1000))), "ambiguous");
     }
 
     #[test]
-    fn the_path_and_nothing_else() {
+    fn the_path_and_nothing_more() {
         for (rest, want) in [
             ("h/s.php, client=8.8.8.8, filename=/a/s.php, uid=1, user=u, args=", "/a/s.php"),
             (", client=, filename=, uid=1007, user=w, args=", ""),
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn two_readings_are_none() {
+    fn a_line_with_two_readings_is_ambiguous() {
         for rest in [
             "?, client=1.2.3.4, filename=/v, uid=0, user=r, args=, client=8.8.8.8, filename=/a, uid=1, user=u, args=",
             "?, client=1.2.3.4, filename=/v, client=8.8.8.8, filename=/a, uid=1, user=u, args=",
@@ -267,13 +268,13 @@ mod tests {
             "h/cut",
             "h, client=8.8.8.8, filename=/a/cu",
         ] {
-            assert_eq!(show(&format!("url={rest}")), "unclear", "{rest}");
+            assert_eq!(show(&format!("url={rest}")), "ambiguous", "{rest}");
         }
         assert_eq!(read(b"x sendmail-php url="), None);
     }
 
     #[test]
-    fn our_wrappers_lines_have_one_reading() {
+    fn lines_of_the_packaged_wrapper_have_one_reading() {
         for (rest, want) in [
             (
                 "url=h/s.php?a=1&b=%2c, client=::1, filename=/a/s.php, uid=1, user=u, args=",
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn what_our_wrapper_does_not_write_is_unclear() {
+    fn what_the_packaged_wrapper_does_not_write_is_ambiguous() {
         let right = "v=2, url=u, client=1.1.1.1, filename=/a, uid=0, user=u, args=+-i";
         assert_eq!(show(right), "/a");
         for (from, to) in [
@@ -329,10 +330,10 @@ mod tests {
         ] {
             let wrong = right.replace(from, to);
             assert_ne!(wrong, right);
-            assert_eq!(show(&wrong), "unclear", "{wrong}");
+            assert_eq!(show(&wrong), "ambiguous", "{wrong}");
         }
         for cut in 4..right.len() - "args=+-i".len() {
-            assert_eq!(show(&right[..cut]), "unclear", "{cut}");
+            assert_eq!(show(&right[..cut]), "ambiguous", "{cut}");
         }
         assert_eq!(show("x=2"), "-");
     }

@@ -1,6 +1,6 @@
 //! Postfix smtpd: one accepted message of an authenticated client.
 //!
-//! `smtpd.c mail_open_stream()` writes, once a message, in this order:
+//! `smtpd.c mail_open_stream()` writes this once per message, in this order:
 //!
 //! ```text
 //! QUEUEID|NOQUEUE ": client=" NAME "[" ADDRESS "]" [":" PORT]
@@ -8,11 +8,11 @@
 //!    [", sasl_sender=" S] [", orig_queue_id=" ID] [", orig_client=" …]
 //! ```
 //!
-//! The tag is `<syslog_name>/smtpd`, whatever an administrator has made of `syslog_name`; forwarded by
-//! rsyslog, its end may be missing. U is what
-//! the authentication server returned: anything but control characters may stand in it, so it ends at
-//! the first of the three fields that can follow, or at the end of the line. All else that holds
-//! `sasl_username=` (failed logins, rejects, headers that cleanup quotes) begins with something else.
+//! The tag is `<syslog_name>/smtpd`, whatever the administrator has set `syslog_name` to; if rsyslog has
+//! forwarded it, its end may be missing. U is what the authentication server returned, and can contain
+//! anything but control characters. So it ends at the first of the three fields that can follow, or at the
+//! end of the line. All other lines that contain `sasl_username=` (failed logins, rejects, headers that
+//! cleanup quotes) start differently.
 
 use super::syslog::FORWARDED;
 use super::{
@@ -21,7 +21,7 @@ use super::{
 use crate::cursor::{Cursor, positions};
 use crate::source::journal::{Author, Service};
 
-/// The parser of Postfix's part of a mail log.
+/// The parser for Postfix's lines in a mail log.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Postfix;
 
@@ -45,7 +45,7 @@ impl Parser for Postfix {
             return None;
         }
         let text = after_queue_id(message)?;
-        Some(Content::Event(LazyEvent::deferred(text, |text| accepted(text).map(Event::Accepted))))
+        Some(Content::Event(LazyEvent::Deferred(text, |text| accepted(text).map(Event::Accepted))))
     }
 }
 
@@ -54,16 +54,18 @@ fn is_unit(unit: &[u8]) -> bool {
     let Some(name) = unit.strip_prefix(b"postfix").and_then(|n| n.strip_suffix(b".service")) else {
         return false;
     };
-    let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"_-.\\:".contains(b);
-    name.is_empty() || name.strip_prefix(b"@").is_some_and(|instance| instance.iter().all(allowed))
+    let is_allowed = |b: &u8| b.is_ascii_alphanumeric() || b"_-.\\:".contains(b);
+    name.is_empty()
+        || name.strip_prefix(b"@").is_some_and(|instance| instance.iter().all(is_allowed))
 }
 
-/// Whether a name was cut in `/smtpd`. No other program of Postfix begins a message as smtpd does.
+/// Whether a name was cut off within `/smtpd`. Other programs of Postfix may look the same then, but none of
+/// them starts a message as smtpd does.
 fn is_cut(name: &[u8]) -> bool {
     name.len() == FORWARDED && (2..6).any(|kept| name.ends_with(&b"/smtpd"[..kept]))
 }
 
-/// What smtpd logs of a client, behind the queue id.
+/// What smtpd logs about a client after the queue id.
 #[inline]
 fn after_queue_id(message: &[u8]) -> Option<&[u8]> {
     let mut cursor = Cursor::new(message);
@@ -71,7 +73,7 @@ fn after_queue_id(message: &[u8]) -> Option<&[u8]> {
     (cursor.take(b": client=") && is_queue_id(id)).then_some(cursor.rest())
 }
 
-/// Reads what stands behind `client=` where a mail was accepted from an authenticated client.
+/// Reads what follows `client=`, if this is the line of a message from an authenticated client.
 fn accepted(text: &[u8]) -> Option<Accepted<'_>> {
     let mut cursor = Cursor::new(text);
     let name = cursor.before([b'[', b' ']);
@@ -101,7 +103,7 @@ fn accepted(text: &[u8]) -> Option<Accepted<'_>> {
     })
 }
 
-/// The login name that a line's end begins with.
+/// The login name at the start of the rest of a line.
 #[inline]
 fn user(rest: &[u8]) -> &[u8] {
     const FOLLOWERS: [&[u8]; 3] = [b", sasl_sender=", b", orig_queue_id=", b", orig_client="];
@@ -110,7 +112,7 @@ fn user(rest: &[u8]) -> &[u8] {
     &rest[..end.unwrap_or(rest.len())]
 }
 
-/// `NOQUEUE`; a short id: hexadecimal; or a long one: base 52, without vowels (`mail_queue.h`).
+/// `NOQUEUE`, a short id (hexadecimal) or a long one (base 52, without vowels; `mail_queue.h`).
 #[inline]
 fn is_queue_id(id: &[u8]) -> bool {
     let kinds = id.iter().fold(SHORT | LONG, |kinds, &b| kinds & ID_BYTES[usize::from(b)]);
@@ -122,8 +124,8 @@ fn is_queue_id(id: &[u8]) -> bool {
 const SHORT: u8 = 1;
 const LONG: u8 = 2;
 
-/// In which kinds of queue ids a byte can stand.
-const ID_BYTES: [u8; 256] = of_each_byte!(|b| {
+/// The kinds of queue ids in which a byte can occur.
+const ID_BYTES: [u8; 256] = byte_table!(|b| {
     let vowel = matches!(b.to_ascii_uppercase(), b'A' | b'E' | b'I' | b'O' | b'U');
     let short = matches!(b, b'0'..=b'9' | b'A'..=b'F');
     let long = b.is_ascii_alphanumeric() && !vowel;
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_accept_line_in_all_its_forms() {
+    fn the_line_of_an_accepted_message_in_all_its_variants() {
         for (message, want) in [
             (
                 "3F1A2B: client=a.b[192.0.2.7], sasl_method=PLAIN, sasl_username=bob",
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_accepted_mail() {
+    fn what_is_not_an_accepted_message() {
         for message in [
             "warning: unknown[1.2.3.4]: SASL LOGIN authentication failed: x, sasl_username=bob",
             "warning: client=a[1.2.3.4], sasl_method=P, sasl_username=bob",

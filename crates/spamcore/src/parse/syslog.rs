@@ -1,22 +1,24 @@
-//! The envelope of a syslog file: `<stamp> <host> <tag>: <message>`.
+//! The envelope of a line in a syslog file: `<stamp> <host> <tag>: <message>`.
 //!
-//! The tag is the word after the host; a word right after the stamp that ends in `:` or holds `[` is
-//! the tag itself (a line without host), so that a message can never pose as a tag. `name[pid]:`,
-//! `name:`, and without the colon, as some templates write it; rsyslog's templates for forwarding cut
-//! the tag after 32 bytes (`%syslogtag:1:32%`), which may be in the process id. Before the stamp a
-//! priority may stand (`<22>`), or the head of RFC 5424 (`<22>1 stamp host name pid msgid
-//! structured-data message`, rsyslog's `RSYSLOG_SyslogProtocol23Format`); before the tag, as the
-//! syslogd of BusyBox writes it, facility and severity (`mail.info`). The mark of UTF-8 that
-//! syslog-ng writes before a message is not part of it.
+//! Takes a line and gives its timestamp, the program's name and the message; what the message means is the
+//! business of the other parsers.
 //!
-//! `message repeated N times: [ … ]` (rsyslog, `$RepeatedMsgReduction`) is the message in its
-//! brackets, N times.
+//! - The tag is the word after the host. If the word after the timestamp ends in `:` or contains `[`, that is
+//!   the tag, and the line has no host; so a message can never pose as a tag.
+//! - It is `name[pid]:` or `name:`, or lacks the colon, as with some templates. rsyslog's forwarding templates
+//!   cut it off after 32 bytes (`%syslogtag:1:32%`), perhaps within the process id.
+//! - The timestamp may be preceded by a priority (`<22>`), or be part of the header of RFC 5424 (`<22>1 stamp
+//!   host name pid msgid structured-data message`, rsyslog's `RSYSLOG_SyslogProtocol23Format`).
+//! - The tag may be preceded by facility and severity (`mail.info`), as BusyBox's syslogd writes them.
+//! - The byte order mark that syslog-ng writes before a message is not part of it.
+//! - `message repeated N times: [ … ]` (rsyslog, `$RepeatedMsgReduction`) is the message in the brackets, N
+//!   times.
 
 use super::Stamped;
 use crate::cursor::Cursor;
 use crate::time::stamp::Stamp;
 
-/// What rsyslog forwards of a tag, in bytes.
+/// The length to which rsyslog cuts a tag when forwarding, in bytes.
 pub const FORWARDED: usize = 32;
 
 /// Facilities and severities as BusyBox names them (`sysklogd/syslogd.c`, from `syslog.h`).
@@ -54,17 +56,17 @@ const SEVERITIES: [&[u8]; 11] = [
 pub struct Envelope<'a> {
     /// When it was logged.
     pub stamp: Stamp<'a>,
-    /// The program's name: the tag without process id and colon.
+    /// The program's name: the tag without the process id and the colon.
     pub name: &'a [u8],
-    /// What the program said, without the blank after the tag.
+    /// The message, without the space after the tag.
     pub message: &'a [u8],
-    /// How often.
+    /// How often it was logged.
     pub times: u64,
 }
 
 /// Reads the envelope of a line.
 ///
-/// An error is what could be read of the stamp of a line that says nothing more.
+/// The error is the timestamp, as far as it could be read, of a line that has no message.
 #[inline]
 pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Stamped<'_>> {
     let (mut cursor, protocol) = after_priority(line);
@@ -80,12 +82,12 @@ pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Stamped<'_>> {
     Ok(Envelope { stamp, name, message, times })
 }
 
-/// Reads the stamp of a line, and nothing else of it.
+/// Reads only the timestamp of a line.
 pub fn stamp(line: &[u8]) -> Stamped<'_> {
     Stamp::of_syslog(&mut after_priority(line).0).map_or(Stamped::Unreadable, Stamped::At)
 }
 
-/// What stands behind `<22>` or `<22>1 `, if that is there, and whether RFC 5424 goes on.
+/// What follows `<22>` or `<22>1 `, if the line starts so, and whether it is of RFC 5424.
 #[inline]
 fn after_priority(line: &[u8]) -> (Cursor<'_>, bool) {
     let mut cursor = Cursor::new(line);
@@ -96,7 +98,7 @@ fn after_priority(line: &[u8]) -> (Cursor<'_>, bool) {
     (Cursor::new(line), false)
 }
 
-/// ` host tag: message`, with or without the host, or with facility and severity behind it.
+/// ` host tag: message`, with or without the host, or with facility and severity after it.
 #[inline]
 fn bsd(mut cursor: Cursor<'_>) -> Option<(&[u8], &[u8])> {
     if !cursor.take(b" ") {
@@ -115,11 +117,11 @@ fn bsd(mut cursor: Cursor<'_>) -> Option<(&[u8], &[u8])> {
             tag = Tag::take(&mut cursor)?;
         }
     }
-    // A message may be empty, but the blank before it stands.
+    // A message may be empty, but there is always a space before it.
     cursor.take(b" ").then_some((tag.name(), cursor.rest()))
 }
 
-/// A word, and where its first `[` stands.
+/// A word, and the offset of its first `[`.
 struct Tag<'a> {
     text: &'a [u8],
     bracket: Option<usize>,
@@ -142,20 +144,20 @@ impl<'a> Tag<'a> {
     fn name(&self) -> &'a [u8] {
         let text = self.text.strip_suffix(b":").unwrap_or(self.text);
         match self.bracket {
-            Some(at) if text.ends_with(b"]") || self.is_cut_behind(at) => &text[..at],
+            Some(at) if text.ends_with(b"]") || self.is_cut_after(at) => &text[..at],
             _ => text,
         }
     }
 
-    /// Whether the tag was cut in the process id that begins at an offset.
-    fn is_cut_behind(&self, bracket: usize) -> bool {
+    /// Whether the tag was cut off within the process id that starts at `bracket`.
+    fn is_cut_after(&self, bracket: usize) -> bool {
         self.text.len() == FORWARDED && self.text[bracket + 1..].iter().all(u8::is_ascii_digit)
     }
 
     /// Whether the word is a facility and a severity.
     #[inline]
     fn is_priority(&self) -> bool {
-        // What is a tag nearly always ends so.
+        // Nearly every tag ends in a colon, and then this is all there is to do.
         !self.text.ends_with(b":")
             && self.text.iter().position(|b| *b == b'.').is_some_and(|dot| {
                 FACILITIES.contains(&&self.text[..dot])
@@ -177,14 +179,14 @@ fn rfc5424(mut cursor: Cursor<'_>) -> Option<(&[u8], &[u8])> {
         return None;
     }
     structured_data(&mut cursor)?;
-    // rsyslog leaves the message its leading blank.
+    // rsyslog keeps the leading space of the message.
     if cursor.take(b" ") {
         cursor.take(b" ");
     }
     Some((words[1], cursor.rest()))
 }
 
-/// `-`, or elements `[id name="value"…]`, where `\` takes the next byte of a value with it.
+/// `-`, or elements `[id name="value"…]`, where `\` escapes the next byte of a value.
 fn structured_data(cursor: &mut Cursor<'_>) -> Option<()> {
     if cursor.take(b"-") {
         return Some(());
@@ -211,7 +213,7 @@ fn structured_data(cursor: &mut Cursor<'_>) -> Option<()> {
     Some(())
 }
 
-/// The message that is said to be repeated, and how often.
+/// The message of `message repeated N times`, and N.
 #[inline]
 fn repeated(message: &[u8]) -> Option<(&[u8], u64)> {
     let mut cursor = Cursor::new(message);
@@ -219,7 +221,7 @@ fn repeated(message: &[u8]) -> Option<(&[u8], u64)> {
         return None;
     }
     let digits = cursor.take_while(|b| b.is_ascii_digit());
-    // More than can be counted is as unbelievable as the most.
+    // A number that does not fit is no more plausible than the largest one that does.
     let times = std::str::from_utf8(digits).ok().filter(|digits| !digits.is_empty())?;
     let times = times.parse().unwrap_or(u64::MAX);
     if !cursor.take(b" times: [") {
@@ -262,7 +264,7 @@ mod tests {
             ("Nov 23 18:09:53 mx1 mail.info mail.info php: x", "mail.info|php: x|1"),
             ("Nov 23 18:09:53 mx1 mail.info", "-"),
             ("Nov 23 18:09:53 mx1 mail.info php:", "-"),
-            // Cut after 32 bytes, in the process id, behind it, and before it.
+            // Cut off after 32 bytes: within the process id, after it, and before it.
             (
                 "Nov 23 18:09:53 mx1 postfix/submission/smtpd[1234567 x: y",
                 "postfix/submission/smtpd|x: y|1",

@@ -1,4 +1,4 @@
-//! The report as JSON Lines: one object a finding. The man pages document the fields.
+//! The report as JSON Lines: one object per finding. The man pages document the fields.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -7,7 +7,8 @@ use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 
-use super::{Report, Style, is_hidden};
+use super::{Report, Style};
+use crate::escape::is_hidden;
 use crate::parse::Kind;
 use crate::time::zone::Zone;
 use crate::verdict::{Action, Finding};
@@ -54,13 +55,17 @@ pub(super) fn write(
     out: &mut impl Write,
 ) -> io::Result<()> {
     for finding in findings {
-        writeln!(out, "{}", tame(&serde_json::to_string(&object(report, finding))?))?;
+        writeln!(
+            out,
+            "{}",
+            escape_json_controls(&serde_json::to_string(&object(report, finding))?)
+        )?;
     }
     Ok(())
 }
 
-/// JSON in which what a terminal may act on is escaped, too. It stands only inside strings.
-fn tame(json: &str) -> String {
+/// JSON in which characters that a terminal may act on are escaped too. They occur only in strings.
+fn escape_json_controls(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
         if is_hidden(c) {
@@ -118,10 +123,10 @@ fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
     }
 }
 
-/// An instant as RFC 3339 with the local offset; none outside the years 0 to 9999.
+/// An instant as RFC 3339 with the local offset; none if it is outside the years 0 to 9999.
 fn rfc3339(instant: i64, zone: &Zone) -> Option<String> {
     let offset = UtcOffset::from_whole_seconds(zone.offset_at(instant)).ok()?;
-    // RFC 3339 has no seconds in an offset; history has (local mean time).
+    // RFC 3339 offsets have no seconds, but those of historical local mean time do.
     let offset = UtcOffset::from_hms(offset.whole_hours(), offset.minutes_past_hour(), 0).ok()?;
     let at = OffsetDateTime::from_unix_timestamp(instant).ok()?;
     at.checked_to_offset(offset)?.format(&Rfc3339).ok()
@@ -142,7 +147,7 @@ mod tests {
     #[test]
     fn what_a_terminal_acts_on_is_escaped() {
         let text = "a\u{9b}31m\u{7f}\u{202e}\u{e0041}é\t\"\\日";
-        let json = tame(&serde_json::to_string(text).expect("text"));
+        let json = escape_json_controls(&serde_json::to_string(text).expect("text"));
         assert_eq!(json, r#""a\u009b31m\u007f\u202e\udb40\udc41é\t\"\\日""#);
         assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), text);
     }

@@ -1,72 +1,70 @@
-//! The report: what was found, as text, as a table for a person, or as JSON Lines.
+//! The report: the findings as text, as a table for people, or as JSON Lines.
 //!
-//! Everything is written to an `impl Write`. Text of strangers goes through [`escaped`] before it can
-//! reach a terminal.
+//! Takes findings and writes them to an `impl Write`. Text that strangers can influence goes through
+//! [`crate::escape`] before it can reach a terminal. Nothing is judged here.
 
 mod json;
 mod table;
 mod text;
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::time::window::Window;
 use crate::time::zone::Zone;
 use crate::verdict::Finding;
 
-/// How a report is written.
+/// The format of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
-    /// As the scripts wrote it.
+    /// Lines of text, as the shell scripts before this program wrote them.
     #[default]
     Text,
-    /// For a person: worst first, aligned.
+    /// An aligned table for people, worst first.
     Table,
-    /// JSON Lines, an object a finding.
+    /// JSON Lines: one object per finding.
     Json,
 }
 
-/// What a line of the text report looks like.
+/// What a report shows of a sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// A heading, then the count, where the mail came from, and the first line.
+    /// The number of messages, where they came from, and the first line.
     Origins,
-    /// A heading, then the count and the first line.
+    /// The number of messages and the first line.
     Counts,
-    /// Nothing but names.
+    /// Just the name, without a heading.
     Names,
 }
 
-/// A report, apart from what was found.
+/// Everything about a report except the findings.
 #[derive(Clone, Debug)]
 pub struct Report<'a> {
     /// The program's name.
     pub program: &'static str,
-    /// How it is written.
+    /// Its format.
     pub format: Format,
-    /// What a line of the text says.
+    /// What it shows of a sender.
     pub style: Style,
-    /// What ends a name: a newline or NUL.
+    /// The byte after a name in [`Style::Names`]: a newline or NUL.
     pub end: u8,
-    /// The period, as the heading repeats it.
+    /// The period, for the heading.
     pub period: String,
-    /// The limit of who has none of their own.
+    /// The limit for senders without an individual one.
     pub limit: u64,
-    /// The window that was looked at.
+    /// The window that was checked.
     pub window: Window,
-    /// The zone that stamps are shown in.
+    /// The zone in which times are shown.
     pub zone: &'a Zone,
-    /// Whether it is read on a terminal.
+    /// Whether it goes to a terminal.
     pub terminal: bool,
     /// Whether colour may be used.
     pub colour: bool,
-    /// Whether accounts were judged (`--disable-account`).
+    /// Whether accounts were checked against `--disable-account`.
     pub judged: bool,
 }
 
 impl Report<'_> {
-    /// Writes the findings. Nothing found is nothing written.
+    /// Writes the findings, or nothing if there are none.
     pub fn write(&self, findings: &[Finding<'_>], out: &mut impl Write) -> io::Result<()> {
         if findings.is_empty() {
             return Ok(());
@@ -79,91 +77,10 @@ impl Report<'_> {
     }
 }
 
-/// The line of a finding as the text report has it, but for what was done about it.
+/// The line of a finding in the text report, without what was done about it.
 pub fn line(style: Style, finding: &Finding<'_>) -> Vec<u8> {
     let mut line = Vec::new();
-    // Memory does not fail.
+    // Writing to a Vec cannot fail.
     let _ = text::line(style, finding, &mut line);
     line
-}
-
-/// Text with its control bytes shown as `\xnn`, so that nothing acts on a terminal.
-///
-/// Controls are bytes below 0x20 but TAB, 0x7F, the C1 controls as UTF-8, and 0x80 to 0x9F outside
-/// valid UTF-8. All other bytes stay as they are.
-pub fn escaped(text: &[u8]) -> Cow<'_, [u8]> {
-    // Printable ASCII has nothing to escape, and most lines are that.
-    if text.iter().all(|b| matches!(b, b'\t' | b' '..=b'~')) {
-        return Cow::Borrowed(text);
-    }
-    let mut shown = Vec::with_capacity(text.len() + 16);
-    for chunk in text.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            let mut bytes = [0; 4];
-            let bytes = c.encode_utf8(&mut bytes);
-            if c.is_control() && c != '\t' {
-                for b in bytes.bytes() {
-                    push_escape(&mut shown, b);
-                }
-            } else {
-                shown.extend_from_slice(bytes.as_bytes());
-            }
-        }
-        for &b in chunk.invalid() {
-            match b {
-                0x80..=0x9f => push_escape(&mut shown, b),
-                _ => shown.push(b),
-            }
-        }
-    }
-    Cow::Owned(shown)
-}
-
-/// Text of any origin as a string for a message: escaped, and what is not UTF-8 replaced.
-pub fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(&escaped(text)).into_owned()
-}
-
-/// Whether a terminal may act on a character, or it changes what stands around it without being seen itself:
-/// controls, and what sets the direction of writing or has no width.
-fn is_hidden(c: char) -> bool {
-    c.is_control() && c != '\t'
-        || matches!(
-            c,
-            '\u{ad}'
-                | '\u{61c}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
-}
-
-fn push_escape(shown: &mut Vec<u8>, b: u8) {
-    let mut text = String::with_capacity(4);
-    // Writing to a String cannot fail.
-    let _ = write!(text, "\\x{b:02x}");
-    shown.extend_from_slice(text.as_bytes());
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn controls_are_shown_and_the_rest_is_kept() {
-        for (text, want) in [
-            (&b"plain \ttext"[..], &b"plain \ttext"[..]),
-            (b"a\x1b[31mb\x00\x7f\r", b"a\\x1b[31mb\\x00\\x7f\\x0d"),
-            ("b\u{f6}b \u{9b}31m".as_bytes(), "b\u{f6}b \\xc2\\x9b31m".as_bytes()),
-            (b"\xff\xfe\x80\x9f\xa0", b"\xff\xfe\\x80\\x9f\xa0"),
-            (b"\xe2\x80", b"\xe2\\x80"),
-            (b"\xc2\x85", b"\\xc2\\x85"),
-        ] {
-            assert_eq!(escaped(text), want, "{text:?}");
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! The report for a person: worst first, aligned, with a sparkline of the period, in 80 columns.
+//! The report for people: an aligned table, worst first, with a sparkline of the period, in 80 columns.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::{Report, Style, is_hidden, shown};
+use super::{Report, Style};
+use crate::escape::{display, is_hidden};
 use crate::parse::Kind;
 use crate::tally::stats::PARTS;
 use crate::time::zone::Zone;
@@ -31,7 +32,7 @@ pub(super) fn write(
     let columns = rows.first().map_or(0, |row| row.cells.len());
     let width = |column: usize| rows.iter().map(|row| row.cells[column].width()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
-    // All columns but the last stand in full; the last has what is left of the line.
+    // The last column gets what the others leave of the line.
     let taken: usize = widths.iter().take(columns - 1).map(|width| width + 2).sum();
     let left = WIDTH.saturating_sub(taken).max(16);
     for (number, Row { cells, note, spread }) in rows.iter().enumerate() {
@@ -44,7 +45,7 @@ pub(super) fn write(
         for (column, (cell, width)) in cells.iter().zip(&widths).enumerate() {
             let fill = " ".repeat(width - cell.width());
             if column + 1 == columns {
-                // A name is cut, what was done to it is not.
+                // A name may be cut, but not what was done about it.
                 let left = left.saturating_sub(note.width()).max(12);
                 write!(out, "{}{note}", fitted(cell, left, report.style == Style::Names))?;
             } else if column + 2 == columns {
@@ -60,13 +61,13 @@ pub(super) fn write(
 
 struct Row {
     cells: Vec<String>,
-    /// What was done about it; it stands behind the last cell.
+    /// What was done about it, shown after the last cell.
     note: String,
-    /// It is beyond the limits of an account.
+    /// It exceeds the limits of `--disable-account`.
     spread: bool,
 }
 
-/// The heading row and a row a finding, worst first.
+/// The heading and one row per finding, worst first.
 fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<Row> {
     let origins = report.style == Style::Origins;
     let mut heading = vec!["MSGS", "LIMIT"];
@@ -95,11 +96,11 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<Row> {
         }
         cells.push(sparkline(&stats.activity.as_deref().copied().unwrap_or_default()));
         let note = finding.action.as_ref().map_or(String::new(), |action| {
-            // A reason would make the column wide; the text has it.
+            // The reason would make the column too wide. The text report has it.
             let note = action.note();
             format!(" [{}]", note.split(':').next().unwrap_or_default())
         });
-        cells.push(in_a_cell(finding.sender));
+        cells.push(escape_cell(finding.sender));
         rows.push(Row { cells, note, spread: finding.spread });
     }
     rows
@@ -117,7 +118,7 @@ fn kind(kind: Kind) -> &'static str {
     }
 }
 
-/// A bar a part of the period, the highest for the busiest part.
+/// One bar per part of the period, the highest for the busiest part.
 fn sparkline(activity: &[u64; PARTS]) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = activity.iter().max().copied().unwrap_or(0);
@@ -131,11 +132,11 @@ fn sparkline(activity: &[u64; PARTS]) -> String {
     activity.iter().map(bar).collect()
 }
 
-/// A name that keeps to its cell: TAB and what is hidden are shown too, and a blank before a bracket, so that
-/// no name looks as if something had been done to it.
-fn in_a_cell(name: &[u8]) -> String {
+/// A name that cannot break out of its cell. TAB and hidden characters are escaped too, and so is a space
+/// before a bracket, so that no name can look as if something had been done about it.
+fn escape_cell(name: &[u8]) -> String {
     let mut text = String::new();
-    for c in shown(name).chars() {
+    for c in display(name).chars() {
         match c {
             '\t' => text.push_str("\\x09"),
             '[' if text.ends_with(' ') => {
@@ -149,7 +150,7 @@ fn in_a_cell(name: &[u8]) -> String {
     text
 }
 
-/// What fits into a width, with `…` for what does not: the end of a path, the begin of a name.
+/// As much of a text as fits into a width, with `…` for the rest: the end of a path, the start of a name.
 fn fitted(text: &str, width: usize, end: bool) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -190,17 +191,17 @@ mod tests {
     }
 
     #[test]
-    fn no_name_looks_as_if_it_had_been_dealt_with() {
-        assert_eq!(in_a_cell(b"bob [DISABLED]"), "bob\\x20[DISABLED]");
-        assert_eq!(in_a_cell("a\u{61c}\u{e0001}b".as_bytes()), "a\\u{61c}\\u{e0001}b");
+    fn no_name_looks_as_if_something_had_been_done_about_it() {
+        assert_eq!(escape_cell(b"bob [DISABLED]"), "bob\\x20[DISABLED]");
+        assert_eq!(escape_cell("a\u{61c}\u{e0001}b".as_bytes()), "a\\u{61c}\\u{e0001}b");
     }
 
     #[test]
-    fn names_are_cut_at_the_end_and_paths_at_the_begin() {
+    fn names_are_cut_at_the_end_and_paths_at_the_start() {
         assert_eq!(fitted("abcdef", 6, false), "abcdef");
         assert_eq!(fitted("abcdefg", 6, false), "abcde…");
         assert_eq!(fitted("/home/a/x.php", 6, true), "…x.php");
         assert_eq!(fitted("日本語です", 5, false), "日本…");
-        assert_eq!(in_a_cell("a\tb\u{202e}c".as_bytes()), "a\\x09b\\u{202e}c");
+        assert_eq!(escape_cell("a\tb\u{202e}c".as_bytes()), "a\\x09b\\u{202e}c");
     }
 }

@@ -1,8 +1,9 @@
-//! The report as the scripts wrote it.
+//! The report as text, exactly as the shell scripts before this program wrote it: other scripts read it.
 
 use std::io::{self, Write};
 
-use super::{Report, Style, escaped};
+use super::{Report, Style};
+use crate::escape::escape;
 use crate::verdict::Finding;
 
 pub(super) fn write(
@@ -28,7 +29,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// The line of a finding, but for what was done about it.
+/// The line of a finding, without what was done about it.
 pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) -> io::Result<()> {
     let stats = finding.stats;
     write!(out, "{}", stats.messages)?;
@@ -44,14 +45,14 @@ pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) ->
         )?;
     }
     out.write_all(b" -- ")?;
-    out.write_all(&escaped(&stats.line))
+    out.write_all(&escape(&stats.line))
 }
 
-/// Raw names for a pipe, escaped ones for a terminal.
+/// Names as they are for a pipe, and escaped for a terminal.
 fn names(report: &Report<'_>, findings: &[Finding<'_>], out: &mut impl Write) -> io::Result<()> {
     for Finding { sender, .. } in findings {
         if report.terminal {
-            out.write_all(&escaped(sender))?;
+            out.write_all(&escape(sender))?;
         } else {
             out.write_all(sender)?;
         }

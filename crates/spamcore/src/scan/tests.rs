@@ -15,7 +15,7 @@ use crate::tally::{Detail, STREAM_NAMES, Tally};
 
 const NOW: i64 = 1_795_456_680; // 2026-11-23 17:58:00 UTC
 
-/// A directory that is gone with its test.
+/// A directory that is removed with its test.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -33,7 +33,7 @@ impl Directory {
         let path = self.0.join(name);
         let mut file = File::create(&path).expect("a temporary file");
         file.write_all(text.as_ref()).expect("it can be written");
-        file.set_modified(wall(at)).expect("it is ours");
+        file.set_modified(wall(at)).expect("it was just written");
         path
     }
 }
@@ -54,8 +54,8 @@ fn host(input: impl Read + Send + 'static) -> Host {
         wall: wall(NOW),
         zone: Zone::utc(),
         terminal: false,
-        output_lost: false,
-        input_lost: false,
+        stdout_closed: false,
+        stdin_closed: false,
         colour: false,
         root: false,
         input: Some(Box::new(input)),
@@ -77,7 +77,8 @@ fn logs(named: Vec<PathBuf>) -> Logs {
     Logs { named, ..Logs::default() }
 }
 
-/// What a scan of the wrapper's logs counts and reports; and what it reads, and whether it could again.
+/// Scans logs of the PHP wrapper. Returns what was counted and reported, the names of what was read, and
+/// whether it could be read again.
 fn scan(
     window: Window,
     named: Vec<PathBuf>,
@@ -94,7 +95,7 @@ fn list(messages: &Messages) -> Vec<(Weight, &str)> {
     messages.iter().collect()
 }
 
-/// What is reported about a log of the last hour, without its name.
+/// What is reported about a log with this text, without the name of the log.
 fn reported(window: Window, text: &str) -> Vec<(String, Weight)> {
     let dir = Directory::new();
     let path = dir.file("mail.log", text, NOW);
@@ -107,7 +108,7 @@ fn sent(tally: &Tally) -> u64 {
     tally.senders().map(|(.., stats): (_, _, &SenderStats)| stats.messages).sum()
 }
 
-/// How many mails PHP's log records in the last hour, with nothing to report besides.
+/// How many mails PHP's log records in the last hour. Nothing may be reported.
 fn mails_of_php(path: PathBuf) -> u64 {
     let (mut host, mut messages) = (host(std::io::empty()), Messages::default());
     let mut scan = Scan::open(&Php, &logs(vec![path]), hour(), &mut host, &mut messages);
@@ -123,11 +124,13 @@ fn line(stamp: &str, text: &str) -> String {
 const SENT: &str = "sendmail-php url=h, client=8.8.8.8, filename=/a, uid=1, user=u";
 
 #[test]
-fn a_log_without_stamps_is_a_failure_and_one_without_lines_is_none() {
+fn a_log_without_timestamps_is_a_failure_and_an_empty_one_is_not() {
     assert_eq!(reported(hour(), ""), []);
     assert_eq!(reported(hour(), &line("Nov 23 17:00:00", "something else")), []);
-    for (text, lines) in [("what?\n", "1 line"), ("what?\nis this\n", "2 lines")] {
-        let blind = format!("blind: no time stamp can be read in any of {lines}");
+    for (text, which) in
+        [("what?\n", "its only line has no"), ("what?\nis this\n", "none of its 2 lines has a")]
+    {
+        let blind = format!("{which} readable timestamp (not a mail log?); nothing was checked");
         assert_eq!(reported(hour(), text), [(blind, Weight::Failure)]);
     }
 }
@@ -135,32 +138,33 @@ fn a_log_without_stamps_is_a_failure_and_one_without_lines_is_none() {
 #[test]
 fn what_is_not_counted_is_reported() {
     let ahead = line("Nov 23 17:00:00", SENT) + &line("2026-11-23T19:30:00Z", SENT);
-    let text = "not counted: 1 message stamped more than an hour ahead of now";
+    let text = "not counted: 1 message with a timestamp more than an hour in the future";
     assert_eq!(reported(hour(), &ahead), [(text.into(), Weight::Note)]);
     assert_eq!(reported(Window::until(NOW - 3600, NOW), &ahead), [], "looking back");
 
-    // As many as the limit of ambiguous lines could be a sender.
+    // From the limit on, they could hide a sender.
     for (times, messages, weight) in
         [(1, "1 message", Weight::Note), (2, "2 messages", Weight::Failure)]
     {
         let unread = line("Nov 23 17:00:00", SENT) + &line("Feb 30 17:00:00", SENT).repeat(times);
-        let text =
-            format!("not counted: {messages} with a stamp that is no date or in an unknown zone");
+        let text = format!(
+            "not counted: {messages} whose timestamp is not a date, or is in an unknown time zone"
+        );
         assert_eq!(reported(hour(), &unread), [(text, weight)]);
     }
 
     let repeats = |times: u64| format!("message repeated {times} times: [ {SENT}]");
     let many = line("Nov 23 17:00:00", &repeats(1_000_002));
-    let text = "not counted: 1 line with up to 1000002 repeats, which is not believed";
+    let text = "ignored 1 line with up to 1000002 repeats (the limit is 1000000)";
     assert_eq!(reported(hour(), &many), [(text.into(), Weight::Note)]);
 
     let long = line("Nov 23 17:00:00", &"x".repeat(LONGEST));
-    let text = format!("skipped: 1 line longer than {LONGEST} bytes");
+    let text = format!("skipped 1 line longer than {LONGEST} bytes");
     assert_eq!(reported(hour(), &(line("Nov 23 17:00:00", SENT) + &long)), [(text, Weight::Note)]);
 }
 
 #[test]
-fn of_a_long_line_of_php_the_begin_is_enough() {
+fn the_start_of_a_long_line_of_php_is_enough() {
     let dir = Directory::new();
     let mail = |bytes| {
         format!(
@@ -168,17 +172,17 @@ fn of_a_long_line_of_php_the_begin_is_enough() {
             "a@b,".repeat(bytes / 4)
         )
     };
-    // Longer than a line may be, and than what is read at once.
+    // Some are longer than the longest line, some longer than what is read at once.
     let text = mail(100_000) + &mail(8) + &mail(400_000) + &mail(LONGEST) + &mail(800_000);
     let path = dir.file("mail.log", text, NOW);
     assert_eq!(mails_of_php(path), 5);
 }
 
 #[test]
-fn ambiguous_lines_are_reported_from_a_number_on() {
+fn ambiguous_lines_are_reported_from_the_limit_on() {
     let ambiguous = line("Nov 23 17:00:00", "sendmail-php url=h/cut");
     assert_eq!(reported(hour(), &ambiguous), []);
-    let text = "counted for nobody: 2 lines that can be read in two ways or are cut off; logged as www (2)";
+    let text = "ignored 2 lines that can be read in two ways or are cut off, logged as www (2)";
     assert_eq!(reported(hour(), &ambiguous.repeat(2)), [(text.into(), Weight::Failure)]);
 }
 
@@ -214,7 +218,7 @@ fn what_was_read_has_its_whole_name_and_a_pipe_cannot_be_read_again() {
         read(vec!["-".into(), path.clone()]),
         (vec!["standard input".into(), name.clone()], false, 3)
     );
-    // By two names it is one file.
+    // Two names of one file.
     let link = dir.0.join("link");
     std::os::unix::fs::symlink(&path, &link).expect("a link");
     assert_eq!(read(vec![path, link]).2, 2_u64);
@@ -225,7 +229,7 @@ fn what_was_read_has_its_whole_name_and_a_pipe_cannot_be_read_again() {
 
 #[test]
 fn where_hours_may_repeat_rotated_logs_are_opened_from_further_back() {
-    // Written last an hour before the period, for which PHP's zones leave two hours of doubt.
+    // Last written an hour before the period, whose start PHP's time zones make uncertain by two hours.
     let dir = Directory::new();
     let sent = |zone: &str, time: &str| {
         format!("[23-Nov-2026 {time} {zone}] mail() on [/a.php:3]: To: a@b\n")
@@ -239,11 +243,11 @@ fn where_hours_may_repeat_rotated_logs_are_opened_from_further_back() {
 fn how_much_of_a_damaged_log_was_read_is_reported() {
     let dir = Directory::new();
     let text = line("Nov 23 17:00:00", SENT);
-    let mut packed = GzEncoder::new(Vec::new(), Compression::fast());
-    packed.write_all(text.as_bytes()).expect("a vector takes all");
-    let mut packed = packed.finish().expect("a vector takes all");
-    packed.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
-    let path = dir.file("mail.log.gz", packed, NOW);
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(text.as_bytes()).expect("memory");
+    let mut gzip = gzip.finish().expect("memory");
+    gzip.extend_from_slice(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 0xff]);
+    let path = dir.file("mail.log.gz", gzip, NOW);
     let name = path.display().to_string();
     let (tally, messages, ..) = scan(hour(), vec![path], &mut host(std::io::empty()));
     let [(Weight::Failure, reported)] = list(&messages)[..] else { panic!("{messages:?}") };
@@ -263,7 +267,7 @@ fn several_windows_in_one_pass_count_as_several_passes_in_two_threads() {
         line(&stamp, &sent) + &line(&stamp, &"other text ".repeat(50))
     };
     let text: String = (0..12 * 3600).map(line).collect();
-    assert!(text.len() > 1 << 24, "so long that it is read in two parts");
+    assert!(text.len() > 1 << 24, "long enough to be read in two parts");
     let dir = Directory::new();
     let path = dir.file("mail.log", text, NOW);
     let counts = |tally: &Tally| {

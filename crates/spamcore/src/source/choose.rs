@@ -1,4 +1,7 @@
 //! Which logs are read: those that were asked for, else the default ones, else the journal.
+//!
+//! Takes paths and gives the one to open. It looks at whether files exist and when they were written, but
+//! opens none.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -14,17 +17,17 @@ const STALE: i64 = 24 * 3600;
 /// Which logs are to be read.
 #[derive(Clone, Debug, Default)]
 pub struct Logs {
-    /// Those that were asked for, `-` for standard input; else the default ones.
+    /// Those that were asked for, `-` for standard input. If there are none, the default ones are read.
     pub named: Vec<PathBuf>,
     /// Where to look if none were asked for: the first that exists.
     pub default: &'static [&'static str],
     /// The journal was asked for.
     pub journal: bool,
-    /// The journal is read where there is no default log.
+    /// The journal is read if there is no default log.
     pub or_journal: bool,
 }
 
-/// Something that lines are read from.
+/// Something from which lines are read.
 pub(crate) enum Source {
     /// A log.
     Log(Log),
@@ -36,7 +39,7 @@ pub(crate) enum Source {
 pub(crate) enum Why {
     /// It was asked for.
     Asked,
-    /// There is no log, as this says.
+    /// There is no default log. This is the message about that.
     NoLog(String),
     /// Nothing has been written to the log for a long time.
     Stale,
@@ -60,19 +63,19 @@ impl Source {
     /// Whether its lines can be read more than once.
     pub(crate) fn is_rereadable(&self) -> bool {
         match self {
-            Self::Log(log) => log.can_be_read_again(),
+            Self::Log(log) => log.is_rereadable(),
             Self::Journal(..) => true,
         }
     }
 }
 
-/// What is read where nothing was asked for.
+/// What is read if nothing was asked for.
 pub(crate) enum Fallback {
     /// This log.
     Log(&'static Path),
     /// The journal.
     Journal(Author, Why),
-    /// There is nothing, and that was reported.
+    /// Nothing, which has been reported.
     Nothing,
 }
 
@@ -100,7 +103,7 @@ pub(crate) fn default_source(
     {
         let path = path.display();
         messages.note(format!(
-            "{path}: not written for {hours} hours while the journal goes on: reading the journal"
+            "{path}: not written for {hours} hours, but the journal is newer: reading the journal"
         ));
         return Fallback::Journal(author, Why::Stale);
     }

@@ -1,7 +1,7 @@
-//! Compressed logs, known by their content: gzip (all members), xz, Zstandard.
+//! Compressed logs, recognised by their content: gzip (all members), xz, Zstandard.
 //!
-//! What is read is bounded by the reader above; a small file that unpacks to terabytes takes time but
-//! no memory. Other compressions are recognized so that they can be told, and are not unpacked.
+//! Takes compressed bytes and gives decompressed ones as a stream: a small file that expands to terabytes
+//! takes time, but no memory. Other formats are recognised only to say so, and are not decompressed.
 
 use std::io::{self, BufReader, Cursor, Read};
 
@@ -9,40 +9,45 @@ use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 use ruzstd::decoding::StreamingDecoder;
 
-/// How many bytes tell the compression.
+/// How many bytes are needed to recognise a compression.
 pub(super) const MAGIC: usize = 6;
 
-/// How much compressed data is read at once.
+/// How much compressed data is read at once, in bytes.
 const CHUNK: usize = 128 << 10;
 
-/// What an xz dictionary may take, in KiB: that of `xz -9`, and a little.
+/// The memory that xz may use, in KiB: the 64 MiB dictionary of `xz -9`, and a little more.
 const XZ_MEMORY: u32 = 80 << 10;
 
-/// A compression that can be undone.
+/// A supported compression format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
+pub(super) enum Compression {
     Gzip,
     Xz,
     Zstd,
 }
 
-/// What the first bytes of a file say: nothing, a compression, or one that is not undone here.
-pub(super) fn recognize(head: &[u8]) -> Option<Result<Packing, &'static str>> {
+/// The compression that the first bytes of a file show. One that is not supported is an error.
+pub(super) fn recognize(head: &[u8]) -> Option<Result<Compression, &'static str>> {
     Some(match head {
-        [0x1f, 0x8b, ..] => Ok(Packing::Gzip),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Ok(Packing::Xz),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Packing::Zstd),
-        [b'B', b'Z', b'h', b'1'..=b'9', ..] => Err("bzip2 is not unpacked here"),
-        [0x04, 0x22, 0x4d, 0x18, ..] => Err("lz4 is not unpacked here"),
-        [0x5d, 0, 0, ..] => Err("lzma (not xz) is not unpacked here"),
-        [0x1f, 0x9d, ..] => Err("compress (.Z) is not unpacked here"),
+        [0x1f, 0x8b, ..] => Ok(Compression::Gzip),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Ok(Compression::Xz),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Ok(Compression::Zstd),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => {
+            Err("bzip2 is not supported; try bzcat and --logs=-")
+        }
+        [0x04, 0x22, 0x4d, 0x18, ..] => Err("lz4 is not supported; try lz4cat and --logs=-"),
+        [0x5d, 0, 0, ..] => Err("lzma is not supported; try lzcat and --logs=-"),
+        [0x1f, 0x9d, ..] => Err("compress (.Z) is not supported; try zcat and --logs=-"),
         _ => return None,
     })
 }
 
-impl Packing {
-    /// The unpacked bytes. Errors come when they are reached, what stands before them is read.
-    pub(super) fn unpack<'a>(self, input: Box<dyn Read + Send + 'a>) -> Box<dyn Read + Send + 'a> {
+impl Compression {
+    /// The decompressed bytes. An error comes after the bytes before it have been read.
+    pub(super) fn decompress<'a>(
+        self,
+        input: Box<dyn Read + Send + 'a>,
+    ) -> Box<dyn Read + Send + 'a> {
         let input = BufReader::with_capacity(CHUNK, input);
         match self {
             Self::Gzip => Box::new(MultiGzDecoder::new(input)),
@@ -52,21 +57,21 @@ impl Packing {
     }
 }
 
-/// A stream, unpacked where it is compressed.
-pub(super) fn unpack_stream(mut input: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
+/// A stream, decompressed if it is compressed.
+pub(super) fn decompress_stream(mut input: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
     let mut head = Vec::with_capacity(MAGIC);
     let result = input.by_ref().take(MAGIC as u64).read_to_end(&mut head);
-    let packing = recognize(&head);
+    let compression = recognize(&head);
     let failed = Failing(result.err());
     let whole = Box::new(Cursor::new(head).chain(failed).chain(input));
-    match packing {
-        Some(Ok(packing)) => packing.unpack(whole),
+    match compression {
+        Some(Ok(compression)) => compression.decompress(whole),
         Some(Err(why)) => Box::new(Failing(Some(io::Error::new(io::ErrorKind::Unsupported, why)))),
         None => whole,
     }
 }
 
-/// Gives an error once, then nothing.
+/// Returns an error once, and then the end.
 struct Failing(Option<io::Error>);
 
 impl Read for Failing {
@@ -75,7 +80,7 @@ impl Read for Failing {
     }
 }
 
-/// Zstandard frames one after the other, as `cat` of two files makes them.
+/// Concatenated Zstandard frames, such as `cat` makes of two files.
 struct Frames<R: Read> {
     input: Option<BufReader<R>>,
     frame: Option<StreamingDecoder<BufReader<R>, ruzstd::decoding::FrameDecoder>>,

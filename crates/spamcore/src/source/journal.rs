@@ -1,10 +1,11 @@
 //! The systemd journal, read through `journalctl --output=export`.
 //!
-//! The export format keeps messages whole, whatever bytes they hold: `FIELD=value`, or `FIELD`, a
-//! newline, a length of 64 bits (little endian) and so many bytes; an empty line ends an entry.
-//! (systemd, "Journal Export Formats".) Fields whose name begins with `_` are set by journald and
-//! cannot be set by who logs; the others can. A field that is longer than a line may be is left out, and
-//! an entry whose message was so long says so.
+//! Takes a point in time and gives the entries after it; it opens no journal file itself. The export
+//! format preserves messages, whatever bytes they contain: a field is `FIELD=value`, or `FIELD`, a
+//! newline, a 64-bit little-endian length and that many bytes; an empty line ends an entry. (systemd,
+//! "Journal Export Formats".) Fields whose names begin with `_` are set by journald, and the client cannot
+//! forge them; all others are set by the client. Fields longer than the longest line are dropped, except
+//! that a message is cut off, and its entry marked.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -17,12 +18,12 @@ use crate::error::Error;
 use crate::source::lines::LONGEST;
 use crate::time::zone::Zone;
 
-/// Where `journalctl` is: by absolute path, because root may run us.
+/// Where `journalctl` is. The paths are absolute because the invoking user may be root.
 const PROGRAMS: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
 
 const NAME: &str = "journalctl";
 
-/// Who must have written an entry for it to count, by fields that only journald sets.
+/// Who must have written an entry for it to count, according to fields that only journald sets.
 #[derive(Clone, Copy, Debug)]
 pub enum Author {
     /// Anybody.
@@ -31,21 +32,22 @@ pub enum Author {
     Service(Service),
 }
 
-/// A service whose own entries can be told from those of others: its user wrote them, or root in one of its
-/// units. The unit alone proves nothing: what a mail server delivers to a command (`~/.forward`, mailing
-/// lists) runs in it too, as the recipient.
+/// A service whose entries can be told from those of others: its user wrote them, or root did in one of its
+/// units. The unit alone proves nothing: commands to which a mail server delivers (`~/.forward`, mailing
+/// lists) run in it too, as the recipient.
 #[derive(Clone, Copy, Debug)]
 pub struct Service {
     /// The name of its user.
     pub user: &'static str,
     /// Whether a unit is one of its units.
     pub is_unit: fn(&[u8]) -> bool,
-    /// A unit that is named in the query where the journal knows neither a unit nor a user of the service.
+    /// The unit that the query names if there is no user of the service, and the journal knows none of its
+    /// units.
     pub unit: &'static str,
 }
 
 impl Service {
-    /// The user id of the service, from the text of `/etc/passwd`.
+    /// The user id of the service, from the text of the password file.
     pub fn uid(&self, passwd: &str) -> Option<u32> {
         let entry = |line: &'_ str| {
             let mut fields = line.split(':');
@@ -54,7 +56,7 @@ impl Service {
         passwd.lines().find_map(entry)
     }
 
-    /// Whether an entry is the service's own.
+    /// Whether the service wrote an entry. `uid` is its user id.
     pub fn wrote(&self, entry: &Entry, uid: Option<u32>) -> bool {
         ((self.is_unit)(&entry.unit) && entry.uid == b"0")
             || uid.is_some_and(|uid| entry.uid == uid.to_string().into_bytes())
@@ -66,33 +68,34 @@ impl Service {
 pub struct Entry {
     /// When journald received it, in microseconds since 1970.
     pub realtime: u64,
-    /// The host's name.
+    /// The host name.
     pub host: Vec<u8>,
-    /// What the sender calls itself.
+    /// The syslog tag, as the client chose it.
     pub identifier: Vec<u8>,
-    /// The sender's process, from journald.
+    /// The client's process id, from journald.
     pub pid: Vec<u8>,
-    /// The sender's user, from journald.
+    /// The client's user id, from journald.
     pub uid: Vec<u8>,
-    /// The sender's unit, from journald.
+    /// The client's unit, from journald.
     pub unit: Vec<u8>,
-    /// What it says.
+    /// The message.
     pub message: Vec<u8>,
-    /// What it says is longer than a line may be: only its begin is here.
+    /// The message was longer than the longest line, and only its start is here.
     pub overlong: bool,
 }
 
-/// The entries of a journal after a time.
+/// The entries of the journal after a point in time.
 #[derive(Debug)]
 pub struct Journal {
     child: Child,
-    /// An entry was read.
+    /// At least one entry was read.
     any: bool,
     entries: Entries<BufReader<ChildStdout>>,
 }
 
 impl Journal {
-    /// Starts reading at `start`, in Unix seconds. `uid` is the user id of the service, if the author is one.
+    /// Starts `journalctl`, to read from `start`, in Unix seconds. `uid` is the user id of the service, if the
+    /// author is one.
     pub fn open(author: Author, start: i64, uid: Option<u32>) -> Result<Self, Error> {
         let mut command = command()?;
         command.args(["--output=export", &format!("--since=@{}", start.max(0))]);
@@ -101,7 +104,7 @@ impl Journal {
                 units(&service)?.iter().map(|unit| format!("_SYSTEMD_UNIT={unit}")).collect();
             matches.extend(uid.map(|uid| format!("_UID={uid}")));
             if matches.is_empty() {
-                // Nothing can be the service's; this unit has no entries.
+                // No entry can be from the service. This unit has none; without a match, all would come.
                 matches.push(format!("_SYSTEMD_UNIT={}", service.unit));
             }
             command.args(matches.join(" + ").split(' '));
@@ -116,17 +119,17 @@ impl Journal {
         })
     }
 
-    /// The next entry; none at the end.
+    /// The next entry, or none at the end.
     pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         let entry = self.entries.next_entry()?;
         self.any |= entry.is_some();
         Ok(entry)
     }
 
-    /// Says whether the program that gave the entries ended well, and there is a journal at all: it
-    /// does not tell when there is none.
+    /// Waits for `journalctl`. It is an error if that failed, or if there is no journal at all, about which
+    /// `journalctl --quiet` says nothing.
     pub fn close(mut self) -> Result<(), Error> {
-        // What it says goes to our stderr by itself only when it fails; it is a pipe, and short.
+        // Its error output is short, and of interest only if it fails.
         let mut said = String::new();
         if let Some(errors) = self.child.stderr.take() {
             let _ = errors.take(4096).read_to_string(&mut said);
@@ -137,11 +140,11 @@ impl Journal {
             return if there { Ok(()) } else { Err(failed("there is no journal")) };
         }
         let said = said.lines().next().unwrap_or_default();
-        Err(failed(if said.is_empty() { "it failed without a word" } else { said }))
+        Err(failed(if said.is_empty() { "it failed without a message" } else { said }))
     }
 }
 
-/// When the newest entry of the journal was written, in Unix seconds; none where there is no journal.
+/// When the newest entry of the journal was written, in Unix seconds; none if there is no journal.
 pub fn newest() -> Option<i64> {
     let mut command = command().ok()?;
     command.args(["--output=export", "--lines=1"]);
@@ -150,20 +153,20 @@ pub fn newest() -> Option<i64> {
     i64::try_from(entry.realtime / 1_000_000).ok()
 }
 
-/// The units of a service, of those that the journal knows.
+/// The units of a service among those that have entries in the journal.
 fn units(service: &Service) -> Result<Vec<String>, Error> {
     let output =
         command()?.arg("--field=_SYSTEMD_UNIT").output().map_err(|error| cannot_run(&error))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        return Err(failed(said.lines().next().unwrap_or("it failed without a word")));
+        return Err(failed(said.lines().next().unwrap_or("it failed without a message")));
     }
     let names = String::from_utf8_lossy(&output.stdout).into_owned();
     Ok(names.lines().filter(|unit| (service.is_unit)(unit.as_bytes())).map(String::from).collect())
 }
 
 impl Entry {
-    /// The entry as a line of a syslog file, stamped with the time at which journald received it.
+    /// The entry as a line of a syslog file, with the time at which journald received it.
     pub fn line(&self, zone: &Zone) -> Vec<u8> {
         let seconds = i64::try_from(self.realtime / 1_000_000).unwrap_or(0);
         let offset = zone.offset_at(seconds);
@@ -206,7 +209,7 @@ fn failed(what: &str) -> Error {
 pub struct Entries<R> {
     input: R,
     field: Vec<u8>,
-    /// The value of the field that was read last was too long.
+    /// The value of the last field was too long.
     overlong: bool,
 }
 
@@ -216,7 +219,7 @@ impl<R: BufRead> Entries<R> {
         Self { input, field: Vec::new(), overlong: false }
     }
 
-    /// The next entry; none at the end.
+    /// The next entry, or none at the end.
     pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         let mut entry = Entry::default();
         let mut any = false;
@@ -247,7 +250,7 @@ impl<R: BufRead> Entries<R> {
         }
     }
 
-    /// Reads a line, bounded; whether a newline ended it.
+    /// Reads a line, cutting it off if it is too long. Returns whether it ended in a newline.
     fn line(&mut self) -> io::Result<bool> {
         self.field.clear();
         self.overlong = false;
@@ -266,7 +269,7 @@ impl<R: BufRead> Entries<R> {
         Ok(false)
     }
 
-    /// Reads a value of a given length, bounded, and the newline behind it.
+    /// Reads a length, a value, which is cut off if it is too long, and the newline after it.
     fn binary(&mut self) -> io::Result<Vec<u8>> {
         let mut length = [0; 8];
         self.input.read_exact(&mut length)?;
@@ -354,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn long_fields_are_left_out_but_the_begin_of_a_message() {
+    fn long_fields_are_dropped_and_long_messages_cut_off() {
         let mut text = b"MESSAGE=".to_vec();
         text.extend_from_slice(&vec![b'x'; 200_000]);
         text.extend_from_slice(b"\n_UID=5\nSYSLOG_IDENTIFIER\n");
@@ -375,11 +378,11 @@ mod tests {
         let entry = Entries::new(&b"MESSAGE=x\n_PID=7\n\n"[..]).next_entry().expect("readable");
         assert!(!entry.expect("an entry").overlong);
         let cut = Entries::new(&b"MESSAGE\n\x05\0\0\0"[..]).next_entry();
-        assert!(cut.is_err(), "a length that is cut off");
+        assert!(cut.is_err(), "the length is truncated");
     }
 
     #[test]
-    fn the_user_of_a_service_is_the_entry_of_that_very_name() {
+    fn the_user_of_a_service_is_the_one_of_exactly_that_name() {
         let passwd =
             "root:x:0:0::/root:/bin/sh\npostfix:x:106:113::/var/spool/postfix:/bin/false\n";
         assert_eq!(SERVICE.uid(passwd), Some(106));

@@ -1,10 +1,10 @@
-//! From bytes to lines: big plain reads, and runs of whole lines borrowed from one buffer.
+//! From bytes to lines: large reads, and blocks of whole lines borrowed from one buffer.
 //!
-//! [`Lines`] hands out as many whole lines at a time as its buffer holds, so that a search over them
-//! runs at the speed of memory. What it will not do: map a file, allocate per line, or grow. A line
-//! longer than [`LONGEST`] is counted as such, whatever its length, and no more than its begin is of use;
-//! NUL bytes before a line (the hole that `copytruncate` leaves in a file which its writer goes on
-//! filling) are dropped.
+//! [`Lines`] hands out as many whole lines at a time as its buffer holds, so that they can be searched at
+//! the speed of memory. It does not map files, does not allocate per line, and its buffer does not grow.
+//! Lines longer than [`LONGEST`] are counted, however long they are, and only their start can be used. NUL
+//! bytes before a line are dropped: `copytruncate` leaves a hole in a file if its writer goes on at the old
+//! offset.
 
 use std::io::{self, Read};
 
@@ -16,14 +16,14 @@ pub const LONGEST: usize = 64 << 10;
 /// How much is read at once.
 const CHUNK: usize = 256 << 10;
 
-/// Reads lines in runs.
+/// Reads lines in blocks.
 #[derive(Debug)]
 pub struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
     /// Bytes of the buffer that hold input.
     filled: usize,
-    /// Bytes of the buffer that were handed out.
+    /// Bytes of the buffer that have been handed out.
     given: usize,
     /// Inside a line that is too long.
     skipping: bool,
@@ -33,8 +33,8 @@ pub struct Lines<R> {
 }
 
 impl<R: Read> Lines<R> {
-    /// Lines of `input`. With `hold_last`, what follows the last newline is a line that is still
-    /// being written and is left out.
+    /// The lines of `input`. With `hold_last`, whatever follows the last newline is left out: that line
+    /// is still being written.
     pub fn new(input: R, hold_last: bool) -> Self {
         Self {
             input,
@@ -48,8 +48,8 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// The same lines, of what `other` makes of the input. To be called before the first is read.
-    pub fn of<S: Read>(self, other: impl FnOnce(R) -> S) -> Lines<S> {
+    /// Replaces the input by what `other` makes of it. To be called before the first line is read.
+    pub fn map_input<S: Read>(self, other: impl FnOnce(R) -> S) -> Lines<S> {
         Lines::new(other(self.input), self.hold_last)
     }
 
@@ -63,12 +63,12 @@ impl<R: Read> Lines<R> {
         self.overlong
     }
 
-    /// The next run of whole lines, each with its newline but perhaps the last one of the input; none
-    /// at the end. Lines that are too long may stand in it, or the begin of one may be a run of its own, too
-    /// long as well: [`trimmed`] tells them.
+    /// The next block of whole lines, or none at the end. Every line has its newline, except perhaps the
+    /// last one of the input. A block may contain lines that are too long, and a block may be just the
+    /// start of such a line, which is too long itself; [`trimmed`] rejects both.
     ///
-    /// After an error, what was read before it has been handed out.
-    pub fn next_run(&mut self) -> io::Result<Option<&[u8]>> {
+    /// When it returns an error, everything that was read before it has been handed out.
+    pub fn next_block(&mut self) -> io::Result<Option<&[u8]>> {
         if self.buffer.is_empty() {
             self.buffer.resize(CHUNK + LONGEST + 1, 0);
         }
@@ -94,7 +94,7 @@ impl<R: Read> Lines<R> {
                 continue;
             }
             if self.skipping {
-                // The line that is too long goes on: forget it up to its newline.
+                // The overlong line goes on: drop it up to its newline.
                 match memchr(b'\n', &self.buffer[fresh..self.filled]) {
                     Some(at) => {
                         self.skipping = false;
@@ -109,48 +109,48 @@ impl<R: Read> Lines<R> {
             if let Some(at) = memrchr(b'\n', &self.buffer[fresh..self.filled])
                 && fresh + at + 1 > self.given
             {
-                let run = self.given..fresh + at + 1;
-                self.given = run.end;
-                self.overlong += count_overlong(&self.buffer[run.clone()]);
-                return Ok(Some(&self.buffer[run]));
+                let block = self.given..fresh + at + 1;
+                self.given = block.end;
+                self.overlong += count_overlong(&self.buffer[block.clone()]);
+                return Ok(Some(&self.buffer[block]));
             }
-            // No newline is in sight.
+            // There is no newline yet.
             self.given += leading_nuls(&self.buffer[self.given..self.filled]);
             if self.filled - self.given > LONGEST {
                 self.overlong += 1;
                 self.skipping = true;
-                let run = self.given..self.filled;
-                self.given = run.end;
-                return Ok(Some(&self.buffer[run]));
+                let block = self.given..self.filled;
+                self.given = block.end;
+                return Ok(Some(&self.buffer[block]));
             }
         }
     }
 
-    /// What stands after the last newline, once.
+    /// What follows the last newline, once.
     fn rest(&mut self) -> Option<&[u8]> {
-        let run = self.given..self.filled;
+        let block = self.given..self.filled;
         self.given = self.filled;
-        self.overlong += count_overlong(&self.buffer[run.clone()]);
-        (!run.is_empty() && !self.hold_last && !self.skipping).then(|| &self.buffer[run])
+        self.overlong += count_overlong(&self.buffer[block.clone()]);
+        (!block.is_empty() && !self.hold_last && !self.skipping).then(|| &self.buffer[block])
     }
 }
 
-/// A line without the NULs before it; none when it is longer than [`LONGEST`].
+/// A line without the NULs before it; none if it is longer than [`LONGEST`].
 pub fn trimmed(line: &[u8]) -> Option<&[u8]> {
     let line = &line[leading_nuls(line)..];
     (line.len() <= LONGEST).then_some(line)
 }
 
-/// The begin of a line without the NULs before it, [`LONGEST`] bytes at most.
+/// The first [`LONGEST`] bytes of a line, at most, without the NULs before it.
 pub fn head(line: &[u8]) -> &[u8] {
     let line = &line[leading_nuls(line)..];
     &line[..line.len().min(LONGEST)]
 }
 
-/// The lines of a run, without their newlines.
-pub fn split(run: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let run = run.strip_suffix(b"\n").unwrap_or(run);
-    let mut rest = Some(run);
+/// The lines of a block, without their newlines.
+pub fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let block = block.strip_suffix(b"\n").unwrap_or(block);
+    let mut rest = Some(block);
     std::iter::from_fn(move || {
         let text = rest?;
         match memchr(b'\n', text) {
@@ -167,16 +167,16 @@ fn leading_nuls(line: &[u8]) -> usize {
     line.iter().position(|&b| b != 0).unwrap_or(line.len())
 }
 
-/// How many lines of a run are too long. Looks at a newline every [`LONGEST`] bytes only.
-fn count_overlong(run: &[u8]) -> u64 {
+/// How many lines of a block are too long. Looks for only one newline in every [`LONGEST`] bytes.
+fn count_overlong(block: &[u8]) -> u64 {
     let (mut at, mut count) = (0, 0);
-    while run.len() - at > LONGEST {
-        match memrchr(b'\n', &run[at..=at + LONGEST]) {
+    while block.len() - at > LONGEST {
+        match memrchr(b'\n', &block[at..=at + LONGEST]) {
             Some(newline) => at += newline + 1,
             None => {
-                let end = memchr(b'\n', &run[at..]).map_or(run.len(), |end| at + end);
-                count += u64::from(trimmed(&run[at..end]).is_none());
-                at = (end + 1).min(run.len());
+                let end = memchr(b'\n', &block[at..]).map_or(block.len(), |end| at + end);
+                count += u64::from(trimmed(&block[at..end]).is_none());
+                at = (end + 1).min(block.len());
             }
         }
     }
@@ -187,10 +187,10 @@ fn count_overlong(run: &[u8]) -> u64 {
 mod tests {
     use super::*;
 
-    /// Gives its bytes in pieces of the sizes it is told, over and over.
-    struct Pieces<'a>(&'a [u8], Vec<usize>, usize);
+    /// A reader that returns its bytes in chunks of the given sizes, cyclically.
+    struct Chunks<'a>(&'a [u8], Vec<usize>, usize);
 
-    impl Read for Pieces<'_> {
+    impl Read for Chunks<'_> {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
             let size = self.1[self.2 % self.1.len()].min(into.len()).min(self.0.len());
             self.2 += 1;
@@ -201,10 +201,10 @@ mod tests {
     }
 
     fn read(input: &[u8], sizes: &[usize], hold_last: bool) -> (Vec<Vec<u8>>, u64) {
-        let mut lines = Lines::new(Pieces(input, sizes.to_vec(), 0), hold_last);
+        let mut lines = Lines::new(Chunks(input, sizes.to_vec(), 0), hold_last);
         let mut seen = Vec::new();
-        while let Some(run) = lines.next_run().expect("no errors here") {
-            seen.extend(split(run).filter_map(trimmed).map(<[u8]>::to_vec));
+        while let Some(block) = lines.next_block().expect("no errors here") {
+            seen.extend(split(block).filter_map(trimmed).map(<[u8]>::to_vec));
         }
         (seen, lines.overlong())
     }
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_line_may_still_be_written() {
+    fn a_last_line_without_newline_is_held_back_on_request() {
         assert_eq!(read(b"a\nb", &[1], false).0, [b"a".to_vec(), b"b".to_vec()]);
         assert_eq!(read(b"a\nb", &[1], true).0, [b"a".to_vec()]);
         assert_eq!(read(b"", &[1], false).0, Vec::<Vec<u8>>::new());
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_last_line_that_is_too_long_is_told_however_it_comes() {
+    fn a_last_line_that_is_too_long_is_counted_however_it_is_read() {
         for (length, overlong) in [(LONGEST, 0), (LONGEST + 1, 1), (3 * CHUNK, 1)] {
             let input = [b"a\n", &vec![b'x'; length][..]].concat();
             for sizes in [&[usize::MAX][..], &[4096], &[LONGEST, 1]] {
@@ -256,36 +256,36 @@ mod tests {
         }
     }
 
-    /// Interrupted before each piece, as by a signal; broken at the end.
-    struct Disturbed(Vec<io::Result<&'static [u8]>>);
+    /// A reader that returns these results, the last one first, and then the end.
+    struct Scripted(Vec<io::Result<&'static [u8]>>);
 
-    impl Read for Disturbed {
+    impl Read for Scripted {
         fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-            let piece = self.0.pop().unwrap_or(Ok(b""))?;
-            into[..piece.len()].copy_from_slice(piece);
-            Ok(piece.len())
+            let bytes = self.0.pop().unwrap_or(Ok(b""))?;
+            into[..bytes.len()].copy_from_slice(bytes);
+            Ok(bytes.len())
         }
     }
 
     #[test]
-    fn a_signal_disturbs_nothing_and_an_error_is_told() {
+    fn a_signal_changes_nothing_and_an_error_is_returned() {
         let error = |kind: io::ErrorKind| Err(io::Error::from(kind));
-        let pieces = vec![
+        let results = vec![
             error(io::ErrorKind::BrokenPipe),
             Ok(&b"b\nc\n"[..]),
             error(io::ErrorKind::Interrupted),
             Ok(b"a\n"),
             error(io::ErrorKind::Interrupted),
         ];
-        let mut lines = Lines::new(Disturbed(pieces), false);
-        let mut run = || lines.next_run().map(|run| run.map(<[u8]>::to_vec));
-        assert_eq!(run().expect("a run"), Some(b"a\n".to_vec()));
-        assert_eq!(run().expect("a run"), Some(b"b\nc\n".to_vec()));
-        assert_eq!(run().expect_err("it is told").kind(), io::ErrorKind::BrokenPipe);
+        let mut lines = Lines::new(Scripted(results), false);
+        let mut next = || lines.next_block().map(|block| block.map(<[u8]>::to_vec));
+        assert_eq!(next().expect("a block"), Some(b"a\n".to_vec()));
+        assert_eq!(next().expect("a block"), Some(b"b\nc\n".to_vec()));
+        assert_eq!(next().expect_err("an error").kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]
-    fn the_begin_of_a_line_stands_behind_nuls() {
+    fn the_start_of_a_line_follows_its_nuls() {
         assert_eq!(head(b"\0\0abc"), b"abc");
         let long = [&b"\0"[..], &b"y".repeat(LONGEST + 1)].concat();
         assert_eq!(head(&long), b"y".repeat(LONGEST));
@@ -295,16 +295,16 @@ mod tests {
     #[test]
     fn endless_input_takes_no_more_memory() {
         let mut lines = Lines::new(io::repeat(b'x').take(64 << 20), false);
-        let begin = lines.next_run().expect("no errors here").map(<[u8]>::to_vec);
-        let begin = begin.expect("its begin");
-        assert!(trimmed(&begin).is_none());
-        assert_eq!(head(&begin), b"x".repeat(LONGEST));
-        assert!(lines.next_run().expect("no errors here").is_none(), "and no more");
+        let start = lines.next_block().expect("no errors here").map(<[u8]>::to_vec);
+        let start = start.expect("the start of the line");
+        assert!(trimmed(&start).is_none());
+        assert_eq!(head(&start), b"x".repeat(LONGEST));
+        assert!(lines.next_block().expect("no errors here").is_none(), "nothing else");
         assert_eq!(lines.overlong(), 1);
         assert!(lines.buffer.capacity() < 1 << 20);
         let mut lines = Lines::new(io::repeat(0).take(64 << 20), false);
-        while let Some(run) = lines.next_run().expect("no errors here") {
-            assert!(split(run).filter_map(trimmed).all(<[u8]>::is_empty));
+        while let Some(block) = lines.next_block().expect("no errors here") {
+            assert!(split(block).filter_map(trimmed).all(<[u8]>::is_empty));
         }
         assert_eq!(lines.overlong(), 0);
     }

@@ -1,16 +1,15 @@
 //! Where lines come from: a log with its rotated logs, a pipe, the journal.
 //!
-//! A [`Log`] is what `-l` names, or a default log: the files that hold its lines, in reading order,
-//! rotated logs before their log. All of them are open before the first is read, so that a rotation
-//! meanwhile changes nothing. Files are read with plain reads at offsets of our own, up to the length
-//! that they had when they were opened; a file that turns out shorter, or begins anew, is told, never a
-//! crash.
+//! Takes a path or a stream and gives a [`Log`]: the files that hold its lines, in reading order, rotated
+//! logs before the log itself. All of them are opened before the first is read, so that a rotation in the
+//! meantime changes nothing. Files are read with positioned reads, never mapped, up to the length that they
+//! had when they were opened. If one turns out shorter, or was rewritten, that can be asked afterwards.
 //!
-//! The begin of the period is found from the end of a plain file, without reading what lies before. It is
-//! missed only where lines of the period stand before older ones: the search assumes that stamps go up,
-//! roughly, and checks that in three ways. The lines just before the place found must be of the time just
-//! before the period, or the file is read as a whole; a mebibyte before it is read line by line; and 64
-//! places at even distances in the rest are looked at.
+//! In a plain file, the start of the period is found from the end, without reading what comes before. Lines
+//! can be missed only if lines of the period come before older ones: the search assumes that timestamps
+//! roughly increase, and checks that in three ways. The lines just before the offset found must be from
+//! just before the period, or the whole file is read; a mebibyte before it is read line by line; and samples
+//! are taken at 64 evenly spaced offsets in the rest. See `seek`.
 
 pub mod choose;
 mod compressed;
@@ -18,6 +17,7 @@ pub mod journal;
 pub mod lines;
 mod read_ahead;
 mod rotated;
+mod rotated_names;
 mod seek;
 
 use std::fs::{File, Metadata};
@@ -29,19 +29,19 @@ use std::time::SystemTime;
 
 use crate::error::Error;
 use crate::source::lines::Lines;
-use compressed::Packing;
-use read_ahead::Ahead;
+use compressed::Compression;
+use read_ahead::ReadAhead;
 
-/// Within this time after its last write, a log's last line without newline is still being written.
+/// For this long after the last write to a log, a last line without a newline is still being written.
 const LIVE: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// So many of a file's first bytes tell whether it is still the one that was opened.
+/// How many bytes at the start of a file are compared to see whether it was rewritten.
 const HEAD: usize = 512;
 
-/// A file of which so many bytes are to be read is read in two parts.
+/// From this many bytes on, a file is read in two parts.
 const LARGE: u64 = 8 << 20;
 
-/// The instant of a line, in Unix seconds, where it has one that can be read.
+/// Gives the instant of a line, in Unix seconds, if it has a readable timestamp.
 pub type InstantOf<'a> = &'a mut dyn FnMut(&[u8]) -> Option<i64>;
 
 /// A log: its files in reading order.
@@ -49,29 +49,29 @@ pub type InstantOf<'a> = &'a mut dyn FnMut(&[u8]) -> Option<i64>;
 pub struct Log {
     /// The files.
     pub files: Vec<LogFile>,
-    /// What could not be opened, or is not read, and why. The rest is read all the same.
+    /// Files that could not be opened, or are refused, and why. The others are read all the same.
     pub problems: Vec<Error>,
 }
 
 /// One open file of a log.
 #[derive(Debug)]
 pub struct LogFile {
-    /// Its name.
+    /// Its path, or the name of a stream.
     pub path: PathBuf,
-    /// Whether it was rotated away.
+    /// Whether it is a rotated log.
     pub rotated: bool,
-    /// Device and inode, of a plain or compressed file.
+    /// Device and inode; none for a stream.
     pub identity: Option<(u64, u64)>,
     input: Input,
 }
 
 enum Input {
-    /// A plain file, from an offset to the length it had; its first bytes; whether its last line may be
-    /// unfinished.
+    /// A plain file, from an offset to its length when it was opened; its first bytes; and whether its last
+    /// line may still be being written.
     Plain { file: File, from: u64, to: u64, head: Vec<u8>, hold_last: bool },
-    /// A compressed file, to the length it had.
-    Packed { file: File, to: u64, packing: Packing },
-    /// What can be read only once.
+    /// A compressed file, to its length when it was opened.
+    Compressed { file: File, to: u64, compression: Compression },
+    /// A stream, which can be read only once.
     Stream(Box<dyn Read + Send>),
 }
 
@@ -79,7 +79,7 @@ impl std::fmt::Debug for Input {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Plain { .. } => "Plain",
-            Self::Packed { .. } => "Packed",
+            Self::Compressed { .. } => "Compressed",
             Self::Stream(_) => "Stream",
         })
     }
@@ -88,7 +88,7 @@ impl std::fmt::Debug for Input {
 impl Log {
     /// Standard input, or another stream.
     pub fn stream(name: &str, input: Box<dyn Read + Send>) -> Self {
-        let input = compressed::unpack_stream(input);
+        let input = compressed::decompress_stream(input);
         let file = LogFile {
             path: name.into(),
             rotated: false,
@@ -98,10 +98,10 @@ impl Log {
         Self { files: vec![file], problems: Vec::new() }
     }
 
-    /// The log at `path` with its rotated logs, as far as a period reaches that began at `start`.
+    /// Opens the log at `path` with its rotated logs, as far back as a period that starts at `start` requires.
     ///
-    /// A path that is compressed or named like a rotated log has no rotated logs. With `plain_only`, anything but
-    /// a regular file is refused instead of waited for. `wall` is the time on this host's clock.
+    /// A file that is compressed or has the name of a rotated log is read alone. With `plain_only`, anything
+    /// but a regular file is refused, because it could block. `wall` is the time on this host's clock.
     pub fn open(
         path: &Path,
         start: i64,
@@ -110,23 +110,26 @@ impl Log {
         instant_of: InstantOf<'_>,
     ) -> Result<Self, Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
-        let about = match std::fs::metadata(path) {
-            // It is being rotated, or was, and nothing has been written since.
-            Err(_) if rotated::are_there(path) => {
+        let metadata = match std::fs::metadata(path) {
+            // It is being rotated, or nothing has been written since it was.
+            Err(_) if rotated_names::has_rotated_logs(path) => {
                 return rotated::open(path, start, wall, instant_of);
             }
-            about => about.map_err(read)?,
+            result => result.map_err(read)?,
         };
-        if plain_only && !about.is_file() {
+        if plain_only && !metadata.is_file() {
             return Err(Error::Refused { path: path.to_owned(), why: "not a regular file" });
         }
-        if about.is_dir() {
+        if metadata.is_dir() {
             return Err(read(io::ErrorKind::IsADirectory.into()));
         }
-        if !about.is_file() {
-            let kind = about.file_type();
+        if !metadata.is_file() {
+            let kind = metadata.file_type();
             if kind.is_block_device() || kind.is_socket() {
-                return Err(Error::Refused { path: path.to_owned(), why: "it holds no lines" });
+                return Err(Error::Refused {
+                    path: path.to_owned(),
+                    why: "it is a block device or socket",
+                });
             }
             let file = File::open(path).map_err(read)?;
             return Ok(Self::stream(&path.to_string_lossy(), Box::new(file)));
@@ -134,40 +137,40 @@ impl Log {
         rotated::open(path, start, wall, instant_of)
     }
 
-    /// Whether all of it can be read a second time.
-    pub fn can_be_read_again(&self) -> bool {
+    /// Whether all files of it can be read a second time.
+    pub fn is_rereadable(&self) -> bool {
         !self.files.iter().any(|file| matches!(file.input, Input::Stream(_)))
     }
 }
 
 impl LogFile {
-    /// Opens a file of a log. One that cannot be unpacked is an error.
+    /// Opens a file of a log. A compression that is not supported is an error.
     fn open(path: &Path, rotated: bool, wall: SystemTime) -> Result<(Self, Metadata), Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let file = File::open(path).map_err(read)?;
-        let about = file.metadata().map_err(read)?;
-        if !about.is_file() {
+        let metadata = file.metadata().map_err(read)?;
+        if !metadata.is_file() {
             return Err(Error::Refused { path: path.to_owned(), why: "not a regular file" });
         }
-        let to = about.len();
+        let to = metadata.len();
         let mut head = vec![0; HEAD];
         let known = read_up_to(&file, &mut head).map_err(read)?;
         head.truncate(known);
         let input = match compressed::recognize(&head) {
-            Some(Ok(packing)) => Input::Packed { file, to, packing },
+            Some(Ok(compression)) => Input::Compressed { file, to, compression },
             Some(Err(why)) => return Err(Error::Refused { path: path.to_owned(), why }),
             None => {
-                let age = |at| wall.duration_since(at).unwrap_or_else(|ahead| ahead.duration());
-                let live = about.modified().is_ok_and(|at| age(at) < LIVE);
+                let age = |at| wall.duration_since(at).unwrap_or_else(|error| error.duration());
+                let live = metadata.modified().is_ok_and(|at| age(at) < LIVE);
                 Input::Plain { file, from: 0, to, head, hold_last: live && !rotated }
             }
         };
-        let identity = Some(identity(&about));
-        Ok((Self { path: path.to_owned(), rotated, identity, input }, about))
+        let identity = Some(identity(&metadata));
+        Ok((Self { path: path.to_owned(), rotated, identity, input }, metadata))
     }
 
-    /// Its lines, from where the period begins, in one part or, of a large plain file, in two. A stream
-    /// gives them once.
+    /// Its lines, from the start of the period, in one part, or in two if it is a large plain file. A stream
+    /// gives its lines only once.
     pub fn parts(&mut self) -> Vec<Part<'_>> {
         let (reader, hold_last) = match &mut self.input {
             Input::Plain { file, from, to, hold_last, .. } => {
@@ -183,24 +186,24 @@ impl LogFile {
                 }
                 (Reader::Plain(Span { file, at: *from, to: *to }), *hold_last)
             }
-            Input::Packed { file, to, packing } => {
+            Input::Compressed { file, to, compression } => {
                 let span = Span { file, at: 0, to: *to };
-                (Reader::Packed(packing.unpack(Box::new(span))), false)
+                (Reader::Compressed(compression.decompress(Box::new(span))), false)
             }
             Input::Stream(input) => (Reader::Stream(input), false),
         };
         vec![Part { before: Vec::new(), lines: Lines::new(reader, hold_last) }]
     }
 
-    /// Whether a plain file begins with other bytes than when it was opened: it was truncated, and has
-    /// been written anew since. (A [`Reader`] tells where one ended early.)
-    pub fn begins_anew(&self) -> bool {
+    /// Whether the first bytes of a plain file have changed since it was opened: it was truncated, and
+    /// something else was written to it. (For a file that only shrank, see [`Reader::shrunk`].)
+    pub fn was_rewritten(&self) -> bool {
         let Input::Plain { file, head, .. } = &self.input else { return false };
         let mut now = vec![0; head.len()];
         read_up_to(file, &mut now).is_ok_and(|known| now[..known] != head[..known])
     }
 
-    /// Skips what lies before the period, where that can be found without reading it all.
+    /// Skips what is older than the period, where that can be found without reading all of it.
     fn skip_to(&mut self, start: i64, instant_of: InstantOf<'_>) -> io::Result<()> {
         if let Input::Plain { file, from, to, .. } = &mut self.input {
             *from = seek::find(file, *to, start, instant_of)?;
@@ -211,23 +214,25 @@ impl LogFile {
 
 /// A part of a file of a log.
 pub struct Part<'a> {
-    /// Whole lines that stand before it, where it is not the first.
+    /// Some whole lines from just before it, unless it is the first part.
     pub before: Vec<u8>,
     /// Its lines.
     pub lines: Lines<Reader<'a>>,
 }
 
 impl<'a> Part<'a> {
-    /// The same, unpacked by a thread of its own where it is compressed. To be called before the first
-    /// line is read.
-    pub fn unpacked_ahead<'scope>(self, scope: &'scope Scope<'scope, '_>) -> Part<'scope>
+    /// If it is compressed, has another thread decompress it. To be called before the first line is read.
+    pub fn decompressed_in_background<'scope>(
+        self,
+        scope: &'scope Scope<'scope, '_>,
+    ) -> Part<'scope>
     where
         'a: 'scope,
     {
         let Self { before, lines } = self;
-        let lines = lines.of(|reader| match reader {
-            Reader::Packed(input) => Reader::Ahead(Ahead::start(input, scope)),
-            Reader::Ahead(input) => Reader::Ahead(input),
+        let lines = lines.map_input(|reader| match reader {
+            Reader::Compressed(input) => Reader::ReadAhead(ReadAhead::start(input, scope)),
+            Reader::ReadAhead(input) => Reader::ReadAhead(input),
             Reader::Plain(span) => Reader::Plain(span),
             Reader::Stream(input) => Reader::Stream(input),
         });
@@ -235,20 +240,20 @@ impl<'a> Part<'a> {
     }
 }
 
-/// The bytes of a file of a log, unpacked.
+/// The decompressed bytes of a file of a log.
 pub enum Reader<'a> {
     /// Of a plain file.
     Plain(Span<'a>),
     /// Of a compressed file.
-    Packed(Box<dyn Read + Send + 'a>),
-    /// Of a compressed file, unpacked by another thread.
-    Ahead(Ahead),
+    Compressed(Box<dyn Read + Send + 'a>),
+    /// Of a compressed file, decompressed by another thread.
+    ReadAhead(ReadAhead),
     /// Of a stream.
     Stream(&'a mut (dyn Read + Send)),
 }
 
 impl Reader<'_> {
-    /// Where a plain file ended before the length that it had, and that length.
+    /// If a plain file ended early: the offset at which it did, and the length it had when it was opened.
     pub fn shrunk(&self) -> Option<(u64, u64)> {
         match self {
             Self::Plain(span) if span.at < span.to => Some((span.at, span.to)),
@@ -261,14 +266,14 @@ impl Read for Reader<'_> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(span) => span.read(into),
-            Self::Packed(input) => input.read(into),
-            Self::Ahead(input) => input.read(into),
+            Self::Compressed(input) => input.read(into),
+            Self::ReadAhead(input) => input.read(into),
             Self::Stream(input) => input.read(into),
         }
     }
 }
 
-/// A part of a file, read at offsets of its own.
+/// A part of a file, read without moving the file's own offset.
 #[derive(Debug)]
 pub struct Span<'a> {
     file: &'a File,
@@ -285,20 +290,23 @@ impl Read for Span<'_> {
     }
 }
 
-/// Whether a log is there, or cannot be seen, or is just being rotated: its rotated logs are.
+/// Whether a log exists, or would if it were not just being rotated. If it cannot be looked at, it is
+/// taken to exist, so that opening it reports the error.
 pub fn is_there(path: &Path) -> bool {
     match std::fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => rotated::are_there(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            rotated_names::has_rotated_logs(path)
+        }
         _ => true,
     }
 }
 
-/// Which file it is, whatever it is called.
-fn identity(about: &Metadata) -> (u64, u64) {
-    (about.dev(), about.ino())
+/// Device and inode: which file it is, whatever its name.
+fn identity(metadata: &Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
 }
 
-/// Reads from the begin of a file until the buffer is full or the file ends.
+/// Reads from the start of a file until the buffer is full or the file ends.
 fn read_up_to(file: &File, into: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < into.len() {
@@ -316,8 +324,8 @@ fn read_up_to(file: &File, into: &mut [u8]) -> io::Result<usize> {
 mod tests {
     use super::*;
 
-    /// A log, opened; then `change` happens, and it is read: the lines, where it had shrunk, and
-    /// whether it begins anew.
+    /// Opens a log, calls `change`, and reads it. Returns the number of lines, where it had shrunk, and
+    /// whether it was rewritten.
     fn read(name: &str, change: impl FnOnce(&Path)) -> (usize, Option<(u64, u64)>, bool) {
         let name = format!("spamcore-source-{}-{name}", std::process::id());
         let path = std::env::temp_dir().join(name);
@@ -328,14 +336,14 @@ mod tests {
         change(&path);
         let (mut lines, mut shrunk) = (0, None);
         for mut part in log.files[0].parts() {
-            while let Some(run) = part.lines.next_run().expect("readable") {
-                lines += lines::split(run).count();
+            while let Some(block) = part.lines.next_block().expect("readable") {
+                lines += lines::split(block).count();
             }
             shrunk = shrunk.or(part.lines.input().shrunk());
         }
-        let anew = log.files[0].begins_anew();
+        let rewritten = log.files[0].was_rewritten();
         let _ = std::fs::remove_file(&path);
-        (lines, shrunk, anew)
+        (lines, shrunk, rewritten)
     }
 
     #[test]
@@ -350,15 +358,15 @@ mod tests {
             file.and_then(|file| file.set_len(to)).expect("a temporary file");
         };
         let whole = (200_000, None, false);
-        assert_eq!(read("as-it-was", |_| ()), whole);
+        assert_eq!(read("unchanged", |_| ()), whole);
         assert_eq!(read("grown", |path| append(path, b"more\n")), whole);
-        assert_eq!(read("gone", |path| std::fs::remove_file(path).expect("it is there")), whole);
-        let (lines, shrunk, anew) = read("cut", |path| truncate(path, 150));
-        assert_eq!((lines, shrunk, anew), (1, Some((150, 20_000_000)), false));
-        let anew = read("anew", |path| {
+        assert_eq!(read("removed", |path| std::fs::remove_file(path).expect("it exists")), whole);
+        let (lines, shrunk, rewritten) = read("truncated", |path| truncate(path, 150));
+        assert_eq!((lines, shrunk, rewritten), (1, Some((150, 20_000_000)), false));
+        let (_, _, rewritten) = read("rewritten", |path| {
             truncate(path, 0);
             append(path, &vec![b'x'; 30_000_000]);
         });
-        assert!(anew.2, "it has grown beyond its old length");
+        assert!(rewritten, "though it has grown beyond its old length");
     }
 }

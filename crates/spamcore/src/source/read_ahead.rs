@@ -1,8 +1,8 @@
-//! Reading ahead: a thread of its own fills the next buffers while this one's lines are counted.
+//! Reading ahead: another thread fills the next buffers while the lines of this one are counted.
 //!
-//! It pays where reading is work, as unpacking is. The bytes come in the same order, and an error comes
-//! where it stands between them, so that nobody can tell the difference but by the clock. No more than
-//! [`BUFFERS`] buffers of [`CHUNK`] bytes are under way; they go back and forth.
+//! This pays off where reading takes computation, as decompression does. Bytes and errors come in the same
+//! order as without it; only the speed differs. At most [`BUFFERS`] buffers of [`CHUNK`] bytes are in use,
+//! and they are reused.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
@@ -11,21 +11,22 @@ use std::thread::Scope;
 /// How many buffers there are.
 const BUFFERS: usize = 3;
 
-/// How much a buffer holds, in bytes.
+/// The size of a buffer, in bytes.
 const CHUNK: usize = 256 << 10;
 
-/// What another thread reads.
+/// A reader whose bytes are read by another thread.
 #[derive(Debug)]
-pub struct Ahead {
+pub struct ReadAhead {
     full: Receiver<io::Result<Vec<u8>>>,
     empty: Sender<Vec<u8>>,
     buffer: Vec<u8>,
-    /// How much of the buffer was handed out.
+    /// How much of the buffer has been handed out.
     given: usize,
 }
 
-impl Ahead {
-    /// Starts to read `input`. The thread ends with the input, with an error, or when nobody wants more.
+impl ReadAhead {
+    /// Starts to read `input`. The thread ends at the end of the input, at an error, or when this reader
+    /// is dropped.
     pub(super) fn start<'scope>(
         input: impl Read + Send + 'scope,
         scope: &'scope Scope<'scope, '_>,
@@ -33,7 +34,7 @@ impl Ahead {
         let (full, filled) = sync_channel(BUFFERS);
         let (empty, to_fill) = channel();
         for _ in 0..BUFFERS {
-            // The other end is here: it is there.
+            // The receiver still exists, so this cannot fail.
             let _ = empty.send(Vec::with_capacity(CHUNK));
         }
         scope.spawn(move || fill(input, &full, &to_fill));
@@ -41,13 +42,13 @@ impl Ahead {
     }
 }
 
-/// Fills buffers until the end, an error, or until the reader is gone.
+/// Fills buffers until the end of the input, an error, or until the reader is dropped.
 fn fill(mut input: impl Read, full: &SyncSender<io::Result<Vec<u8>>>, empty: &Receiver<Vec<u8>>) {
     while let Ok(mut buffer) = empty.recv() {
         buffer.clear();
         let result = input.by_ref().take(CHUNK as u64).read_to_end(&mut buffer);
         let done = buffer.len() < CHUNK;
-        // What stands before an error is read.
+        // What was read before an error is handed out first.
         if !buffer.is_empty() && full.send(Ok(buffer)).is_err() {
             return;
         }
@@ -61,12 +62,12 @@ fn fill(mut input: impl Read, full: &SyncSender<io::Result<Vec<u8>>>, empty: &Re
     }
 }
 
-impl Read for Ahead {
+impl Read for ReadAhead {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.given == self.buffer.len() {
             let next = match self.full.recv() {
                 Ok(next) => next?,
-                // The thread has ended: so has the input.
+                // The thread has ended, and so has the input.
                 Err(_) => return Ok(0),
             };
             let done = std::mem::replace(&mut self.buffer, next);
@@ -85,7 +86,7 @@ impl Read for Ahead {
 mod tests {
     use super::*;
 
-    /// Gives bytes in uneven pieces, then an error.
+    /// Returns this many bytes in uneven chunks, then an error.
     struct Failing(usize);
 
     impl Read for Failing {
@@ -101,15 +102,15 @@ mod tests {
     }
 
     #[test]
-    fn everything_comes_in_order_and_errors_behind_what_was_read() {
+    fn everything_comes_in_order_and_an_error_after_what_was_read() {
         let text: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
         std::thread::scope(|scope| {
             let mut read = Vec::new();
-            Ahead::start(&text[..], scope).read_to_end(&mut read).expect("no errors here");
+            ReadAhead::start(&text[..], scope).read_to_end(&mut read).expect("no errors here");
             assert!(read == text);
             for size in [0, 1, CHUNK, 5 * CHUNK + 1] {
                 let mut read = Vec::new();
-                let error = Ahead::start(Failing(size), scope).read_to_end(&mut read);
+                let error = ReadAhead::start(Failing(size), scope).read_to_end(&mut read);
                 assert_eq!(error.expect_err("it fails").to_string(), "it is cut off");
                 assert_eq!(read.len(), size);
             }
@@ -117,9 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_goes_away_stops_the_thread() {
+    fn dropping_the_reader_stops_the_thread() {
         std::thread::scope(|scope| {
-            let mut ahead = Ahead::start(io::repeat(b'x'), scope);
+            let mut ahead = ReadAhead::start(io::repeat(b'x'), scope);
             assert_eq!(ahead.read(&mut [0; 10]).expect("no errors here"), 10);
         });
     }

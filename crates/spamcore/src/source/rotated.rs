@@ -1,117 +1,118 @@
-//! A log and its rotated logs, as `logrotate` and `newsyslog` name them.
+//! Opening a log together with its rotated logs, as far back as the period requires.
 //!
-//! `LOG.1`, `LOG-YYYYMMDD` or `LOG-YYYY-MM-DD` (with a time too), `LOG-SECONDS`, each perhaps compressed;
-//! of `mail.log` also `mail.1.log` and so on (logrotate's `extension`). `LOG-YYYYMMDDHH.backup` is what a
-//! program wrote between logrotate's two steps, when it had made the new log before logrotate could. They stand beside the log, or beside
-//! what it is a symbolic link to. The newest is opened first and all are held open, so that a rotation meanwhile loses nothing; a file is taken once, whatever names
-//! it has (by device and inode). When names and files have changed while they were opened, everything
-//! is opened anew. a rotated log that begins as the log does and was written just now may be a copy
-//! (`copytruncate`): a moment later the log is truncated, or the copy has grown and is left out, or the
-//! two are alike by chance and both count. A log that stays away (logrotate's `nocreate`, until the next line
-//! is written) has its rotated logs all the same, if they were written lately.
+//! Takes a path and the start of the period, and gives open files, the oldest first. Nothing is counted
+//! twice or lost because of a rotation in the meantime:
 //!
-//! How far back: a plain rotated log is taken while its last lines lie in the period. A compressed one would
-//! have to be unpacked for that, so it is taken while the lines at the begin of the next younger file
-//! lie in the period, most of them: one that came late decides nothing.
+//! - The newest file is opened first, and all are held open. A file is taken once, whatever its names are
+//!   (by device and inode). If names or files change while they are being opened, everything is opened again.
+//! - A rotated log that starts as the log does, and was written just now, may be the copy that `copytruncate`
+//!   makes. A moment later the log has been truncated; or the copy has grown, and is left out; or the two are
+//!   alike by chance, and both count.
+//! - A log that is missing (with logrotate's `nocreate`, until the next line is written) still has its
+//!   rotated logs, if they were written recently.
+//!
+//! How far back: a plain rotated log is taken if its last lines are in the period. A compressed one would
+//! have to be decompressed to see that, so it is taken if most of the first lines of the next newer file are
+//! in the period; a single late line makes no difference.
 
-use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::rotated_names::{
+    has_rotated_logs, is_backup, is_rotated_name, parent_of, rotated_logs_of,
+};
 use super::{Input, InstantOf, Log, LogFile, identity, read_up_to};
 use crate::error::Error;
 use crate::source::lines::split;
 
-/// How much of a file's begin or end says when it was written.
+/// How much of the start or end of a file is looked at to see when it was written, in bytes.
 const SAMPLE: u64 = 64 << 10;
 
-/// How many lines at the begin of a file are asked.
+/// How many lines at the start of a file are looked at.
 const VOTES: usize = 15;
 
-/// How long a rotation leaves no log between two names, about.
+/// For about how long a log is missing while it is rotated.
 const ROTATION: Duration = Duration::from_millis(10);
 
-/// How often that is waited for.
+/// How often to wait for that.
 const WAITS: usize = 100;
 
-/// A copy that is older was finished long ago.
+/// A copy that was last written longer ago is finished.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// A log that was rotated, and not written since, has a rotated log that is not older: who logs a line only now and
-/// then still does so within a day.
-const LATELY: Duration = Duration::from_secs(24 * 3600);
+/// A missing log counts as rotated if the newest rotated log is no older: even programs that log rarely do so
+/// once a day.
+const RECENT: Duration = Duration::from_secs(24 * 3600);
 
-/// A file that ends or begins so shortly before the period counts as reaching into it: the lines at
-/// its edge are not in order. Seconds.
+/// A file that starts or ends this shortly before the period counts as reaching into it, because its first
+/// and last lines may be out of order. Seconds.
 const NEAR: i64 = 300;
 
-/// How often the files are opened anew when they were rotated meanwhile.
+/// How often to open all files again if they are rotated in the meantime.
 const TRIES: usize = 20;
 
-/// Opens a log with the rotated logs that a period reaches which began at `start`.
+/// Opens a log and the rotated logs into which a period that starts at `start` reaches.
 pub(super) fn open(
     path: &Path,
     start: i64,
     wall: SystemTime,
     instant_of: InstantOf<'_>,
 ) -> Result<Log, Error> {
-    // The length of a rotated log that may be a copy under way, and whether it was seen to grow.
+    // The length of a rotated log that may be an unfinished copy, and whether it was seen to grow.
     let (mut copied, mut grew) = (None, false);
     for _ in 1..TRIES {
-        let is_away = match wait_for(path) {
+        let is_missing = match wait_for(path) {
             Ok(_) => false,
-            Err(_) if stays_away(path, wall) => true,
+            Err(_) if is_missing_after_rotation(path, wall) => true,
             Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
         };
-        match Attempt::open(path, is_away, start, wall, instant_of) {
+        match Attempt::open(path, is_missing, start, wall, instant_of) {
             Ok(attempt) if attempt.copy.is_some() => {
                 grew |= copied.is_some() && copied != attempt.copy;
                 copied = attempt.copy;
                 std::thread::sleep(2 * ROTATION);
             }
-            Ok(attempt) if attempt.still_holds(path) => return attempt.finish(start, instant_of),
-            // Rotated logs are moved one after the other: with many of them that takes a while.
+            Ok(attempt) if attempt.is_unchanged(path) => return attempt.finish(start, instant_of),
+            // Rotated logs are renamed one after the other; if there are many, that takes a while.
             Ok(_) => std::thread::sleep(ROTATION / 2),
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
     }
-    let mut attempt = Attempt::open(path, stays_away(path, wall), start, wall, instant_of)?;
+    let mut attempt =
+        Attempt::open(path, is_missing_after_rotation(path, wall), start, wall, instant_of)?;
     if grew {
-        attempt.files.retain(|(file, about)| !file.rotated || Some(about.len()) != attempt.copy);
+        attempt
+            .files
+            .retain(|(file, metadata)| !file.rotated || Some(metadata.len()) != attempt.copy);
     }
-    if !attempt.still_holds(path) {
+    if !attempt.is_unchanged(path) {
         attempt.problems.push(Error::Rotating(path.to_owned()));
     }
     attempt.finish(start, instant_of)
 }
 
-/// Whether a log has rotated logs.
-pub(super) fn are_there(path: &Path) -> bool {
-    rotated_logs_of(path).is_ok_and(|names| !names.is_empty())
-}
-
-/// Whether a log is missing while a rotated log of it was written lately: it was rotated, and will only come back
-/// with its next line.
-fn stays_away(path: &Path, wall: SystemTime) -> bool {
+/// Whether a log is missing, but a rotated log was written recently: it was rotated, and will be created when
+/// the next line is logged.
+fn is_missing_after_rotation(path: &Path, wall: SystemTime) -> bool {
     let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
     let age = |rotated: &PathBuf| {
-        let written = std::fs::metadata(rotated).and_then(|about| about.modified()).ok()?;
+        let written = std::fs::metadata(rotated).and_then(|metadata| metadata.modified()).ok()?;
         Some(wall.duration_since(written).unwrap_or_default())
     };
     std::fs::metadata(path).is_err_and(missing)
         && rotated_logs_of(path)
-            .is_ok_and(|names| names.iter().filter_map(age).any(|age| age < LATELY))
+            .is_ok_and(|names| names.iter().filter_map(age).any(|age| age < RECENT))
 }
 
-/// Looks at a log. One that is missing while its rotated ones are there is being rotated: it will be back.
+/// Looks at a log. If it is missing, but has rotated logs, it is being rotated, and is waited for.
 fn wait_for(path: &Path) -> io::Result<Metadata> {
     for _ in 1..WAITS {
         match std::fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && are_there(path) => {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && has_rotated_logs(path) => {
                 std::thread::sleep(ROTATION);
             }
             other => return other,
@@ -120,14 +121,14 @@ fn wait_for(path: &Path) -> io::Result<Metadata> {
     std::fs::metadata(path)
 }
 
-/// The files as they were opened, newest first.
+/// The files as they were opened, the newest first.
 struct Attempt {
-    /// Whether the log itself is not there.
-    is_away: bool,
+    /// Whether the log itself does not exist.
+    is_missing: bool,
     files: Vec<(LogFile, Metadata)>,
     problems: Vec<Error>,
     names: Vec<PathBuf>,
-    /// The length of a rotated log that was written just now and begins as the log does: `copytruncate` may
+    /// The length of a rotated log that was written just now and starts as the log does: `copytruncate` may
     /// be between its two steps.
     copy: Option<u64>,
 }
@@ -135,16 +136,16 @@ struct Attempt {
 impl Attempt {
     fn open(
         path: &Path,
-        is_away: bool,
+        is_missing: bool,
         start: i64,
         wall: SystemTime,
         instant_of: InstantOf<'_>,
     ) -> Result<Self, Error> {
         let (files, problems, names) = (Vec::new(), Vec::new(), Vec::new());
-        let mut attempt = Self { is_away, files, problems, names, copy: None };
-        if !is_away {
+        let mut attempt = Self { is_missing, files, problems, names, copy: None };
+        if !is_missing {
             let first = LogFile::open(path, false, wall)?;
-            let alone = matches!(first.0.input, Input::Packed { .. }) || is_rotated_name(path);
+            let alone = matches!(first.0.input, Input::Compressed { .. }) || is_rotated_name(path);
             attempt.files.push(first);
             if alone {
                 return Ok(attempt);
@@ -163,27 +164,28 @@ impl Attempt {
 
     fn open_rotated(&mut self, start: i64, wall: SystemTime, instant_of: InstantOf<'_>) {
         let start = start - NEAR;
-        let mut known: HashSet<_> = self.files.iter().map(|(_, about)| identity(about)).collect();
+        let mut known: HashSet<_> =
+            self.files.iter().map(|(_, metadata)| identity(metadata)).collect();
         for name in self.names.clone() {
-            // Only regular files are opened: opening a FIFO would wait for its writer.
+            // Only regular files are opened: opening a FIFO would block.
             match std::fs::metadata(&name) {
-                Ok(about) if !about.is_file() => {
+                Ok(metadata) if !metadata.is_file() => {
                     let why = "not a regular file";
                     self.problems.push(Error::Refused { path: name, why });
                     continue;
                 }
                 Ok(_) => {}
-                // Renamed or removed meanwhile: the names are looked at again at the end.
+                // Renamed or removed in the meantime. The names are compared again at the end.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(source) => {
                     self.problems.push(Error::Read { path: name, source });
                     continue;
                 }
             }
-            let needed_if_packed = self.youngest_reaches(start, instant_of);
-            let (file, about) = match LogFile::open(&name, true, wall) {
+            let needed_if_compressed = self.oldest_reaches_into_period(start, instant_of);
+            let (file, metadata) = match LogFile::open(&name, true, wall) {
                 Ok(opened) => opened,
-                Err(_) if !needed_if_packed => return,
+                Err(_) if !needed_if_compressed => return,
                 Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                     continue;
                 }
@@ -192,15 +194,15 @@ impl Attempt {
                     continue;
                 }
             };
-            if !known.insert(identity(&about)) {
+            if !known.insert(identity(&metadata)) {
                 continue;
             }
-            if !self.is_away && self.may_be_copy(&file, &about, wall) {
-                self.copy = Some(about.len());
+            if !self.is_missing && self.may_be_copy(&file, &metadata, wall) {
+                self.copy = Some(metadata.len());
             }
             let needed = match &file.input {
                 Input::Plain { .. } => newest_in(&file, instant_of).is_none_or(|at| at > start),
-                _ => needed_if_packed,
+                _ => needed_if_compressed,
             };
             if !needed && is_backup(&name) {
                 continue;
@@ -208,18 +210,18 @@ impl Attempt {
             if !needed {
                 return;
             }
-            self.files.push((file, about));
+            self.files.push((file, metadata));
         }
     }
 
-    /// Whether the oldest file so far begins in the period, so that the period reaches further back.
-    fn youngest_reaches(&self, start: i64, instant_of: InstantOf<'_>) -> bool {
+    /// Whether the oldest file so far starts in the period, so that older files may be needed.
+    fn oldest_reaches_into_period(&self, start: i64, instant_of: InstantOf<'_>) -> bool {
         self.files.last().is_none_or(|(file, _)| begins_after(file, start, instant_of))
     }
 
-    /// Whether a rotated log may be the log itself, copied a moment ago and not yet truncated.
-    fn may_be_copy(&self, rotated: &LogFile, about: &Metadata, wall: SystemTime) -> bool {
-        let age = about.modified().ok().and_then(|at| wall.duration_since(at).ok());
+    /// Whether a rotated log may be a copy of the log, which was made a moment ago, before truncating it.
+    fn may_be_copy(&self, rotated: &LogFile, metadata: &Metadata, wall: SystemTime) -> bool {
+        let age = metadata.modified().ok().and_then(|at| wall.duration_since(at).ok());
         if age.is_some_and(|age| age > FRESH) {
             return false;
         }
@@ -238,18 +240,18 @@ impl Attempt {
             && a == b
     }
 
-    /// Whether the names still lead to the files that were opened, and there are no others.
-    fn still_holds(&self, path: &Path) -> bool {
-        let same = |(file, about): &(LogFile, Metadata)| {
-            std::fs::metadata(&file.path).is_ok_and(|now| identity(&now) == identity(about))
+    /// Whether the names still belong to the files that were opened, and there are no others.
+    fn is_unchanged(&self, path: &Path) -> bool {
+        let same = |(file, metadata): &(LogFile, Metadata)| {
+            std::fs::metadata(&file.path).is_ok_and(|now| identity(&now) == identity(metadata))
         };
         self.files.iter().all(same)
-            && !(self.is_away && path.exists())
+            && !(self.is_missing && path.exists())
             && (self.names.is_empty()
                 || rotated_logs_of(path).is_ok_and(|names| names == self.names))
     }
 
-    /// The log, oldest file first, each from where the period begins.
+    /// The log, the oldest file first, each positioned at the start of the period.
     fn finish(mut self, start: i64, instant_of: InstantOf<'_>) -> Result<Log, Error> {
         for (file, _) in &mut self.files {
             let skipped = file.skip_to(start, instant_of);
@@ -260,156 +262,7 @@ impl Attempt {
     }
 }
 
-/// The rotated logs of a log, newest first: those beside what it is a link to, else those beside itself.
-fn rotated_logs_of(path: &Path) -> io::Result<Vec<PathBuf>> {
-    // A link may lead nowhere while what it leads to is rotated.
-    let end = std::fs::canonicalize(path)
-        .or_else(|_| std::fs::read_link(path).map(|end| parent_of(path).join(end)));
-    if path.is_symlink()
-        && let Ok(end) = end
-        && let Ok(rotated @ [_, ..]) = rotated_logs_beside(&end).as_deref()
-    {
-        return Ok(rotated.to_vec());
-    }
-    rotated_logs_beside(path)
-}
-
-/// The rotated logs of a log in its directory, newest first, each once: plain where it is there both ways.
-fn rotated_logs_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
-    let Some(log) = path.file_name() else { return Ok(Vec::new()) };
-    let dir = parent_of(path);
-    let mut found: Vec<(Age, bool, PathBuf)> = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        if let Some((age, packed)) = age_of(name.as_encoded_bytes(), log.as_encoded_bytes()) {
-            found.push((age, packed, dir.join(&name)));
-        }
-    }
-    found.sort();
-    found.dedup_by(|(later, _, other), (kept, _, path)| {
-        let same = later == kept;
-        // One was left there when logrotate was told to compress otherwise. Compressing takes no day.
-        if same && written(other) > written(path).map(|at| at + LATELY) {
-            std::mem::swap(other, path);
-        }
-        same
-    });
-    let mut numbered: Vec<_> = Vec::new();
-    let mut dated: Vec<_> = Vec::new();
-    let mut backups: Vec<_> = Vec::new();
-    for (age, _, path) in found {
-        match age {
-            Age::Backup(_) => backups.push(path),
-            Age::Number(_) => numbered.push(path),
-            Age::Date(_) => dated.push(path),
-        }
-    }
-    // Both kinds stand side by side after a change of logrotate's dateext: the one in use is newer.
-    let newest = |paths: &[PathBuf]| paths.first().and_then(|path| written(path));
-    let (first, second) =
-        if newest(&dated) >= newest(&numbered) { (dated, numbered) } else { (numbered, dated) };
-    Ok(backups.into_iter().chain(first).chain(second).collect())
-}
-
-fn written(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).ok()?.modified().ok()
-}
-
-fn parent_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(dir) if !dir.as_os_str().is_empty() => dir,
-        _ => Path::new("."),
-    }
-}
-
-/// How old a rotated log is by its name; the newest is the least.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Age {
-    /// Of whatever time: it does not say how old others are.
-    Backup(Reverse<Vec<u8>>),
-    Number(u64),
-    Date(Reverse<Vec<u8>>),
-}
-
-/// What a file's name says if it is a rotated log of a log of that name, and whether it says that the file is
-/// compressed.
-fn age_of(name: &[u8], log: &[u8]) -> Option<(Age, bool)> {
-    const PACKED: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
-    let plain = PACKED.iter().find_map(|packed| name.strip_suffix(*packed));
-    let name = plain.unwrap_or(name);
-    if let Some(suffix) = name.strip_prefix(log).and_then(|name| name.strip_suffix(BACKUP)) {
-        let hour = suffix.strip_prefix(b"-").filter(|hour| hour.len() == 10)?;
-        let digits = hour.iter().all(u8::is_ascii_digit);
-        return digits.then(|| (Age::Backup(Reverse(hour.to_vec())), plain.is_some()));
-    }
-    let behind = || age(name.strip_prefix(log)?);
-    let before_extension = || {
-        let dot = log.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0)?;
-        age(name.strip_prefix(&log[..dot])?.strip_suffix(&log[dot..])?)
-    };
-    Some((behind().or_else(before_extension)?, plain.is_some()))
-}
-
-/// How logrotate ends the name of a file that was in the way of the new log.
-const BACKUP: &[u8] = b".backup";
-
-fn is_backup(path: &Path) -> bool {
-    path.as_os_str().as_encoded_bytes().ends_with(BACKUP)
-}
-
-/// What a suffix says.
-fn age(suffix: &[u8]) -> Option<Age> {
-    let (&mark, name) = suffix.split_first()?;
-    let digits = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    match mark {
-        b'.' if digits(name) && name.len() <= 6 => {
-            Some(Age::Number(std::str::from_utf8(name).ok()?.parse().ok()?))
-        }
-        b'-' | b'.' => {
-            let dashed = |(at, b): (usize, &u8)| {
-                if at == 4 || at == 7 { *b == b'-' } else { b.is_ascii_digit() }
-            };
-            let (date, rest) = match name.split_at_checked(10) {
-                Some((date, rest)) if date.iter().enumerate().all(dashed) => {
-                    (date.iter().copied().filter(|b| *b != b'-').collect(), rest)
-                }
-                Some((seconds, rest)) if digits(seconds) && seconds < EPOCH => {
-                    (date_of(seconds)?, rest)
-                }
-                _ => (name.get(..8).filter(|date| digits(date))?.to_vec(), &name[8..]),
-            };
-            let fine = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b'.');
-            rest.iter().all(fine).then(|| Age::Date(Reverse([&date, rest].concat())))
-        }
-        _ => None,
-    }
-}
-
-/// Of ten digits, less than this are seconds since 1970 (logrotate's `%s`), until 2032; what is not less is
-/// a date of this century and an hour.
-const EPOCH: &[u8] = b"1970010100";
-
-/// `YYYYMMDDhhmmss` of seconds since 1970.
-fn date_of(seconds: &[u8]) -> Option<Vec<u8>> {
-    let seconds = std::str::from_utf8(seconds).ok()?.parse().ok()?;
-    let at = time::OffsetDateTime::from_unix_timestamp(seconds).ok()?;
-    let ((year, month, day), (hour, minute, second)) =
-        (at.date().to_calendar_date(), at.time().as_hms());
-    let month = u8::from(month);
-    Some(format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}").into_bytes())
-}
-
-/// Whether a path is named like a rotated log itself, so that it has none. The address of a host is no such name.
-fn is_rotated_name(path: &Path) -> bool {
-    let Some(name) = path.file_name() else { return false };
-    if name.to_str().is_some_and(|name| name.parse::<std::net::IpAddr>().is_ok()) {
-        return false;
-    }
-    let name = name.as_encoded_bytes();
-    (1..name.len()).any(|at| age_of(&name[at..], b"").is_some())
-}
-
-/// The newest stamp at the end of a plain file; none when none can be read there.
+/// The newest timestamp at the end of a plain file; none if none can be read there.
 fn newest_in(file: &LogFile, instant_of: InstantOf<'_>) -> Option<i64> {
     let Input::Plain { file, to, .. } = &file.input else { return None };
     let from = to.saturating_sub(SAMPLE);
@@ -418,15 +271,15 @@ fn newest_in(file: &LogFile, instant_of: InstantOf<'_>) -> Option<i64> {
     split(&sample[cut..]).filter_map(instant_of).max()
 }
 
-/// Whether most of the first stamped lines of a file lie after `start`; so does a file without any.
+/// Whether most of the first lines of a file with a timestamp are after `start`; true if none has one.
 fn begins_after(file: &LogFile, start: i64, instant_of: InstantOf<'_>) -> bool {
     let head = match &file.input {
         Input::Plain { file, to, .. } => sample(file, 0, (*to).min(SAMPLE)),
-        Input::Packed { file, to, packing } => {
+        Input::Compressed { file, to, compression } => {
             let span = super::Span { file, at: 0, to: *to };
             let mut head = Vec::new();
-            let mut input = io::Read::take(packing.unpack(Box::new(span)), SAMPLE);
-            // What stands before an error is enough to know, and the error is told when it is read.
+            let mut input = io::Read::take(compression.decompress(Box::new(span)), SAMPLE);
+            // What comes before an error is enough here. The error is reported when the file is read.
             let _ = io::Read::read_to_end(&mut input, &mut head);
             Some(head)
         }
@@ -444,130 +297,4 @@ fn sample(file: &std::fs::File, from: u64, to: u64) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     super::Span { file, at: from, to }.read_to_end(&mut text).ok()?;
     Some(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_rotated_logs() {
-        for (name, want) in [
-            ("mail.log.1", true),
-            ("mail.log.12.gz", true),
-            ("mail.log-20261123", true),
-            ("mail.log-20261123.gz", true),
-            ("mail.log-2026-11-23", true),
-            ("mail.log-2026-11-23.gz", true),
-            ("mail.log-2026-11-23-17.gz", true),
-            ("mail.log-2026-11-2x", false),
-            ("mail.log-2026-11-23x", false),
-            ("mail.log-20261123-1795456675.zst", true),
-            ("mail.log.20261123", true),
-            ("mail.log-1795456675", true),
-            ("mail-20261123.log", true),
-            ("mail-20261123.log.gz", true),
-            ("mail.1.log", true),
-            ("mail.log", false),
-            ("mail.log.gz", false),
-            ("mail.log-2026112317.backup", true),
-            ("mail.log-20261123.backup", false),
-            ("mail.log.backup", false),
-            ("mail.log.old", false),
-            ("mail.old.log", false),
-            ("mail.log-2026", false),
-            ("mail.log.1.bak", false),
-            ("mail.logger.1", false),
-            ("mail-1.log", false),
-        ] {
-            assert_eq!(age_of(name.as_bytes(), b"mail.log").is_some(), want, "{name}");
-        }
-        assert!(age_of(b"-20261123.htaccess", b".htaccess").is_none(), "that is no extension");
-        assert!(is_rotated_name(Path::new("/var/log/mail.log.1")));
-        assert!(is_rotated_name(Path::new("mail.log-20261123.gz")));
-        assert!(!is_rotated_name(Path::new("/var/log/mail.log")));
-        assert!(!is_rotated_name(Path::new("/var/log/host-1/mail.log")));
-        assert!(!is_rotated_name(Path::new("/var/log/hosts/192.0.2.5")));
-    }
-
-    fn dir(of: &str, names: &[&str]) -> PathBuf {
-        let dir =
-            std::env::temp_dir().join(format!("spamcore-rotated-{of}-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).expect("a temporary directory");
-        for name in names {
-            std::fs::write(dir.join(name), "x").expect("a temporary file");
-        }
-        dir
-    }
-
-    fn names(path: &Path) -> Vec<String> {
-        let names = rotated_logs_of(path).expect("readable");
-        names.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
-    }
-
-    #[test]
-    fn the_newest_rotated_log_comes_first() {
-        let numbered = [
-            "log",
-            "log.1",
-            "log.10.gz",
-            "log.2",
-            "log.2.gz",
-            "log.x",
-            "log.3.xz",
-            "log-2026112317.backup",
-        ];
-        let at = dir("numbers", &numbered);
-        let want = ["log-2026112317.backup", "log.1", "log.2", "log.3.xz", "log.10.gz"];
-        assert_eq!(names(&at.join("log")), want);
-        std::fs::remove_dir_all(&at).expect("it was just made");
-
-        let dated = [
-            "log-20261122",
-            "log-1795456675",
-            "log-2026-11-24-01",
-            "log-2026112318",
-            "log-20261123",
-        ];
-        let at = dir("dates", &dated);
-        let want = [
-            "log-2026-11-24-01",
-            "log-2026112318",
-            "log-1795456675",
-            "log-20261123",
-            "log-20261122",
-        ];
-        assert_eq!(names(&at.join("log")), want);
-        std::fs::remove_dir_all(&at).expect("it was just made");
-    }
-
-    #[test]
-    fn of_two_that_were_compressed_otherwise_the_one_in_use_is_taken() {
-        let at = dir("stale", &["log", "log.1", "log.1.gz", "log.2.gz", "log.2.xz"]);
-        let aged = |name: &str, days: u32| {
-            let written = SystemTime::now() - LATELY * days;
-            let file = std::fs::File::open(at.join(name)).expect("it was just made");
-            file.set_modified(written).expect("it is ours");
-        };
-        aged("log.1", 1);
-        assert_eq!(names(&at.join("log")), ["log.1", "log.2.gz"], "it is being compressed");
-        aged("log.1", 2);
-        aged("log.2.gz", 30);
-        assert_eq!(names(&at.join("log")), ["log.1.gz", "log.2.xz"]);
-        std::fs::remove_dir_all(&at).expect("it was just made");
-    }
-
-    #[test]
-    fn rotated_logs_stand_beside_the_end_of_a_link() {
-        let at = dir("linked", &["real.log", "real.log.1"]);
-        let link = at.join("log");
-        std::os::unix::fs::symlink("real.log", &link).expect("a link");
-        assert_eq!(names(&link), ["real.log.1"]);
-        std::fs::remove_file(at.join("real.log")).expect("it is rotated");
-        assert_eq!(names(&link), ["real.log.1"]);
-        std::fs::remove_file(at.join("real.log.1")).expect("it was just made");
-        std::fs::write(at.join("log.1"), "x").expect("a temporary file");
-        assert_eq!(names(&link), ["log.1"], "it was a plain log before");
-        std::fs::remove_dir_all(&at).expect("it was just made");
-    }
 }

@@ -1,6 +1,6 @@
-//! A set that is exact up to a bound and then only knows that it has more members.
+//! A set that is exact up to a bound, and beyond that only knows that it has more members.
 //!
-//! Its hash is seeded at random: members come from strangers.
+//! Its hash has a random seed, because the members come from strangers.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -9,7 +9,7 @@ use std::hash::Hash;
 
 use foldhash::quality::RandomState;
 
-/// How many members a set is exact to.
+/// Up to how many members a set is exact.
 pub const BOUND: usize = 100_000;
 
 /// A set that is exact up to [`BOUND`] members.
@@ -26,7 +26,7 @@ impl<T> Default for BoundedSet<T> {
 }
 
 impl<T: Eq + Hash> BoundedSet<T> {
-    /// Adds a member. Whether it is new, and kept.
+    /// Adds a member. Returns whether it is new and was kept.
     pub(crate) fn insert(&mut self, member: T) -> bool {
         if self.members.len() < BOUND {
             return self.members.insert(member);
@@ -37,7 +37,7 @@ impl<T: Eq + Hash> BoundedSet<T> {
         false
     }
 
-    /// Whether a member is kept.
+    /// Whether this is one of the members that are kept.
     pub(crate) fn contains<Q: Eq + Hash + ?Sized>(&self, member: &Q) -> bool
     where
         T: Borrow<Q>,
@@ -64,10 +64,10 @@ impl<T: Eq + Hash> BoundedSet<T> {
     }
 }
 
-/// The size of a set that is counted up to [`BOUND`]; beyond, it prints as `100000+`.
+/// The size of a set that is exact up to [`BOUND`]; beyond that it is shown as `100000+`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cardinality {
-    /// The members, [`BOUND`] at most.
+    /// The number of members, at most [`BOUND`].
     pub count: u64,
     /// Whether there are more.
     pub saturated: bool,
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_exact_and_then_has_more() {
+    fn a_set_is_exact_up_to_its_bound_and_then_has_more() {
         let mut set = set(0..BOUND);
         for n in 0..BOUND {
             assert!(!set.insert(n));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_takes_in_another_and_that_it_had_more() {
+    fn a_joined_set_has_more_if_either_had() {
         let mut few = set(0..0);
         assert_eq!(few.cardinality(), size(0, false));
         few.join(set(0..3));

@@ -1,33 +1,33 @@
-//! What an event of a known text is counted under: most events have the text of an earlier one.
+//! A cache from the text of an event to what it is counted under: most events have the text of an earlier one.
 //!
-//! A direct-mapped cache of fixed size, for the tally: a hash, seeded at random, gives each text one slot, and
-//! the last text that was put there stays. Nothing is allocated for a text. Key and value are next to each
-//! other: a lookup must not cost two cache misses. A text that is not found costs time, never a count, so
+//! It is direct-mapped and of fixed size: a hash with a random seed gives each text one slot, and the last text
+//! that was put there stays. Nothing is allocated for a text. Key and value are next to each other, because a
+//! lookup must not cost two cache misses. A text that is not found costs time, but never changes a count, so
 //! nobody gains by filling the cache.
 
 use std::hash::BuildHasher;
 
 use foldhash::quality::RandomState;
 
-/// How many texts are kept at most: more than a busy server has pairs of client and sender in an hour.
+/// How many texts are kept at most. A busy server has fewer pairs of client and sender in an hour.
 const SLOTS: usize = 8192;
 
-/// The longest text that is kept, in bytes: with it, a slot fills two cache lines.
+/// The longest text that is kept, in bytes. With that, a slot fills two cache lines.
 const LONGEST: usize = 118;
 
 /// What an event is counted under.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entry {
-    /// The sender's index in the tally, whose sets hold the client already.
+    /// The index of the sender in the tally. Its sets already contain the client.
     pub(crate) sender: usize,
     /// Whether the client is a webmail host.
     pub(crate) webmail: bool,
 }
 
-/// The texts.
+/// The cache.
 #[derive(Debug, Default)]
 pub(crate) struct ClientMemo {
-    /// None until the first text is put.
+    /// Empty until the first text is put.
     slots: Vec<Slot>,
     hasher: RandomState,
 }
@@ -36,13 +36,13 @@ pub(crate) struct ClientMemo {
 #[repr(align(64))]
 struct Slot {
     entry: Entry,
-    /// Bytes of the text; 0 where there is none.
+    /// The length of the text in bytes; 0 if there is none.
     length: u8,
     text: [u8; LONGEST],
 }
 
 impl ClientMemo {
-    /// What an event of this text is counted under, if that is known.
+    /// What an event with this text is counted under, if that is known.
     #[inline]
     pub(crate) fn get(&self, text: &[u8]) -> Option<Entry> {
         let slot = self.slots.get(self.slot(text))?;
@@ -50,7 +50,7 @@ impl ClientMemo {
         (length == text.len() && slot.text[..length] == *text && length > 0).then_some(slot.entry)
     }
 
-    /// Remembers what events of this text are counted under.
+    /// Remembers what events with this text are counted under.
     pub(crate) fn put(&mut self, text: &[u8], entry: Entry) {
         let Ok(length) = u8::try_from(text.len()) else { return };
         if text.len() > LONGEST {
@@ -82,7 +82,7 @@ mod tests {
     use std::collections::HashMap;
 
     #[test]
-    fn a_text_is_found_as_it_was_put_or_not_at_all() {
+    fn a_text_is_found_with_its_last_entry_or_not_at_all() {
         let mut memo = ClientMemo::default();
         let mut all = HashMap::new();
         for n in 0..40_000_usize {
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_is_unknown() {
+    fn an_empty_text_is_never_found() {
         let mut memo = ClientMemo::default();
         memo.put(b"", Entry::default());
         assert_eq!(memo.get(b""), None);

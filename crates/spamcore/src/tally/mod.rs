@@ -1,21 +1,21 @@
-//! The count: senders, and what is known of each.
+//! Counting: the senders of a window, and what is known of each.
 //!
-//! Names come from strangers, so the maps are keyed with a hash seeded at random.
+//! Takes accepted messages and gives a [`SenderStats`] per sender. Names come from strangers, so the hash maps
+//! have a random seed.
 //!
 //! # Memory
 //!
-//! A sender costs its name, its first line and a hundred bytes or so. Anybody can invent any number of
-//! names, or send from ever new addresses. So a tally keeps everything only as long as that takes less than
-//! a budget. Beyond it, the tally forgets what it kept and goes on with a sketch: it counts by a hash of the
-//! name, in a table of fixed size. Each bucket holds the messages of all names that fall into it, so no name
-//! has more messages than its bucket. Then the logs are read again, and only names whose bucket reaches
-//! their limit are kept, this time exactly: whoever is reported has the count, the first line and the
-//! addresses that a tally without a budget would have given. For logs that cannot be read twice (a pipe), a
-//! tally keeps the first million names instead, and no more than a gibibyte of them, and counts the messages
-//! that it dropped.
+//! A sender costs its name, its first line and a few hundred bytes. Anybody can invent any number of names, or
+//! send from ever new addresses. So a tally keeps everything only as long as that takes less than a budget.
+//! Beyond that, it drops what it has kept and goes on with a sketch: it counts by a hash of the name, in a table
+//! of fixed size. Each bucket counts the messages of all names that fall into it, so no name has more messages
+//! than its bucket. Then the logs are read again, and only names whose bucket reaches their limit are kept, this
+//! time exactly: every sender that is reported has the count, the first line and the addresses that a tally
+//! without a budget would have given. Of logs that cannot be read twice (a pipe), a tally keeps the first
+//! million names instead, at most a gibibyte of them, and counts the messages that it dropped.
 //!
-//! With limits below ten, names that were never near them can share a bucket that reaches them, and the
-//! bound does not hold.
+//! With limits below ten, names that are nowhere near their limit can share a bucket that reaches it, and
+//! the bound does not hold.
 
 pub mod bounded_set;
 mod memo;
@@ -29,23 +29,23 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use crate::limits::Limits;
-use crate::parse::{Event, Kind, LazyEvent, Sender};
+use crate::parse::{Accepted, Event, Kind, LazyEvent, Sender};
 use crate::sink::Sink;
 use crate::tally::memo::{ClientMemo, Entry};
 use crate::tally::network::Webmail;
 use crate::tally::stats::{PARTS, SenderStats};
 use crate::time::window::Window;
 
-/// How many bytes of names and lines are kept before the tally goes over to a sketch.
+/// How many bytes of names and lines are kept before the tally switches to a sketch.
 const BUDGET: usize = 6 << 20;
 
-/// How many bytes of networks and addresses are kept before the tally goes over to a sketch.
+/// How many bytes of networks and addresses are kept before the tally switches to a sketch.
 const ORIGINS_BUDGET: usize = 6 << 20;
 
-/// How many bytes are kept, at most, of logs that cannot be read twice.
+/// How many bytes are kept at most of logs that cannot be read twice.
 const STREAM_BUDGET: usize = 1 << 30;
 
-/// How many names are kept of logs that cannot be read twice: a million. Tests make do with fewer.
+/// How many names are kept of logs that cannot be read twice: a million, but fewer in tests.
 pub(crate) const STREAM_NAMES: usize = if cfg!(test) { 20_000 } else { 1_000_000 };
 
 /// How many buckets the sketch has.
@@ -54,7 +54,7 @@ const BUCKETS: usize = 1 << 24;
 /// Roughly what a sender costs in bytes, apart from its name and line.
 const OVERHEAD: usize = 512;
 
-/// What is kept of a sender apart from the count.
+/// What is kept of a sender besides the count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Detail {
     /// The first line.
@@ -63,7 +63,7 @@ pub struct Detail {
     pub activity: bool,
 }
 
-/// Where the senders of one kind are in the list of all.
+/// The names of one kind, with their indexes in the list of all senders.
 type Index = HashMap<Box<[u8]>, usize, RandomState>;
 
 /// The senders of a window: a [`Sink`] of accepted messages.
@@ -77,7 +77,7 @@ pub struct Tally {
     stats: Vec<SenderStats>,
     memo: ClientMemo,
     mode: Mode,
-    /// Everything was counted: a further pass is another sink's.
+    /// Everything has been counted; a further pass is for another sink.
     complete: bool,
     /// Bytes of names and lines that are kept.
     used: usize,
@@ -89,11 +89,11 @@ pub struct Tally {
 
 #[derive(Debug)]
 enum Mode {
-    /// Everything is kept, while it fits. Whether the logs can be read again if it does not.
+    /// Everything is kept as long as it fits. `rereadable` is whether the logs can be read again if it does not.
     Everything { rereadable: bool },
-    /// The first names of a stream are kept; so many messages were of others.
+    /// The first names of a stream are kept; the messages of all others are dropped.
     StreamNames { dropped: u64 },
-    /// Nothing is kept but a count per bucket.
+    /// Only a count per bucket is kept.
     Sketch(Vec<u8>),
     /// Only names whose bucket reaches their limit are kept.
     Candidates(Arc<Vec<u8>>),
@@ -125,13 +125,12 @@ impl Tally {
         }
     }
 
-    /// How many messages were dropped because their senders were beyond the million that is kept of a
-    /// stream.
+    /// How many messages of a stream were dropped, because a million senders were kept already.
     pub fn dropped(&self) -> u64 {
         if let Mode::StreamNames { dropped } = self.mode { dropped } else { 0 }
     }
 
-    /// The limits that the senders are judged by.
+    /// The limits by which the senders are judged.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -143,7 +142,7 @@ impl Tally {
         })
     }
 
-    /// Counts an event whose text was seen before: the same sender's, from the same client.
+    /// Counts an event whose text is known, and so its sender and client. False if the text is not known.
     #[inline]
     fn count_known(&mut self, text: &[u8], times: u64, at: Option<i64>) -> bool {
         let Some(entry) = self.memo.get(text) else { return false };
@@ -155,7 +154,31 @@ impl Tally {
         true
     }
 
-    /// Counts messages of a sender, and gives its index, where it is kept.
+    /// Counts a message for each of its senders. The text that determines it, if there is one, is remembered.
+    fn count_accepted(
+        &mut self,
+        accepted: &Accepted<'_>,
+        text: Option<&[u8]>,
+        times: u64,
+        at: Option<i64>,
+        line: &[u8],
+    ) {
+        let first = self.count(accepted.senders.first(), times, at, line);
+        if let (Some(sender), Some(client)) = (first, accepted.client) {
+            let origins = self.stats[sender].origins.get_or_insert_default();
+            let (webmail, bytes) = origins.add(client, times, &self.webmail);
+            if let Some(text) = text.filter(|_| accepted.recurs) {
+                self.memo.put(text, Entry { sender, webmail });
+            }
+            self.origins_used += bytes;
+            self.check_origins();
+        }
+        for sender in accepted.senders.others() {
+            self.count(sender, times, at, line);
+        }
+    }
+
+    /// Counts messages of a sender, and gives its index if it is kept.
     fn count(
         &mut self,
         sender: &Sender<'_>,
@@ -188,7 +211,7 @@ impl Tally {
         index
     }
 
-    /// Whether a new name is to be kept; if not, its messages are counted in the sketch, or as dropped.
+    /// Whether a new name is to be kept. If not, its messages are counted in the sketch, or as dropped.
     fn keeps(&mut self, kind: Kind, name: &[u8], times: u64, line: &[u8]) -> bool {
         if let Mode::Everything { rereadable } = self.mode {
             self.names += 1;
@@ -225,7 +248,7 @@ impl Tally {
         }
     }
 
-    /// Goes over to a sketch where networks and addresses have become too many to be kept.
+    /// Switches to a sketch if there are too many networks and addresses to keep.
     fn check_origins(&mut self) {
         if self.origins_used > ORIGINS_BUDGET
             && matches!(self.mode, Mode::Everything { rereadable: true })
@@ -234,7 +257,7 @@ impl Tally {
         }
     }
 
-    /// Goes over from keeping everything to a sketch.
+    /// Switches from keeping everything to a sketch.
     fn switch_to_sketch(&mut self) {
         if !matches!(self.mode, Mode::Everything { .. }) {
             return;
@@ -261,24 +284,17 @@ impl Sink for Tally {
         if self.complete || at.is_some_and(|at| !self.window.holds(at)) {
             return;
         }
-        let text = event.text();
-        if text.is_some_and(|text| self.count_known(text, times, at)) {
-            return;
-        }
-        let Some(Event::Accepted(accepted)) = event.get() else { return };
-        let mut senders = accepted.senders.iter();
-        let first = senders.next().and_then(|first| self.count(first, times, at, line));
-        if let (Some(sender), Some(client)) = (first, accepted.client) {
-            let origins = self.stats[sender].origins.get_or_insert_default();
-            let (webmail, bytes) = origins.add(client, times, &self.webmail);
-            if let Some(text) = text.filter(|_| accepted.recurs) {
-                self.memo.put(text, Entry { sender, webmail });
+        match *event {
+            LazyEvent::Parsed(Event::Accepted(ref accepted)) => {
+                self.count_accepted(accepted, None, times, at, line);
             }
-            self.origins_used += bytes;
-            self.check_origins();
-        }
-        for sender in senders {
-            self.count(sender, times, at, line);
+            LazyEvent::Deferred(text, parse) => {
+                if !self.count_known(text, times, at)
+                    && let Some(Event::Accepted(accepted)) = parse(text)
+                {
+                    self.count_accepted(&accepted, Some(text), times, at, line);
+                }
+            }
         }
     }
 
@@ -343,7 +359,7 @@ fn add_to(buckets: &mut [u8], bucket: usize, times: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::{Accepted, Client, Senders};
+    use crate::parse::{Client, Senders};
 
     fn tally(rereadable: bool) -> Tally {
         let window = Window::until(0, 3600);
@@ -383,7 +399,7 @@ mod tests {
         fill(&mut tally, 120_000);
         assert!(!tally.needs_another_pass());
         let kept: Vec<_> = tally.senders().collect();
-        assert_eq!(kept.len(), 1, "only who is near the limit is kept");
+        assert_eq!(kept.len(), 1, "only a sender near the limit is kept");
         let (kind, name, stats) = kept[0];
         assert_eq!((kind, name, stats.messages), (Kind::Script, &b"/spammer"[..], 120));
         assert_eq!(&*stats.line, b"line 0");
@@ -411,7 +427,7 @@ mod tests {
         assert!(tally.stats.is_empty() && tally.needs_another_pass());
         fill(&mut tally);
         assert!(!tally.needs_another_pass());
-        // Names near the limit are kept, and those that happen to share a bucket with others.
+        // Kept are names near the limit, and a few that happen to share a bucket.
         assert!(tally.senders().count() < 200);
         let kept = tally.senders().find(|(_, name, _)| name == b"user7");
         let (_, _, stats) = kept.expect("it is near the limit");
@@ -420,7 +436,7 @@ mod tests {
         assert_eq!((origins.ips().count, origins.unknowns().count), (100, 100));
     }
 
-    /// A log that is read in three parts at once, each of them with these names.
+    /// Reads a log in three parts at once, each of which has all these names.
     fn fill_in_parts(tally: &mut Tally, names: u32) {
         let mut later = [(); 2].map(|()| tally.fork().expect("it can be read in parts"));
         fill(tally, names);
@@ -469,7 +485,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_keeps_so_many_names_and_counts_what_it_drops() {
+    fn of_a_pipe_a_million_names_are_kept_and_other_messages_counted_as_dropped() {
         let mut tally = tally(false);
         for n in 0..=STREAM_NAMES {
             add(&mut tally, script(&n.to_le_bytes()), 2, None, b"");
@@ -481,7 +497,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_outside_the_window_is_another_sink_s() {
+    fn events_outside_the_window_are_ignored() {
         let mut tally = tally(true);
         for at in [-1, 0, 1, 3600, 3601] {
             add(&mut tally, script(b"/a"), 1, at, b"");
@@ -492,7 +508,7 @@ mod tests {
         );
     }
 
-    /// All that two tallies know, in a fixed order.
+    /// What a tally has counted, in a fixed order.
     fn counts(tally: &Tally) -> Vec<(Vec<u8>, u64, Vec<u8>)> {
         let known = |(_, name, stats): (_, &[u8], &SenderStats)| {
             (name.to_vec(), stats.messages, stats.line.to_vec())
@@ -520,7 +536,7 @@ mod tests {
         assert_eq!(counts(&pair.0), first);
     }
 
-    /// As [`fill_in_parts`], but only the second of a pair is given many names.
+    /// Like [`fill_in_parts`], but only the second of a pair gets many names.
     fn fill_in_parts_of_pair(pair: &mut (Tally, Tally)) {
         let small = |pair: &mut (Tally, Tally)| add(&mut pair.0, script(b"/small"), 1, 5, b"x");
         let mut later = pair.fork().expect("it can be read in parts");

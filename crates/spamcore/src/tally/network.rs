@@ -1,11 +1,13 @@
-//! What a network is: the name that a provider's customers share, and the networks of `--webmail`.
+//! What a network is: the part of a host name that a provider's customers share, and those of `--webmail`.
+//!
+//! Takes names and addresses. Nothing is looked up in DNS.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// The network of a client name: what follows the last digit that has a character after it, and that
-/// character. A name without such a digit stands for itself, `unknown` too.
+/// The network of a client name: find the last digit that is followed by another character, and take what
+/// comes after that character. A name without such a digit, such as `unknown`, is its own network.
 ///
 /// `a1.isp.net` → `isp.net`, `a1b2` → `2`, `srv12` → empty, `host7` → itself.
 pub fn network_of(name: &[u8]) -> &[u8] {
@@ -23,9 +25,9 @@ pub struct Webmail {
 }
 
 impl Webmail {
-    /// Adds addresses and networks (CIDR), separated by commas or blanks. Empty items are ignored.
+    /// Adds addresses and networks (CIDR), separated by commas, spaces or TABs. Empty items are ignored.
     ///
-    /// The error is the item that is neither.
+    /// The error is the first item that is neither.
     pub fn add(&mut self, list: &str) -> Result<(), String> {
         for item in list.split([',', ' ', '\t']).filter(|item| !item.is_empty()) {
             self.networks.push(network(item).ok_or(item)?.trunc());
@@ -33,17 +35,17 @@ impl Webmail {
         Ok(())
     }
 
-    /// Whether an address is that of a webmail host. An IPv4 address mapped into IPv6 is itself.
+    /// Whether an address is that of a webmail host. An IPv4-mapped IPv6 address counts as the IPv4 address.
     pub fn holds(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks.iter().any(|network| network.contains(&address))
     }
 }
 
-/// `ADDRESS` or `ADDRESS/LENGTH`. An IPv4 address mapped into IPv6 is itself here too.
+/// `ADDRESS` or `ADDRESS/LENGTH`. An IPv4-mapped IPv6 address counts as the IPv4 address here too.
 ///
-/// The address is read as one alone is: `10.00.0.0`, which some take for octal, is none in a network
-/// either.
+/// The address of a network is read as strictly as an address alone: `10.00.0.0`, which some programs read as
+/// octal, is not one.
 fn network(item: &str) -> Option<IpNet> {
     let (address, length) = match item.split_once('/') {
         Some((address, length)) => (address, Some(length)),

@@ -1,4 +1,7 @@
 //! What is known of one sender: how many messages, when, from where.
+//!
+//! Everything is bounded: sets are exact up to [`BOUND`](super::bounded_set::BOUND), and of a name that is too
+//! long for a host only the end is kept.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -8,16 +11,16 @@ use super::network::{Webmail, network_of};
 use crate::parse::Client;
 use crate::time::window::Window;
 
-/// How many parts of the window the activity of a sender is counted in.
+/// Into how many parts the window is divided for the activity of a sender.
 pub const PARTS: usize = 16;
 
-/// No host name is longer (RFC 1035, 2.3.4). Of what is, only the end is kept.
+/// The longest host name, in bytes (RFC 1035, 2.3.4). Of a longer one, only the end is kept.
 const LONGEST_NAME: usize = 255;
 
-/// Roughly what a member of a set costs in bytes, apart from a name.
+/// Roughly what a member of a set costs in bytes, not counting a name.
 const MEMBER: usize = 48;
 
-/// A client's address: an IP address, or another text such as `unknown`.
+/// A client's address: an IP address, or some other text such as `unknown`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Address {
     Ip(IpAddr),
@@ -61,7 +64,7 @@ impl Origins {
         self.webmail = self.webmail.saturating_add(later.webmail);
     }
 
-    /// Adds a client. Whether it is a webmail host, and roughly how many bytes more are kept now.
+    /// Adds a client. Returns whether it is a webmail host, and roughly how many more bytes are kept now.
     pub(crate) fn add(
         &mut self,
         client: Client<'_>,
@@ -103,27 +106,27 @@ pub struct SenderStats {
     pub messages: u64,
     /// The first line in reading order, as logged, without its newline.
     pub line: Box<[u8]>,
-    /// The earliest and the latest timestamp, in Unix seconds; none where no line had one.
+    /// The earliest and the latest timestamp, in Unix seconds; none if no line had one.
     pub span: Option<(i64, i64)>,
-    /// The messages in each of [`PARTS`] equal parts of the window, where they are asked for. Messages
-    /// without a timestamp are in none.
+    /// The messages in each of [`PARTS`] equal parts of the window, if they are asked for. Messages without
+    /// a timestamp are in none of them.
     pub activity: Option<Box<[u64; PARTS]>>,
-    /// Where they came from, where lines name a client.
+    /// Where they came from, if lines name a client.
     pub(crate) origins: Option<Box<Origins>>,
 }
 
-/// The end of a name that is too long to be a host's.
+/// The last bytes of a name, as many as a host name can have.
 pub(crate) fn last_bytes(name: &[u8]) -> &[u8] {
     &name[name.len().saturating_sub(LONGEST_NAME)..]
 }
 
 impl SenderStats {
-    /// Where the messages came from; nowhere, where lines name no client.
+    /// Where the messages came from; empty if lines name no client.
     pub fn origins(&self) -> Cow<'_, Origins> {
         self.origins.as_deref().map_or_else(|| Cow::Owned(Origins::default()), Cow::Borrowed)
     }
 
-    /// Adds what is known of a later part, whose line is not the first.
+    /// Adds the statistics of a later part of the log. The first line is this one's.
     pub(crate) fn join(&mut self, later: Self) {
         self.messages = self.messages.saturating_add(later.messages);
         self.span = match (self.span, later.span) {
@@ -156,7 +159,7 @@ impl SenderStats {
 mod tests {
     use super::*;
 
-    /// What is known of a sender of these messages: the time, the client and how often.
+    /// The statistics of a sender of these messages: the time, the client's name and address, and how often.
     fn stats(messages: &[(i64, &str, &str, u64)]) -> SenderStats {
         let mut stats = SenderStats {
             line: b"a line"[..].into(),
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_end_of_a_name_is_kept_that_no_host_has() {
+    fn of_a_name_too_long_for_a_host_only_the_end_is_kept() {
         let long = [&b"x".repeat(60_000)[..], b".example"].concat();
         let client = Client { name: &long, address: &long };
         let mut origins = Origins::default();

@@ -1,17 +1,18 @@
-//! From a [`Stamp`] to an instant: the missing year, the local zone, hours that repeat.
+//! From a [`Stamp`] to an instant: the missing year, the local time zone, hours that repeat.
 //!
-//! What the clock assumes and does:
+//! The rules:
 //!
-//! - A stamp without a year is taken in the newest year that puts it no later than an hour ahead of
-//!   now; 29 February in the newest leap year that does.
-//! - A wall clock reading that happens twice is the earliest of its instants that is not more than
-//!   30 minutes before the nearest earlier stamped line of its file; without such a line, the latest
-//!   that is not in the future. One that never happens is read with the offset before the change.
-//! - A day that its month does not have, and a zone that is not known here, make no instant.
+//! - A timestamp without a year gets the newest year in which it is at most an hour in the future;
+//!   29 February gets the newest such leap year.
+//! - A local time that occurs twice is the earlier of its two instants, unless that is more than
+//!   30 minutes before the nearest earlier timestamp of the file. If there is none, it is the later one,
+//!   unless that is in the future. A local time that is skipped is read with the offset from before the
+//!   change.
+//! - A day that does not exist, or a zone that is not known here, gives no instant.
 //!
-//! Conversion is rare: lines of one minute share their minute, so the last one is remembered, and
-//! most lines cost a comparison. Only readings that happen twice are worked out each time, because
-//! they depend on the line before.
+//! Conversion is rare: the last minute is remembered, and as most lines are of the same minute as the
+//! line before, they cost one comparison. Only local times that occur twice are worked out each time,
+//! because they depend on the line before.
 
 use std::collections::HashMap;
 
@@ -20,62 +21,65 @@ use time::{Date, Month};
 use crate::time::stamp::{Minute, Stamp, StampZone};
 use crate::time::zone::{Instants, Zone};
 
-/// How far ahead of now a stamp may be: clocks differ. Seconds.
-pub const AHEAD: i64 = 3600;
+/// How far in the future a timestamp may be, because clocks differ. Seconds.
+pub const MAX_CLOCK_SKEW: i64 = 3600;
 
-/// How far a repeated reading may lie before the line above it. Seconds.
+/// How late a line in a repeated hour may be, compared with the line above it. Seconds.
 const LATE: i64 = 1800;
 
-/// The lines of the last day show that a log is written now. Seconds.
+/// A line that is no older shows that the log is still being written. Seconds.
 const DAY: i64 = 86_400;
 
-/// How many named zones are remembered. There are about 600; a log may name more that do not exist.
+/// How many zone names are remembered. About 600 exist; a log may contain any number of others.
 const ZONES: usize = 2048;
 
-/// An instant that was read from a line.
+/// An instant that was read from a line's timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// Unix seconds.
     pub instant: i64,
-    /// It lies more than an hour ahead of now; or it has no year, stands after lines of the last day,
-    /// and only the year rule has sent it back: the clock that wrote it was ahead.
-    pub ahead: bool,
-    /// The year rule has sent it back, and no line of the last day was read before it in its log.
-    pub doubtful: bool,
+    /// The clock that wrote it was fast: it is more than [`MAX_CLOCK_SKEW`] in the future; or it has no
+    /// year, follows lines of the last day, and is only in the past because the year rule put it there.
+    pub in_future: bool,
+    /// The year rule put it in the past, though next year would be nearer to now, and no earlier line of
+    /// its log is of the last day.
+    pub year_is_ambiguous: bool,
 }
 
-/// Reads the stamps of a log, line after line, as they were on this host.
+/// Reads the timestamps of a log, line after line, as this host understands them.
 #[derive(Debug)]
 pub struct Clock {
     now: i64,
     local: Zone,
     named: HashMap<Box<[u8]>, Option<Zone>>,
+    /// The nearest earlier instant of this file.
     previous: Option<i64>,
+    /// A line of the last day was read in this log.
     recent: bool,
-    sure: bool,
+    anchored: bool,
     last: Option<Last>,
 }
 
-/// The last minute that was converted, if it has one meaning.
+/// The last minute that was converted and is not ambiguous.
 #[derive(Debug)]
 struct Last {
     minute: Minute,
     offset: Option<i32>,
-    /// The zone that the stamp named; empty where it named none.
+    /// The zone that the timestamp named, or empty.
     name: Vec<u8>,
-    begin: Converted,
+    start: Converted,
 }
 
-/// The begin of a minute, converted.
+/// A timestamp, or the start of its minute, as an instant.
 #[derive(Clone, Copy, Debug)]
 struct Converted {
     instant: i64,
-    /// The reading of the next year lies ahead of now, but nearer to it than this one.
-    sent_back: bool,
+    /// In the following year it would be in the future, but nearer to now.
+    rolled_back_a_year: bool,
 }
 
 impl Clock {
-    /// A clock that stands at `now`, in Unix seconds, in the given local zone.
+    /// A clock that shows `now`, in Unix seconds, in the given local zone.
     pub fn new(now: i64, local: Zone) -> Self {
         Self {
             now,
@@ -83,39 +87,39 @@ impl Clock {
             named: HashMap::new(),
             previous: None,
             recent: false,
-            sure: false,
+            anchored: false,
             last: None,
         }
     }
 
-    /// Forgets the line before: another file begins. Behind the rotated logs of a log, that lines of the last day
-    /// were read is not forgotten.
+    /// Starts another file: the line before is forgotten. Whether a line of the last day was read is
+    /// remembered from one file of a log to the next.
     pub fn next_file(&mut self, same_log: bool) {
         self.previous = None;
         self.recent &= same_log;
-        self.sure = false;
+        self.anchored = false;
     }
 
-    /// Whether a line of this file was read whose stamp has one meaning: from there on, what is read
-    /// does not depend on lines before it.
-    pub fn is_sure(&self) -> bool {
-        self.sure
+    /// Whether an unambiguous timestamp of this file was read. From there on, readings no longer depend
+    /// on the lines before it.
+    pub fn is_anchored(&self) -> bool {
+        self.anchored
     }
 
-    /// When the stamp was, or none where it is no date or its zone is not known.
+    /// The instant of a timestamp, or none if its date does not exist or its zone is not known.
     ///
-    /// The line counts as the nearest earlier one for the next.
+    /// It is remembered as the nearest earlier one, unless it is in the future.
     pub fn read(&mut self, stamp: &Stamp<'_>) -> Option<Reading> {
-        let Converted { instant, sent_back } = self.convert(stamp)?;
-        let ahead = instant > self.now + AHEAD || (sent_back && self.recent);
-        if !ahead {
+        let Converted { instant, rolled_back_a_year } = self.convert(stamp)?;
+        let in_future = instant > self.now + MAX_CLOCK_SKEW || (rolled_back_a_year && self.recent);
+        if !in_future {
             self.previous = Some(instant);
             self.recent |= instant > self.now - DAY;
         }
-        Some(Reading { instant, ahead, doubtful: sent_back && !ahead })
+        Some(Reading { instant, in_future, year_is_ambiguous: rolled_back_a_year && !in_future })
     }
 
-    /// Whether a stamp can be read. Nothing is remembered of it.
+    /// Whether a timestamp can be read. It is not remembered for the lines after it.
     pub fn knows(&mut self, stamp: &Stamp<'_>) -> bool {
         self.convert(stamp).is_some()
     }
@@ -123,8 +127,8 @@ impl Clock {
     fn convert(&mut self, stamp: &Stamp<'_>) -> Option<Converted> {
         let (minute, second, zone) = match *stamp {
             Stamp::Unix(instant) => {
-                self.sure = true;
-                return Some(Converted { instant, sent_back: false });
+                self.anchored = true;
+                return Some(Converted { instant, rolled_back_a_year: false });
             }
             Stamp::Civil { minute, second, zone } => (minute, i64::from(second), zone),
         };
@@ -137,15 +141,15 @@ impl Clock {
         if let Some(last) = &self.last
             && last.minute == minute
             && last.offset == offset
-            // Without a name there is nothing to compare, and a compare of nothing is slow.
+            // Comparing two empty names would cost a call.
             && last.name.len() == name.len()
             && (name.is_empty() || last.name == name)
         {
-            self.sure = true;
-            let begin = last.begin;
-            return Some(Converted { instant: begin.instant + second, ..begin });
+            self.anchored = true;
+            let start = last.start;
+            return Some(Converted { instant: start.instant + second, ..start });
         }
-        let (instants, sent_back) = match zone {
+        let (instants, rolled_back_a_year) = match zone {
             StampZone::Name(name) => {
                 let local = local_minute(&minute, minute.year?)?;
                 (self.zone(name)?.instants(local), false)
@@ -153,15 +157,16 @@ impl Clock {
             _ => self.instants(&minute, offset)?,
         };
         if let Instants::One(instant) = instants {
-            self.sure = true;
-            let begin = Converted { instant, sent_back };
-            self.last = Some(Last { minute, offset, name: name.into(), begin });
+            self.anchored = true;
+            let start = Converted { instant, rolled_back_a_year };
+            self.last = Some(Last { minute, offset, name: name.into(), start });
         }
         let instant = choose(instants, second, self.previous, self.now);
-        Some(Converted { instant, sent_back })
+        Some(Converted { instant, rolled_back_a_year })
     }
 
-    /// The instants of a minute's begin, in the year it has or the newest that fits.
+    /// The instants at which a minute starts, in its year or the newest that fits, and whether it was
+    /// rolled back a year.
     fn instants(&self, minute: &Minute, offset: Option<i32>) -> Option<(Instants, bool)> {
         let at = |year| {
             let local = local_minute(minute, year)?;
@@ -174,23 +179,24 @@ impl Clock {
             return Some((at(year)?, false));
         }
         let this_year = year_of(self.now + i64::from(self.local.offset_at(self.now)))?;
-        // Eight years back there always was a 29 February; a year on, for the hour ahead.
+        // The last 29 February is at most eight years back; next year counts because of MAX_CLOCK_SKEW.
         let years = (this_year.saturating_sub(8)..=this_year + 1).rev();
-        let mut ahead = None;
+        let mut later = None;
         for instants in years.filter_map(at) {
             let first = match instants {
                 Instants::One(first) | Instants::Two(first, _) => first,
             };
-            if first <= self.now + AHEAD {
-                let sent_back = ahead.is_some_and(|ahead| ahead - self.now < self.now - first);
-                return Some((instants, sent_back));
+            if first <= self.now + MAX_CLOCK_SKEW {
+                let rolled_back_a_year =
+                    later.is_some_and(|later| later - self.now < self.now - first);
+                return Some((instants, rolled_back_a_year));
             }
-            ahead = Some(first);
+            later = Some(first);
         }
         None
     }
 
-    /// The offset that an abbreviation stands for: the local zone's own, else a zone of that name.
+    /// The offset that an abbreviation means in the local zone, or else in a zone of that name.
     fn abbreviation(&mut self, name: &[u8], minute: &Minute) -> Option<i32> {
         let local = local_minute(minute, minute.year?)?;
         match self.local.offset_called(name, local) {
@@ -213,7 +219,7 @@ impl Clock {
     }
 }
 
-/// One of the instants that a repeated reading may be.
+/// Decides which of two instants a repeated local time means.
 fn choose(instants: Instants, second: i64, previous: Option<i64>, now: i64) -> i64 {
     match instants {
         Instants::One(instant) => instant + second,
@@ -228,7 +234,7 @@ fn choose(instants: Instants, second: i64, previous: Option<i64>, now: i64) -> i
     }
 }
 
-/// Seconds since 1970-01-01 00:00:00 on the wall clock itself; none where the day does not exist.
+/// Seconds since 1970-01-01 00:00:00 in local time; none if the day does not exist.
 fn local_minute(minute: &Minute, year: u16) -> Option<i64> {
     let month = Month::try_from(minute.month).ok()?;
     let date = Date::from_calendar_date(i32::from(year), month, minute.day).ok()?;
@@ -241,8 +247,8 @@ fn year_of(local: i64) -> Option<u16> {
     u16::try_from(Date::from_julian_day(day).ok()?.year()).ok()
 }
 
-/// The instant of a timestamp with a year, in Unix seconds; none where there is no such day, or its zone is
-/// not known. Without a zone it is in `zone`.
+/// The instant of a timestamp with a year, in Unix seconds; none if there is no such day, or its zone is not
+/// known. A timestamp without a zone is in `zone`.
 pub fn instant_of(stamp: &Stamp<'_>, zone: &Zone) -> Option<i64> {
     Clock::new(i64::MAX / 2, zone.clone()).read(stamp).map(|reading| reading.instant)
 }
@@ -267,7 +273,7 @@ mod tests {
         let reading = clock.read(&stamp.expect("a stamp"))?;
         let at = time::OffsetDateTime::from_unix_timestamp(reading.instant).expect("in range");
         let text = at.format(&time::format_description::well_known::Rfc3339).expect("formats");
-        Some(if reading.ahead { text + " ahead" } else { text })
+        Some(if reading.in_future { text + ", in the future" } else { text })
     }
 
     fn check(now: &str, zone: &str, table: &[(&str, &str)]) {
@@ -307,32 +313,32 @@ mod tests {
     }
 
     #[test]
-    fn stamps_ahead_of_now_are_known_by_the_lines_before() {
+    fn timestamps_in_the_future_are_recognised_by_the_lines_before() {
         let mut clock = clock("2026-11-23 17:58:00", "UTC");
         for (stamp, want) in [
-            ("Nov 24 09:00:00", "2025-11-24T09:00:00Z"), // a year old: the log's first line
+            ("Nov 24 09:00:00", "2025-11-24T09:00:00Z"), // the log's first line: a year old
             ("Nov 23 17:00:00", "2026-11-23T17:00:00Z"),
-            ("Nov 24 09:00:00", "2025-11-24T09:00:00Z ahead"),
+            ("Nov 24 09:00:00", "2025-11-24T09:00:00Z, in the future"),
             ("Sep 24 09:00:00", "2026-09-24T09:00:00Z"), // late
-            ("2026-11-23T19:00:00Z", "2026-11-23T19:00:00Z ahead"),
+            ("2026-11-23T19:00:00Z", "2026-11-23T19:00:00Z, in the future"),
         ] {
             assert_eq!(read(&mut clock, stamp).as_deref(), Some(want), "{stamp}");
         }
     }
 
     #[test]
-    fn lines_of_the_last_day_are_those_that_show_it() {
+    fn only_lines_of_the_last_day_show_that_a_timestamp_is_in_the_future() {
         for (before, want) in [
             ("Nov 22 17:58:00", "2025-11-24T09:00:00Z"), // a day old
-            ("Nov 22 17:58:01", "2025-11-24T09:00:00Z ahead"),
-            ("2026-11-23T18:58:00Z", "2025-11-24T09:00:00Z ahead"),
-            ("2026-11-23T18:58:01Z", "2025-11-24T09:00:00Z"), // itself ahead
+            ("Nov 22 17:58:01", "2025-11-24T09:00:00Z, in the future"),
+            ("2026-11-23T18:58:00Z", "2025-11-24T09:00:00Z, in the future"),
+            ("2026-11-23T18:58:01Z", "2025-11-24T09:00:00Z"), // in the future itself
         ] {
             let mut clock = clock("2026-11-23 17:58:00", "UTC");
             read(&mut clock, before);
             assert_eq!(read(&mut clock, "Nov 24 09:00:00").as_deref(), Some(want), "{before}");
             clock.next_file(true);
-            assert_eq!(read(&mut clock, "Nov 24 09:00:00").as_deref(), Some(want), "its log");
+            assert_eq!(read(&mut clock, "Nov 24 09:00:00").as_deref(), Some(want), "the same log");
             clock.next_file(false);
             let text = read(&mut clock, "Nov 24 09:00:00");
             assert_eq!(text.as_deref(), Some("2025-11-24T09:00:00Z"), "another log");
@@ -340,18 +346,18 @@ mod tests {
     }
 
     #[test]
-    fn only_a_line_that_was_sent_back_without_others_is_doubtful() {
+    fn a_timestamp_that_was_rolled_back_is_ambiguous_until_a_recent_one_was_read() {
         let mut clock = clock("2026-11-23 12:00:00", "UTC");
         for (stamp, want) in [
             ("Nov 24 09:00:00", true),
-            ("May 25 00:00:00", false), // as near as that of the next year
+            ("May 25 00:00:00", false), // next year's would be just as near
             ("May 24 23:59:00", true),
             ("Nov 23 11:00:00", false),
-            ("Nov 24 09:00:00", false), // it is ahead
+            ("Nov 24 09:00:00", false), // in the future
         ] {
             let stamp = Stamp::of_syslog(&mut Cursor::new(stamp.as_bytes())).expect("a stamp");
             let reading = clock.read(&stamp).expect("a date");
-            assert_eq!(reading.doubtful, want, "{stamp:?}");
+            assert_eq!(reading.year_is_ambiguous, want, "{stamp:?}");
         }
     }
 
@@ -400,7 +406,7 @@ mod tests {
     #[test]
     fn a_repeated_hour_follows_the_line_before() {
         let mut clock = clock("2026-10-25 04:00:00", "Europe/Madrid");
-        // Without a line before: the latest that is not in the future.
+        // No line before it: the later one, which is not in the future.
         assert_eq!(read(&mut clock, "Oct 25 02:10:00").as_deref(), Some("2026-10-25T01:10:00Z"));
         clock.next_file(false);
         for (stamp, want) in [
@@ -421,32 +427,32 @@ mod tests {
             read(&mut clock, "[25-Oct-2026 02:30:00 Europe/Paris").as_deref(),
             Some("2026-10-25T01:30:00Z")
         );
-        // A line of another file is none before.
+        // A line of another file does not count.
         assert_eq!(read(&mut clock, "Oct 25 01:59:00").as_deref(), Some("2026-10-24T23:59:00Z"));
         clock.next_file(false);
         assert_eq!(read(&mut clock, "Oct 25 02:10:00").as_deref(), Some("2026-10-25T01:10:00Z"));
     }
 
     #[test]
-    fn a_file_is_sure_from_a_line_of_one_meaning_on() {
+    fn a_clock_is_anchored_by_an_unambiguous_timestamp() {
         let mut clock = clock("2026-10-25 04:00:00", "Europe/Madrid");
         for stamp in ["2026-10-25T01:59:00", "1782979878 m", "2026-10-25T02:10:00+02:00"] {
-            assert!(!clock.is_sure(), "{stamp}");
+            assert!(!clock.is_anchored(), "{stamp}");
             read(&mut clock, "Oct 25 02:10:00");
-            assert!(!clock.is_sure(), "it happens twice");
+            assert!(!clock.is_anchored(), "it occurs twice");
             for _ in 0..2 {
                 read(&mut clock, stamp);
-                assert!(clock.is_sure(), "{stamp}");
+                assert!(clock.is_anchored(), "{stamp}");
             }
             clock.next_file(false);
         }
-        // The minute is remembered, and makes the next file sure at once.
+        // The minute is remembered, and anchors the next file at once.
         read(&mut clock, "2026-10-25T02:10:30+02:00");
-        assert!(clock.is_sure());
+        assert!(clock.is_anchored());
     }
 
     #[test]
-    fn asking_whether_a_stamp_is_known_changes_nothing() {
+    fn asking_whether_a_timestamp_can_be_read_changes_nothing() {
         let mut clock = clock("2026-04-05 02:30:00", "Australia/Lord_Howe");
         let stamp = Stamp::of_syslog(&mut Cursor::new(b"Apr  5 01:45:00 m")).expect("a stamp");
         assert!(clock.knows(&stamp));
@@ -457,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_line_before_a_repeated_reading_is_not_in_the_future() {
+    fn a_repeated_time_without_a_line_before_is_not_in_the_future() {
         let zone = Zone::local(Some("Europe/Madrid"));
         let mut clock = Clock::new(1_792_888_200, zone); // the first 02:30 of that night
         assert_eq!(read(&mut clock, "Oct 25 02:20:00").as_deref(), Some("2026-10-25T00:20:00Z"));

@@ -1,12 +1,12 @@
-//! Time stamps as text: from the first bytes of a line to a [`Stamp`].
+//! Timestamps as text: from the first bytes of a line to a [`Stamp`].
 //!
-//! A [`Stamp`] holds the numbers that stand in the line and says which zone they are in. It is not
-//! an instant yet: the missing year, the local zone and hours that repeat are the business of
-//! [`Clock`](crate::time::clock::Clock). Nothing is allocated, nothing is looked up.
+//! A [`Stamp`] holds the numbers as they are written in the line, and the zone they are in. It is not an
+//! instant yet: [`Clock`](crate::time::clock::Clock) deals with the missing year, the local zone and hours
+//! that repeat. Nothing is allocated, nothing is looked up.
 //!
-//! The forms, and who writes them:
+//! The formats, and what writes them:
 //!
-//! | form | written by |
+//! | format | written by |
 //! |---|---|
 //! | `Jul  2 09:31:10`, `Jul 02 …`, `Jul 2 …`, with a fraction | rsyslog `RSYSLOG_TraditionalFileFormat`, Postfix `util/msg_logger.c`, `journalctl -o short` |
 //! | `Nov 23 2026 17:30:00`, `2026 Nov 23 17:30:00` | rsyslog templates, appliances |
@@ -16,32 +16,32 @@
 //! | `1782979878.123480` | `journalctl -o short-unix` |
 //! | `23-Nov-2026 19:04:25 Europe/Madrid` | PHP `ext/standard/mail.c`, inside brackets |
 //!
-//! Fractions of a second are dropped; second 60 is 59. What is out of range (month 13, hour 24) is
-//! no stamp; whether a day exists in its month is decided by the clock.
+//! Fractions of a second are dropped; a leap second (60) is read as 59. Anything out of range (month 13,
+//! hour 24) is not a timestamp; whether a day exists in its month is decided by the clock.
 
 use crate::cursor::Cursor;
 
-/// The zone that a stamp names.
+/// The time zone of a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StampZone<'a> {
-    /// None: local time of the host that wrote it.
+    /// Not given: local time of the host that wrote it.
     Local,
     /// Seconds east of UTC.
     Offset(i32),
-    /// A name such as `Europe/Madrid`, as it stands in the line.
+    /// A name such as `Europe/Madrid`, as it is written in the line.
     Name(&'a [u8]),
     /// An abbreviation such as `CEST`, as journalctl prints it.
     Abbreviation(&'a [u8]),
 }
 
-/// A minute on a wall clock.
+/// A minute of local time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Minute {
-    /// 0 to 9999, or none where the form has no year.
+    /// 0 to 9999, or none if the format has no year.
     pub year: Option<u16>,
     /// 1 to 12.
     pub month: u8,
-    /// 1 to 31; it may not exist in the month.
+    /// 1 to 31; the month may have fewer days.
     pub day: u8,
     /// 0 to 23.
     pub hour: u8,
@@ -49,32 +49,32 @@ pub struct Minute {
     pub minute: u8,
 }
 
-/// A time stamp as it stands in a line.
+/// A timestamp as it is written in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stamp<'a> {
     /// Seconds since 1970-01-01 00:00:00 UTC.
     Unix(i64),
-    /// A reading of a wall clock.
+    /// A date and a time of day.
     Civil {
         /// The minute.
         minute: Minute,
         /// 0 to 59.
         second: u8,
-        /// What the minute is counted in.
+        /// The zone they are in.
         zone: StampZone<'a>,
     },
 }
 
 impl<'a> Stamp<'a> {
-    /// Takes the stamp that a line of a syslog file begins with, in any of the forms above but PHP's.
+    /// Takes the timestamp at the start of a line of a syslog file, in any of the formats above but PHP's.
     ///
-    /// What follows must be a blank or the end; it is not taken.
+    /// It must be followed by a space, which is not taken, or by the end.
     #[inline]
     pub fn of_syslog(cursor: &mut Cursor<'a>) -> Option<Self> {
-        high_precision(cursor).or_else(|| Self::of_any_form(cursor))
+        high_precision(cursor).or_else(|| Self::of_any_format(cursor))
     }
 
-    fn of_any_form(cursor: &mut Cursor<'a>) -> Option<Self> {
+    fn of_any_format(cursor: &mut Cursor<'a>) -> Option<Self> {
         let mut here = *cursor;
         let stamp = match here.rest().first()? {
             b'0'..=b'9' => starts_with_digit(&mut here)?,
@@ -87,7 +87,7 @@ impl<'a> Stamp<'a> {
         Some(stamp)
     }
 
-    /// Takes the stamp of a line that Exim wrote itself: `YYYY-MM-DD HH:MM:SS[.mmm][ +ZZZZ]`.
+    /// Takes the timestamp of a line in Exim's own log: `YYYY-MM-DD HH:MM:SS[.mmm][ +ZZZZ]`.
     pub fn of_exim(cursor: &mut Cursor<'a>) -> Option<Self> {
         let mut here = *cursor;
         let date = iso_date(&mut here)?;
@@ -103,7 +103,7 @@ impl<'a> Stamp<'a> {
         Some(civil(date, (hour, minute, second), zone))
     }
 
-    /// Takes what PHP writes between its brackets: `23-Nov-2026 19:04:25 Europe/Madrid`.
+    /// Takes what PHP writes inside brackets: `23-Nov-2026 19:04:25 Europe/Madrid`.
     pub fn of_php(cursor: &mut Cursor<'a>) -> Option<Self> {
         let mut here = *cursor;
         let day = here.number(1, 2)?;
@@ -135,7 +135,7 @@ impl<'a> Stamp<'a> {
 }
 
 impl Stamp<'static> {
-    /// Reads an RFC 3339 stamp, or `YYYY-MM-DD HH:MM[:SS]` of local time, as `--now` takes them.
+    /// Reads an RFC 3339 timestamp, or `YYYY-MM-DD HH:MM[:SS]` in local time, as `--now` accepts them.
     pub fn of_argument(text: &[u8]) -> Option<Self> {
         let mut cursor = Cursor::new(text);
         let date = iso_date(&mut cursor)?;
@@ -169,9 +169,9 @@ fn civil((year, month, day): Date, time: Time, zone: StampZone<'_>) -> Stamp<'_>
     Stamp::Civil { minute: Minute { year, month, day, hour, minute }, second, zone }
 }
 
-/// `YYYY-MM-DDTHH:MM:SS.ffffff+HH:MM ` as rsyslog writes it, which most lines have today: everything at
-/// a fixed place, eight bytes at a time. What is not quite so is left to the general way, which takes
-/// this form too.
+/// `YYYY-MM-DDTHH:MM:SS.ffffff+HH:MM `, rsyslog's default today and so what most lines begin with: every
+/// field at a fixed offset, read eight bytes at a time. Anything else is left to the general parser, which
+/// reads this format too.
 #[inline]
 fn high_precision<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
     let (text, rest) = cursor.rest().split_first_chunk::<32>()?;
@@ -202,8 +202,8 @@ fn high_precision<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
     Some(civil((Some(year), month, day), (hour, minute, second), zone))
 }
 
-/// The values of the digits in a text that has a digit wherever the pattern has a `0`, and elsewhere
-/// the bytes of the pattern; those are 0. The first byte is the lowest.
+/// The values of the digits of a text, if it has a digit wherever the pattern has a `0` and is equal to the
+/// pattern elsewhere, where the result is 0. The first byte of the text is the lowest byte.
 #[inline]
 fn digits(text: [u8; 8], pattern: &[u8; 8]) -> Option<u64> {
     const SIX: u64 = 0x0606_0606_0606_0606;
@@ -212,13 +212,13 @@ fn digits(text: [u8; 8], pattern: &[u8; 8]) -> Option<u64> {
     for (at, &b) in pattern.iter().enumerate() {
         marks |= if b == b'0' { 0 } else { 0xff << (8 * at) };
     }
-    // A digit has become its value, 0 to 9; six more leave that below 16, and nothing else.
+    // A digit has become its value, 0 to 9. Only those stay below 16 when six is added.
     let values = u64::from_le_bytes(text) ^ u64::from_le_bytes(*pattern);
     let other = ((values | values.wrapping_add(SIX)) & HIGH) | (values & marks);
     (other == 0).then_some(values)
 }
 
-/// ISO forms, a year first, or Unix seconds.
+/// ISO 8601, a year before a month's name, or Unix seconds.
 fn starts_with_digit<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
     let mut here = *cursor;
     if let Some(date) = iso_date(&mut here) {
@@ -257,7 +257,7 @@ fn starts_with_digit<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
     }
 }
 
-/// A month's name, or a weekday's before an ISO date.
+/// A month's name, or a weekday before an ISO date.
 fn starts_with_letter<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
     let mut here = *cursor;
     if let Some((_, month, day)) = month_and_day(&mut here) {
@@ -291,7 +291,7 @@ fn starts_with_letter<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
     Some(civil(date, time, zone))
 }
 
-/// `Nov 23 `, `Nov  3 `, `Nov 03 ` or `Nov 3 `, with the blank behind it.
+/// `Nov 23 `, `Nov  3 `, `Nov 03 ` or `Nov 3 `, with the space after it.
 fn month_and_day(cursor: &mut Cursor<'_>) -> Option<Date> {
     let month = month_name(cursor)?;
     if !cursor.take(b" ") {
@@ -342,7 +342,7 @@ fn iso_date(cursor: &mut Cursor<'_>) -> Option<Date> {
     Some((Some(year), month, day))
 }
 
-/// `HH:MM:SS`, and a fraction after `.` or `,`.
+/// `HH:MM:SS`, optionally with a fraction after `.` or `,`.
 #[inline]
 fn clock_time(cursor: &mut Cursor<'_>) -> Option<Time> {
     let (text, _) = cursor.rest().split_first_chunk::<8>()?;
@@ -353,7 +353,7 @@ fn clock_time(cursor: &mut Cursor<'_>) -> Option<Time> {
     (hour < 24 && minute < 60 && second <= 60).then(|| (hour, minute, second.min(59)))
 }
 
-/// The number that two digits at a place make, of [`digits`].
+/// The number that two digits at an offset make. `values` come from [`digits`].
 #[inline]
 fn two(values: u64, at: u32) -> u8 {
     let [tens, ones, ..] = (values >> (8 * at)).to_le_bytes();
@@ -367,7 +367,7 @@ fn fraction(cursor: &mut Cursor<'_>) -> Option<()> {
     Some(())
 }
 
-/// `Z`, `+01:00`, `+0100` or `+01`, right here.
+/// `Z`, `+01:00`, `+0100` or `+01`, if it comes next.
 fn fixed_offset(cursor: &mut Cursor<'_>) -> Option<i32> {
     let mut here = *cursor;
     if here.take(b"Z") || here.take(b"z") {
@@ -392,7 +392,7 @@ fn fixed_offset(cursor: &mut Cursor<'_>) -> Option<i32> {
     Some(sign * (i32::from(hours) * 3600 + i32::from(minutes) * 60))
 }
 
-/// ` +0100` where Exim and some templates put it; else local time.
+/// ` +0100`, as Exim and some rsyslog templates write it; else local time.
 fn spaced_offset<'a>(cursor: &mut Cursor<'_>) -> StampZone<'a> {
     let mut here = *cursor;
     if here.take(b" ") && matches!(here.rest().first(), Some(b'+' | b'-')) {
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_of_a_syslog_file() {
+    fn every_format_of_a_syslog_file() {
         for (text, want) in [
             ("Jul  2 09:31:10 web", "-----07-02 09:31:10 local| web"),
             ("Jul 02 09:31:10 web", "-----07-02 09:31:10 local| web"),
@@ -466,7 +466,7 @@ mod tests {
             ("1795456675 host", "@1795456675| host"),
             ("Nov 30 23:59:60 x", "-----11-30 23:59:59 local| x"),
             ("Jul  2 09:31:10", "-----07-02 09:31:10 local|"),
-            // What stands behind is no offset.
+            // What follows is not an offset.
             ("2026-11-23T18:09:57 +0100 vm", "2026-11-23 18:09:57 local| +0100 vm"),
             ("2026-11-23 18:09:57 Z vm", "2026-11-23 18:09:57 local| Z vm"),
         ] {
@@ -483,28 +483,28 @@ mod tests {
         }
     }
 
-    /// Whether the short way takes a text; what it makes of it, the general way does, too.
-    fn is_short(text: &[u8]) -> bool {
-        let (mut short, mut general) = (Cursor::new(text), Cursor::new(text));
-        let want = Stamp::of_any_form(&mut general);
+    /// Whether the fast parser takes a text. If it does, the general parser must agree.
+    fn is_fast(text: &[u8]) -> bool {
+        let (mut fast, mut general) = (Cursor::new(text), Cursor::new(text));
+        let want = Stamp::of_any_format(&mut general);
         let shown = text.escape_ascii();
-        let Some(stamp) = high_precision(&mut short) else {
+        let Some(stamp) = high_precision(&mut fast) else {
             return false;
         };
         assert_eq!(Some(stamp), want, "{shown}");
-        assert_eq!(short.rest(), general.rest(), "{shown}");
+        assert_eq!(fast.rest(), general.rest(), "{shown}");
         true
     }
 
     #[test]
-    fn the_short_way_takes_only_what_the_general_way_takes() {
+    fn the_fast_parser_agrees_with_the_general_one() {
         for text in ["2026-11-23T17:58:31.235697+01:30 mx", "2026-02-09T07:08:01.000000-11:00 mx"] {
-            assert!(is_short(text.as_bytes()), "{text}");
+            assert!(is_fast(text.as_bytes()), "{text}");
             for at in 0..34 {
                 let mut changed = text.as_bytes().to_vec();
                 for byte in 0..=255 {
                     changed[at] = byte;
-                    is_short(&changed);
+                    is_fast(&changed);
                 }
             }
             // Month, day, hour, minute, second, and hours and minutes of the offset.
@@ -513,14 +513,14 @@ mod tests {
                     let mut changed = text.to_owned();
                     changed.replace_range(at..at + 2, &format!("{value:02}"));
                     let exists = value <= most && (value > 0 || at > 8);
-                    assert_eq!(is_short(changed.as_bytes()), exists, "{changed}");
+                    assert_eq!(is_fast(changed.as_bytes()), exists, "{changed}");
                 }
             }
         }
     }
 
     #[test]
-    fn what_is_no_stamp() {
+    fn what_is_not_a_timestamp() {
         for text in [
             "",
             "x",
@@ -552,7 +552,7 @@ mod tests {
     }
 
     #[test]
-    fn exim_and_php_forms() {
+    fn formats_of_exim_and_php() {
         for (text, want) in [
             ("2026-11-23 18:06:47 1x", "2026-11-23 18:06:47 local"),
             ("2026-11-23 18:06:47.636 +0000 [32290] 1x", "2026-11-23 18:06:47 +0"),

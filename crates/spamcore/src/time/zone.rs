@@ -1,12 +1,12 @@
-//! Time zones: of this host, and by name.
+//! Time zones: that of this host, and others by name.
 //!
-//! Rules come from the system's TZif files (`/usr/share/zoneinfo`, `/etc/localtime`) and from POSIX
-//! strings in `TZ`, read by the `tz-rs` crate. Names also come from log lines, so a name is checked
-//! before it becomes a path: it can only lead to a file below the zone directory. UTC and GMT need
-//! no file.
+//! Takes `TZ`, or the name of a zone, and converts between instants and local time. The rules come from
+//! the system's TZif files (`/usr/share/zoneinfo`, `/etc/localtime`) and from POSIX strings in `TZ`; the
+//! `tz-rs` crate reads them. Names also come from log lines, so a name is checked before it becomes a
+//! path: it can only lead to a file below the zone directory. UTC and GMT need no file.
 //!
-//! Limit: of two changes of the clocks within one day, only one is seen. There has been no such pair
-//! since 1970 in a zone that a server is in.
+//! Limit: if the clocks change twice within one day, only one change is seen. Since 1970 that has not
+//! happened in any zone that has servers.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,13 +18,13 @@ use tz::timezone::TimeZoneSettings;
 
 const DIRECTORIES: [&str; 2] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo"];
 
-/// How long a name may be, in bytes: that of a path.
+/// How long a name may be, in bytes: as long as a path.
 const LONGEST_NAME: usize = 4096;
 
-/// A zone file is some kilobytes long; what is larger is none.
+/// Zone files are a few kilobytes long; a larger file is not one.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// A day in seconds: no zone is further from UTC, and no change of clocks is longer.
+/// A day in seconds: no zone is further from UTC, and clocks never change by more.
 const DAY: i64 = 86_400;
 
 /// The rules of one time zone.
@@ -33,10 +33,10 @@ pub struct Zone {
     rules: TimeZone,
 }
 
-/// The instants, in Unix seconds, at which a wall clock shows one reading.
+/// The instants, in Unix seconds, at which clocks show a given local time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instants {
-    /// Exactly one; or none, and this is the reading with the offset before the change.
+    /// Exactly one; or none, and this one uses the offset from before the change.
     One(i64),
     /// Two, the earlier one first: the hour repeats.
     Two(i64, i64),
@@ -48,10 +48,10 @@ impl Zone {
         Self { rules: TimeZone::utc() }
     }
 
-    /// The local zone: what `TZ` says, else `/etc/localtime`, else UTC.
+    /// The local zone: from `TZ`, else from `/etc/localtime`, else UTC.
     ///
-    /// As in the C library, a `TZ` that is empty or that nothing can be made of means UTC, and one that names a
-    /// summer time without its rules has those of the United States.
+    /// As in the C library, an empty or invalid `TZ` means UTC, and one with summer time but no rules for it
+    /// gets those of the United States.
     pub fn local(tz: Option<&str>) -> Self {
         let rules = match tz {
             Some(text) => settings()
@@ -62,10 +62,10 @@ impl Zone {
         rules.map_or_else(|_| Self::utc(), |rules| Self { rules })
     }
 
-    /// The zone that a log line names, such as `Europe/Madrid`; none when it is not known here.
+    /// The zone that a log line names, such as `Europe/Madrid`; none if it is not known here.
     ///
-    /// PHP takes a name in any case, and with empty parts and `.` in its path, and logs it as it was given: so
-    /// they do not matter.
+    /// PHP accepts a name in any case, and with empty or `.` components, and logs it as it was set; so
+    /// those make no difference here.
     pub fn named(name: &[u8]) -> Option<Self> {
         let name = std::str::from_utf8(name).ok()?;
         if name.starts_with('/') || name.len() > LONGEST_NAME {
@@ -74,8 +74,9 @@ impl Zone {
         let parts: Vec<_> =
             name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
         let name = &parts.join("/");
-        let fine = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'/');
-        if !name.bytes().all(fine) {
+        let is_allowed =
+            |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'/');
+        if !name.bytes().all(is_allowed) {
             return None;
         }
         const UTC: [&str; 7] = ["UTC", "GMT", "Z", "Etc/UTC", "Etc/GMT", "Universal", "Zulu"];
@@ -92,8 +93,8 @@ impl Zone {
         self.rules.find_local_time_type(instant).map_or(0, tz::LocalTimeType::ut_offset)
     }
 
-    /// The offset for which the zone uses an abbreviation such as `CEST`, near a wall clock reading or
-    /// half a year from it.
+    /// The offset for which the zone uses an abbreviation such as `CEST`, near a local time or half a year
+    /// away from it.
     pub fn offset_called(&self, name: &[u8], local: i64) -> Option<i32> {
         let half_year = 182 * DAY;
         [0, DAY / 2, -DAY / 2, half_year, -half_year].iter().find_map(|from| {
@@ -102,7 +103,7 @@ impl Zone {
         })
     }
 
-    /// When the wall clock shows `local`: seconds since 1970-01-01 00:00:00 on that wall clock.
+    /// When clocks show `local`: seconds since 1970-01-01 00:00:00 in local time.
     pub fn instants(&self, local: i64) -> Instants {
         let before = i64::from(self.offset_at(local - DAY));
         let after = i64::from(self.offset_at(local + DAY));
@@ -117,9 +118,9 @@ impl Zone {
         }
     }
 
-    /// Whether the clocks go back at some time from `start` to `end`, so that an hour repeats.
+    /// Whether the clocks go back between `start` and `end`, so that an hour repeats.
     pub fn repeats_between(&self, start: i64, end: i64) -> bool {
-        // Changes of clocks are weeks apart; six hours find every one.
+        // Changes are weeks apart, so steps of six hours find every one.
         let step = DAY / 4;
         let mut at = start;
         while at < end {
@@ -137,9 +138,9 @@ fn settings() -> TimeZoneSettings<'static> {
     TimeZoneSettings::new(&DIRECTORIES, |path| Ok(read_file(path)?))
 }
 
-/// The file of a zone whose name was not given in its own case.
+/// The file of a zone whose name was given in the wrong case.
 ///
-/// The directories are read once, when the first such name comes: a log may hold any number of them.
+/// The directories are read once, when the first such name is met: a log may contain any number of them.
 fn in_any_case(name: &str) -> Option<&'static String> {
     static FILES: OnceLock<HashMap<String, String>> = OnceLock::new();
     let files = FILES.get_or_init(|| {
@@ -152,7 +153,7 @@ fn in_any_case(name: &str) -> Option<&'static String> {
     files.get(&name.to_ascii_lowercase())
 }
 
-/// Notes the files below a directory, by their names in lower case. Zone names have three parts at most.
+/// Lists the files below a directory by their names in lower case. Zone names have at most three parts.
 fn list(directory: &str, below: &str, files: &mut HashMap<String, String>) {
     let Ok(entries) = std::fs::read_dir(format!("{directory}/{below}")) else { return };
     for entry in entries.flatten() {
@@ -166,7 +167,7 @@ fn list(directory: &str, below: &str, files: &mut HashMap<String, String>) {
     }
 }
 
-/// Reads a TZif file; what begins otherwise is none.
+/// Reads a TZif file, which is known by its magic number.
 fn read_file(path: &str) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     if !file.metadata()?.is_file() {
@@ -193,16 +194,16 @@ mod tests {
         assert!(zone.repeats_between(1_792_800_000, 1_792_900_000));
         assert!(!zone.repeats_between(1_774_700_000, 1_774_800_000), "the clocks go forward");
         assert!(zone.repeats_between(1_767_265_200, 1_798_801_200), "2026, from winter to winter");
-        assert_eq!(zone.instants(1_795_435_200), Instants::One(1_795_431_600), "any day");
+        assert_eq!(zone.instants(1_795_435_200), Instants::One(1_795_431_600), "an ordinary day");
     }
 
     #[test]
-    fn names_lead_nowhere_else() {
+    fn names_lead_only_to_zone_files() {
         for name in [
             "",
             "/etc/localtime",
             "../../etc/localtime",
-            // It is there, and a zone.
+            // This file exists and is a zone.
             "../../../etc/localtime",
             "/../../../etc/localtime",
             &format!("Europe{}Madrid", "/".repeat(LONGEST_NAME - 11)),
@@ -218,7 +219,7 @@ mod tests {
             assert!(Zone::named(name.as_bytes()).is_none(), "{name}");
         }
         assert_eq!(Zone::named(b"eUROPE/mADRID").expect("tzdata").offset_at(0), 3600);
-        // As PHP takes them.
+        // PHP accepts these.
         let longest = format!("Europe{}Madrid", "/".repeat(LONGEST_NAME - 12));
         for name in ["./Europe/Madrid", "Europe/./Madrid", "Europe//./madrid", &longest] {
             assert_eq!(Zone::named(name.as_bytes()).expect("tzdata").offset_at(0), 3600, "{name}");
@@ -228,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn tz_as_the_c_library_reads_it() {
+    fn tz_is_read_as_by_the_c_library() {
         assert_eq!(Zone::local(Some("Europe/Madrid")).offset_at(1_782_979_878), 7200);
         assert_eq!(Zone::local(Some(":Europe/Madrid")).offset_at(1_782_979_878), 7200);
         assert_eq!(Zone::local(Some("CET-1CEST,M3.5.0,M10.5.0/3")).offset_at(1_782_979_878), 7200);
@@ -239,7 +240,7 @@ mod tests {
         assert_eq!(madrid.offset_called(b"CEST", 1_782_979_878), Some(7200));
         assert_eq!(madrid.offset_called(b"CET", 1_782_979_878), Some(3600));
         assert_eq!(madrid.offset_called(b"EST", 1_782_979_878), None);
-        // Istanbul gave up its summer time in September 2016; names since then are numbers.
+        // Istanbul abolished summer time in September 2016; since then its abbreviations are numbers.
         let istanbul = Zone::local(Some("Europe/Istanbul"));
         assert_eq!(istanbul.offset_called(b"EEST", 1_483_228_800), Some(10_800), "half a year ago");
         assert_eq!(istanbul.offset_called(b"+03", 1_467_331_200), Some(10_800), "in half a year");

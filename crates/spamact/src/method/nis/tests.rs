@@ -31,10 +31,10 @@ fn nis(fakes: &Fakes) -> Nis {
     }
 }
 
-/// A way to the same end: editing directly, or by the program.
+/// Edits a shadow file: directly, or by the program.
 type Act = fn(&Nis, Action, &AccountName) -> Result<AccountStatus, Error>;
 
-const WAYS: [(&str, Act); 2] = [("direct", here::act), ("program", program)];
+const EDITORS: [(&str, Act); 2] = [("direct", here::act), ("program", program)];
 
 fn perl(nis: &Nis, action: &str, name: &str) -> Answer {
     let args = arguments(nis, action, name);
@@ -53,54 +53,54 @@ fn locked(text: &str) -> String {
 
 #[test]
 fn a_lock_is_one_mark_and_the_maps_are_made() {
-    for (way, act) in WAYS {
+    for (editor, act) in EDITORS {
         let fakes = Fakes::new();
         let nis = nis(&fakes);
         for who in ["alice", "a.c", "_x-"] {
             let account = name(who);
-            assert_eq!(act(&nis, Action::Status, &account).expect(way), AccountStatus::Open);
+            assert_eq!(act(&nis, Action::Status, &account).expect(editor), AccountStatus::Open);
             for _ in 0..2 {
-                assert_eq!(act(&nis, Action::Lock, &account).expect(way), AccountStatus::Locked);
-                assert_eq!(fakes.read("files/shadow"), locked(who), "{way}");
-                assert_eq!(fakes.read("maps/map"), locked(who), "{way}");
+                assert_eq!(act(&nis, Action::Lock, &account).expect(editor), AccountStatus::Locked);
+                assert_eq!(fakes.read("files/shadow"), locked(who), "{editor}");
+                assert_eq!(fakes.read("maps/map"), locked(who), "{editor}");
             }
-            assert_eq!(act(&nis, Action::Status, &account).expect(way), AccountStatus::Locked);
+            assert_eq!(act(&nis, Action::Status, &account).expect(editor), AccountStatus::Locked);
             for _ in 0..2 {
-                assert_eq!(act(&nis, Action::Unlock, &account).expect(way), AccountStatus::Open);
-                assert_eq!(fakes.read("maps/map"), SHADOW, "{way}");
+                assert_eq!(act(&nis, Action::Unlock, &account).expect(editor), AccountStatus::Open);
+                assert_eq!(fakes.read("maps/map"), SHADOW, "{editor}");
             }
         }
         let maps = fakes.path("maps").display().to_string();
         assert!(fakes.calls().iter().all(|call| call == "[make][-C][maps]"), "{maps}");
-        assert_eq!(fakes.calls().len(), 12, "{way}");
+        assert_eq!(fakes.calls().len(), 12, "{editor}");
     }
 }
 
 #[test]
 fn who_is_locked_already_is_left_as_it_is() {
-    for (way, act) in WAYS {
+    for (editor, act) in EDITORS {
         let fakes = Fakes::new();
         let nis = nis(&fakes);
         for who in ["bob", "off"] {
-            assert_eq!(act(&nis, Action::Status, &name(who)).expect(way), AccountStatus::Locked);
-            assert_eq!(act(&nis, Action::Lock, &name(who)).expect(way), AccountStatus::Locked);
+            assert_eq!(act(&nis, Action::Status, &name(who)).expect(editor), AccountStatus::Locked);
+            assert_eq!(act(&nis, Action::Lock, &name(who)).expect(editor), AccountStatus::Locked);
         }
-        assert_eq!(fakes.read("files/shadow"), SHADOW, "{way}");
+        assert_eq!(fakes.read("files/shadow"), SHADOW, "{editor}");
         // A lock of others is not undone, nor one of ours that would leave no password.
-        assert_eq!(act(&nis, Action::Unlock, &name("off")).expect(way), AccountStatus::Locked);
-        assert_eq!(act(&nis, Action::Lock, &name("empty")).expect(way), AccountStatus::Locked);
-        assert_eq!(act(&nis, Action::Unlock, &name("empty")).expect(way), AccountStatus::Locked);
-        assert_eq!(fakes.read("files/shadow"), locked("empty"), "{way}");
+        assert_eq!(act(&nis, Action::Unlock, &name("off")).expect(editor), AccountStatus::Locked);
+        assert_eq!(act(&nis, Action::Lock, &name("empty")).expect(editor), AccountStatus::Locked);
+        assert_eq!(act(&nis, Action::Unlock, &name("empty")).expect(editor), AccountStatus::Locked);
+        assert_eq!(fakes.read("files/shadow"), locked("empty"), "{editor}");
         // Both entries of a name are locked.
-        assert_eq!(act(&nis, Action::Status, &name("twice")).expect(way), AccountStatus::Open);
-        assert_eq!(act(&nis, Action::Lock, &name("twice")).expect(way), AccountStatus::Locked);
-        assert!(fakes.read("files/shadow").contains("\ntwice:*$6:\ntwice:*$7:\n"), "{way}");
+        assert_eq!(act(&nis, Action::Status, &name("twice")).expect(editor), AccountStatus::Open);
+        assert_eq!(act(&nis, Action::Lock, &name("twice")).expect(editor), AccountStatus::Locked);
+        assert!(fakes.read("files/shadow").contains("\ntwice:*$6:\ntwice:*$7:\n"), "{editor}");
     }
 }
 
 #[test]
 fn who_must_not_be_locked_is_refused_before_anything_is_run() {
-    for (way, act) in WAYS {
+    for (editor, act) in EDITORS {
         let fakes = Fakes::new();
         let nis = nis(&fakes);
         for (who, want) in [
@@ -114,30 +114,32 @@ fn who_must_not_be_locked_is_refused_before_anything_is_run() {
         ] {
             for action in [Action::Status, Action::Lock] {
                 match act(&nis, action, &name(who)) {
-                    Err(Error::Unfit { refusal, .. }) => assert_eq!(refusal, want, "{who} {way}"),
-                    other => panic!("{who} {way}: {other:?}"),
+                    Err(Error::Unfit { refusal, .. }) => {
+                        assert_eq!(refusal, want, "{who} {editor}");
+                    }
+                    other => panic!("{who} {editor}: {other:?}"),
                 }
             }
         }
         for who in ["nobody-here", "ali", "alice2"] {
             for action in [Action::Status, Action::Lock, Action::Unlock] {
-                assert_eq!(act(&nis, action, &name(who)).expect(way), AccountStatus::Missing);
+                assert_eq!(act(&nis, action, &name(who)).expect(editor), AccountStatus::Missing);
             }
         }
         fs::remove_file(fakes.path("files/passwd")).expect("it goes");
         let error = act(&nis, Action::Lock, &name("alice")).expect_err("it cannot be checked");
-        assert_eq!(reason(&error), "its uid is not known", "{way}");
-        assert!(fakes.calls().is_empty(), "{way}");
-        assert_eq!(fakes.read("files/shadow"), SHADOW, "{way}");
+        assert_eq!(reason(&error), "its uid is not known", "{editor}");
+        assert!(fakes.calls().is_empty(), "{editor}");
+        assert_eq!(fakes.read("files/shadow"), SHADOW, "{editor}");
         // To undo is always possible.
         fakes.write("files/shadow", locked("alice"));
-        assert_eq!(act(&nis, Action::Unlock, &name("alice")).expect(way), AccountStatus::Open);
+        assert_eq!(act(&nis, Action::Unlock, &name("alice")).expect(editor), AccountStatus::Open);
     }
 }
 
 #[test]
 fn the_range_of_uids_is_that_of_the_master() {
-    for (way, act) in WAYS {
+    for (editor, act) in EDITORS {
         let fakes = Fakes::new();
         let nis = nis(&fakes);
         for (text, fit) in [
@@ -150,17 +152,17 @@ fn the_range_of_uids_is_that_of_the_master() {
             ("", true),
         ] {
             fakes.write("login.defs", text);
-            assert_eq!(act(&nis, Action::Status, &name("alice")).is_ok(), fit, "{way}: {text}");
+            assert_eq!(act(&nis, Action::Status, &name("alice")).is_ok(), fit, "{editor}: {text}");
         }
         fs::remove_file(fakes.path("login.defs")).expect("it goes");
-        assert!(act(&nis, Action::Status, &name("alice")).is_ok(), "{way}");
-        assert!(act(&nis, Action::Status, &name("long")).is_err(), "{way}");
+        assert!(act(&nis, Action::Status, &name("alice")).is_ok(), "{editor}");
+        assert!(act(&nis, Action::Status, &name("long")).is_err(), "{editor}");
     }
 }
 
 #[test]
 fn when_make_fails_the_edit_stays_and_make_can_be_done_again() {
-    for (way, act) in WAYS {
+    for (editor, act) in EDITORS {
         let fakes = Fakes::new();
         let mut nis = nis(&fakes);
         nis.make_limit = Duration::from_secs(1);
@@ -171,36 +173,36 @@ fn when_make_fails_the_edit_stays_and_make_can_be_done_again() {
                 Err(Error::Maps { how }) => {
                     assert!(!script.contains("rule") || how.contains("no rule"), "{how}");
                 }
-                other => panic!("{way}: {other:?}"),
+                other => panic!("{editor}: {other:?}"),
             }
-            assert_eq!(fakes.read("files/shadow"), locked("alice"), "{way}");
+            assert_eq!(fakes.read("files/shadow"), locked("alice"), "{editor}");
         }
         assert!(!fakes.path("maps/map").exists());
-        let again = || match way {
+        let again = || match editor {
             "direct" => nis.make_again(),
             _ => made(&nis, &perl(&nis, "make", "-")),
         };
         assert_eq!(reason(&again().expect_err("make still fails")), "make failed");
         fakes.program("make", "cp $here/files/shadow $2/map");
         again().expect("it is made");
-        assert_eq!(fakes.read("maps/map"), locked("alice"), "{way}");
+        assert_eq!(fakes.read("maps/map"), locked("alice"), "{editor}");
         fs::remove_file(fakes.path("make")).expect("it goes");
         let error = act(&nis, Action::Lock, &name("bob")).expect_err("no make");
-        assert_eq!(reason(&error), "make failed", "{way}");
+        assert_eq!(reason(&error), "make failed", "{editor}");
     }
 }
 
 /// The real `make` compares stamps; the last thing that it does is to write the map.
 #[test]
 fn a_lock_right_after_another_is_in_the_maps() {
-    for (way, act) in WAYS {
+    for (editor, act) in EDITORS {
         let fakes = Fakes::new();
         let nis = Nis { make: "/usr/bin/make".into(), ..nis(&fakes) };
         fakes.write("maps/Makefile", "map: ../files/shadow\n\t@cp ../files/shadow map\n");
         for _ in 0..8 {
             for action in [Action::Lock, Action::Unlock] {
-                act(&nis, action, &name("alice")).expect(way);
-                assert_eq!(fakes.read("maps/map"), fakes.read("files/shadow"), "{way}");
+                act(&nis, action, &name("alice")).expect(editor);
+                assert_eq!(fakes.read("maps/map"), fakes.read("files/shadow"), "{editor}");
             }
         }
     }
@@ -208,32 +210,32 @@ fn a_lock_right_after_another_is_in_the_maps() {
 
 #[test]
 fn a_file_that_cannot_be_read_or_written_stays_as_it_is() {
-    for (way, act) in WAYS {
+    for (editor, act) in EDITORS {
         let fakes = Fakes::new();
         let nis = nis(&fakes);
         fs::create_dir(fakes.path("files/.shadow.spam-check")).expect("a directory in the way");
-        act(&nis, Action::Lock, &name("alice")).expect_err(way);
-        assert_eq!(fakes.read("files/shadow"), SHADOW, "{way}");
-        assert!(fakes.calls().is_empty(), "{way}");
+        act(&nis, Action::Lock, &name("alice")).expect_err(editor);
+        assert_eq!(fakes.read("files/shadow"), SHADOW, "{editor}");
+        assert!(fakes.calls().is_empty(), "{editor}");
         fs::remove_dir(fakes.path("files/.shadow.spam-check")).expect("it goes");
         fakes.write("files/.shadow.spam-check", "what a killed run left");
-        act(&nis, Action::Lock, &name("alice")).expect(way);
-        assert!(!fakes.path("files/.shadow.spam-check").exists(), "{way}");
+        act(&nis, Action::Lock, &name("alice")).expect(editor);
+        assert!(!fakes.path("files/.shadow.spam-check").exists(), "{editor}");
         fs::remove_file(fakes.path("files/shadow")).expect("it goes");
         for action in [Action::Status, Action::Lock, Action::Unlock] {
-            let error = act(&nis, action, &name("alice")).expect_err(way);
+            let error = act(&nis, action, &name("alice")).expect_err(editor);
             let known = ["shadow cannot be read", "perl failed"];
             assert!(known.iter().any(|end| reason(&error).ends_with(end)), "{error}");
         }
         fs::create_dir(fakes.path("files/shadow")).expect("a directory");
-        act(&nis, Action::Lock, &name("alice")).expect_err(way);
+        act(&nis, Action::Lock, &name("alice")).expect_err(editor);
     }
 }
 
 #[test]
 fn owner_mode_and_link_are_kept() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
-    for (way, act) in WAYS {
+    for (editor, act) in EDITORS {
         let fakes = Fakes::new();
         let nis = nis(&fakes);
         let real = fakes.path("real");
@@ -244,15 +246,15 @@ fn owner_mode_and_link_are_kept() {
         if root {
             chown(&real, Some(12), Some(34)).expect("its owner");
         }
-        act(&nis, Action::Lock, &name("alice")).expect(way);
-        let about = fs::symlink_metadata(&real).expect("the file");
-        assert!(about.is_file());
-        assert_eq!(about.mode() & 0o7777, 0o640, "{way}");
+        act(&nis, Action::Lock, &name("alice")).expect(editor);
+        let metadata = fs::symlink_metadata(&real).expect("the file");
+        assert!(metadata.is_file());
+        assert_eq!(metadata.mode() & 0o7777, 0o640, "{editor}");
         if root {
-            assert_eq!((about.uid(), about.gid()), (12, 34), "{way}");
+            assert_eq!((metadata.uid(), metadata.gid()), (12, 34), "{editor}");
         }
         assert_eq!(fs::read_link(fakes.path("files/shadow")).expect("still a link"), real);
-        assert_eq!(fakes.read("real"), locked("alice"), "{way}");
+        assert_eq!(fakes.read("real"), locked("alice"), "{editor}");
     }
 }
 
@@ -278,24 +280,24 @@ fn holder(nis: &Nis, fakes: &Fakes, seconds: u32) -> Child {
 
 #[test]
 fn the_lock_of_the_password_files_is_waited_for() {
-    for (way, act) in WAYS {
+    for (editor, act) in EDITORS {
         let fakes = Fakes::new();
         let nis = nis(&fakes);
         let mut child = holder(&nis, &fakes, 2);
         let begun = std::time::Instant::now();
-        act(&nis, Action::Lock, &name("alice")).expect(way);
-        assert!(begun.elapsed() >= Duration::from_secs(1), "{way} did not wait");
+        act(&nis, Action::Lock, &name("alice")).expect(editor);
+        assert!(begun.elapsed() >= Duration::from_secs(1), "{editor} did not wait");
         child.wait().expect("it ends");
     }
     // The two exclude each other, and give up in the end.
-    let waits = WAYS.map(|(way, act)| {
+    let waits = EDITORS.map(|(editor, act)| {
         std::thread::spawn(move || {
             let fakes = Fakes::new();
             let nis = nis(&fakes);
             let mut child = holder(&nis, &fakes, 60);
-            let error = act(&nis, Action::Lock, &name("alice")).expect_err(way);
-            assert!(matches!(error, Error::Busy { .. }), "{way}: {error}");
-            assert_eq!(fakes.read("files/shadow"), SHADOW, "{way}");
+            let error = act(&nis, Action::Lock, &name("alice")).expect_err(editor);
+            assert!(matches!(error, Error::Busy { .. }), "{editor}: {error}");
+            assert_eq!(fakes.read("files/shadow"), SHADOW, "{editor}");
             child.kill().expect("it is ours");
             child.wait().expect("it ends");
         })

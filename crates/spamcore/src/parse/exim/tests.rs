@@ -1,4 +1,4 @@
-//! Lines of Exim, and what is read in them.
+//! Lines of Exim's log, and what the parser reads in them.
 
 use super::super::Event;
 use super::*;
@@ -6,7 +6,8 @@ use super::*;
 fn show(line: &str) -> String {
     let parser = Exim { authenticated: true };
     let line = parser.line(line.as_bytes());
-    let Some(Event::Accepted(accepted)) = line.event() else { return "-".into() };
+    let Some(event) = line.event() else { return "-".into() };
+    let Event::Accepted(accepted) = &*event;
     let mut shown = String::new();
     for Sender { kind, name } in accepted.senders.iter() {
         let name = String::from_utf8_lossy(name);
@@ -71,7 +72,7 @@ fn prefixes_and_syslog() {
     ] {
         assert_eq!(show(&format!("{prefix}{rest}")), want, "{prefix}");
     }
-    // A HELO so long that the first piece ends in it; `[1\\2]`, where the piece ends in a line break.
+    // A HELO so long that the first piece ends within it; `[1\\2]` is a piece that ends in a line break.
     for (piece, want) in [("[1/2]", "Helo long 1"), ("[1\\2]", "Helo long 1"), ("", "-")] {
         let line = format!("Nov 23 17:57:00 vm exim[5]: {piece} 1xVYTC-0001Ir-2Q <= a@b H=(long");
         assert_eq!(show(&line.replace(":  ", ": ")), want, "{piece}");
@@ -81,7 +82,7 @@ fn prefixes_and_syslog() {
 }
 
 #[test]
-fn what_strangers_write_is_no_field() {
+fn what_strangers_write_is_not_a_field() {
     for (rest, want) in [
         (
             "a@b H=(pc-1) [192.0.2.5] P=esmtp S=4 id=U=root@x T=\"U=root P=local H=(v) [1.2.3.4]\" for z@z",
@@ -195,7 +196,7 @@ fn authenticated_ids() {
         "U=x P=esmtpa A=plain:v S=1 for a@b P=esmtp S=4",
         "U=x P=esmtpa A=plain:v S=1 P=esmtpsa L.- X=a CV=no SNI=x A=plain:bob S=4",
         "U=x P=esmtpa A=plain:v S=1 P=esmtpsa DN=\"x\" A=plain:bob S=4",
-        // Behind a HELO `pc) [192.0.2.8] P=esmtpa A=plain:v S=1`.
+        // After a HELO `pc) [192.0.2.8] P=esmtpa A=plain:v S=1`.
         "P=esmtpa A=plain:v S=1) [192.0.2.9] P=esmtp S=4",
         "P=esmtpa A=plain:v S=1) [192.0.2.9] P=esmtpa A=plain:bob S=4",
     ] {
