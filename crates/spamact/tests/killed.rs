@@ -1,8 +1,7 @@
-//! A lock that is killed, or fails, at any system call leaves its file whole: as it was, or as it shall
-//! be. Both editors of a shadow file of NIS are tried, and the table of Postfix, under `strace`, which
-//! kills them or makes a call fail: for want of space, and where it writes, syncs or renames also by an error of
-//! the disk and because all is read-only. Files that are opened outside of the directory of the test are left alone.
-//! It needs `strace`, and to be allowed to trace.
+//! A lock that is killed, or fails, at any system call leaves its file intact: unchanged, or completely changed. Both editors
+//! of NIS shadow files are tested, and the access table of Postfix, under `strace`, which kills them or makes a call fail:
+//! with ENOSPC, and writes, syncs and renames also with EIO and EROFS. Files outside the test's directory are not affected.
+//! It needs `strace`, and permission to trace.
 
 use std::collections::HashMap;
 use std::fs;
@@ -42,7 +41,7 @@ fn alice() -> AccountName {
     AccountName::check(b"alice").expect("a name")
 }
 
-/// What is tried: how it is run in a directory, the file that it writes, and that file's two texts.
+/// An editor: how it is run in a directory, the file that it writes, and the two contents of that file.
 struct Try {
     command: fn(&Path) -> Vec<String>,
     file: &'static str,
@@ -91,7 +90,7 @@ fn fresh(dir: &Path) {
 /// Runs a command under `strace` with some more options.
 fn traced(dir: &Path, command: &[String], options: &[String]) -> Output {
     Command::new("strace")
-        // With --seccomp-bpf it would be faster, and inject no signals.
+        // --seccomp-bpf would be faster, but injects no signals.
         .arg("-f")
         .args(options)
         .args(command)
@@ -101,7 +100,7 @@ fn traced(dir: &Path, command: &[String], options: &[String]) -> Output {
         .expect("strace runs")
 }
 
-/// How often each of the calls is met, and the files of the directory that are opened.
+/// How often each call is made, and which files of the directory are opened.
 struct Reached {
     times: HashMap<&'static str, usize>,
     opened: Vec<String>,
@@ -125,7 +124,7 @@ fn reached(dir: &Path, command: &[String]) -> Reached {
             }
             opened.push(path.to_owned());
         }
-        // strace counts for each process and thread alone.
+        // strace counts separately for each process and thread.
         *by_process.entry((call, process.to_owned())).or_insert(0) += 1;
     }
     opened.sort();
@@ -147,7 +146,7 @@ fn can_trace() -> bool {
     can
 }
 
-/// The calls by which a file can come to harm.
+/// The calls that can damage a file.
 const CALLS: [&str; 6] = ["openat", "write", "fsync", "fchmod", "rename", "unlink"];
 
 /// What is done to a call.
@@ -160,7 +159,7 @@ fn faults(call: &str) -> &'static [&'static str] {
     }
 }
 
-fn whole_at_every_call(this: &Try) {
+fn intact_at_every_call(this: &Try) {
     let dir = Directory::new();
     dir.program("postmap", POSTMAP);
     let dir = dir.dir();
@@ -193,7 +192,7 @@ fn whole_at_every_call(this: &Try) {
                 seen[whole] += 1;
                 let mode = fs::metadata(&file).expect("the file").mode() & 0o7777;
                 assert_eq!(mode, 0o640, "{call} {how} {when}");
-                // What is left beside does not stop the next run.
+                // A temporary file that is left does not stop the next run.
                 let next = Command::new(&command[0])
                     .args(&command[1..])
                     .env(INSIDE, dir)
@@ -218,7 +217,7 @@ fn the_direct_edit() {
         return nis(Path::new(&dir)).lock(&alice()).expect("it locks");
     }
     if can_trace() {
-        whole_at_every_call(&Try {
+        intact_at_every_call(&Try {
             command: |_| again("the_direct_edit"),
             file: "files/shadow",
             before: SHADOW,
@@ -230,7 +229,7 @@ fn the_direct_edit() {
 #[test]
 fn the_program_for_another_master() {
     if can_trace() {
-        whole_at_every_call(&Try {
+        intact_at_every_call(&Try {
             command: program,
             file: "files/shadow",
             before: SHADOW,
@@ -245,7 +244,7 @@ fn the_table_of_postfix() {
         return table(Path::new(&dir)).lock(&alice()).expect("it locks");
     }
     if can_trace() {
-        whole_at_every_call(&Try {
+        intact_at_every_call(&Try {
             command: |_| again("the_table_of_postfix"),
             file: "table",
             before: TABLE,

@@ -1,5 +1,4 @@
-//! Notices against a mail server that takes them, refuses, hangs up or stalls at each step, and
-//! against a sendmail that does.
+//! Notices to a mail server that takes them, refuses, hangs up or stalls at each step, and to a sendmail that does.
 
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
@@ -13,10 +12,10 @@ use testkit::Directory;
 use testkit::smtp::{Fault, Sink, certificate, other_certificate};
 
 const MESSAGE: &[u8] = b"Subject: s\r\n\r\n.\r\n..\r\n.x\r\nlast\r\n";
-/// The same with its dots doubled, and the end.
+/// The same with its dots doubled, and with the final dot.
 const ON_THE_WIRE: &[u8] = b"Subject: s\r\n\r\n..\r\n...\r\n..x\r\nlast\r\n.\r\n";
 
-/// Long enough for the busiest machine; and what a stall in a test may take.
+/// Long enough for the busiest machine; and the limit for a stall in a test.
 const STEP: Duration = Duration::from_secs(10);
 const QUICK: Duration = Duration::from_secs(1);
 
@@ -39,7 +38,7 @@ fn sendmail(dir: &Directory, script: &str) -> PathBuf {
 const TIMEOUTS: Timeouts =
     Timeouts { step: STEP, total: Duration::from_secs(40), give_up_after: STEP };
 
-/// The way to a sink as to another host.
+/// A mailer to a sink, as to another host.
 fn elsewhere(at: SocketAddr, login: Option<&Login>, ca_files: &[PathBuf]) -> Mailer {
     let server = Server::parse(&format!("localhost:{}", at.port()));
     let route = Route::Server {
@@ -55,7 +54,7 @@ fn here(at: SocketAddr, sendmail: &Path) -> Mailer {
     Mailer { route, host: "mail.example.org".into(), timeouts: TIMEOUTS }
 }
 
-/// An address at which nobody listens: the servers here have ports of their own.
+/// An address at which nothing listens: the servers here have ports of their own.
 fn nobody() -> SocketAddr {
     ([127, 0, 0, 1], 9).into()
 }
@@ -88,7 +87,7 @@ fn why(result: Result<(), Error>) -> (&'static str, SmtpFailure) {
 
 #[test]
 fn a_mail_arrives_whole_in_plain_text_on_this_host() {
-    // STARTTLS is not asked for on loopback: the certificate of a fresh host is good for nothing.
+    // STARTTLS is not used on loopback: the certificate of a fresh host could not be verified.
     let (at, seen) = Sink { start_tls: true, ..Sink::default() }.listen();
     here(at, Path::new("/nonexistent")).send(&to(), MESSAGE).expect("it is taken");
     let seen = seen.recv().expect("there was a session");
@@ -106,7 +105,7 @@ fn a_mail_arrives_whole_in_plain_text_on_this_host() {
 }
 
 #[test]
-fn a_name_of_this_host_that_could_be_a_command_is_not_said() {
+fn a_host_name_that_could_be_a_command_is_not_sent() {
     let (at, seen) = Sink::default().listen();
     let mailer = Mailer { host: "x\r\nRCPT TO:<y>".into(), ..here(at, Path::new("/nonexistent")) };
     mailer.send(&Address::parse("root").expect("an address"), MESSAGE).expect("it is taken");
@@ -120,7 +119,7 @@ fn a_name_of_this_host_that_could_be_a_command_is_not_said() {
 const STEPS: [&str; 6] = ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "dot"];
 
 #[test]
-fn every_step_can_fail_in_every_way_and_says_which() {
+fn every_step_can_fail_in_every_way_and_the_error_names_it() {
     std::thread::scope(|scope| {
         for step in STEPS {
             for fault in [Fault::Refuse, Fault::Defer, Fault::Drop, Fault::Stall, Fault::Babble] {
@@ -149,7 +148,7 @@ fn every_step_can_fail_in_every_way_and_says_which() {
 }
 
 #[test]
-fn an_answer_that_never_ends_is_cut_off() {
+fn a_reply_that_never_ends_times_out() {
     std::thread::scope(|scope| {
         for step in ["greeting", "EHLO", "MAIL"] {
             scope.spawn(move || {
@@ -203,7 +202,7 @@ fn starttls_is_used_where_it_is_offered_and_only_with_a_good_certificate() {
     let (nothing, other) = (dir.path("nothing.pem"), dir.path("other.pem"));
     fs::write(&nothing, "").expect("the directory is ours");
     fs::write(&other, other_certificate()).expect("the directory is ours");
-    // Of several files the first that is there counts, and no other.
+    // The first file that exists is used, and no other.
     for files in [vec![other, ca_file()], vec![nothing], vec!["/nonexistent".into()], vec![]] {
         let (step, cause) = why(elsewhere(at, None, &files).send(&to(), MESSAGE));
         assert!(step == "STARTTLS" && matches!(cause, SmtpFailure::Tls(_)), "{step} {cause:?}");
@@ -214,7 +213,7 @@ fn starttls_is_used_where_it_is_offered_and_only_with_a_good_certificate() {
 }
 
 #[test]
-fn the_authorities_of_this_host_know_nothing_of_the_test() {
+fn the_authorities_of_this_host_do_not_include_that_of_the_test() {
     let (at, _seen) = Sink { start_tls: true, ..Sink::default() }.listen();
     let mut mailer = elsewhere(at, None, &[]);
     let server = Server::parse(&format!("localhost:{}", at.port())).expect("a server");
@@ -230,7 +229,7 @@ fn a_certificate_of_another_name_is_refused() {
     // The same host by an address that the certificate does not name.
     let server = Server::parse(&format!("127.0.0.2:{}", at.port())).expect("a server");
     mailer.route = Route::Server { server, login: None, ca_files: vec![ca_file()] };
-    // Only 127.0.0.1 is listened on: ask through a listener of that address.
+    // The sink listens on 127.0.0.1 only: connect through a proxy at that address.
     let listener = std::net::TcpListener::bind(("127.0.0.2", at.port()));
     let listener = listener.expect("all of 127.0.0.0/8 is loopback");
     std::thread::spawn(move || {
@@ -292,7 +291,7 @@ fn a_password_goes_out_only_under_tls() {
 }
 
 #[test]
-fn a_login_that_is_wrong_missing_or_not_offered_is_told() {
+fn a_login_that_is_wrong_missing_or_not_offered_is_reported() {
     let with = |auth, login: Option<&Login>| {
         let (at, _seen) = Sink { start_tls: true, auth, ..Sink::default() }.listen();
         why(elsewhere(at, login, &[ca_file()]).send(&to(), MESSAGE))
@@ -322,7 +321,7 @@ fn a_login_that_is_an_address_is_the_sender() {
 }
 
 #[test]
-fn where_no_server_answers_sendmail_gets_the_mail() {
+fn if_no_server_answers_sendmail_gets_the_mail() {
     let dir = Directory::new();
     let script = format!(
         "cd '{}' && cat > stdin && for a; do echo \"$a\"; done > arguments && env > environment",
@@ -348,7 +347,7 @@ fn where_no_server_answers_sendmail_gets_the_mail() {
 }
 
 #[test]
-fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_server() {
+fn a_sendmail_that_fails_hangs_or_is_missing_is_reported_with_the_error_of_the_server() {
     let dir = Directory::new();
     let big = [MESSAGE, &b"x".repeat(1 << 20)].concat();
     for (script, want) in [

@@ -8,7 +8,7 @@ use spamact::method::{AccountStatus, LockMethod, Postfix, SaslAccess, Table};
 use testkit::{Directory, cannot_run};
 
 #[test]
-fn the_real_postmap_compiles_and_finds_what_was_locked() {
+fn the_real_postmap_compiles_and_finds_locks() {
     if !Path::new("/usr/sbin/postmap").exists() {
         return cannot_run("postmap is not installed");
     }

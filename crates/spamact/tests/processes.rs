@@ -1,6 +1,6 @@
-//! The state and the lock of a run, among processes that run at once and are killed.
+//! The state and the run lock, with processes that run at the same time and are killed.
 //!
-//! A process here is this very test, started again with a variable that says what it is to do.
+//! Each process is this very test, started again with an environment variable that says what to do.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -16,7 +16,7 @@ use testkit::Directory;
 const NOW: i64 = 1_795_500_000;
 const AS_CHILD: &str = "SPAMACT_TEST_CHILD";
 
-/// One run: it takes the lock, remembers a lock of `name`, and ends.
+/// One run: it takes the run lock, records a lock of `name`, and ends.
 fn run(dir: &Path, name: &str) {
     let name = AccountName::check(name.as_bytes()).expect("a name");
     let _lock = RunLock::acquire(dir, false, Duration::from_secs(120)).expect("each has its turn");
@@ -36,7 +36,7 @@ fn run(dir: &Path, name: &str) {
     state.save(dir, false).expect("it is ours");
 }
 
-/// What a child does; nothing in the test itself.
+/// What a child process does; in the test itself, nothing.
 #[test]
 fn child() {
     let Some(job) = std::env::var_os(AS_CHILD) else { return };
@@ -61,7 +61,7 @@ fn start(dir: &Path, name: &str) -> Child {
 }
 
 #[test]
-fn of_twenty_runs_at_once_none_is_forgotten() {
+fn no_lock_of_twenty_runs_at_once_is_lost() {
     let parent = Directory::new();
     let dir = parent.path("twenty");
     let names: Vec<_> = (0..20).map(|n| format!("user{n}")).collect();
@@ -74,7 +74,7 @@ fn of_twenty_runs_at_once_none_is_forgotten() {
 }
 
 #[test]
-fn killed_at_any_moment_the_state_is_whole_and_the_lock_is_free() {
+fn killed_at_any_moment_the_state_is_intact_and_the_run_lock_is_free() {
     let parent = Directory::new();
     let dir = parent.path("killed");
     let mut written = 0;

@@ -1,5 +1,5 @@
 //! Another host as the NIS master, over SSH: an `sshd` of the test's own on loopback, with keys of its own, and a directory
-//! that stands in for the master's files. It needs `sshd`, and root, whom that lets in.
+//! that stands in for the master's files. It needs `sshd`, and root to log in.
 
 use std::fs;
 use std::net::TcpListener;
@@ -43,13 +43,13 @@ fn free_port() -> u16 {
 }
 
 impl Host {
-    /// Starts one; `None` where that cannot be done, and may be skipped.
+    /// Starts one; `None` if that is not possible, and may be skipped.
     fn start() -> Option<Self> {
         if !Path::new("/usr/sbin/sshd").exists() {
             cannot_run("sshd is not installed");
             return None;
         }
-        // Root's sshd wants this directory, which a boot makes.
+        // An sshd that runs as root needs this directory, which is made at boot.
         let _ = fs::create_dir("/run/sshd");
         let dir = Directory::new();
         let at = |name: &str| dir.path(name);
@@ -75,15 +75,15 @@ impl Host {
         let mut host = Self { dir, sshd, port };
         host.wait();
         host.files();
-        if !host.lets_us_in() {
+        if !host.can_log_in() {
             cannot_run("an sshd that root does not run lets nobody in");
             return None;
         }
         Some(host)
     }
 
-    /// Root gets in; another user may have no shell, or a locked password.
-    fn lets_us_in(&self) -> bool {
+    /// Whether the invoking user can log in: root can; others may have no shell, or a locked password.
+    fn can_log_in(&self) -> bool {
         rustix::process::geteuid().is_root()
             || Command::new("ssh")
                 .args(["-o", "BatchMode=yes", "-p", &self.port.to_string()])
@@ -211,7 +211,7 @@ fn an_unknown_host_key_is_refused() {
 }
 
 #[test]
-fn a_key_that_is_not_ours_is_refused() {
+fn an_unauthorized_key_is_refused() {
     let Some(host) = Host::start() else { return };
     key(&host.at("other"));
     let mut nis = host.nis();
@@ -236,14 +236,14 @@ fn a_dead_master_fails_within_its_limit_and_once() {
             let error = method.lock(&name(account)).expect_err("a dead master");
             assert_eq!(reason(&error), "no connection to the master");
         }
-        // Three limits of the connection would be six seconds and more.
+        // Three connection timeouts would take six seconds or more.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
         assert_eq!(fs::read_dir(host.at("control")).expect("the directory").count(), 0);
     }
 }
 
 #[test]
-fn a_session_outlives_the_sshd_that_began_it() {
+fn a_session_outlives_the_sshd_that_started_it() {
     let Some(mut host) = Host::start() else { return };
     let method = host.nis();
     assert_eq!(method.status(&name("alice")).expect("it stands"), AccountStatus::Open);
@@ -257,7 +257,7 @@ fn a_session_outlives_the_sshd_that_began_it() {
 }
 
 #[test]
-fn sockets_lie_in_a_private_folder_or_nowhere() {
+fn sockets_are_in_a_private_directory_or_nowhere() {
     use std::os::unix::fs::PermissionsExt;
     let Some(host) = Host::start() else { return };
     fs::create_dir(host.at("control")).expect("a directory");

@@ -1,6 +1,6 @@
-//! A host below a temporary directory: scripts that record stand in for what locks and sends, and lines are evidence by
-//! the rules of the man page. It is made for the library, which is given every path, and takes no root; whole programs,
-//! whose paths are fixed, run in a namespace instead (`tests/acting/host.rs`).
+//! A host in a temporary directory: scripts that record their calls stand in for the programs that lock and send, and lines
+//! are evidence by the rules of the man page. It is for tests of the library, to which every path is an argument, and needs
+//! no root. Whole programs, whose paths are fixed, run in a namespace instead (`tests/acting/host.rs`).
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ static APPLICATION: Application = Application {
 
 const REALM: &str = "example.org";
 
-/// So many lines of an account make it look stolen here.
+/// With this many lines, an account looks stolen.
 const ENOUGH: u64 = 3;
 
 pub(super) struct Host {
@@ -57,7 +57,7 @@ pub(super) struct Host {
     pub(super) verify_journal: bool,
     pub(super) max_locks: usize,
     pub(super) names: NameRule,
-    /// What the command has locked can be unlocked by another.
+    /// Whether there is a command that unlocks.
     pub(super) undone: bool,
     /// Where the mail server listens.
     pub(super) smtp: SocketAddr,
@@ -79,7 +79,7 @@ impl Host {
             max_locks: 5,
             names: NameRule::Account,
             undone: true,
-            // The discard port: nobody listens.
+            // The discard port: nothing listens there.
             smtp: ([127, 0, 0, 1], 9).into(),
         };
         host.script("lock", "echo \"lock $*\" >>done");
@@ -185,7 +185,7 @@ impl Host {
         }
     }
 
-    /// A run on a log of these lines, sender and stamp; the journal holds those of `journal`.
+    /// A run on a log with these lines (sender, timestamp); `journal` are the lines of the journal.
     pub(super) fn run(&self, log: &[(&str, i64)], journal: &[(&str, i64)], dry: bool) -> Run {
         self.run_on(log, &mut Source { log: Some(log), journal }, dry)
     }
@@ -212,7 +212,7 @@ impl Host {
     }
 }
 
-/// A command whose accounts have the names of another method.
+/// A command with the account names of another method.
 struct Renamed {
     command: Command,
     names: NameRule,
@@ -263,7 +263,7 @@ pub(super) fn failures(messages: &Messages) -> Vec<String> {
     failed.map(|(_, text)| text.to_owned()).collect()
 }
 
-/// What can be read once more: lines of a log, if it is no pipe, and of the journal.
+/// What can be read again: the lines of a log, unless it is a pipe, and of the journal.
 pub(super) struct Source<'a> {
     pub(super) log: Option<&'a [(&'a str, i64)]>,
     pub(super) journal: &'a [(&'a str, i64)],
@@ -302,7 +302,7 @@ pub(super) fn tally(log: &[(&str, i64)]) -> Tally {
     let mut tally = Tally::new(window, limits, Webmail::default(), detail, false);
     for (number, (name, at)) in log.iter().enumerate() {
         let senders = Senders::new(Sender::new(Kind::Sasl, name.as_bytes()), None);
-        // In letters: a network's name is what follows the digits of a host's.
+        // In letters: the network is what follows the digits in a host's name.
         let letters = number.to_string().into_bytes().into_iter().map(|b| char::from(b + 49));
         let host = format!("{}.example.org", letters.collect::<String>());
         let address = format!("2001:db8::{number:x}");
@@ -324,7 +324,7 @@ pub(super) fn actions(findings: Vec<Finding<'_>>) -> Vec<Action> {
     findings.into_iter().map(|finding| finding.action.expect("all are decided")).collect()
 }
 
-/// Lines of an account that looks stolen, from an instant on.
+/// Lines of an account that looks stolen, from a time on.
 pub(super) fn stolen(name: &str, from: i64) -> Vec<(&str, i64)> {
     (0..4).map(|n| (name, from + n)).collect()
 }

@@ -1,5 +1,5 @@
-//! Acting, from suspects to locks, notices and the state: with a command that records, a sendmail that
-//! records or fails, and lines whose evidence is computed here by the rules of the man page.
+//! Acting, from findings to locks, notices and the state: with a command that records its calls, a sendmail that records or
+//! fails, and lines whose evidence is computed here by the rules of the man page.
 
 mod host;
 mod notices;
@@ -21,7 +21,7 @@ use time::OffsetDateTime;
 use host::*;
 
 #[test]
-fn a_stolen_account_is_locked_once_and_told_once() {
+fn a_stolen_account_is_locked_once_with_one_notice() {
     let host = Host::new();
     let log = stolen("alice", NOW - 600);
     let locked = host.run(&log, &[], false);
@@ -67,7 +67,7 @@ fn old_lines_do_not_lock_again_and_new_ones_do() {
 }
 
 #[test]
-fn lines_ahead_of_now_are_no_evidence() {
+fn lines_in_the_future_are_no_evidence() {
     let host = Host::new();
     let run = host.run(&stolen("alice", NOW + 1), &[], false);
     assert_eq!(run.actions, not_disabled("too few of its lines lie before now"));
@@ -75,7 +75,7 @@ fn lines_ahead_of_now_are_no_evidence() {
 }
 
 #[test]
-fn the_rules_refuse_aloud_and_only_odd_names_are_failures() {
+fn refusals_are_reported_and_only_invalid_names_are_failures() {
     let host = Host::new();
     let mut log = Vec::new();
     for name in ["root", "www-data", "BOSS", "al ice", "$(id)", "-l", "*"] {
@@ -100,7 +100,7 @@ fn the_rules_refuse_aloud_and_only_odd_names_are_failures() {
 }
 
 #[test]
-fn no_more_than_allowed_are_locked_and_the_worst_first() {
+fn no_more_than_the_maximum_are_locked_and_the_worst_first() {
     let mut host = Host::new();
     host.max_locks = 2;
     let mut log = Vec::new();
@@ -118,7 +118,7 @@ fn no_more_than_allowed_are_locked_and_the_worst_first() {
     let one =
         "SPAMMER DETECTED AT mail.example.org [USER c AND 2 MORE NOT DISABLED: TOO MANY AT ONCE]";
     assert!(subjects.iter().any(|subject| subject == one), "{subjects:?}");
-    // Two more each run, and eight a day: then nobody, until a day has passed.
+    // Two more in each run, and eight per day: then no more, until a day has passed.
     let full = Action::NotDisabled("more than 8 in 24 hours: the log may be forged".into());
     for (name, locks) in [("f", 4), ("h", 6), ("j", 8), ("l", 8)] {
         host.set(host.now() + 60);
@@ -135,7 +135,7 @@ fn no_more_than_allowed_are_locked_and_the_worst_first() {
 }
 
 #[test]
-fn the_worst_are_locked_first_where_nothing_can_be_read_again() {
+fn the_worst_are_locked_first_if_nothing_can_be_read_again() {
     let mut host = Host::new();
     host.max_locks = 1;
     let log = [stolen("a", NOW - 60), stolen("b", NOW - 60), stolen("b", NOW - 30)].concat();
@@ -145,7 +145,7 @@ fn the_worst_are_locked_first_where_nothing_can_be_read_again() {
 }
 
 #[test]
-fn without_a_place_for_the_state_nobody_is_locked() {
+fn without_a_directory_for_the_state_nobody_is_locked() {
     let host = Host::new();
     host.write("state", "no directory");
     let log = [stolen("alice", NOW - 60), stolen("root", NOW - 60)].concat();
@@ -160,7 +160,7 @@ fn without_a_place_for_the_state_nobody_is_locked() {
 }
 
 #[test]
-fn the_journal_must_confirm_where_that_is_asked_for() {
+fn the_journal_must_confirm_if_requested() {
     let mut host = Host::new();
     host.verify_journal = true;
     let log = stolen("alice", NOW - 60);
@@ -175,7 +175,7 @@ fn the_journal_must_confirm_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_dry_run_decides_the_same_and_touches_nothing() {
+fn a_dry_run_decides_the_same_and_changes_nothing() {
     let mut host = Host::new();
     host.max_locks = 1;
     let log = [stolen("alice", NOW - 60), stolen("bob", NOW - 60)].concat();
@@ -229,7 +229,7 @@ fn only_root_must_be_able_to_read_the_state_for_a_dry_run() {
     let clock = || OffsetDateTime::from_unix_timestamp(NOW).expect("in range");
     let log = stolen("alice", NOW - 60);
     for root in [false, true] {
-        // What lies behind a file can be read by nobody.
+        // A path below a file cannot be read by anybody.
         let dir = host.path().join("file/state");
         let actor = Actor { root, dir, ..host.actor(&clock) };
         let mut source = Source { log: Some(&log), journal: &[] };
@@ -244,7 +244,7 @@ fn only_root_must_be_able_to_read_the_state_for_a_dry_run() {
 }
 
 #[test]
-fn a_lock_that_fails_is_not_called_one_and_the_others_go_on() {
+fn a_failed_lock_is_reported_and_does_not_stop_the_others() {
     let host = Host::new();
     host.script("lock", "[ \"$1\" != alice ] || { echo 'no such luck' >&2; exit 3; }");
     let log = [stolen("alice", NOW - 60), stolen("bob", NOW - 60)].concat();
@@ -257,7 +257,7 @@ fn a_lock_that_fails_is_not_called_one_and_the_others_go_on() {
 }
 
 #[test]
-fn syslog_is_told_before_and_after() {
+fn syslog_gets_a_message_before_and_after() {
     let host = Host::new();
     host.script("lock", "[ \"$1\" != bob ] || exit 3");
     let syslog = UnixDatagram::bind(host.path().join("no-syslog")).expect("the directory is ours");
@@ -286,16 +286,16 @@ fn syslog_is_told_before_and_after() {
 }
 
 #[test]
-fn of_a_lock_that_failed_it_is_remembered_what_may_be_left() {
+fn what_a_failed_lock_may_have_left_is_recorded() {
     let alice = AccountName::check(b"alice").expect("a name");
-    // Nothing was done: nothing is left to be finished.
+    // Nothing was done: there is nothing to finish.
     let host = Host::local();
     host.script("passwd", "exit 3");
     let log = stolen("alice", NOW - 60);
     assert_eq!(host.run(&log, &[], false).actions, not_disabled("passwd failed"));
     assert_eq!(host.state().pending("local"), []);
     drop(host);
-    // It cannot be seen what was done: the next run looks again.
+    // What was done cannot be checked: the next run tries again.
     let host = Host::local();
     host.script("passwd", "mv shadow elsewhere; mkdir shadow; exit 3");
     let run = host.run(&log, &[], false);
@@ -304,7 +304,7 @@ fn of_a_lock_that_failed_it_is_remembered_what_may_be_left() {
 }
 
 #[test]
-fn a_local_account_of_two_spellings_is_locked_and_told_once() {
+fn a_local_account_with_two_spellings_is_locked_once_with_one_notice() {
     let host = Host::local();
     let log = [stolen("alice", NOW - 60), stolen("alice@Example.org", NOW - 60)].concat();
     let run = host.run(&log, &[], false);
@@ -315,7 +315,7 @@ fn a_local_account_of_two_spellings_is_locked_and_told_once() {
 }
 
 #[test]
-fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
+fn a_lock_of_a_killed_run_is_finished_or_dropped_by_the_next() {
     let lock_as = |host: &Host| {
         let mut state = host.state();
         let lock = Lock {
@@ -331,7 +331,7 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
         state.begin_lock(&AccountName::check(b"alice").expect("a name"), lock, notice);
         state.save(&host.path().join("state"), false).expect("the directory is ours");
     };
-    // Killed after the lock: nobody is a suspect any more, and the notice goes out all the same.
+    // Killed after the lock: there are no suspects any more, and the notice is sent all the same.
     let host = Host::local();
     lock_as(&host);
     host.write("shadow", "alice:!$6$x:1::::::\nbob:$6$x:1::::::\n");
@@ -341,7 +341,7 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
     assert_eq!(host.run(&stolen("alice", NOW - 60), &[], false).actions, [Action::AlreadyDisabled]);
     assert_eq!(host.subjects().len(), 1);
     drop(host);
-    // Killed before it: it is as if nothing had been begun.
+    // Killed before it: as if nothing had been started.
     let host = Host::local();
     lock_as(&host);
     assert_eq!(host.run(&[], &[], false), Run { actions: vec![], failures: vec![] });
@@ -349,7 +349,7 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
     assert_eq!(host.run(&stolen("alice", NOW - 60), &[], false).actions, [Action::Disabled]);
     assert_eq!(host.subjects().len(), 1);
     drop(host);
-    // Killed after it, and unlocked by hand before the next run: that is not overruled.
+    // Killed after it, and unlocked by hand before the next run: it stays unlocked.
     let host = Host::local();
     lock_as(&host);
     let shadow = fs::File::open(host.path().join("shadow")).expect("it is there");
@@ -362,7 +362,7 @@ fn what_a_killed_run_began_is_finished_or_forgotten_by_the_next() {
 }
 
 #[test]
-fn locks_that_fail_do_not_stand_in_for_those_that_are_made() {
+fn failed_locks_do_not_use_up_the_maximum() {
     let mut host = Host::new();
     host.max_locks = 2;
     host.script("lock", "case $1 in bad*) exit 3 ;; esac; echo \"lock $*\" >>done");
@@ -380,7 +380,7 @@ fn locks_that_fail_do_not_stand_in_for_those_that_are_made() {
         let run = host.run(&log, &[], false);
         assert_eq!(host.read("done"), locked, "{fail}: {run:?}");
     }
-    // Whose command fails again and again is told so, and nobody else waits for it.
+    // A command that fails repeatedly is reported, and delays nobody else.
     let log = worse(&bad, &[]);
     let log: Vec<(&str, i64)> = log.iter().map(|(name, at)| (&name[..], *at)).collect();
     let run = host.run(&log, &[], false);
@@ -389,7 +389,7 @@ fn locks_that_fail_do_not_stand_in_for_those_that_are_made() {
 }
 
 #[test]
-fn a_flood_of_names_is_not_followed_and_makes_nothing_forgotten() {
+fn a_flood_of_names_is_cut_off_and_does_not_push_out_the_state() {
     let mut host = Host::new();
     let old = stolen("alice", NOW - 600);
     assert_eq!(host.run(&old, &[], false).actions, [Action::Disabled]);
@@ -413,7 +413,7 @@ fn a_flood_of_names_is_not_followed_and_makes_nothing_forgotten() {
         assert!(host.state().accounts().count() < 150 * (usize::from(round) + 1));
     }
     assert_eq!(host.state().seen_locked(&name), Some(NOW));
-    // Those that the journal confirms are looked at first.
+    // Accounts that the journal confirms come first.
     host.verify_journal = true;
     host.max_locks = 100;
     let names: Vec<String> = (0..1100).map(|n| format!("z{n}")).collect();
@@ -450,7 +450,7 @@ fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
 }
 
 #[test]
-fn who_sends_on_is_told_from_a_pipe_too() {
+fn an_account_that_keeps_sending_is_reported_from_a_pipe_too() {
     let host = Host::local();
     let log = stolen("alice", NOW - 3);
     assert_eq!(host.run_on_pipe(&log).actions, [Action::Disabled]);
@@ -467,12 +467,12 @@ fn who_sends_on_is_told_from_a_pipe_too() {
 }
 
 #[test]
-fn what_is_said_of_a_locked_account_does_not_need_a_second_reading() {
+fn the_report_on_a_locked_account_does_not_need_a_second_reading() {
     let host = Host::local();
     let log = stolen("alice", NOW - 60);
     assert_eq!(host.run_on_pipe(&log).actions, [Action::Disabled]);
     assert_eq!(host.run_on_pipe(&log).actions, [Action::AlreadyDisabled]);
-    // Unlocked by hand: what is new cannot be told in a pipe.
+    // Unlocked by hand: in a pipe, new lines cannot be told from old ones.
     host.write("shadow", "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
     let run = host.run_on_pipe(&log);
     let why = "a pipe cannot be read again to tell new lines from old";
@@ -481,7 +481,7 @@ fn what_is_said_of_a_locked_account_does_not_need_a_second_reading() {
 }
 
 #[test]
-fn enabling_says_what_it_did_and_holds_against_old_lines() {
+fn unlocking_reports_what_it_did_and_holds_against_old_lines() {
     let host = Host::local();
     let log = stolen("bob", NOW - 600);
     let enable_as = |host: &Host, name: &[u8]| {
@@ -495,20 +495,20 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
     let enable = |host: &Host| enable_as(host, b"bob");
     let undone = enable(&host);
     assert_eq!((undone.methods.len(), undone.failures.len()), (0, 1), "it was open: {undone:?}");
-    // Locked by somebody, and enabled by us.
+    // Locked by somebody else, and unlocked by spam-check.
     host.write("shadow", "alice:$6$x:1::::::\nbob:!$6$x:1::::::\n");
     assert_eq!(enable(&host).methods, ["local"]);
     assert_eq!(host.read("shadow"), "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
     let spared = "no new evidence since it was last seen locked";
     assert_eq!(host.run(&log, &[], false).actions, not_disabled(spared));
-    // A state that is damaged is told, and stops nobody.
+    // A damaged state is reported, and does not stop anything.
     host.write("state/state.json", "no state");
     host.write("shadow", "alice:$6$x:1::::::\nbob:!$6$x:1::::::\n");
     let undone = enable(&host);
     assert_eq!((undone.methods.len(), undone.failures.len(), undone.warnings.len()), (1, 0, 1));
     assert!(undone.warnings[0].contains("damaged"), "{undone:?}");
     assert_eq!(enable(&host).warnings.len(), 0, "it is told once");
-    // A login of the realm is the account.
+    // A login with the realm is the account.
     host.write("shadow", "bob:!$6$x:1::::::\n");
     assert_eq!(enable_as(&host, b"bob@Example.org").methods, ["local"]);
     assert_eq!(host.read("shadow"), "bob:$6$x:1::::::\n");
@@ -520,11 +520,11 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
 }
 
 #[test]
-fn who_is_locked_can_be_enabled_where_the_state_cannot_be_written() {
+fn an_account_can_be_unlocked_though_the_state_cannot_be_written() {
     let host = Host::new();
     host.run(&stolen("bob", NOW - 60), &[], false);
     let state = host.path().join("state");
-    // Its text is written beside first: something is in the way there.
+    // It is written to a temporary file first: a directory is in the way there.
     fs::create_dir(state.join(".state.json.spam-check")).expect("the directory is ours");
     let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
     let audit = host.actor(&clock).audit;
@@ -536,7 +536,7 @@ fn who_is_locked_can_be_enabled_where_the_state_cannot_be_written() {
 }
 
 #[test]
-fn a_lock_that_cannot_be_undone_is_kept_and_one_that_is_left_to_a_person_is_not() {
+fn a_lock_that_cannot_be_undone_is_kept_in_the_state_and_one_without_a_command_is_not() {
     let mut host = Host::new();
     host.run(&stolen("alice", NOW - 600), &[], false);
     let enable = |host: &Host| {
@@ -565,7 +565,7 @@ fn twenty_runs_at_once_make_one_lock_and_one_notice() {
     let log = stolen("alice", NOW - 60);
     let clock = || OffsetDateTime::from_unix_timestamp(NOW).expect("in range");
     let tally = tally(&log);
-    // Each acts for itself, as a process would.
+    // Each acts independently, like a process.
     let actions: Vec<Action> = std::thread::scope(|scope| {
         let run = || {
             let actor = host.actor(&clock);

@@ -1,4 +1,4 @@
-//! Notices: when they go out, when they wait, and that no lock waits for them.
+//! Notices: when they are sent, when they are kept for the next run, and that no lock depends on them.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use super::host::*;
 
 #[test]
-fn who_sends_on_is_told_once_a_day() {
+fn an_account_that_keeps_sending_is_reported_once_a_day() {
     let host = Host::new();
     host.run(&stolen("alice", NOW - 600), &[], false);
     for (hours, subjects) in [(1, 2), (2, 2), (26, 3)] {
@@ -44,7 +44,7 @@ fn a_notice_that_cannot_be_sent_waits_for_the_next_run() {
     }
     assert_eq!(host.read("calls").lines().count(), 2, "each was tried once");
     host.script("sendmail", "cat >>mails; echo >>mails");
-    // Also where nobody is suspect any more.
+    // Also if there are no suspects any more.
     let run = host.run(&[], &[], false);
     assert_eq!((run.failures.len(), host.subjects().len()), (0, 2));
     host.run(&log, &[], false);
@@ -52,7 +52,7 @@ fn a_notice_that_cannot_be_sent_waits_for_the_next_run() {
 }
 
 #[test]
-fn after_one_that_took_long_the_others_wait_untried() {
+fn after_a_slow_failure_the_others_are_kept_without_a_try() {
     let host = Host::new();
     host.script("sendmail", "echo >>calls; sleep 1; exit 75");
     let log = [stolen("alice", NOW - 60), stolen("bob", NOW - 60)].concat();
@@ -64,7 +64,7 @@ fn after_one_that_took_long_the_others_wait_untried() {
     assert_eq!(host.read("calls").lines().count(), 1);
 }
 
-/// A mail server that refuses what holds a line of a log, as some do for the addresses in it.
+/// A mail server that refuses a mail with a log line, as some do because of the addresses in it.
 fn strict_server() -> SocketAddr {
     let server = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has ports");
     let at = server.local_addr().expect("it is bound");
@@ -90,7 +90,7 @@ fn strict_server() -> SocketAddr {
 }
 
 #[test]
-fn where_a_server_refuses_what_strangers_wrote_it_goes_without() {
+fn a_notice_is_sent_without_log_lines_if_a_server_refuses_them() {
     let mut host = Host::new();
     host.smtp = strict_server();
     host.script("sendmail", "exit 75");
@@ -100,7 +100,7 @@ fn where_a_server_refuses_what_strangers_wrote_it_goes_without() {
 }
 
 #[test]
-fn that_too_many_should_be_locked_is_told_once_a_day() {
+fn too_many_accounts_to_lock_are_reported_once_a_day() {
     let mut host = Host::new();
     host.max_locks = 0;
     for (hours, subjects) in [(0, 1), (1, 1), (23, 1), (25, 2)] {
@@ -114,7 +114,7 @@ fn that_too_many_should_be_locked_is_told_once_a_day() {
 }
 
 #[test]
-fn what_only_concerns_notices_keeps_nobody_from_being_locked() {
+fn what_only_concerns_notices_does_not_stop_a_lock() {
     let host = Host::new();
     let clock = || OffsetDateTime::from_unix_timestamp(NOW).expect("in range");
     let mut actor = host.actor(&clock);
