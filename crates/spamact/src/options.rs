@@ -305,7 +305,8 @@ pub enum Task {
 
 impl ActingArgs {
     /// What is asked for, if anything; an error names the options that cannot be combined. `application` is
-    /// the program that acts. `look_back` says that the report is one of another time (`--now`), on which nobody may be locked.
+    /// the program that acts. `look_back` says that the report is about another time (`--now`): then nobody may be
+    /// locked.
     pub fn task(
         self,
         application: &'static Application,
@@ -482,12 +483,12 @@ impl Plan {
     fn rules(&self, system: &System) -> Result<Rules, system::Error> {
         let passwd = files::read(&system.passwd, false)?;
         let uids = match files::read(&system.login_defs, false) {
-            Ok(text) => Uids::of(&text),
+            Ok(text) => Uids::from_login_defs(&text),
             Err(error) if error.is_not_found() => Uids::default(),
             Err(error) => return Err(error),
         };
         let exempt = match files::read(&system.exempt, system.root) {
-            Ok(text) => Exempt::of(&text),
+            Ok(text) => Exempt::parse(&text),
             // A link that leads nowhere is a list that is lost.
             Err(error) if error.is_not_found() && system.exempt.symlink_metadata().is_err() => {
                 Exempt::default()
@@ -519,7 +520,7 @@ impl Plan {
         let mut method = self.method(system);
         match method.prepare().and_then(|()| undo.enable(account, &*method)) {
             Ok(undone) => {
-                undone.told.into_iter().for_each(|text| messages.fail(text));
+                undone.warnings.into_iter().for_each(|text| messages.fail(text));
                 for why in undone.failures {
                     messages.fail(format!("{account}: not enabled: {why}"));
                 }

@@ -49,7 +49,7 @@ pub(crate) fn overrides(input: &[u8]) {
 
 /// Every word that stands alone on a line is spared, in any case.
 pub(crate) fn exempt(input: &[u8]) {
-    let exempt = Exempt::of(input);
+    let exempt = Exempt::parse(input);
     for line in input.split(|&b| b == b'\n').map(<[u8]>::trim_ascii) {
         let spared = exempt.has(line) && exempt.has(&line.to_ascii_uppercase());
         assert_eq!(spared, !line.is_empty() && !line.starts_with(b"#") && !has_comment(line));
@@ -64,11 +64,11 @@ fn has_comment(line: &[u8]) -> bool {
 /// Who can be locked is an entry of the text, one of people, and nobody who is never locked.
 pub(crate) fn passwd(input: &[u8]) {
     let (defs, passwd) = input.split_at(input.len() / 4);
-    let uids = Uids::of(defs);
+    let uids = Uids::from_login_defs(defs);
     let rules = Rules {
         passwd: passwd.to_vec(),
         uids,
-        exempt: Exempt::of(b"carol\n"),
+        exempt: Exempt::parse(b"carol\n"),
         realms: Realms::new(["example.org".to_owned()]),
         ourselves: vec!["dave".into()],
     };

@@ -1,9 +1,9 @@
-//! Names of accounts that may be locked.
+//! Which accounts may be locked.
 //!
-//! A log names senders in bytes of anybody's choice. Only a name of letters, digits and `_.@+-`, that
-//! does not begin with a mark an option or a path could begin with, can be an account; and some names
-//! are never locked, because mail to them must arrive or the system is theirs. [`Rules`] holds all that
-//! decides *whether* a name may be locked; it works on texts that were read before, and opens nothing.
+//! A log names senders in bytes of anybody's choice. Only a name of letters, digits and `_.@+-`, whose first
+//! character cannot start an option or a path, can be an account; and some names are never locked, because
+//! mail to them must arrive or because the system depends on them. [`Rules`] holds everything that decides
+//! *whether* a name may be locked. It works on texts that were read before, and opens no file.
 
 mod passwd;
 mod rules;
@@ -26,41 +26,41 @@ static NAME: LazyLock<Regex> = LazyLock::new(|| {
 /// Names that are never locked, in lower case.
 const NEVER: [&str; 4] = ["root", "postmaster", "abuse", "mailer-daemon"];
 
-/// A checked name of an account.
+/// A checked account name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountName(String);
 
 /// Why a sender is not an account that can be locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Bytes that no account's name has.
+    /// Bytes that no account name has.
     #[error("not a name of an account")]
     NotAName,
     /// One of the names that are never locked.
     #[error("never locked")]
     Never,
-    /// No entry of that very name where the account would be locked.
+    /// There is no entry of exactly that name where the account would be locked.
     #[error("no such account")]
     NoAccount,
     /// Its password is not in `/etc/shadow`, where it would be locked.
-    #[error("its password does not stand in the shadow file")]
+    #[error("its password is not in the shadow file")]
     NotShadowed,
-    /// Its uid is not one of people.
+    /// Its uid is not that of a regular user.
     #[error("a system account")]
     System,
-    /// Nothing tells its uid: it is no entry of the master's password file.
+    /// Its uid is unknown: the NIS master's password file does not have it.
     #[error("its uid is not known")]
     Unknown,
-    /// Named in the list of exempt accounts.
+    /// It is in the list of exempt accounts.
     #[error("exempt")]
     Exempt,
-    /// Who runs the program, or called `sudo` for it.
+    /// It is the user who runs the program, or who called `sudo` for it.
     #[error("runs this program")]
     Ourselves,
 }
 
 impl AccountName {
-    /// Checks a sender's name, as logged.
+    /// Checks the name of a sender, as logged.
     pub fn check(sender: &[u8]) -> Result<Self, Refusal> {
         let name = std::str::from_utf8(sender).map_err(|_| Refusal::NotAName)?;
         if !NAME.is_match(name) {
@@ -75,8 +75,8 @@ impl AccountName {
 }
 
 impl Refusal {
-    /// Whether the account must not be locked, which is no failure of ours; the other refusals are of
-    /// names that no account has.
+    /// Whether the account must not be locked, which is no failure. The other refusals are of names that no
+    /// account has.
     pub fn is_rule(self) -> bool {
         matches!(self, Self::Never | Self::System | Self::Exempt | Self::Ourselves)
     }

@@ -1,9 +1,9 @@
-//! Who is an account of people: `/etc/passwd` and the range of uids of `/etc/login.defs`.
+//! Who is a regular user: `/etc/passwd`, and the range of uids in `/etc/login.defs`.
 //!
-//! Takes their texts as bytes. The grammars are passwd(5) and login.defs(5); a number is read as
-//! shadow-utils does (`getdef.c`: decimal, `0x…` or octal), and one that cannot be read is the default.
+//! Takes their texts as bytes. The grammars are passwd(5) and login.defs(5). A number is read as shadow-utils
+//! reads it (`getdef.c`: decimal, `0x…` or octal); one that cannot be read leaves the default.
 
-/// The uids of people, both ends included.
+/// The uids of regular users, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Uids {
     min: u32,
@@ -11,7 +11,7 @@ pub struct Uids {
 }
 
 impl Default for Uids {
-    /// As Debian has them.
+    /// The defaults of Debian.
     fn default() -> Self {
         Self { min: 1000, max: 60_000 }
     }
@@ -19,7 +19,7 @@ impl Default for Uids {
 
 impl Uids {
     /// `UID_MIN` and `UID_MAX` of a `login.defs`; the last line of each counts.
-    pub fn of(login_defs: &[u8]) -> Self {
+    pub fn from_login_defs(login_defs: &[u8]) -> Self {
         let mut uids = Self::default();
         for line in login_defs.split(|&b| b == b'\n') {
             let mut words = line.split(|b| b" \t\"\r".contains(b)).filter(|word| !word.is_empty());
@@ -35,7 +35,7 @@ impl Uids {
         uids
     }
 
-    /// Whether a uid is one of people.
+    /// Whether a uid is that of a regular user.
     pub fn has(&self, uid: u32) -> bool {
         (self.min..=self.max).contains(&uid)
     }
@@ -50,7 +50,7 @@ fn number(word: &[u8]) -> Option<u32> {
     }
 }
 
-/// The entries of a `passwd` file: each name with its uid, `None` where that is no number.
+/// The entries of a `passwd` file: each name with its uid, or `None` where that is not a number.
 pub(crate) fn entries(passwd: &[u8]) -> impl Iterator<Item = (&[u8], Option<u32>)> {
     passwd.split(|&b| b == b'\n').filter_map(|line| {
         let mut fields = line.split(|&b| b == b':');
@@ -62,7 +62,7 @@ pub(crate) fn entries(passwd: &[u8]) -> impl Iterator<Item = (&[u8], Option<u32>
     })
 }
 
-/// Whether the password of an entry stands in the shadow file: its field is an `x`.
+/// Whether the password of an entry is in the shadow file: its own field is an `x`.
 pub(crate) fn is_shadowed(passwd: &[u8], name: &[u8]) -> bool {
     passwd.split(|&b| b == b'\n').any(|line| {
         let mut fields = line.split(|&b| b == b':');
@@ -70,7 +70,7 @@ pub(crate) fn is_shadowed(passwd: &[u8], name: &[u8]) -> bool {
     })
 }
 
-/// The first name of a uid.
+/// The first name that has this uid.
 pub(crate) fn name_of_uid(passwd: &[u8], uid: u32) -> Option<String> {
     let (name, _) = entries(passwd).find(|(_, entry)| *entry == Some(uid))?;
     Some(String::from_utf8_lossy(name).into_owned())
@@ -90,7 +90,12 @@ mod tests {
             (b"UID_MIN \"2000\"\nUID_MAX 99999999999\n", 2000, 60_000),
             (b"\xff UID_MIN 3\nUID_MIN \xff\n", 1000, 60_000),
         ] {
-            assert_eq!(Uids::of(text), Uids { min, max }, "{}", String::from_utf8_lossy(text));
+            assert_eq!(
+                Uids::from_login_defs(text),
+                Uids { min, max },
+                "{}",
+                String::from_utf8_lossy(text)
+            );
         }
         let uids = Uids::default();
         for (uid, fit) in [(0, false), (999, false), (1000, true), (60_000, true), (60_001, false)]

@@ -3,8 +3,8 @@
 //! Takes the sender as logged, and which names the lock method has; gives the name to lock, or the refusal.
 //! What only a NIS master knows is asked there, not here.
 //!
-//! Names are compared exactly where an account is looked for, and in any case where one is spared: mail
-//! systems log in `WWW-Data` as `www-data`, so what spares one spelling spares them all.
+//! Names are compared exactly when an account is looked up, and without regard to case when one is protected:
+//! mail systems let `WWW-Data` log in as `www-data`, so that a rule for one spelling must hold for all.
 
 use std::collections::HashSet;
 use std::sync::LazyLock;
@@ -15,12 +15,12 @@ use spamcore::file::strip_bom;
 use super::passwd::{Uids, entries, is_shadowed};
 use super::{AccountName, Refusal};
 
-/// Names that useradd(8) and passwd(1) take, and a bit more: domains are part of some.
+/// Names that useradd(8) and passwd(1) accept, and some more: on some hosts names contain a domain.
 static LOCAL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^[A-Za-z_][A-Za-z0-9_.@-]{0,31}\z").expect("the pattern is a constant")
 });
 
-/// Names of accounts in the maps of NIS.
+/// Names that accounts can have in NIS maps.
 static NIS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[a-z_][a-z0-9_.-]{0,31}\z").expect("the pattern is a constant"));
 
@@ -50,13 +50,13 @@ impl NameRule {
     }
 }
 
-/// Names that are never locked on this host, by the will of its administrator.
+/// Accounts that the administrator has exempted from locking.
 #[derive(Clone, Debug, Default)]
 pub struct Exempt(HashSet<Vec<u8>>);
 
 impl Exempt {
-    /// A name a line; `#` begins a comment, at the start of a line or after a blank.
-    pub fn of(text: &[u8]) -> Self {
+    /// Reads a list with one name per line. `#` starts a comment, at the start of a line or after a space.
+    pub fn parse(text: &[u8]) -> Self {
         let names = strip_bom(text).split(|&b| b == b'\n').map(|line| {
             let comment = (0..line.len())
                 .find(|&at| line[at] == b'#' && (at == 0 || line[at - 1].is_ascii_whitespace()));
@@ -65,7 +65,7 @@ impl Exempt {
         Self(names.filter(|name| !name.is_empty()).collect())
     }
 
-    /// Whether a name is on the list, in any case.
+    /// Whether a name is on the list, in upper or lower case.
     pub fn has(&self, name: &[u8]) -> bool {
         self.0.contains(&name.to_ascii_lowercase())
     }
@@ -76,17 +76,17 @@ impl Exempt {
 pub struct Realms(Vec<String>);
 
 impl Realms {
-    /// The domains, in any case.
+    /// These domains, in upper or lower case.
     pub fn new(domains: impl IntoIterator<Item = String>) -> Self {
         Self(domains.into_iter().collect())
     }
 
-    /// Adds a domain, in any case.
+    /// Adds a domain, in upper or lower case.
     pub fn add(&mut self, domain: &str) {
         self.0.push(domain.to_owned());
     }
 
-    /// The account of a login: without its domain, where that is one of ours.
+    /// The account of a login: without its domain, if that is one of these.
     pub fn account(&self, login: &AccountName) -> Result<AccountName, Refusal> {
         match login.as_ref().rsplit_once('@') {
             Some((user, domain)) if self.0.iter().any(|own| own.eq_ignore_ascii_case(domain)) => {
@@ -97,25 +97,25 @@ impl Realms {
     }
 }
 
-/// All that decides whether an account may be locked.
+/// Everything that decides whether an account may be locked.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
     /// The text of `/etc/passwd`.
     pub passwd: Vec<u8>,
-    /// The uids of people.
+    /// The uids of regular users.
     pub uids: Uids,
     /// Who is never locked here.
     pub exempt: Exempt,
-    /// Whose logins are local accounts.
+    /// The domains whose logins are local accounts.
     pub realms: Realms,
-    /// Who runs the program, and who called `sudo` for it.
+    /// The users who run the program: the one it runs as, and the one who called `sudo` for it.
     pub ourselves: Vec<String>,
 }
 
 impl Rules {
     /// The name to lock for a sender as logged, or why not.
     pub fn account(&self, sender: &[u8], names: NameRule) -> Result<AccountName, Refusal> {
-        // First: an exempt sender is told as such, whatever else it is.
+        // First of all: an exempt sender is reported as exempt, whatever else it is.
         if self.exempt.has(sender) {
             return Err(Refusal::Exempt);
         }
@@ -125,7 +125,7 @@ impl Rules {
             return Err(Refusal::Exempt);
         }
         for name in [&login, &account] {
-            self.spare(name)?;
+            self.check_protected(name)?;
         }
         match names {
             NameRule::LocalEntry => {
@@ -147,20 +147,20 @@ impl Rules {
         }
     }
 
-    /// Refuses ourselves, and accounts of the system, by whatever way they would be locked.
-    fn spare(&self, name: &AccountName) -> Result<(), Refusal> {
+    /// Refuses the users who run the program, and system accounts, whatever the lock method.
+    fn check_protected(&self, name: &AccountName) -> Result<(), Refusal> {
         if self.ourselves.iter().any(|own| own.eq_ignore_ascii_case(name.as_ref())) {
             return Err(Refusal::Ourselves);
         }
-        let people = |uid: Option<u32>| uid.is_some_and(|uid| self.uids.has(uid));
+        let is_regular = |uid: Option<u32>| uid.is_some_and(|uid| self.uids.has(uid));
         let system = entries(&self.passwd).any(|(entry, uid)| {
-            entry.eq_ignore_ascii_case(name.as_ref().as_bytes()) && !people(uid)
+            entry.eq_ignore_ascii_case(name.as_ref().as_bytes()) && !is_regular(uid)
         });
         if system { Err(Refusal::System) } else { Ok(()) }
     }
 }
 
-/// Whether a name can be one of NIS.
+/// Whether an account in NIS can have this name.
 pub(crate) fn is_nis_name(name: &AccountName) -> bool {
     NIS.is_match(name.as_ref())
 }
@@ -182,7 +182,7 @@ mod tests {
                       here:$6$x:1005:1::/:\nnone::1006:1::/:"
                 .to_vec(),
             uids: Uids::default(),
-            exempt: Exempt::of(b"# who\nBoss\n  vip@Example.org  # pays\n#carol\n\ncarl#x\n"),
+            exempt: Exempt::parse(b"# who\nBoss\n  vip@Example.org  # pays\n#carol\n\ncarl#x\n"),
             realms: Realms::new(["example.org".into(), "Example.NET".into()]),
             ourselves: vec!["admin".into()],
         }
@@ -216,11 +216,11 @@ mod tests {
             assert!(ask("vip", NameRule::Account).is_ok());
         }
         assert_eq!(rules().account(b"boss ", NameRule::LocalEntry), Err(Refusal::NotAName));
-        assert!(Exempt::of(b"a b\n").has(b"A b"));
-        assert!(Exempt::of(b"carl#x").has(b"carl#x"));
-        assert!(Exempt::of(b"carol #x").has(b"carol"));
-        assert!(Exempt::of("\u{feff}carol\r\n".as_bytes()).has(b"carol"));
-        assert!(!Exempt::of(b"#carol\n\n").has(b"carol") && !Exempt::of(b"\n\n").has(b""));
+        assert!(Exempt::parse(b"a b\n").has(b"A b"));
+        assert!(Exempt::parse(b"carl#x").has(b"carl#x"));
+        assert!(Exempt::parse(b"carol #x").has(b"carol"));
+        assert!(Exempt::parse("\u{feff}carol\r\n".as_bytes()).has(b"carol"));
+        assert!(!Exempt::parse(b"#carol\n\n").has(b"carol") && !Exempt::parse(b"\n\n").has(b""));
     }
 
     #[test]

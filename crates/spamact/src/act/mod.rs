@@ -57,25 +57,25 @@ pub struct Looked {
 
 /// How to act.
 pub struct Actor<'a> {
-    /// Who can be locked.
+    /// Which accounts may be locked.
     pub rules: Rules,
     /// Whether the journal must confirm what the log says.
     pub verify_journal: bool,
-    /// How many accounts are locked in a run at most; in 24 hours, four times that.
+    /// How many accounts are locked at most in one run; in 24 hours, four times that.
     pub max_locks: usize,
     /// The directory of the state.
     pub dir: PathBuf,
-    /// Whether root runs us.
+    /// Whether root runs the program.
     pub root: bool,
-    /// How long another run that acts is waited for.
+    /// How long to wait for another run that is acting.
     pub wait: Duration,
-    /// Whom notices go to.
+    /// Where notices are sent.
     pub to: Address,
-    /// How they go, or why they cannot: that keeps nobody from being locked.
+    /// How they are sent, or why they cannot be: that does not stop a lock.
     pub mailer: Result<Mailer, String>,
-    /// Who acts.
+    /// The program that acts.
     pub application: &'static Application,
-    /// Who is told of each lock.
+    /// Where each lock is recorded.
     pub audit: Audit,
     /// The name of this host.
     pub host: String,
@@ -108,17 +108,22 @@ impl Actor<'_> {
         messages: &mut Messages,
     ) -> Vec<Action> {
         let names = method.names();
-        // Without anything to do, nothing is written: not even the file that runs wait for.
+        // With nothing to do, nothing is written: not even the lock file.
         let idle = State::load(&self.dir, self.root, self.now());
-        if suspects.is_empty() && idle.is_ok_and(|(state, told)| told.is_none() && state.is_done())
+        if suspects.is_empty()
+            && idle.is_ok_and(|(state, damaged)| damaged.is_none() && state.is_done())
         {
             return Vec::new();
         }
         let lock = match RunLock::acquire(&self.dir, self.root, self.wait) {
             Ok(lock) => Some(lock),
-            // A disk that is full or read-only does not stop a lock; a second run might lock too.
+            // A full or read-only disk does not stop a lock, though a second run might act at the same time.
             Err(error @ system::Error::Write { .. }) => {
-                messages.fail_with(&error);
+                if !self.root && error.is_permission_denied() {
+                    messages.fail("locking accounts needs root (or use --dry-run)");
+                } else {
+                    messages.fail_with(&error);
+                }
                 None
             }
             Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
@@ -132,9 +137,9 @@ impl Actor<'_> {
             }
             Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
-        self.tell_refusals(names, suspects, messages);
+        self.report_refusals(names, suspects, messages);
         let mut run = Run::new(self, method, state, messages);
-        run.finish_what_was_begun();
+        run.recover_pending_locks();
         let (cases, mut actions) =
             self.cases(names, suspects, &run.state, source, &mut *run.messages);
         let left_out = actions.iter().flatten().filter(|action| **action == left_out()).count();
@@ -144,7 +149,7 @@ impl Actor<'_> {
         for case in cases {
             actions[case.number] = Some(run.handle(&case, suspects[case.number]));
         }
-        run.tell_of_too_many(suspects);
+        run.notify_of_too_many(suspects);
         let saved = run.save();
         let Run { state, .. } = run;
         drop(lock);
@@ -152,9 +157,9 @@ impl Actor<'_> {
         all_decided(actions)
     }
 
-    /// Notes on each finding that is spread out what would be done to it. The method is not [prepared](LockMethod::prepare), only asked
-    /// what a file of this host shows: an account on another host, in a table or behind a command counts as
-    /// locked where the state says so.
+    /// Notes on each finding that is spread out what would be done to it. The method is not
+    /// [prepared](LockMethod::prepare), only asked what a file of this host shows: an account on another host, in
+    /// a table or behind a command counts as locked if the state says so.
     pub fn dry_run(
         &self,
         method: &dyn LockMethod,
@@ -177,7 +182,7 @@ impl Actor<'_> {
         let names = method.names();
         let state = match State::load(&self.dir, self.root, self.now()) {
             Ok((state, _)) => state,
-            // Only root can read it, and a dry run is everybody's.
+            // Only root can read it, and anybody may do a dry run.
             Err(system::Error::Read { .. }) if !self.root => State::default(),
             Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
@@ -209,13 +214,13 @@ impl Actor<'_> {
     }
 
     /// How many accounts are locked in 24 hours at most.
-    fn locks_of_a_day(&self) -> usize {
+    fn locks_per_day(&self) -> usize {
         self.max_locks.saturating_mul(4)
     }
 
     /// Why one more lock would be too many, after so many in this run and in the last 24 hours.
     fn too_many(&self, this_run: usize, today: usize) -> Option<String> {
-        let day = self.locks_of_a_day();
+        let day = self.locks_per_day();
         let (limit, when) = if this_run >= self.max_locks {
             (self.max_locks, "at once")
         } else if today >= day {
@@ -244,12 +249,18 @@ impl Actor<'_> {
 
     /// A sender that should have been locked and is no account is a failure; one that must not be locked
     /// is none.
-    fn tell_refusals(&self, names: NameRule, suspects: &[&Finding<'_>], messages: &mut Messages) {
+    fn report_refusals(&self, names: NameRule, suspects: &[&Finding<'_>], messages: &mut Messages) {
         for suspect in suspects {
             let refusal = self.rules.account(suspect.sender, names).err();
             if let Some(refusal) = refusal.filter(|refusal| !refusal.is_rule()) {
                 let sender = spamcore::escape::display(suspect.sender);
-                messages.fail(format!("{sender}: not disabled: {refusal}"));
+                let hint = match (refusal, names) {
+                    (Refusal::NoAccount, NameRule::LocalEntry) => {
+                        "; for a virtual mailbox see --sasl-access, --realm and --disable-command"
+                    }
+                    _ => "",
+                };
+                messages.fail(format!("{sender}: not disabled: {refusal}{hint}"));
             }
         }
     }
@@ -276,7 +287,7 @@ fn note(findings: &mut [Finding<'_>], actions: Vec<Action>) {
     suspects.zip(actions).for_each(|(finding, action)| finding.action = Some(action));
 }
 
-/// What was done to every suspect.
+/// What was done to each suspect. None is left undecided.
 fn all_decided(actions: Vec<Option<Action>>) -> Vec<Action> {
     let none = || Action::NotDisabled(Refusal::NotAName.to_string());
     actions.into_iter().map(|action| action.unwrap_or_else(none)).collect()

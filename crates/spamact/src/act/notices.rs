@@ -16,7 +16,7 @@ use crate::state::State;
 use crate::system;
 use crate::system::run_lock::RunLock;
 
-/// Sends the notices that wait in `known`, but not those that another run has sent meanwhile. Others may
+/// Sends the notices that wait in `known`, except those that another run has sent meanwhile. Other runs may
 /// act while this takes its time.
 pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: &mut Messages) {
     let waiting = known.waiting();
@@ -37,7 +37,7 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
         match sent {
             Ok(()) => {
                 let now = actor.now();
-                if let Err(error) = update(actor, |state| state.told(&account, kind, now)) {
+                if let Err(error) = update(actor, |state| state.notified(&account, kind, now)) {
                     messages.fail_with(&error);
                 }
             }
@@ -52,7 +52,7 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
     }
 }
 
-/// Sends a notice; without what strangers wrote, where a mail server refuses that.
+/// Sends a notice; if a mail server refuses it, once more without the text that strangers wrote.
 fn send(actor: &Actor<'_>, notice: &Notice, number: usize) -> Result<(), mail::Error> {
     let mailer = actor.mailer.as_ref().map_err(|why| mail::Error::Unusable(why.clone()))?;
     let at: OffsetDateTime = (actor.clock)();
@@ -67,7 +67,7 @@ fn send(actor: &Actor<'_>, notice: &Notice, number: usize) -> Result<(), mail::E
     }
 }
 
-/// Does something to the state on disk, while nobody else does.
+/// Changes the state on disk, while no other run can.
 fn update<T>(actor: &Actor<'_>, change: impl FnOnce(&mut State) -> T) -> Result<T, system::Error> {
     let _lock = RunLock::acquire(&actor.dir, actor.root, actor.wait)?;
     let (mut state, _) = State::load(&actor.dir, actor.root, actor.now())?;

@@ -60,6 +60,6 @@ mod tests {
         let name = AccountName::check(b"alice").expect("a name");
         let error = Error::Missing { name, place: "/etc/shadow".into() };
         assert_eq!(reason(&error), "no such account");
-        assert_eq!(error.to_string(), "alice: no such account in /etc/shadow");
+        assert_eq!(error.to_string(), "there is no such account (/etc/shadow)");
     }
 }

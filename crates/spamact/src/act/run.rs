@@ -1,4 +1,4 @@
-//! One run that acts, from the state it found to the state it leaves.
+//! One run that acts, from the state that it finds to the state that it leaves.
 //!
 //! Write-ahead: the intended lock and its notice are saved before the lock is made, so that the next run can
 //! recover after a crash.
@@ -18,10 +18,12 @@ use crate::method::{AccountStatus, Error, LockMethod};
 use crate::notice::{Incident, IncidentKind, Notice, NoticeKind};
 use crate::state::{Lock, State};
 
-/// Why an account is not locked for whose maps of NIS `make` fails.
+/// Why an account is not locked while an earlier lock of it can neither be completed nor reverted, because
+/// `make` fails for the NIS maps, for example.
 const UNFINISHED: &str = "a lock that was begun cannot be finished";
 
-/// Of accounts that were too many, so many are remembered as told, the worst: anybody can invent names.
+/// Of the accounts that were too many to lock, so many are remembered as reported, the worst first: anybody
+/// can invent names.
 const REMEMBERED: usize = 100;
 
 pub(super) struct Run<'a> {
@@ -30,13 +32,13 @@ pub(super) struct Run<'a> {
     kind: String,
     pub(super) state: State,
     pub(super) messages: &'a mut Messages,
-    /// How many locks this run has made, or begun and could not undo.
+    /// How many locks this run has made, or started and could not undo.
     locks: usize,
-    /// How many it tried in vain.
+    /// How many of its locks failed.
     failed: usize,
-    /// What was done to accounts: they may have several spellings.
+    /// What was done, by account: senders in several spellings can be one account.
     dealt: HashMap<AccountName, Action>,
-    /// Those that were not locked because there were too many, with what was seen of them.
+    /// The accounts that were too many to lock, with the number of the suspect and the evidence.
     beyond: Vec<(usize, AccountName, SenderEvidence)>,
 }
 
@@ -51,8 +53,8 @@ impl<'a> Run<'a> {
         Self { actor, method, kind, state, messages, locks: 0, failed: 0, dealt, beyond }
     }
 
-    /// Finds out what became of the locks that an earlier run began.
-    pub(super) fn finish_what_was_begun(&mut self) {
+    /// Finds out what became of locks that an earlier run started and did not finish.
+    pub(super) fn recover_pending_locks(&mut self) {
         for account in self.state.pending(&self.kind) {
             match self.method.recover(&account) {
                 Ok(AccountStatus::Locked) => {
@@ -86,7 +88,7 @@ impl<'a> Run<'a> {
     /// Looks at an account, and locks it where that is right.
     pub(super) fn handle(&mut self, case: &Case, suspect: &Finding<'_>) -> Action {
         let account = &case.account;
-        // Another spelling of it was dealt with before.
+        // Another spelling of it was handled before.
         if let Some(Action::Disabled | Action::AlreadyDisabled | Action::StillSending) =
             self.dealt.get(account)
         {
@@ -112,23 +114,24 @@ impl<'a> Run<'a> {
             Err(error) => return self.refuse(account, &error),
         };
         if status == AccountStatus::Open && remembered.is_some() {
-            // Somebody undid it by hand.
+            // It was unlocked by hand.
             self.state.drop_lock(account, &self.kind);
         }
         match case.decide(status) {
             Decision::Locked { sends } => self.is_locked(case, suspect, sends),
-            Decision::Spare(why) if case.evidence.is_none() => self.spare(account, why.into()),
+            Decision::Spare(why) if case.evidence.is_none() => self.leave_open(account, why.into()),
             Decision::Spare(why) => Action::NotDisabled(why.into()),
-            Decision::Lock if !case.confirmed => self.spare(account, UNCONFIRMED.into()),
+            Decision::Lock if !case.confirmed => self.leave_open(account, UNCONFIRMED.into()),
             Decision::Lock => {
                 let today = self.state.recent_locks(self.actor.now());
                 if let Some(why) = self.actor.too_many(self.locks, today) {
                     let evidence = case.evidence.clone().unwrap_or_default();
                     self.beyond.push((case.number, account.clone(), evidence));
-                    return self.spare(account, why);
+                    return self.leave_open(account, why);
                 }
-                if self.failed >= self.actor.locks_of_a_day() {
-                    return self.spare(account, format!("{} locks failed before", self.failed));
+                if self.failed >= self.actor.locks_per_day() {
+                    return self
+                        .leave_open(account, format!("{} locks failed before", self.failed));
                 }
                 self.lock(case, suspect)
             }
@@ -193,7 +196,7 @@ impl<'a> Run<'a> {
             Err(error) => {
                 if self.method.roll_back(account) {
                     self.state.abandon_lock(account, &self.kind);
-                    // What is somebody else's entry in a table was not tried.
+                    // With somebody else's entry in the table, no lock was attempted.
                     self.failed += usize::from(!matches!(error, Error::Entry { .. }));
                 } else {
                     self.locks += 1;
@@ -206,7 +209,7 @@ impl<'a> Run<'a> {
         action
     }
 
-    /// An account is not locked because something failed, or because it must not be.
+    /// An account is not locked, because something failed or because it must not be.
     fn refuse(&mut self, account: &AccountName, error: &Error) -> Action {
         if !matches!(error, Error::Unfit { refusal, .. } if refusal.is_rule()) {
             self.messages.fail(format!("{account}: not disabled: {}", chain(error)));
@@ -214,14 +217,14 @@ impl<'a> Run<'a> {
         Action::NotDisabled(reason(error))
     }
 
-    /// An account is not locked that should be.
-    fn spare(&mut self, account: &AccountName, why: String) -> Action {
+    /// An account that should be locked is left open.
+    fn leave_open(&mut self, account: &AccountName, why: String) -> Action {
         self.messages.fail(format!("{account}: not disabled: {why}"));
         Action::NotDisabled(why)
     }
 
-    /// One notice stands for all accounts that were too many.
-    pub(super) fn tell_of_too_many(&mut self, suspects: &[&Finding<'_>]) {
+    /// Makes one notice for all accounts that were too many to lock.
+    pub(super) fn notify_of_too_many(&mut self, suspects: &[&Finding<'_>]) {
         let beyond = std::mem::take(&mut self.beyond);
         let (kind, now) = (NoticeKind::NotDisabled, self.actor.now());
         let [(number, worst, evidence), others @ ..] = &beyond[..] else { return };
@@ -236,7 +239,7 @@ impl<'a> Run<'a> {
             IncidentKind::NotDisabled { limit: self.actor.max_locks, others: &others };
         let notice = self.notice(worst, suspects[*number], evidence, kind_of_incident);
         for other in others.iter().take(REMEMBERED) {
-            self.state.told(other, kind, now);
+            self.state.notified(other, kind, now);
         }
         self.state.wait(worst, kind, notice);
     }
@@ -254,7 +257,7 @@ impl<'a> Run<'a> {
             account,
             sender: suspect.sender,
             kind,
-            method: &self.kind,
+            method: &self.method.description(),
             at: (self.actor.clock)(),
             period: &self.actor.looked.period,
             log: &self.actor.looked.log,
@@ -269,8 +272,11 @@ impl<'a> Run<'a> {
     }
 
     fn audit(&mut self, text: &str) {
-        if let Err(error) = self.actor.audit.tell((self.actor.clock)(), text) {
-            self.messages.note(format!("syslog cannot be told: {error}"));
+        if let Err(error) = self.actor.audit.record((self.actor.clock)(), text) {
+            self.messages.note(format!(
+                "cannot write to syslog ({}): {error}",
+                self.actor.audit.socket.display()
+            ));
         }
     }
 

@@ -1,4 +1,7 @@
-//! What was locked, and the way back.
+//! Listing and undoing locks.
+//!
+//! Takes the state, or its directory; gives the list as text, or what was unlocked and what failed. A lock that
+//! cannot be undone stays in the state; where the state knows of none, one given method is tried.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -16,9 +19,9 @@ use crate::system;
 use crate::system::run_lock::{RunLock, WAIT};
 use crate::system::syslog::Audit;
 
-/// What was locked, a line a lock: account, when, how, on what counts, and whether it was opened again by
-/// other means. `local` turns Unix seconds into local time; `open` says whether an account is open in the
-/// method of a lock, where that can be seen from here.
+/// The locks, one per line: account, when, method, on what counts, and whether the account was unlocked by
+/// other means. `local` turns Unix seconds into local time; `open` says whether the account of a lock can be
+/// used again, as far as that can be seen from here.
 pub fn list(
     state: &State,
     local: &dyn Fn(i64) -> Option<OffsetDateTime>,
@@ -62,17 +65,17 @@ pub fn is_open(account: &str, lock: &Lock, names: &[String], root: bool) -> bool
     }
 }
 
-/// Who undoes a lock.
+/// Undoes locks.
 pub struct Undo<'a> {
     /// The directory of the state.
     pub dir: &'a Path,
-    /// Whether root runs us.
+    /// Whether root runs the program.
     pub root: bool,
     /// The names of this host.
     pub names: &'a [String],
-    /// Whose logins are local accounts.
+    /// The domains whose logins are local accounts.
     pub realms: &'a Realms,
-    /// Who is told.
+    /// Where it is recorded.
     pub audit: &'a Audit,
     /// The time on this host's clock, in its zone.
     pub clock: &'a dyn Fn() -> OffsetDateTime,
@@ -81,16 +84,16 @@ pub struct Undo<'a> {
 /// What came of undoing the locks of an account.
 #[derive(Debug, Default)]
 pub struct Undone {
-    /// The methods in which it was locked and is not any more.
+    /// The methods by which it was locked and no longer is.
     pub methods: Vec<String>,
     /// What failed, and what is left to do by hand.
     pub failures: Vec<String>,
-    /// What else is to be told.
-    pub told: Vec<String>,
+    /// What else the administrator should know.
+    pub warnings: Vec<String>,
 }
 
 impl Undo<'_> {
-    /// Undoes all locks that the state knows of, of a login or of the account that it is, and forgets those.
+    /// Undoes all locks that the state has of a login, or of the account that the login is, and forgets them.
     /// `otherwise` is the method that is tried where it knows of none.
     pub fn enable(&self, login: &AccountName, otherwise: &dyn LockMethod) -> Result<Undone, Error> {
         let lock = RunLock::acquire(self.dir, self.root, WAIT);
@@ -98,13 +101,13 @@ impl Undo<'_> {
             return Err(error.into());
         }
         let (mut state, damaged) = State::load(self.dir, self.root, self.now())?;
-        let mut undone = Undone { told: damaged.into_iter().collect(), ..Undone::default() };
-        // A disk that is full or read-only keeps nobody locked.
-        undone.told.extend(lock.as_ref().err().map(|error| chain(error)));
+        let mut undone = Undone { warnings: damaged.into_iter().collect(), ..Undone::default() };
+        // A full or read-only disk keeps nobody locked.
+        undone.warnings.extend(lock.as_ref().err().map(|error| chain(error)));
         let mut account = login.clone();
         let mut locks = locks_of(&state, &account);
         if locks.is_empty() && !otherwise.names().keeps_realm() {
-            // What is no account's name without its realm is none.
+            // If it is no account name without its realm, it is kept as it is.
             account = self.realms.account(login).unwrap_or(account);
             locks = locks_of(&state, &account);
         }
@@ -150,7 +153,9 @@ impl Undo<'_> {
             }
         }
         if let Err(error) = state.save(self.dir, self.root) {
-            undone.told.push(format!("what was locked is remembered as before: {}", chain(&error)));
+            undone
+                .warnings
+                .push(format!("what was locked is remembered as before: {}", chain(&error)));
         }
         Ok(undone)
     }
@@ -161,8 +166,8 @@ impl Undo<'_> {
             Ok(()) => format!("{account} enabled ({})", method.kind()),
             Err(error) => format!("{account} not enabled ({}): {}", method.kind(), reason(error)),
         };
-        // Nobody who must enable an account waits for syslog.
-        let _ = self.audit.tell((self.clock)(), &how);
+        // A syslog that does not work must not keep anybody locked.
+        let _ = self.audit.record((self.clock)(), &how);
         done
     }
 

@@ -1,22 +1,24 @@
-//! The address of a notice.
+//! The mail address of a notice.
+//!
+//! Takes what somebody typed, or a host name; gives an address that is safe in every place it is used in. It does
+//! not ask whether mail to it can be delivered.
 
 use std::fmt;
 
 use crate::system::Invalid;
 
-/// RFC 5321, 4.5.3.1.3: a path has 256 bytes, two of them brackets.
+/// RFC 5321, 4.5.3.1.3: a path has at most 256 bytes, two of them brackets.
 const LONGEST: usize = 254;
 
-/// An address that can stand in an SMTP command, a header and an argument list: ASCII without blanks,
-/// controls, brackets, commas and the like, that does not begin with a dash.
+/// An address that is safe in an SMTP command, a header and an argument list: ASCII without spaces, control
+/// characters, brackets, commas and the like, and without a dash at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Address(String);
 
 impl Address {
     /// Reads an address: `user@domain`, or a plain local `user`.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        // What a header or a shell of some transport could take for its own is no part of an address
-        // that is in use.
+        // Addresses in use have no characters that are special in a header, or to the shell of some transport.
         let is_allowed = |b: u8| b.is_ascii_graphic() && !br#"<>()[],;:"\`"#.contains(&b);
         let parts: Vec<&str> = text.split('@').collect();
         let whole = matches!(parts[..], [user] if !user.is_empty())
@@ -28,8 +30,8 @@ impl Address {
         Ok(Self(text.to_owned()))
     }
 
-    /// `root@` the domain of a host's name (`mail.example.org` is in `example.org`), plain `root` where
-    /// it has none.
+    /// `root` at the domain of a host (`mail.example.org` is in `example.org`), or plain `root` if its name has
+    /// no domain.
     pub fn root_of(host: &str) -> Self {
         let domain = host.trim_end_matches('.').split_once('.').map(|(_, domain)| domain);
         domain

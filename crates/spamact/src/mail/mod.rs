@@ -1,20 +1,20 @@
 //! Sending a notice.
 //!
-//! Takes a whole mail, its lines ended by CR LF, and an address; gives `Ok` once a mail server or
-//! sendmail has taken it. By default that is the mail server of this host, at its loopback address and
-//! in plain text, else its `sendmail`, so that a notice leaves even where no daemon listens. With
-//! another host (`--smtp`) there is no such second way: it was named because the own queue cannot be
-//! trusted to get the notice out, and a notice that was not sent waits in the state for the next run.
+//! Takes a whole mail, its lines ended by CR LF, and an address; gives `Ok` once a mail server or sendmail has
+//! accepted it. By default that is the mail server of this host, at its loopback address and in plain text,
+//! and otherwise its `sendmail`, so that a notice gets out even where no daemon listens. With another mail
+//! server (`--smtp`) there is no such fallback: the administrator named it because this server's own queue
+//! cannot be trusted to deliver in time, and a notice that was not sent waits in the state for the next run.
 //!
-//! Where another host offers STARTTLS it is used, and its certificate must be good; with a password
-//! STARTTLS is required, and on port 465 TLS comes first. Only PLAIN and LOGIN are used as logins.
+//! If another server offers STARTTLS it is used, and its certificate must be valid. With a password STARTTLS
+//! is required, and on port 465 TLS comes first. Only PLAIN and LOGIN are used to log in.
 //!
-//! Every step is under a time limit, and all of them under another. A mail whose last answer was lost
-//! may go out twice: better than not at all.
+//! Every step has a time limit, and so has the whole. A mail whose last answer was lost may be sent twice: better
+//! than not at all.
 //!
-//! The envelope sender is an address, not `<>`: servers that want a login often refuse `<>`, and a
-//! notice that cannot be delivered should be returned to somebody. It cannot loop: what is returned
-//! comes from `<>`, is of no login, and so is never counted nor answered.
+//! The envelope sender is an address, not `<>`: servers that require a login often refuse `<>`, and a notice
+//! that cannot be delivered should bounce to somebody. That cannot loop: a bounce comes from `<>` and from no
+//! login, and so is neither counted nor answered.
 
 mod address;
 mod error;
@@ -36,14 +36,14 @@ pub use server::{Login, Server};
 #[cfg(feature = "smtp")]
 pub use smtp::SmtpFailure;
 
-/// How long a notice may take.
+/// How long sending a notice may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// A step: connecting, an answer.
+    /// One step: connecting, an answer.
     pub step: Duration,
-    /// All of a way out.
+    /// All steps with one server, or with sendmail.
     pub total: Duration,
-    /// After a notice that failed and took longer than this, others would take as long: they are not tried.
+    /// If a notice failed and took longer than this, the others would take as long: they are not tried.
     pub give_up_after: Duration,
 }
 
@@ -54,7 +54,7 @@ impl Default for Timeouts {
     }
 }
 
-/// The way a notice takes.
+/// Where a notice is handed in.
 #[derive(Clone, Debug)]
 pub enum Route {
     /// The sendmail of this host, by the program's whole path.
@@ -72,9 +72,9 @@ pub enum Route {
     Server {
         /// Its name and port.
         server: Server,
-        /// How we log in, if at all.
+        /// How to log in, if at all.
         login: Option<Login>,
-        /// Files of CA certificates, of which the first that is there counts.
+        /// Files of CA certificates. The first that exists is used.
         ca_files: Vec<PathBuf>,
     },
 }
@@ -103,8 +103,8 @@ impl Route {
         Self::Server { server, login, ca_files: files.map(PathBuf::from).to_vec() }
     }
 
-    /// Whom notices are from: the login where that is an address, for such servers often take no
-    /// other, else `root@` the domain of this host.
+    /// The sender of notices: the login if that is an address, because servers often accept no other from it;
+    /// otherwise `root` at the domain of this host.
     pub fn sender(&self, host: &str) -> Address {
         #[cfg(feature = "smtp")]
         if let Self::Server { login: Some(login), .. } = self
@@ -119,11 +119,11 @@ impl Route {
 /// Sends notices.
 #[derive(Clone, Debug, Default)]
 pub struct Mailer {
-    /// The way they take.
+    /// Where they are handed in.
     pub route: Route,
     /// The name of this host, for EHLO.
     pub host: String,
-    /// How long one may take, and several.
+    /// How long that may take.
     pub timeouts: Timeouts,
 }
 

@@ -1,7 +1,7 @@
-//! The sendmail of this host, for when its mail server does not answer.
+//! The sendmail of this host, for when its mail server does not answer, or is not asked.
 //!
-//! Takes the program's path, an address and a mail; gives `Ok` when the program ended with status 0. What
-//! it says goes nowhere but into the error.
+//! Takes the program's path, an address and a mail; gives `Ok` if the program exits with status 0. What it
+//! writes is in the error only.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub(super) fn send(
     message: &[u8],
     longest: Duration,
 ) -> Result<(), Error> {
-    // Lines of a file on this host end in LF.
+    // sendmail expects the line ends of this host: LF.
     let message: Vec<u8> = message.iter().copied().filter(|b| *b != b'\r').collect();
     run(program, &["-i", "--", to.as_ref()], Some(&message), longest)?.success(program).map(|_| ())
 }

@@ -1,4 +1,7 @@
-//! The mail server that is named on the command line, and how we log in to it.
+//! The mail server that is named on the command line, and the login for it.
+//!
+//! Takes `HOST[:PORT]`, and a file with a user name and a password; gives both checked. It does not look the host
+//! up.
 
 use std::fmt;
 use std::fs::File;
@@ -10,10 +13,10 @@ use std::path::Path;
 use super::Address;
 use crate::system::{Error, Invalid};
 
-/// No name of a host is longer.
+/// No host name is longer.
 const LONGEST_HOST: usize = 253;
 
-/// No file of a login is longer.
+/// No file with a login is longer.
 const LONGEST_FILE: u64 = 4096;
 
 /// A mail server: `HOST[:PORT]`.
@@ -26,12 +29,12 @@ pub struct Server {
     pub(super) tls: Tls,
 }
 
-/// When TLS begins.
+/// When TLS starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tls {
-    /// Never: this very host.
+    /// Never: it is this host.
     Never,
-    /// After STARTTLS, where it is offered.
+    /// After STARTTLS, if that is offered.
     Start,
     /// At once.
     Implicit,
@@ -75,12 +78,12 @@ impl Server {
         Ok(Self { host: host.to_owned(), port, tls })
     }
 
-    /// A server on this host, spoken to in plain text.
+    /// A server on this host, without TLS.
     pub(super) fn plain(at: SocketAddr) -> Self {
         Self { host: at.ip().to_string(), port: Some(at.port()), tls: Tls::Never }
     }
 
-    /// The same server with a port, where none was named: 25, with a login 587.
+    /// The same server. If no port was named it is 25, or 587 with a login.
     #[must_use]
     pub(super) fn with_port(self, login: bool) -> Self {
         let default = if login { 587 } else { 25 };
@@ -105,7 +108,7 @@ impl fmt::Display for Server {
     }
 }
 
-/// A user and a password.
+/// A user name and a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     pub(super) user: String,
@@ -113,15 +116,15 @@ pub struct Login {
 }
 
 impl Login {
-    /// Reads a login from a file: the user on the first line and the password on the second, or both on
-    /// one line with a colon between. `root` says whether root runs us.
+    /// Reads a login from a file: the user name on the first line and the password on the second, or both on one
+    /// line with a colon between them. `root` says whether root runs the program.
     ///
-    /// The file must be a plain one that nobody but its owner can read or write, and root's where root
-    /// runs us.
+    /// It must be a regular file that nobody but its owner can read or write, and root's if root runs the
+    /// program.
     pub fn read(path: &Path, root: bool) -> Result<Self, Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let refused = |why| Error::Refused { what: path.display().to_string(), why };
-        // A FIFO would be waited for: look before opening, and again at what was opened.
+        // Opening a FIFO would block: check before opening, and again what was opened.
         if !std::fs::metadata(path).map_err(read)?.is_file() {
             return Err(refused("not a regular file"));
         }
@@ -131,19 +134,19 @@ impl Login {
             return Err(refused("not a regular file"));
         }
         if metadata.mode() & 0o077 != 0 {
-            return Err(refused("others can read it: its mode must be 0600"));
+            return Err(refused("readable by other users: its mode must be 0600"));
         }
         if root && metadata.uid() != 0 {
-            return Err(refused("it does not belong to root"));
+            return Err(refused("not owned by root"));
         }
         let mut text = Vec::new();
         file.take(LONGEST_FILE + 1).read_to_end(&mut text).map_err(read)?;
         let text = String::from_utf8(text).unwrap_or_default();
         if text.len() as u64 > LONGEST_FILE {
-            return Err(refused("it is too long for a user and a password"));
+            return Err(refused("too long for a user name and a password"));
         }
         Self::parse(&text)
-            .ok_or_else(|| refused("it does not hold a user and a password, on a line each"))
+            .ok_or_else(|| refused("it does not have a user name and a password, one per line"))
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -159,7 +162,7 @@ impl Login {
             .then(|| Self { user: user.to_owned(), password: password.to_owned() })
     }
 
-    /// The user, where it is a whole address.
+    /// The user name, if it is a whole address.
     pub(super) fn address(&self) -> Option<Address> {
         Address::parse(&self.user).ok().filter(|address| address.as_ref().contains('@'))
     }
@@ -167,7 +170,7 @@ impl Login {
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The password is nobody's business.
+        // The password must not get into any output.
         f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
     }
 }

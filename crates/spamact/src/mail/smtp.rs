@@ -1,8 +1,8 @@
 //! One session with a mail server.
 //!
-//! Takes a server, a login or none, and a mail; gives `Ok` when the server has taken the mail, or the
-//! step that failed and why. The runtime that it needs is built here and gone at the end. What a server
-//! says is escaped and cut.
+//! Takes a server, perhaps a login, and a mail; gives `Ok` if the server has accepted the mail, or else the step
+//! that failed and why. The runtime that it needs is built here and dropped at the end. What a server says is
+//! escaped and truncated.
 
 use std::cell::Cell;
 use std::io;
@@ -27,9 +27,9 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use super::error::DATA;
 use super::server::Tls;
 use super::{Address, Error, Login, Server, Timeouts};
-use crate::system::printable::cut;
+use crate::system::escape::cut;
 
-/// How much is shown of what a server says.
+/// How much of a server's answer is shown.
 const LONGEST_ANSWER: usize = 300;
 
 /// Why a mail server did not take a notice.
@@ -41,19 +41,19 @@ pub enum SmtpFailure {
     /// No answer within the time limit.
     #[error("no answer in time")]
     TimedOut,
-    /// The server says no.
+    /// The server rejected the mail, the login or an address.
     #[error("the server said {0}")]
     Rejected(String),
-    /// The connection ended, or what came was no answer.
-    #[error("the server hung up, or sent no answer that can be read")]
+    /// The connection ended, or what the server sent is not SMTP.
+    #[error("the server closed the connection, or its answer is not SMTP")]
     Protocol,
-    /// TLS, its certificate for the most part.
+    /// TLS, in most cases the certificate.
     #[error("{0}")]
     Tls(String),
     /// A password is not sent in plain text.
-    #[error("it does not offer STARTTLS, and a password is not sent without")]
+    #[error("it does not offer STARTTLS, and a password is not sent without it")]
     NoStartTls,
-    /// The server wants a login that we cannot give.
+    /// The server offers no method of login that is supported.
     #[error("it offers neither PLAIN nor LOGIN")]
     NoMechanism,
 }
@@ -71,7 +71,7 @@ impl From<mail_send::Error> for SmtpFailure {
             E::Timeout => Self::TimedOut,
             E::MissingStartTls => Self::NoStartTls,
             E::UnsupportedAuthMechanism => Self::NoMechanism,
-            E::InvalidTLSName => Self::Tls("no name that a certificate could have".into()),
+            E::InvalidTLSName => Self::Tls("not a name that a certificate can have".into()),
             _ => Self::Protocol,
         }
     }
@@ -84,7 +84,7 @@ pub(super) struct Mail<'a> {
     pub(super) message: &'a [u8],
 }
 
-/// Sends a mail to a server. `host` is our own name.
+/// Sends a mail to a server. `host` is the name of this host.
 pub(super) fn send(
     server: &Server,
     login: Option<&Login>,
@@ -100,12 +100,12 @@ pub(super) fn send(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(SmtpFailure::Io(error)))?;
     let done = runtime.block_on(async { timeout(timeouts.total, session.run()).await });
-    // A look-up that is still going on cannot be broken off, and is not waited for.
+    // A DNS lookup that is still running cannot be cancelled, and is not waited for.
     runtime.shutdown_background();
     done.map_err(|_| failed(SmtpFailure::TimedOut))?.map_err(failed)
 }
 
-/// Our name for EHLO: one that has letters of a name only, or the address of loopback.
+/// The name for EHLO: that of this host if it is a plain host name, otherwise the loopback address.
 fn helo(host: &str) -> String {
     let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b".-".contains(&b);
     if !host.is_empty() && host.len() <= 255 && host.bytes().all(is_allowed) {
@@ -122,14 +122,14 @@ struct Session<'a> {
     helo: String,
     step: Duration,
     mail: &'a Mail<'a>,
-    /// The step that is under way, for the error.
+    /// The current step, for the error.
     at: &'a Cell<&'static str>,
 }
 
 impl Session<'_> {
     async fn run(&self) -> Result<(), SmtpFailure> {
         let stream = self.connect().await?;
-        // Else each command waits for the answer to a delayed one.
+        // Otherwise each command would wait for the answer to a delayed one.
         stream.set_nodelay(true).map_err(SmtpFailure::Io)?;
         let mut client = SmtpClient { stream, timeout: self.step };
         if self.server.tls == Tls::Implicit {
@@ -143,8 +143,8 @@ impl Session<'_> {
         let offers = self.ehlo(&mut client).await?;
         if self.server.tls == Tls::Start && offers.has_capability(EXT_START_TLS) {
             self.at.set("STARTTLS");
-            // What stands behind the answer to STARTTLS is thrown away with it: nothing that was
-            // slipped into the plain text is taken as said under TLS.
+            // What follows the answer to STARTTLS is dropped with it: nothing that was injected into the plain
+            // text is taken for an answer under TLS.
             let mut client = client.start_tls(&self.connector()?, &self.server.host).await?;
             let offers = self.ehlo(&mut client).await?;
             return self.deliver(client, offers).await;
@@ -157,7 +157,7 @@ impl Session<'_> {
     }
 
     async fn connect(&self) -> Result<TcpStream, SmtpFailure> {
-        self.at.set("look-up");
+        self.at.set("lookup");
         let (host, port) = (self.server.host.as_str(), self.server.port.unwrap_or(25));
         let looked_up = timeout(self.step, tokio::net::lookup_host((host, port))).await;
         let addresses: Vec<SocketAddr> =
@@ -179,7 +179,7 @@ impl Session<'_> {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         self.at.set("greeting");
-        // Reading alone has no limit.
+        // Reading has no limit of its own.
         let greeting = timeout(self.step, client.read()).await;
         greeting.map_err(|_| SmtpFailure::TimedOut)??.assert_positive_completion()?;
         Ok(())
@@ -203,7 +203,7 @@ impl Session<'_> {
     {
         if let Some(login) = self.login {
             self.at.set("AUTH");
-            // Of the others only the beginning is built in, and the rest of the dialogue would break.
+            // mail-send implements only the start of the others, and the dialogue would then fail.
             offers.auth_mechanisms &= AUTH_PLAIN | AUTH_LOGIN;
             let login = Credentials::new(login.user.as_str(), login.password.as_str());
             client.authenticate(&login, &offers).await?;
@@ -213,18 +213,18 @@ impl Session<'_> {
         self.at.set("RCPT");
         client.rcpt_to(self.mail.to.as_ref(), &Parameters::new()).await?;
         self.at.set(DATA);
-        // The end of the last line is written with the dot.
+        // The end of the last line is written together with the dot.
         let message = self.mail.message.strip_suffix(b"\r\n").unwrap_or(self.mail.message);
         client.data(message).await?;
-        // It is theirs now, however they say goodbye.
+        // The server has accepted it, whatever it answers to QUIT.
         let _ = client.quit().await;
         Ok(())
     }
 
-    /// TLS that trusts the first CA file that is there, and nothing else.
+    /// TLS that trusts the first CA file that exists, and nothing else.
     fn connector(&self) -> Result<TlsConnector, SmtpFailure> {
         let Some(file) = self.ca_files.iter().find(|file| file.is_file()) else {
-            return Err(SmtpFailure::Tls("there is no file of CA certificates".into()));
+            return Err(SmtpFailure::Tls("no file of CA certificates found".into()));
         };
         let bad = |why: &dyn std::fmt::Display| {
             SmtpFailure::Tls(cut(format!("{}: {why}", file.display()).as_bytes(), LONGEST_ANSWER))

@@ -1,22 +1,22 @@
-//! A command of the administrator's, for accounts that live elsewhere.
+//! A command of the administrator, for accounts that are kept elsewhere.
 //!
-//! Takes an absolute path that, like its directory, only root can write (asked where root runs us), and
-//! runs it with the name as its only argument; exit status 0 is done. What it did cannot be looked at:
-//! whether an account is locked is known from memory alone. A second command may undo it.
+//! Takes an absolute path that, like its directories, only root can write (checked if root runs the program),
+//! and runs it with the account name as its only argument; exit status 0 means done. What the command did
+//! cannot be verified: only the state knows whether an account is locked. A second command may undo it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{AccountStatus, Error, LockMethod, typed};
+use super::{AccountStatus, Error, LockMethod, shell_quoted};
 use crate::account::{AccountName, NameRule};
 use crate::system::Invalid;
 use crate::system::files::trusted;
 use crate::system::process::run;
 
-/// What stands between the two commands where a way is remembered.
+/// What separates the two commands in the remembered kind.
 const UNDONE: &str = " undone-by:";
 
-/// The path of a command: absolute, and of no bytes that the state could not remember.
+/// The path of a command: absolute, and such that the kind of the method can be read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommandPath(PathBuf);
 
@@ -24,10 +24,10 @@ impl CommandPath {
     /// Checks a path. Whether the file can be trusted is checked each time before it is run.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if !Path::new(text).is_absolute() {
-            return Err(Invalid("its path is not absolute"));
+            return Err(Invalid("not an absolute path"));
         }
         if text.contains(char::is_control) || text.contains(UNDONE) {
-            return Err(Invalid("its path cannot be remembered"));
+            return Err(Invalid("a path with characters that cannot be remembered"));
         }
         Ok(Self(text.into()))
     }
@@ -40,7 +40,7 @@ pub struct Command {
     pub lock: CommandPath,
     /// The command that unlocks, if there is one.
     pub unlock: Option<CommandPath>,
-    /// Whether root runs us.
+    /// Whether root runs the program.
     pub root: bool,
     /// How long a command may take.
     pub limit: Duration,
@@ -77,11 +77,15 @@ impl LockMethod for Command {
         format!("{}:{}{undone}", Self::KIND, self.lock.0.display())
     }
 
+    fn description(&self) -> String {
+        self.lock.0.display().to_string()
+    }
+
     fn names(&self) -> NameRule {
         NameRule::Account
     }
 
-    /// A command cannot tell. So a lock that was begun is not taken for made: the command is run again.
+    /// A command cannot say. A lock that was started is therefore not taken for made: the command is run again.
     fn status(&self, _name: &AccountName) -> Result<AccountStatus, Error> {
         Ok(AccountStatus::Unknown)
     }
@@ -97,8 +101,8 @@ impl LockMethod for Command {
 
     fn manual(&self, name: &AccountName) -> Vec<String> {
         match &self.unlock {
-            Some(unlock) => vec![format!("{} {name}", typed(&unlock.0))],
-            None => vec![format!("# undo what was done by: {} {name}", typed(&self.lock.0))],
+            Some(unlock) => vec![format!("{} {name}", shell_quoted(&unlock.0))],
+            None => vec![format!("# undo what was done by: {} {name}", shell_quoted(&self.lock.0))],
         }
     }
 }

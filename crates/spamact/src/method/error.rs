@@ -1,6 +1,7 @@
-//! What can go wrong when an account is locked, unlocked or looked at, with the account or the host.
+//! What can go wrong when an account is locked, unlocked or looked up.
 //!
-//! Texts are lower case without a full stop; a cause is in `#[source]`.
+//! Texts are lower case without a full stop; a cause is in `#[source]`. The account is not in them: who reports
+//! them writes its name first.
 
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// There is no such account where it should be locked.
-    #[error("{name}: no such account in {place}")]
+    #[error("there is no such account ({place})")]
     Missing {
         /// The account.
         name: AccountName,
@@ -28,7 +29,7 @@ pub enum Error {
         place: String,
     },
     /// An account that must not be locked.
-    #[error("{name}: {refusal}")]
+    #[error("{refusal}")]
     Unfit {
         /// The account.
         name: AccountName,
@@ -36,7 +37,7 @@ pub enum Error {
         refusal: Refusal,
     },
     /// Everything ran, and the account is open all the same.
-    #[error("{name}: still open in {place}")]
+    #[error("it is still open ({place})")]
     StillOpen {
         /// The account.
         name: AccountName,
@@ -44,7 +45,7 @@ pub enum Error {
         place: String,
     },
     /// It could not be unlocked: somebody else locked it, or it would have no password.
-    #[error("{name}: still locked in {place}")]
+    #[error("it is still locked ({place})")]
     StillLocked {
         /// The account.
         name: AccountName,
@@ -52,7 +53,7 @@ pub enum Error {
         place: String,
     },
     /// The table has an entry of somebody else for the name, which would win.
-    #[error("{name}: {} has another entry for it", table.display())]
+    #[error("{} has another entry for it", table.display())]
     Entry {
         /// The account.
         name: AccountName,
@@ -70,11 +71,11 @@ pub enum Error {
     Master {
         /// The master.
         master: String,
-        /// What happened, in our words or those of `ssh`, made printable.
+        /// What happened, escaped where it is what `ssh` wrote.
         what: String,
     },
     /// Nothing but a person can undo the lock.
-    #[error("{name}: can only be enabled by hand")]
+    #[error("it can only be enabled by hand")]
     ByHand {
         /// The account.
         name: AccountName,

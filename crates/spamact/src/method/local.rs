@@ -1,8 +1,8 @@
 //! Local accounts: `passwd -l`, and `passwd -u` to undo it.
 //!
-//! Takes a name that has an entry in `/etc/passwd`; looks at the account in `/etc/shadow` before and
-//! after. An account that is locked already, by whatever mark, is left as it is. What passwd(1) does not
-//! reach (keys of SSH, sessions that are open, caches of other programs) stays.
+//! Takes a name that has an entry in `/etc/passwd`; looks the account up in `/etc/shadow` before and after. An
+//! account that is locked already, by whatever mark, is left as it is. What passwd(1) does not reach (SSH keys,
+//! open sessions, caches of other programs) stays usable.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -19,7 +19,7 @@ pub struct Local {
     pub passwd: PathBuf,
     /// The shadow file that it writes.
     pub shadow: PathBuf,
-    /// How long the program may take: it waits itself for the lock of the password files.
+    /// How long the program may take. It waits for the lock of the password files itself.
     pub limit: Duration,
 }
 
@@ -64,6 +64,10 @@ impl LockMethod for Local {
         Self::KIND.into()
     }
 
+    fn description(&self) -> String {
+        "passwd -l (local account)".into()
+    }
+
     fn names(&self) -> NameRule {
         NameRule::LocalEntry
     }
@@ -96,7 +100,7 @@ impl LockMethod for Local {
 
 /// The status of an account in a shadow file.
 pub(super) fn status(file: &Path, name: &AccountName) -> Result<AccountStatus, Error> {
-    // Its directory may be somebody else's on a host of NIS; that we only look at it is no harm.
+    // On a NIS host its directory may belong to somebody else. It is only read here.
     Ok(shadow::status(&files::read(file, false)?, name.as_ref()))
 }
 

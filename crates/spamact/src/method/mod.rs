@@ -36,12 +36,12 @@ pub enum AccountStatus {
     Locked,
     /// There is no such account.
     Missing,
-    /// The method cannot tell: only the state knows whether it was locked.
+    /// The method cannot say: only the state knows whether it was locked.
     Unknown,
 }
 
 impl AccountStatus {
-    /// The status, with what the state remembers where the method cannot tell.
+    /// The status; where the method cannot say, what the state remembers.
     #[must_use]
     pub fn or_remembered(self, locked: bool) -> Self {
         match self {
@@ -59,6 +59,9 @@ impl AccountStatus {
 pub trait LockMethod {
     /// The method as it is remembered and shown, for instance `nis:MASTER`. [`remembered`] reads it.
     fn kind(&self) -> String;
+
+    /// What the account is locked with, for a person.
+    fn description(&self) -> String;
 
     /// Which names its accounts have.
     fn names(&self) -> NameRule;
@@ -94,7 +97,7 @@ pub trait LockMethod {
         self.status(name).is_ok_and(|status| status != AccountStatus::Locked)
     }
 
-    /// When an account of this method was last changed by anybody, where that can be told.
+    /// When an account of this method was last changed by anybody, if that is known.
     fn last_change(&self) -> Option<SystemTime> {
         None
     }
@@ -148,19 +151,19 @@ fn expect_status(
     })
 }
 
-/// A path as a person types it to a shell.
-fn typed(path: &Path) -> String {
+/// A path as a person types it in a shell.
+fn shell_quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+@:".contains(&b);
     if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// A checked name inside a pattern of `sed`: of its bytes only the dot means something there.
-fn in_pattern(name: &AccountName) -> String {
+/// A checked name inside a regular expression of `sed`: of its bytes only the dot is special there.
+fn sed_escaped(name: &AccountName) -> String {
     name.as_ref().replace('.', r"\.")
 }
 
-/// A setting of the caller in a message.
+/// What somebody typed, in a message.
 fn shown(text: &str) -> String {
     spamcore::escape::display(text.as_bytes())
 }
@@ -202,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_a_person_types_is_quoted() {
-        assert_eq!(typed(Path::new("/etc/a-b.c")), "/etc/a-b.c");
-        assert_eq!(typed(Path::new("/etc/it's $x")), r"'/etc/it'\''s $x'");
+        assert_eq!(shell_quoted(Path::new("/etc/a-b.c")), "/etc/a-b.c");
+        assert_eq!(shell_quoted(Path::new("/etc/it's $x")), r"'/etc/it'\''s $x'");
     }
 }

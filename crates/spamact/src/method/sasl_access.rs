@@ -1,35 +1,35 @@
 //! Logins that Postfix refuses: entries of a table for `check_sasl_access`.
 //!
 //! Takes `[TYPE:]FILE` and logins as they are logged. A lock is the line `LOGIN REJECT account disabled:
-//! sending spam`, added once at the end of FILE, which is then compiled by `postmap` and asked through
-//! it. Lines of others stay byte for byte, and where one of them is for the same login, it is not ours to
-//! overrule. To unlock is to take our line away.
+//! sending spam`, added once at the end of FILE, which `postmap` then compiles and queries. Lines of others
+//! stay byte for byte; if one of them is for the same login, it is not overruled, and the lock fails. To unlock
+//! is to remove the line.
 //!
 //! Postfix looks logins up in lower case, and `postmap` stores them so (`smtpd_check.c`
-//! `check_sasl_access()`, `DICT_FLAG_FOLD_FIX`): an entry for `Alice` refuses `alice` and `ALICE` too.
-//! That is one login to most mail systems, but where they are two, both are refused.
+//! `check_sasl_access()`, `DICT_FLAG_FOLD_FIX`): an entry for `Alice` refuses `alice` and `ALICE`, too. To most
+//! mail systems that is one login; where these are two, both are refused.
 //!
-//! Only types that `postmap` compiles are taken. Postfix sees their change at the next connection;
-//! `texthash` it would see only after a reload, and patterns and databases of a network are not files of
-//! entries. The main.cf(5) that asks the table is the administrator's.
+//! Only types that `postmap` compiles are accepted. Postfix notices a change of them at the next connection.
+//! It would notice one of a `texthash` only after a reload, and patterns and network databases are not files
+//! of entries. The administrator must have Postfix query the table, in main.cf(5).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::table::{self, ACTION, Holder};
-use super::{AccountStatus, Error, LockMethod, expect_status, in_pattern, shown, typed};
+use super::{AccountStatus, Error, LockMethod, expect_status, sed_escaped, shell_quoted, shown};
 use crate::account::{AccountName, NameRule};
 use crate::system::process::{first_line, run};
 use crate::system::{self, Invalid, files};
 
-/// The types that `postmap` compiles and Postfix notices a change of.
+/// The types that `postmap` compiles and that Postfix notices changes of.
 const TYPES: [&str; 6] = ["hash", "btree", "lmdb", "cdb", "dbm", "sdbm"];
 
 /// The programs of Postfix. The default is the real system.
 #[derive(Clone, Debug)]
 pub struct Postfix {
-    /// `postmap`, which compiles and asks tables.
+    /// `postmap`, which compiles and queries tables.
     pub postmap: PathBuf,
     /// `postconf`, which knows the default type.
     pub postconf: PathBuf,
@@ -63,12 +63,12 @@ impl Table {
             _ => (None, text),
         };
         if !Path::new(file).is_absolute() || file.ends_with('/') {
-            return Err(Invalid("the file's path is not absolute"));
+            return Err(Invalid("not an absolute path"));
         }
         if file.contains(char::is_control) {
-            return Err(Invalid("the file's path cannot be remembered"));
+            return Err(Invalid("a path with characters that cannot be remembered"));
         }
-        kind.map_or(Ok(()), |kind| is_compiled(kind))?;
+        kind.map_or(Ok(()), is_compiled)?;
         Ok(Self { kind: kind.map(str::to_owned), file: file.into() })
     }
 }
@@ -99,8 +99,8 @@ impl SaslAccess {
         Self { table, root, postfix }
     }
 
-    /// Asks the table.
-    fn ask(&self, name: &AccountName) -> Result<AccountStatus, system::Error> {
+    /// Queries the table.
+    fn query(&self, name: &AccountName) -> Result<AccountStatus, system::Error> {
         let postmap = &self.postfix.postmap;
         let args = ["-q", name.as_ref(), &self.table.to_string()];
         let out = run(postmap, &args, None, self.postfix.limit)?;
@@ -108,8 +108,8 @@ impl SaslAccess {
             let refuses = is_refusal(&first_line(&out.stdout));
             return Ok(if refuses { AccountStatus::Locked } else { AccountStatus::Open });
         }
-        // "Not found" and "failed" are both status 1; only a failure is told. A table that was never
-        // made has no entries.
+        // "Not found" and "failed" are both status 1, but only a failure is reported on stderr. A table that was
+        // never compiled has no entries.
         let said = String::from_utf8_lossy(&out.stderr);
         let failed = ["fatal:", "error:", "panic:"].iter().any(|word| said.contains(word));
         let unmade = said.contains("No such file or directory");
@@ -119,7 +119,7 @@ impl SaslAccess {
         Err(system::Error::Failed { program: postmap.clone(), how: out.how() })
     }
 
-    /// The table's source; one that is not there yet is empty.
+    /// The table's source. A missing one is empty.
     fn text(&self) -> Result<Vec<u8>, system::Error> {
         files::trusted_place(&self.table.file, self.root)?;
         match files::read(&self.table.file, self.root) {
@@ -128,7 +128,7 @@ impl SaslAccess {
         }
     }
 
-    /// Compiles the table, and asks it.
+    /// Compiles the table, and verifies the status.
     fn compile(&self, name: &AccountName, want: AccountStatus) -> Result<(), Error> {
         self.make()?;
         expect_status(self.status(name)?, want, name, || self.table.to_string())
@@ -145,6 +145,10 @@ impl SaslAccess {
 impl LockMethod for SaslAccess {
     fn kind(&self) -> String {
         format!("{}:{}", Self::KIND, self.table)
+    }
+
+    fn description(&self) -> String {
+        format!("an entry in the Postfix table {}", self.table)
     }
 
     fn names(&self) -> NameRule {
@@ -168,14 +172,14 @@ impl LockMethod for SaslAccess {
     /// A table that cannot be queried is compiled anew, once: `postmap` writes it in place, and may have been
     /// killed meanwhile.
     fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
-        let asked = self.ask(name);
+        let asked = self.query(name);
         let mended = || {
             files::trusted_place(&self.table.file, self.root).is_ok()
                 && self.table.file.exists()
                 && self.make().is_ok()
         };
         match asked {
-            Err(system::Error::Failed { .. }) if mended() => Ok(self.ask(name)?),
+            Err(system::Error::Failed { .. }) if mended() => Ok(self.query(name)?),
             asked => Ok(asked?),
         }
     }
@@ -186,7 +190,7 @@ impl LockMethod for SaslAccess {
         }
         let text = self.text()?;
         match table::holder(&text, name) {
-            // A run before this one was killed, or postmap failed: it is compiled below.
+            // An earlier run was killed, or postmap failed: the table is compiled below.
             Holder::Us => {}
             Holder::Other => {
                 return Err(Error::Entry { name: name.clone(), table: self.table.file.clone() });
@@ -228,13 +232,13 @@ impl LockMethod for SaslAccess {
     }
 
     fn manual(&self, name: &AccountName) -> Vec<String> {
-        let login = in_pattern(name);
+        let login = sed_escaped(name);
         vec![
             format!(
                 "sed -i --follow-symlinks '/^{login} {ACTION}$/Id' {}",
-                typed(&self.table.file)
+                shell_quoted(&self.table.file)
             ),
-            format!("postmap {}", typed(Path::new(&self.table.to_string()))),
+            format!("postmap {}", shell_quoted(Path::new(&self.table.to_string()))),
         ]
     }
 }
@@ -250,7 +254,7 @@ fn is_refusal(result: &str) -> bool {
 
 /// Whether postmap compiles tables of a type.
 fn is_compiled(kind: &str) -> Result<(), Invalid> {
-    let why = "postmap does not compile a table of that type";
+    let why = "not a table type that postmap compiles";
     TYPES.contains(&kind).then_some(()).ok_or(Invalid(why))
 }
 

@@ -1,14 +1,14 @@
-//! The shadow file: whether an account is locked, and the text with one more or one less locked.
+//! The shadow file: whether an account is locked, and the text with the account locked or unlocked.
 //!
-//! Takes and gives whole texts as bytes (shadow(5)); lines that are not the account's stay byte for
-//! byte. An account with several entries is locked when all of them are.
+//! Takes and gives whole texts as bytes (shadow(5)). The lines of other accounts stay byte for byte. An account
+//! with several entries is locked if all of them are.
 
 use super::AccountStatus;
 
-/// Marks that no password matches: usermod(8) and passwd(1) write `!`, we write `*`.
+/// Marks that make a password match nothing: usermod(8) and passwd(1) write `!`, spam-check writes `*`.
 const MARKS: &[u8] = b"!*";
 
-/// Whether a password field is one that no password matches.
+/// Whether no password matches a password field.
 fn is_locked(password: &[u8]) -> bool {
     password.first().is_some_and(|first| MARKS.contains(first))
 }
@@ -18,14 +18,14 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|&b| b == b'\n')
 }
 
-/// The password field of a line, if it is an entry of that name, and where it begins.
+/// The password field of a line, if it is an entry of that name, and where the field starts.
 fn password<'a>(line: &'a [u8], name: &str) -> Option<(usize, &'a [u8])> {
     let rest = line.strip_prefix(name.as_bytes())?.strip_prefix(b":")?;
     let end = rest.iter().position(|b| b":\n".contains(b)).unwrap_or(rest.len());
     Some((name.len() + 1, &rest[..end]))
 }
 
-/// How an account stands.
+/// The status of an account.
 pub fn status(text: &[u8], name: &str) -> AccountStatus {
     let mut status = AccountStatus::Missing;
     for (_, password) in lines(text).filter_map(|line| password(line, name)) {
@@ -37,16 +37,16 @@ pub fn status(text: &[u8], name: &str) -> AccountStatus {
     status
 }
 
-/// The text with `*` before the account's password, where it is not locked yet; `None` where nothing is
+/// The text with `*` before the account's password, if the account is not locked yet; `None` if nothing needs
 /// to be changed.
 pub fn locked(text: &[u8], name: &str) -> Option<Vec<u8>> {
     edited(text, name, |password| (!is_locked(password)).then(|| [b"*", password].concat()))
 }
 
-/// The text without the one `*` that [`locked`] put; `None` where there is none.
+/// The text without the one `*` that [`locked`] put there; `None` if there is none.
 ///
-/// A lone `*` stays, since the account would need no password then, and so does one before another
-/// mark: that is not ours.
+/// A lone `*` stays, since without it the account would need no password. One before another mark stays, too:
+/// somebody else put it there.
 pub fn unlocked(text: &[u8], name: &str) -> Option<Vec<u8>> {
     edited(text, name, |password| {
         let rest = password.strip_prefix(b"*")?;

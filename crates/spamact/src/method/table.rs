@@ -1,26 +1,26 @@
-//! The source of a table that Postfix asks: whether a login has an entry, and the text with one more or
-//! one less of ours.
+//! The source of a table that Postfix queries: whether a login has an entry, and the text with an entry of
+//! spam-check added or removed.
 //!
-//! Takes and gives whole texts as bytes, lines as postmap(1) reads them; lines that are not ours stay
-//! byte for byte. Keys are compared as Postfix does, in any case.
+//! Takes and gives whole texts as bytes, with lines as postmap(1) reads them. All other lines stay byte for
+//! byte. Keys are compared as Postfix compares them, without regard to case.
 
 use crate::account::AccountName;
 
-/// What follows the login on a line of ours.
+/// What follows the login on a line of spam-check.
 pub const ACTION: &str = "REJECT account disabled: sending spam";
 
-/// Whose the first entry for a login is.
+/// Who made the first entry for a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holder {
     /// There is none.
     Nobody,
-    /// The line that [`with_entry`] makes.
+    /// spam-check: it is the line that [`with_entry`] adds.
     Us,
-    /// Somebody else, and it is not ours to overrule.
+    /// Somebody else: it must not be overruled.
     Other,
 }
 
-/// Whose the entry for a login is.
+/// Who made the entry for a login.
 pub fn holder(text: &[u8], name: &AccountName) -> Holder {
     match entries(text).find(|entry| entry.is_for(name)) {
         None => Holder::Nobody,
@@ -29,7 +29,7 @@ pub fn holder(text: &[u8], name: &AccountName) -> Holder {
     }
 }
 
-/// The text with our entry at its end.
+/// The text with an entry for a login at its end.
 pub fn with_entry(text: &[u8], name: &AccountName) -> Vec<u8> {
     let mut text = text.to_vec();
     if text.last().is_some_and(|&last| last != b'\n') {
@@ -39,7 +39,7 @@ pub fn with_entry(text: &[u8], name: &AccountName) -> Vec<u8> {
     text
 }
 
-/// The text without our entries for a login.
+/// The text without the entries of spam-check for a login.
 pub fn without_entry(text: &[u8], name: &AccountName) -> Vec<u8> {
     let mut kept = Vec::with_capacity(text.len());
     let mut from = 0;
@@ -51,9 +51,9 @@ pub fn without_entry(text: &[u8], name: &AccountName) -> Vec<u8> {
     kept
 }
 
-/// An entry of a table: a line that begins with no blank, and what continues it.
+/// An entry of a table: a line that does not start with white space, and the lines that continue it.
 struct Entry<'a> {
-    /// Where its first line begins.
+    /// Where its first line starts.
     at: usize,
     /// Its first line, with its newline.
     first: &'a [u8],
@@ -62,7 +62,7 @@ struct Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// Postfix folds case, so do we; a key may stand in quotes.
+    /// Case does not matter to Postfix. A key may be in quotes.
     fn is_for(&self, name: &AccountName) -> bool {
         let key = self.first.split(u8::is_ascii_whitespace).next().unwrap_or_default();
         let bare = key.strip_prefix(b"\"").and_then(|key| key.strip_suffix(b"\""));
@@ -77,8 +77,8 @@ impl Entry<'_> {
     }
 }
 
-/// The entries of a table, as postmap(1) reads lines: those that begin with a blank continue an entry,
-/// empty ones and comments are nothing, wherever they stand.
+/// The entries of a table, as postmap(1) reads lines: those that start with white space continue an entry;
+/// empty lines and comments are skipped, wherever they are.
 fn entries(text: &[u8]) -> impl Iterator<Item = Entry<'_>> {
     let mut at = 0;
     let mut lines = text

@@ -1,8 +1,8 @@
 //! The body of a notice, for a person at three in the morning.
 //!
-//! The first two lines say what happened; then comes what to do now, how to undo the lock, how sure all
-//! this is, and what was seen. Commands stand indented by four blanks, to be pasted as they are; in
-//! them is no text but ours, checked names, and a path of plain letters.
+//! The first two lines say what happened. Then comes what to do now, how to undo the lock, how certain all of
+//! it is, and what was seen. Commands are indented by four spaces, to be pasted as they are; nothing in them is
+//! variable but checked names and a path of plain characters.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use time::macros::format_description;
 
 use super::{Incident, IncidentKind, MailServer};
 use crate::account::AccountName;
-use crate::system::printable::cut;
+use crate::system::escape::cut;
 
 /// How many log lines, networks and addresses are shown.
 const LINES: usize = 10;
@@ -22,7 +22,7 @@ const ACCOUNTS: usize = 40;
 const LINE: usize = 900;
 const NAME: usize = 255;
 
-/// Where our own text is broken.
+/// The width of prose.
 const WIDTH: usize = 76;
 
 pub(super) fn body(incident: &Incident<'_>) -> String {
@@ -50,7 +50,7 @@ pub(super) fn body(incident: &Incident<'_>) -> String {
             body.heading("WHAT TO DO NOW");
             body.prose(
                 "1. Look at the lines below, and compare them with the journal (see HOW SURE IS \
-                 THIS). If they are real, run the check again with a larger --max-locks. If they \
+                 THIS). If they are genuine, run the check again with a larger --max-locks. If they \
                  are forged, find the local user who wrote them, and use --verify-journal.",
             );
             body.gap();
@@ -66,7 +66,7 @@ pub(super) fn body(incident: &Incident<'_>) -> String {
     body.0
 }
 
-/// A body under way.
+/// A body that is being written.
 struct Body(String);
 
 impl Body {
@@ -108,29 +108,33 @@ impl Body {
             }
         }
         self.gap();
-        self.prose(&format!("Way of locking: {}", cut(incident.method.as_bytes(), NAME)));
+        let with = match incident.kind {
+            IncidentKind::NotDisabled { .. } => "Lock method",
+            _ => "Locked with",
+        };
+        self.prose(&format!("{with}: {}", cut(incident.method.as_bytes(), NAME)));
         let sender = cut(incident.sender, NAME);
         if sender != incident.account.as_ref() {
-            self.prose(&format!("The log calls it: {sender}"));
+            self.prose(&format!("Login name in the log: {sender}"));
         }
     }
 
-    /// Hold first: that can be taken back.
+    /// Hold first: that can be undone.
     fn queue(&mut self, incident: &Incident<'_>, step: u8) {
         let login = login(incident);
         let real = match incident.kind {
-            IncidentKind::NotDisabled { .. } => "If they are real, hold",
+            IncidentKind::NotDisabled { .. } => "If they are genuine, hold",
             _ => "Hold",
         };
         self.prose(&format!(
             "{step}. {real} what {login} still has in the queue (nothing is lost by that), and \
-             look at it. The numbers come from the log, for a spammer's sender address is seldom \
-             the account's."
+             look at it. The queue ids come from the log, because a spammer's sender address is \
+             seldom the account's."
         ));
         self.gap();
         self.commands(incident, incident.application.mail_server.hold);
         self.gap();
-        self.prose("When you have seen that it is spam, delete it; else let it go:");
+        self.prose("When you have seen that it is spam, delete it; otherwise release it:");
         self.gap();
         self.commands(incident, incident.application.mail_server.delete_or_release);
         self.gap();
@@ -139,7 +143,7 @@ impl Body {
     fn sessions(&mut self, incident: &Incident<'_>, step: u8) {
         let MailServer { end_sessions, sessions_note, .. } = incident.application.mail_server;
         self.prose(&format!(
-            "{step}. Drop the sessions and caches that outlive a lock (those that this host has):"
+            "{step}. End the sessions and flush the caches that outlive a lock (those that this host has):"
         ));
         self.gap();
         self.commands(incident, end_sessions);
@@ -160,7 +164,7 @@ impl Body {
     fn undo(&mut self, incident: &Incident<'_>) {
         let account = incident.account;
         self.heading("TO UNLOCK IT");
-        self.prose("Give it a new password first: the old one is known to the spammer. Then:");
+        self.prose("Give it a new password first: the spammer knows the old one. Then:");
         self.gap();
         let program = incident.application.name;
         self.line(&format!("    {program} --enable-account={account}"));
@@ -172,7 +176,7 @@ impl Body {
                 self.line(&format!("    {}", cut(command.as_bytes(), LINE)));
             }
             self.gap();
-            self.prose("(Then lines since the last run still count against it.)");
+            self.prose("(If you unlock by hand, older log lines can still count against it.)");
         }
     }
 
@@ -181,14 +185,14 @@ impl Body {
         let MailServer { name, confirm, journal_note, .. } = incident.application.mail_server;
         self.prose(&format!(
             "A syslog file cannot prove who wrote a line: any user of this host can write one, and \
-             so have somebody else locked. The journal knows who wrote what it holds. If these \
-             lines are in it, {name} wrote them:"
+             get somebody else locked. The journal knows who wrote its lines. If these are in it, \
+             {name} wrote them:"
         ));
         self.gap();
         self.commands(incident, &[confirm]);
         self.gap();
         self.prose(&format!(
-            "With --verify-journal an account is locked only on what the journal holds. \
+            "With --verify-journal an account is locked only on lines that are in the journal. \
              ({journal_note})"
         ));
     }
@@ -263,7 +267,7 @@ impl Body {
         self.0.push('\n');
     }
 
-    /// Our own text, broken between words.
+    /// A paragraph, broken between words.
     fn prose(&mut self, text: &str) {
         let mut width = 0;
         for word in text.split(' ') {
@@ -282,7 +286,7 @@ impl Body {
     }
 }
 
-/// What was counted, in a sentence.
+/// The counts, in a sentence.
 fn sent(incident: &Incident<'_>) -> String {
     let counts = incident.counts;
     let mut text = String::new();
@@ -307,22 +311,22 @@ fn stamp(at: OffsetDateTime) -> String {
     at.format(&format).unwrap_or_default()
 }
 
-/// The name to look for in logs and in Dovecot: the sender's as logged where it is a checked one, else
-/// the account's.
+/// The name to look for in logs and in Dovecot: the sender as logged if that is a valid name, otherwise the
+/// account.
 fn login<'a>(incident: &Incident<'a>) -> &'a str {
     match AccountName::check(incident.sender) {
-        // It is ASCII, being checked.
+        // A checked name is ASCII.
         Ok(_) => std::str::from_utf8(incident.sender).unwrap_or(incident.account.as_ref()),
         Err(_) => incident.account.as_ref(),
     }
 }
 
-/// The heading of what strangers wrote; nothing of theirs stands before it.
+/// The heading above the text of strangers. There is none before it.
 pub(super) const SEEN: &str = "WHAT WAS SEEN";
 
-/// The command that shows the log and the one rotated last, in which the mail may stand since a moment ago. (Where there
-/// is no `LOG.1`, gzip takes `LOG.1.gz`, or says that there is none.) No older ones: Postfix uses short queue numbers again. A path that would
-/// need quoting is left to the reader.
+/// The command that shows the log and the log that was rotated last, where the lines may be since a moment ago.
+/// (If there is no `LOG.1`, gzip takes `LOG.1.gz`, or complains.) No older ones, because short queue ids are used
+/// again. A path that would need quoting is left to the reader.
 fn source(incident: &Incident<'_>) -> String {
     let log = incident.log;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);

@@ -1,12 +1,12 @@
 //! The notice: a mail to the administrator about one incident.
 //!
-//! Takes an [`Incident`], with text of strangers in it as bytes; gives a [`Notice`], which can wait in the
-//! state, and of that the whole mail. Pure: the time, the host's name and the addresses are arguments.
+//! Takes an [`Incident`], in which the text of strangers is bytes; gives a [`Notice`], which can wait in the state,
+//! and from that the whole mail. Pure: the time, the host's name and the addresses are arguments.
 //!
-//! Whatever a name or a log line holds, the mail has the nine headers of [`Notice::message`], each once,
-//! and a body of printable ASCII in lines of less than 998 bytes, none of which is a single dot. Text of
-//! strangers is escaped (`\xnn`), cut where it is long, and stands indented, apart from ours. Commands
-//! hold nothing but checked names.
+//! Whatever is in a name or a log line, the mail has the nine headers of [`Notice::message`], each once, and a
+//! body of printable ASCII in lines of less than 998 bytes, none of which is a single dot. The text of strangers
+//! is escaped (`\xnn`), truncated if it is long, and indented, apart from spam-check's own. The only variable
+//! parts of commands are checked names.
 
 mod body;
 mod mail_server;
@@ -18,26 +18,26 @@ use time::macros::format_description;
 
 use crate::account::AccountName;
 use crate::mail::Address;
-use crate::system::printable::{cut, printable};
+use crate::system::escape::{cut, escape_ascii};
 
 pub use mail_server::{Application, MailServer};
 
-/// RFC 5322, 2.1.1: a line has 998 bytes at most. Some are left for what a relay may add.
+/// RFC 5322, 2.1.1: a line has at most 998 bytes. Some are left for what a relay may add.
 const LONGEST_LINE: usize = 990;
 
-/// No body is longer; what an incident makes is far below.
+/// No body is longer. Those of incidents are far shorter.
 const LONGEST_BODY: usize = 256 << 10;
 
-/// No name of a host is longer in a mail.
+/// No host name in a mail is longer.
 const LONGEST_HOST: usize = 255;
 
-/// What a notice is metadata.
+/// What a notice is about, as the state has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NoticeKind {
     /// An account was locked.
     Disabled,
-    /// A locked account goes on sending.
+    /// A locked account still sends.
     StillSending,
     /// More locks were asked for than are allowed.
     NotDisabled,
@@ -48,9 +48,9 @@ pub enum NoticeKind {
 pub enum IncidentKind<'a> {
     /// The account was locked.
     Disabled,
-    /// It was locked before, and sends still.
+    /// It was locked before, and still sends.
     StillSending {
-        /// When it was locked, where we know.
+        /// When it was locked, if that is known.
         since: Option<OffsetDateTime>,
     },
     /// It was not locked: more locks were asked for than are allowed.
@@ -62,7 +62,7 @@ pub enum IncidentKind<'a> {
     },
 }
 
-/// One incident, as it is told. Lists may be of any length and in any order.
+/// One incident. Lists may be of any length and in any order.
 #[derive(Clone, Debug)]
 pub struct Incident<'a> {
     /// The program that found it.
@@ -75,11 +75,11 @@ pub struct Incident<'a> {
     pub sender: &'a [u8],
     /// What happened.
     pub kind: IncidentKind<'a>,
-    /// The method of locking: `local`, `nis:MASTER` and so on.
+    /// What the account was locked with, or would be.
     pub method: &'a str,
     /// When, in local time.
     pub at: OffsetDateTime,
-    /// The period that was looked at, as typed.
+    /// The period that was searched, as typed.
     pub period: &'a str,
     /// The path of the log, or `journal`.
     pub log: &'a str,
@@ -114,42 +114,42 @@ impl Incident<'_> {
     }
 }
 
-/// Where and when a notice goes.
+/// Where and when a notice is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Envelope<'a> {
-    /// Whom it is from.
+    /// The sender.
     pub from: &'a Address,
-    /// Whom it goes to.
+    /// The recipient.
     pub to: &'a Address,
     /// When it is sent, in local time.
     pub at: OffsetDateTime,
-    /// What tells it from all others of this host: letters, digits, dots and dashes.
+    /// What distinguishes it from all others of this host: letters, digits, dots and dashes.
     pub id: &'a str,
     /// The name of this host.
     pub host: &'a str,
 }
 
-/// A notice, apart from where and when it goes.
+/// A notice, without where and when it is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Notice {
     /// The subject.
     pub subject: String,
-    /// The body, its lines ended by `\n`.
+    /// The body. Its lines end in `\n`.
     pub body: String,
 }
 
 impl Notice {
-    /// The same without what strangers wrote: lines of the log, networks, addresses. For a mail server
-    /// that refuses those.
+    /// The same without the text of strangers: log lines, networks, addresses. For a mail server that refuses
+    /// those.
     #[must_use]
     pub fn brief(&self) -> Self {
         let body = self.body.split(body::SEEN).next().unwrap_or_default();
-        let left_out = "(What was seen is left out: a mail server refused it.)\n";
+        let left_out = "(What was seen is omitted: a mail server refused it.)\n";
         Self { subject: self.subject.clone(), body: format!("{body}{left_out}") }
     }
 
-    /// The whole mail, its lines ended by CR LF.
+    /// The whole mail. Its lines end in CR LF.
     pub fn message(&self, envelope: &Envelope<'_>) -> Vec<u8> {
         let format = format_description!(
             "[weekday repr:short], [day padding:none] [month repr:short] [year] \
@@ -184,9 +184,9 @@ impl Notice {
     }
 }
 
-/// A line of the body: printable, broken where it is too long, and never a single dot.
+/// Adds a line of the body: printable, broken if it is too long, and never a single dot.
 fn push_line(mail: &mut String, line: &str) {
-    let line = printable(&line.as_bytes()[..line.len().min(LONGEST_BODY)]);
+    let line = escape_ascii(&line.as_bytes()[..line.len().min(LONGEST_BODY)]);
     let mut rest = line.as_str();
     loop {
         let (piece, more) = rest.split_at(rest.len().min(LONGEST_LINE));
@@ -202,7 +202,7 @@ fn push_line(mail: &mut String, line: &str) {
     }
 }
 
-/// The letters, digits, dots and dashes of a text, for a place where nothing else may stand.
+/// The letters, digits, dots and dashes of a text, for a place where nothing else is allowed.
 fn word(text: &str) -> String {
     let is_allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     let word: String = text.chars().filter(is_allowed).take(LONGEST_HOST).collect();

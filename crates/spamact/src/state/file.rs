@@ -1,7 +1,7 @@
-//! The state on disk: read with care, written as a whole.
+//! The state on disk: read with care, written atomically.
 //!
-//! Takes the directory; gives a state or what is wrong with the file. It will not read more than
-//! [`LONGEST`], follow a symbolic link, or wait for a pipe.
+//! Takes the directory; gives a state, or what is wrong with the file. It does not read more than [`LONGEST`], follow
+//! a symbolic link, or wait for a pipe.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
@@ -19,22 +19,22 @@ use crate::system::{Error, files};
 /// The version that is written, and the only one that is read.
 const VERSION: u32 = 1;
 
-/// No state is longer.
+/// No state file is longer.
 const LONGEST: u64 = 64 << 20;
 
 const NAME: &str = "state.json";
 
-/// What every version has.
+/// The part that every version has.
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
 }
 
 impl State {
-    /// Reads the state; a missing directory or file is an empty one. `root` says whether root runs us:
-    /// then the directory must be root's, and nobody else's to write. Nothing is changed on disk.
+    /// Reads the state; without the directory or the file it is empty. `root` says whether root runs the program:
+    /// then the directory must be owned by root, and writable by nobody else. Nothing is changed on disk.
     ///
-    /// With a damaged file the state is empty, and a text says so.
+    /// If the file is damaged the state is empty, and a text says so.
     pub fn load(dir: &Path, root: bool, now: i64) -> Result<(Self, Option<String>), Error> {
         let path = dir.join(NAME);
         let empty = Self { version: VERSION, ..Self::default() };
@@ -51,19 +51,19 @@ impl State {
                 Err(why) => why,
             },
             Err(Bad::Kind(why)) => why.into(),
-            // Root may read everything: what fails is the disk, and what it holds is not written over.
+            // Root may read everything. What fails then is the disk, and the file is kept.
             Err(Bad::Io(source)) if source.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(Error::Read { path, source });
             }
             Err(Bad::Io(source)) => source.to_string(),
         };
         let aside = dir.join(format!("{NAME}.damaged-{now}"));
-        let told = format!(
-            "{}: damaged ({why}): to be put aside as {}, and begun anew",
+        let damaged = format!(
+            "{}: damaged ({why}): it will be renamed to {}, and a new one started",
             path.display(),
             aside.display()
         );
-        Ok((Self { changed: true, aside: Some(aside), ..empty }, Some(told)))
+        Ok((Self { changed: true, aside: Some(aside), ..empty }, Some(damaged)))
     }
 
     /// When the state was last written.
@@ -71,7 +71,7 @@ impl State {
         fs::metadata(dir.join(NAME)).ok()?.modified().ok()
     }
 
-    /// Writes the state where it has changed. The directory is made where it is missing.
+    /// Writes the state if it has changed. The directory is created if it is missing.
     pub fn save(&mut self, dir: &Path, root: bool) -> Result<(), Error> {
         if !self.changed {
             return Ok(());
@@ -96,9 +96,9 @@ impl State {
     }
 }
 
-/// Why a file is no state.
+/// Why a file is not a state.
 enum Bad {
-    /// It is nothing that can be read as one.
+    /// It is not a file that can be read as one.
     Kind(&'static str),
     /// It cannot be read.
     Io(io::Error),
@@ -118,7 +118,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, Bad> {
     let mut text = Vec::new();
     file.take(LONGEST + 1).read_to_end(&mut text).map_err(Bad::Io)?;
     if text.len() as u64 > LONGEST {
-        return Err(Bad::Kind("it has more than 64 MiB"));
+        return Err(Bad::Kind("larger than 64 MiB"));
     }
     Ok(Some(text))
 }
@@ -126,11 +126,11 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, Bad> {
 fn parse(text: &[u8]) -> Result<State, String> {
     let Versioned { version } = serde_json::from_slice(text).map_err(|e| e.to_string())?;
     if version != VERSION {
-        return Err(format!("version {version} is not known"));
+        return Err(format!("unknown version {version}"));
     }
     let state: State = serde_json::from_slice(text).map_err(|e| e.to_string())?;
     if state.accounts.keys().any(|name| AccountName::check(name.as_bytes()).is_err()) {
-        return Err("a name in it is none of an account".into());
+        return Err("a name in it is not an account name".into());
     }
     Ok(state)
 }
@@ -163,7 +163,7 @@ mod tests {
         let method = lock.method.clone();
         state.begin_lock(&alice, lock, text);
         state.finish_lock(&alice, &method, NOW);
-        state.told(&alice, NoticeKind::StillSending, NOW);
+        state.notified(&alice, NoticeKind::StillSending, NOW);
         state
     }
 
@@ -177,14 +177,66 @@ mod tests {
     fn what_is_saved_is_loaded() {
         let scratch = tempdir().expect("a directory");
         let dir = scratch.path().join("lib");
-        let (empty, told) = State::load(&dir, false, NOW).expect("a missing directory is empty");
-        assert_eq!((empty.accounts().count(), told), (0, None));
+        let (empty, damaged) = State::load(&dir, false, NOW).expect("a missing directory is empty");
+        assert_eq!((empty.accounts().count(), damaged), (0, None));
         assert!(!dir.exists(), "loading changes nothing");
         let state = saved(&dir);
         let metadata = fs::metadata(dir.join(NAME)).expect("it was written");
         assert_eq!(metadata.mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(&dir).expect("it was made").mode() & 0o777, 0o700);
         assert_eq!(State::load(&dir, false, NOW).expect("it is whole"), (state, None));
+    }
+
+    /// The file of a host on which an earlier release has locked an account.
+    #[test]
+    fn the_names_in_the_file_are_those_of_earlier_releases() {
+        let text = r#"{
+  "version": 1,
+  "accounts": {
+    "alice": {
+      "locks": [
+        {
+          "way": "local",
+          "undo": [
+            "passwd -u -- alice"
+          ],
+          "at": 1795500000,
+          "counts": {
+            "messages": 95,
+            "nets": 7,
+            "unknowns": 8,
+            "ips": 9
+          },
+          "period": "1 hour",
+          "log": "/var/log/mail.log",
+          "pending": false
+        }
+      ],
+      "seen_locked": 1795500000,
+      "told": {
+        "disabled": 1795500000
+      },
+      "waiting": {
+        "still-sending": {
+          "subject": "s",
+          "body": "b\n"
+        }
+      }
+    }
+  },
+  "recent": [
+    1795500000
+  ]
+}
+"#;
+        let scratch = tempdir().expect("a directory");
+        let path = scratch.path().join(NAME);
+        fs::write(&path, text).expect("the directory is ours");
+        let (mut state, damaged) = State::load(scratch.path(), false, NOW).expect("it is whole");
+        assert_eq!(damaged, None);
+        state.changed = true;
+        state.save(scratch.path(), false).expect("the directory is ours");
+        assert_eq!(fs::read_to_string(&path).expect("it was written"), text);
     }
 
     #[test]
@@ -215,15 +267,15 @@ mod tests {
         for contents in cases {
             let scratch = tempdir().expect("a directory");
             fs::write(scratch.path().join(NAME), contents).expect("the directory is ours");
-            let (mut state, told) = State::load(scratch.path(), false, NOW).expect("it goes on");
-            assert!(told.expect("it is told").contains("damaged ("), "{contents:?}");
+            let (mut state, damaged) = State::load(scratch.path(), false, NOW).expect("it goes on");
+            assert!(damaged.expect("it is reported").contains("damaged ("), "{contents:?}");
             assert_eq!(lie_in(scratch.path()), [NAME], "loading changes nothing");
             state.save(scratch.path(), false).expect("the directory is ours");
             assert_eq!(lie_in(scratch.path()), names(NOW));
             let aside = fs::read(scratch.path().join(&names(NOW)[1])).expect("it was put aside");
             assert_eq!(aside, contents);
-            let (_, told) = State::load(scratch.path(), false, NOW).expect("it is whole");
-            assert_eq!(told, None);
+            let (_, damaged) = State::load(scratch.path(), false, NOW).expect("it is whole");
+            assert_eq!(damaged, None);
         }
     }
 
@@ -235,8 +287,8 @@ mod tests {
         let whole = fs::read(&path).expect("it was written");
         for length in 0..whole.len() - 1 {
             fs::write(&path, &whole[..length]).expect("the directory is ours");
-            let (state, told) = State::load(scratch.path(), false, NOW).expect("it goes on");
-            assert!(told.is_some() && state.accounts().count() == 0, "{length}");
+            let (state, damaged) = State::load(scratch.path(), false, NOW).expect("it goes on");
+            assert!(damaged.is_some() && state.accounts().count() == 0, "{length}");
         }
         // A byte that was changed never panics, and never lets a bad name in.
         for at in 0..whole.len() {
@@ -258,8 +310,8 @@ mod tests {
             } else {
                 std::os::unix::fs::symlink("/dev/zero", &path).expect("ours");
             }
-            let (mut state, told) = State::load(scratch.path(), false, NOW).expect("it goes on");
-            assert!(told.is_some());
+            let (mut state, damaged) = State::load(scratch.path(), false, NOW).expect("it goes on");
+            assert!(damaged.is_some());
             state.save(scratch.path(), false).expect("it is put aside");
             assert_eq!(State::load(scratch.path(), false, NOW).expect("it is whole").1, None);
         }
@@ -270,8 +322,8 @@ mod tests {
         let scratch = tempdir().expect("a directory");
         let state = saved(scratch.path());
         fs::write(scratch.path().join(format!(".{NAME}.spam-check")), "{\"vers").expect("ours");
-        let (mut loaded, told) = State::load(scratch.path(), false, NOW).expect("it is whole");
-        assert_eq!((&loaded, told), (&state, None));
+        let (mut loaded, damaged) = State::load(scratch.path(), false, NOW).expect("it is whole");
+        assert_eq!((&loaded, damaged), (&state, None));
         loaded.see_locked(&AccountName::check(b"bob").expect("a name"), NOW);
         loaded.save(scratch.path(), false).expect("the left-over is removed");
         assert_eq!(lie_in(scratch.path()), [NAME]);

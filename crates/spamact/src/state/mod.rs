@@ -1,19 +1,19 @@
-//! What is remembered from run to run: what was locked, when, how and why, and what was told.
+//! What is remembered from run to run: what was locked, when, how and why, and which notices were sent.
 //!
-//! Takes the directory (`/var/lib/spam-check`) and the time of the caller, in Unix seconds; gives a
-//! [`State`], kept as JSON in `state.json`. Loading changes nothing on disk, so that a dry run can
-//! look; [`State::save`] replaces the file as a whole. The caller holds [`crate::system::run_lock::RunLock`] from
-//! before the one to after the other.
+//! Takes the directory (`/var/lib/spam-check`) and the caller's time, in Unix seconds; gives a [`State`], kept
+//! as JSON in `state.json`. Loading changes nothing on disk, so that a dry run can look; [`State::save`]
+//! replaces the file atomically. The caller holds the [`RunLock`](crate::system::run_lock::RunLock) from before
+//! the one until after the other.
 //!
-//! A file that is damaged, or of a version that is not known, does not stop anybody: the state is then
-//! empty, the caller is told once, and saving puts the old file aside as `state.json.damaged-TIME`.
+//! A file that is damaged, or of an unknown version, stops nobody: the state is then empty, a message says so
+//! once, and saving renames the old file to `state.json.damaged-TIME`.
 //!
-//! A clock that was set back leaves times that have not come yet. They are taken as now: else an
-//! account could not be locked again, nor a notice sent, before the wrong clock's hour.
+//! A clock that was set back leaves times that are in the future. They are taken as now: otherwise an account
+//! could not be locked again, nor a notice sent, until the time of the wrong clock.
 //!
-//! It is bounded: what is neither locked nor waits to be told is dropped after [`KEPT`], or earlier
-//! where there are more than [`ENTRIES`]; names that were never seen locked, which anybody can invent, go
-//! first, and after a day. The names in it are checked ones.
+//! The state is bounded: an account that is not locked, and of which no notice waits, is dropped after [`KEPT`],
+//! or earlier if there are more than [`ENTRIES`]; names that were never seen locked, which anybody can invent, go
+//! first, and after a day. All names in it are checked ones.
 
 mod file;
 
@@ -26,18 +26,18 @@ use spamcore::evidence::Counts;
 use crate::account::AccountName;
 use crate::notice::{Notice, NoticeKind};
 
-/// Seconds of a day.
+/// A day, in seconds.
 const DAY: i64 = 24 * 60 * 60;
 
-/// How long, in seconds, an account that is no longer locked is remembered. Longer than any sensible
-/// period, whose old lines must not lock it again.
+/// How long, in seconds, an account is remembered that is no longer locked. Longer than any sensible period, so that
+/// old lines do not lock it again.
 pub const KEPT: i64 = 400 * DAY;
 
-/// How many accounts that are not locked are remembered at most; the newest stay.
+/// How many accounts that are not locked are remembered at most. The newest stay.
 pub const ENTRIES: usize = 10_000;
 
-/// How many notices wait at most, each of some 20 KiB. One more is not kept: it is due again with the
-/// next evidence.
+/// How many notices wait at most, each of some 20 KiB. A further one is not kept: it is due again with the next
+/// evidence.
 pub const WAITING: usize = 1000;
 
 /// What is remembered.
@@ -46,12 +46,12 @@ pub const WAITING: usize = 1000;
 pub struct State {
     version: u32,
     accounts: BTreeMap<String, Record>,
-    /// When locks were made, the last 24 hours.
+    /// When locks were made, in the last 24 hours.
     recent: Vec<i64>,
     /// Whether the file must be written.
     #[serde(skip)]
     changed: bool,
-    /// Where the damaged file goes.
+    /// The new name of the damaged file.
     #[serde(skip)]
     aside: Option<PathBuf>,
 }
@@ -60,13 +60,14 @@ pub struct State {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// The locks that hold, as far as we made them: one per method.
+    /// The locks that hold, of those that spam-check has made: at most one per method.
     pub locks: Vec<Lock>,
-    /// When the account was last seen locked, by whomever. Only newer lines are evidence.
+    /// When the account was last seen locked, whoever had locked it. Only newer lines are evidence.
     pub seen_locked: Option<i64>,
-    /// When each kind of notice last went out.
-    pub told: BTreeMap<NoticeKind, i64>,
-    /// Notices that could not be sent, and wait.
+    /// When the last notice of each kind was sent.
+    #[serde(rename = "told")]
+    pub notified_at: BTreeMap<NoticeKind, i64>,
+    /// Notices that could not be sent yet.
     pub waiting: BTreeMap<NoticeKind, Notice>,
 }
 
@@ -83,11 +84,11 @@ pub struct Lock {
     pub at: i64,
     /// On what counts.
     pub counts: Counts,
-    /// The period that was looked at, as typed.
+    /// The period that was searched, as typed.
     pub period: String,
     /// The log that was read.
     pub log: String,
-    /// It was begun, and nobody knows whether it was finished: the run was killed, or a last step failed.
+    /// It was started, and may not be complete: the run was killed, or a last step failed.
     #[serde(default)]
     pub pending: bool,
 }
@@ -99,7 +100,7 @@ impl Record {
 
     /// The newest time in it.
     fn newest(&self) -> i64 {
-        let times = self.told.values().copied().chain(self.seen_locked);
+        let times = self.notified_at.values().copied().chain(self.seen_locked);
         times.chain(self.locks.iter().map(|lock| lock.at)).max().unwrap_or(i64::MIN)
     }
 }
@@ -132,16 +133,16 @@ impl State {
         known
     }
 
-    /// The account is locked now, whoever did it.
+    /// The account is locked now, whoever locked it.
     pub fn see_locked(&mut self, name: &AccountName, now: i64) {
-        self.of(name).seen_locked = Some(now);
+        self.record_mut(name).seen_locked = Some(now);
     }
 
-    /// An account is about to be locked: a new incident, of which nothing was told yet. Its notice waits
-    /// until the lock is [finished](Self::finish_lock), also by a later run if this one is killed.
+    /// An account is about to be locked: a new incident, about which no notice was sent yet. Its notice waits until
+    /// the lock is [finished](Self::finish_lock), by a later run if this one is killed.
     pub fn begin_lock(&mut self, name: &AccountName, lock: Lock, notice: Notice) {
-        let record = self.of(name);
-        record.told.clear();
+        let record = self.record_mut(name);
+        record.notified_at.clear();
         record.locks.retain(|old| old.method != lock.method);
         record.locks.push(Lock { pending: true, ..lock });
         self.wait(name, NoticeKind::Disabled, notice);
@@ -149,7 +150,7 @@ impl State {
 
     /// The account is locked.
     pub fn finish_lock(&mut self, name: &AccountName, method: &str, at: i64) {
-        let record = self.of(name);
+        let record = self.record_mut(name);
         record.seen_locked = Some(at);
         for lock in record.locks.iter_mut().filter(|lock| lock.method == method) {
             (lock.pending, lock.at) = (false, at);
@@ -159,12 +160,12 @@ impl State {
 
     /// The account was not locked after all.
     pub fn abandon_lock(&mut self, name: &AccountName, method: &str) {
-        let record = self.of(name);
+        let record = self.record_mut(name);
         record.locks.retain(|lock| lock.method != method);
         record.waiting.remove(&NoticeKind::Disabled);
     }
 
-    /// Accounts whose lock by this method was begun and not finished.
+    /// The accounts whose lock by this method was started and not finished.
     pub fn pending(&self, method: &str) -> Vec<AccountName> {
         let begun = |record: &Record| record.locks.iter().any(|l| l.pending && l.method == method);
         let names = self.accounts.iter().filter(|(_, record)| begun(record));
@@ -176,8 +177,8 @@ impl State {
         self.record(name)?.locks.iter().find(|lock| lock.method == method)
     }
 
-    /// One lock of an account was undone, by us or by hand. That it was seen locked is kept: old lines
-    /// must not lock it again.
+    /// One lock of an account was undone, by spam-check or by hand. When it was seen locked is kept: old lines must
+    /// not lock it again.
     pub fn drop_lock(&mut self, name: &AccountName, method: &str) {
         if let Some(record) = self.accounts.get_mut(name.as_ref()) {
             record.locks.retain(|lock| lock.method != method);
@@ -185,43 +186,43 @@ impl State {
         }
     }
 
-    /// All locks of an account were undone at this time: they, and what is still to be told of it, are
-    /// forgotten. Until now it was locked, so that no line before counts against it.
+    /// All locks of an account were undone at this time: they, and the notices of it that wait, are forgotten.
+    /// It was locked until now, so that no older line counts against it.
     pub fn forget(&mut self, name: &AccountName, now: i64) {
-        *self.of(name) = Record { seen_locked: Some(now), ..Record::default() };
+        *self.record_mut(name) = Record { seen_locked: Some(now), ..Record::default() };
     }
 
-    /// How many locks were made in the last 24 hours, or begun.
+    /// How many locks were made in the last 24 hours, or started.
     pub fn recent_locks(&self, now: i64) -> usize {
         let made = self.recent.iter().filter(|at| now.saturating_sub(**at) < DAY).count();
         let locks = self.accounts.values().flat_map(|record| &record.locks);
         made + locks.filter(|lock| lock.pending).count()
     }
 
-    /// Whether a notice of this kind is due: none went out, or the last one 24 hours ago.
+    /// Whether a notice of this kind is due: none was sent yet, or the last one 24 hours ago.
     pub fn due(&self, name: &AccountName, kind: NoticeKind, now: i64) -> bool {
-        let told = self.record(name).and_then(|record| record.told.get(&kind));
-        // A time to come is of a clock that was set back since.
-        told.is_none_or(|told| *told > now || now.saturating_sub(*told) >= DAY)
+        let last = self.record(name).and_then(|record| record.notified_at.get(&kind));
+        // A time in the future comes from a clock that was set back since.
+        last.is_none_or(|last| *last > now || now.saturating_sub(*last) >= DAY)
     }
 
-    /// A notice could not be sent: it waits for the next run. Of each kind the newest waits, and of all
-    /// no more than [`WAITING`].
+    /// A notice is to be sent, by this run or a later one. The newest of each kind waits, and no more than
+    /// [`WAITING`] of all.
     pub fn wait(&mut self, name: &AccountName, kind: NoticeKind, notice: Notice) {
         let waiting: usize = self.accounts.values().map(|record| record.waiting.len()).sum();
         if waiting < WAITING {
-            self.of(name).waiting.insert(kind, notice);
+            self.record_mut(name).waiting.insert(kind, notice);
         }
     }
 
-    /// A notice went out.
-    pub fn told(&mut self, name: &AccountName, kind: NoticeKind, now: i64) {
-        let record = self.of(name);
+    /// A notice was sent.
+    pub fn notified(&mut self, name: &AccountName, kind: NoticeKind, now: i64) {
+        let record = self.record_mut(name);
         record.waiting.remove(&kind);
-        record.told.insert(kind, now);
+        record.notified_at.insert(kind, now);
     }
 
-    /// The notices that wait to be sent: not yet those of locks that are not finished.
+    /// The notices that wait to be sent, without those of locks that are not finished.
     pub fn waiting(&self) -> Vec<(AccountName, NoticeKind, Notice)> {
         let mut all = Vec::new();
         for (name, record) in &self.accounts {
@@ -241,19 +242,19 @@ impl State {
         self.record(name).is_some_and(|record| record.waiting.contains_key(&kind))
     }
 
-    /// Whether nothing is left to be done: no notice waits, no lock is unfinished.
+    /// Whether nothing is left to do: no notice waits, and no lock is unfinished.
     pub fn is_done(&self) -> bool {
         self.accounts.values().all(|record| {
             record.waiting.is_empty() && !record.locks.iter().any(|lock| lock.pending)
         })
     }
 
-    fn of(&mut self, name: &AccountName) -> &mut Record {
+    fn record_mut(&mut self, name: &AccountName) -> &mut Record {
         self.changed = true;
         self.accounts.entry(name.as_ref().to_owned()).or_default()
     }
 
-    /// Takes times that have not come yet as now, and drops what is old.
+    /// Takes times in the future as now, and drops what is old.
     fn tidy(&mut self, now: i64) {
         let mut ahead = false;
         let mut pull = |time: &mut i64| {
@@ -262,14 +263,14 @@ impl State {
         };
         for record in self.accounts.values_mut() {
             record.locks.iter_mut().for_each(|lock| pull(&mut lock.at));
-            record.told.values_mut().for_each(&mut pull);
+            record.notified_at.values_mut().for_each(&mut pull);
             record.seen_locked.as_mut().map(&mut pull);
         }
         self.recent.iter_mut().for_each(&mut pull);
         self.changed |= ahead;
 
         self.recent.retain(|at| now.saturating_sub(*at) < DAY);
-        // After a day a notice is due again: that one went out needs not be known any more.
+        // After a day a notice is due again, so that it need not be known that one was sent.
         let kept = |record: &Record| if record.seen_locked.is_some() { KEPT } else { DAY - 1 };
         self.accounts.retain(|_, record| {
             !record.idle() || now.saturating_sub(record.newest()) <= kept(record)
@@ -306,12 +307,12 @@ mod tests {
         }
     }
 
-    /// A lock that was made and told.
+    /// A lock that was made, and its notice sent.
     fn add_lock(state: &mut State, name: &AccountName, lock: Lock) {
         let (method, at) = (lock.method.clone(), lock.at);
         state.begin_lock(name, lock, notice());
         state.finish_lock(name, &method, at);
-        state.of(name).waiting.clear();
+        state.record_mut(name).waiting.clear();
     }
 
     fn notice() -> Notice {
@@ -372,11 +373,11 @@ mod tests {
         let waiting: Vec<_> =
             state.waiting().into_iter().map(|(name, kind, _)| (name, kind)).collect();
         assert_eq!(waiting, [(alice.clone(), NoticeKind::Disabled)]);
-        state.told(&alice, NoticeKind::Disabled, 110);
+        state.notified(&alice, NoticeKind::Disabled, 110);
         assert_eq!(state.waiting().len(), 0);
         assert!(!state.due(&alice, NoticeKind::Disabled, 110));
         assert!(state.due(&alice, NoticeKind::StillSending, 110));
-        state.told(&alice, NoticeKind::StillSending, 120);
+        state.notified(&alice, NoticeKind::StillSending, 120);
         assert!(!state.due(&alice, NoticeKind::StillSending, 119 + DAY));
         assert!(state.due(&alice, NoticeKind::StillSending, 120 + DAY));
         // A new lock is a new incident.
@@ -389,7 +390,7 @@ mod tests {
         let mut state = State::default();
         let alice = name("alice");
         add_lock(&mut state, &alice, lock("local", 1_000_000));
-        state.told(&alice, NoticeKind::Disabled, 1_000_000);
+        state.notified(&alice, NoticeKind::Disabled, 1_000_000);
         assert!(state.due(&alice, NoticeKind::Disabled, 500));
         state.changed = false;
         state.tidy(500);
@@ -427,7 +428,7 @@ mod tests {
             Some((105, false))
         );
         assert_eq!(state.lock_of(&bob, "local"), None);
-        state.told(&alice, NoticeKind::Disabled, 106);
+        state.notified(&alice, NoticeKind::Disabled, 106);
         assert!(state.is_done());
     }
 

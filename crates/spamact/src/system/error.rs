@@ -63,13 +63,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether this user may not write a file.
+    pub(crate) fn is_permission_denied(&self) -> bool {
+        let denied = io::ErrorKind::PermissionDenied;
+        matches!(self, Self::Write { source, .. } if source.kind() == denied)
+    }
+
     /// Whether a file could not be read because it does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 }
 
-/// Why a value that somebody typed, or that was remembered, is not accepted.
+/// Why a value that somebody shell_quoted, or that was remembered, is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub &'static str);

@@ -1,9 +1,10 @@
-//! Files of the system: whether they can be trusted, and replacing one as a whole.
+//! Files of the system: whether they can be trusted, and replacing one atomically.
 //!
-//! [`write_atomically`] writes temp and renames, so that a reader, a crash or a full disk finds the old file or
-//! the new one and nothing between. It keeps owner, group and mode, not access lists and other extended
-//! attributes; other hard links keep the old text. Two writers of one file must exclude each other: the
-//! file written temp has a fixed name, so that what a killed run left there is found and removed.
+//! [`write_atomically`] writes a temporary file in the same directory and renames it, so that a reader, a crash or
+//! a full disk meets the old file or the new one, and nothing in between. It keeps owner, group and mode, but not
+//! access control lists and other extended attributes; other hard links keep the old text. Two writers of one file
+//! must exclude each other: the temporary file has a fixed name, so that one left by a killed run is found and
+//! removed.
 
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
@@ -16,7 +17,7 @@ use spamcore::file;
 
 use crate::system::Error;
 
-/// The mode of a file that is being written.
+/// The mode of a file while it is being written.
 const PRIVATE: u32 = 0o600;
 
 /// Writable by the group or by everybody.
@@ -25,16 +26,16 @@ const SHARED: u32 = 0o022;
 /// Only the owner of a file in such a directory can remove it.
 const STICKY: u32 = 0o1000;
 
-/// Replaces a file by another text. Through a symbolic link the file it leads to is replaced. A file
-/// that is not there yet is made, for its owner only.
+/// Replaces the text of a file. If the path is a symbolic link, its target is replaced. A missing file is created,
+/// for its owner only.
 ///
-/// On an error the old file stands and nothing is left temp it, but for one case: when the directory
-/// cannot be synced at the very end, the new file stands already.
+/// On an error the old file is intact and no temporary file is left, with one exception: if the directory cannot
+/// be synced at the very end, the new file is already in place.
 pub fn write_atomically(path: &Path, contents: &[u8]) -> Result<(), Error> {
     write_atomically_with_mode(path, contents, PRIVATE)
 }
 
-/// Like [`write_atomically`]; `mode` is that of a file that is not there yet.
+/// Like [`write_atomically`]; `mode` is that of a new file.
 pub fn write_atomically_with_mode(path: &Path, contents: &[u8], mode: u32) -> Result<(), Error> {
     let write = |source| Error::Write { path: path.to_owned(), source };
     let (target, old) = match fs::canonicalize(path) {
@@ -43,7 +44,7 @@ pub fn write_atomically_with_mode(path: &Path, contents: &[u8], mode: u32) -> Re
             (target, Some(old))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            // A link that leads nowhere is somebody's mistake, not a place for a file.
+            // A dangling link is somebody's mistake, not a place for a file.
             if fs::symlink_metadata(path).is_ok() {
                 return Err(write(error));
             }
@@ -60,14 +61,14 @@ pub fn write_atomically_with_mode(path: &Path, contents: &[u8], mode: u32) -> Re
     let written =
         write_temp(&temp, contents, old.as_ref(), mode).and_then(|()| fs::rename(&temp, &target));
     if let Err(error) = written {
-        // The first error is the one to tell.
+        // The first error is the one that matters.
         let _ = remove(&temp);
         return Err(write(error));
     }
     dir.sync_all().map_err(write)
 }
 
-/// The directory of a file, and the name under which its next text is written.
+/// The directory of a file, and the path of the temporary file for its next text.
 fn temp_path(target: &Path) -> Option<(&Path, PathBuf)> {
     let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty());
     let dir = dir.unwrap_or(Path::new("."));
@@ -98,21 +99,21 @@ fn write_temp(path: &Path, contents: &[u8], old: Option<&Metadata>, mode: u32) -
             fchown(&file, Some(Uid::from_raw(old.uid())), Some(Gid::from_raw(old.gid())))?;
         }
     }
-    // After the owner: a change of owner takes bits away.
+    // After the owner: changing the owner clears bits of the mode.
     let mode = old.map_or(mode, |old| old.mode() & 0o7777);
     fchmod(&file, Mode::from_raw_mode(mode))?;
     file.sync_all()
 }
 
-/// Whether a program or file may be used: an absolute path to a regular file. Where root asks, it and its
-/// directory belong to root and nobody else can write them, nor put another in their place: the directories
-/// above belong to root too, and are nobody else's to write, or sticky. A symbolic link must be so at
-/// both ends.
+/// Whether a program or file may be used: the path must be absolute and lead to a regular file. If root asks, the
+/// file and its directory must be owned by root and writable by nobody else, and nobody may be able to replace
+/// them: all directories above must be owned by root, too, and writable by nobody else, or sticky. For a symbolic
+/// link that holds at both ends.
 pub fn trusted(path: &Path, root: bool) -> Result<(), Error> {
     trusted_by(path, root.then_some(0))
 }
 
-/// [`trusted`] for a file that may not be there yet: then of its directory only.
+/// [`trusted`] for a file that may not exist yet: then only its directory is checked.
 pub fn trusted_place(path: &Path, root: bool) -> Result<(), Error> {
     match trusted(path, root) {
         Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -122,11 +123,11 @@ pub fn trusted_place(path: &Path, root: bool) -> Result<(), Error> {
     }
 }
 
-/// [`trusted`] where the files must belong to `owner`, as the tests ask.
+/// [`trusted`] for any `owner`; tests need not be root.
 fn trusted_by(path: &Path, owner: Option<u32>) -> Result<(), Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     if !path.is_absolute() {
-        return Err(refused(path, "its path is not absolute"));
+        return Err(refused(path, "not an absolute path"));
     }
     let metadata = fs::metadata(path).map_err(read)?;
     if !metadata.is_file() {
@@ -143,7 +144,7 @@ fn owned(metadata: &Metadata, owner: u32) -> bool {
     metadata.uid() == owner || metadata.uid() == 0
 }
 
-/// Whether all directories above a path are the owner's alone.
+/// Whether all directories above a path are owned by the owner, and writable by nobody else.
 fn dirs(path: &Path, owner: Option<u32>) -> Result<(), Error> {
     let Some(owner) = owner else { return Ok(()) };
     for (above, dir) in path.ancestors().skip(1).enumerate() {
@@ -157,25 +158,25 @@ fn dirs(path: &Path, owner: Option<u32>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads a file of at most 16 MiB, if it can be [`trusted`]; `/dev/null` is an empty one.
+/// Reads a file of at most 16 MiB, if it can be [`trusted`]; `/dev/null` is an empty file.
 pub fn read(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
     if path != Path::new("/dev/null") {
         trusted(path, root)?;
     }
-    // It asks the owner once more, of the file that it opened.
+    // It checks the owner once more, of the file that was opened.
     file::read_file(path, root).map_err(|error| match error {
         spamcore::error::Error::Read { path, source } => Error::Read { path, source },
         _ => refused(path, "writable by users other than root, or not a regular file"),
     })
 }
 
-/// Makes the directory, 0700, where it is missing, and checks it.
+/// Creates the directory with mode 0700 if it is missing, and checks it.
 pub(crate) fn create_dir(path: &Path, root: bool) -> Result<(), Error> {
     if check_dir(path, root)? {
         return Ok(());
     }
     match DirBuilder::new().mode(0o700).create(path) {
-        // Another run was quicker.
+        // Another run was faster.
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
             Err(Error::Write { path: path.to_owned(), source })
         }
@@ -183,8 +184,8 @@ pub(crate) fn create_dir(path: &Path, root: bool) -> Result<(), Error> {
     }
 }
 
-/// Whether the directory is there. One that is no directory, or, for root, one that belongs to somebody
-/// else or that others can write, is refused: what lies in it could be anybody's.
+/// Whether the directory exists. What is not a directory is refused, and for root also a directory that somebody else
+/// owns or can write to: anybody could have put files there.
 pub(crate) fn check_dir(path: &Path, root: bool) -> Result<bool, Error> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -192,10 +193,10 @@ pub(crate) fn check_dir(path: &Path, root: bool) -> Result<bool, Error> {
         Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
     };
     if !metadata.is_dir() {
-        return Err(refused(path, "it is not a directory"));
+        return Err(refused(path, "not a directory"));
     }
     if root && metadata.uid() != 0 {
-        return Err(refused(path, "it does not belong to root"));
+        return Err(refused(path, "not owned by root"));
     }
     if root && metadata.mode() & SHARED != 0 {
         return Err(refused(path, "writable by users other than root"));
@@ -304,7 +305,7 @@ pub(crate) mod tests {
         fs::write(&path, "old").expect("a file");
         let in_the_way = dir.path().join(".t.spam-check");
         fs::create_dir(&in_the_way).expect("a directory in the way");
-        let error = write_atomically(&path, b"new").expect_err("it cannot be written temp");
+        let error = write_atomically(&path, b"new").expect_err("it cannot be written");
         assert!(matches!(error, Error::Write { .. }));
         fs::remove_dir(&in_the_way).expect("it goes");
         assert_eq!(fs::read(&path).expect("the text"), b"old");

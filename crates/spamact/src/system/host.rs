@@ -1,6 +1,6 @@
-//! What acting needs to know of this host: who runs us, how the host is called, where its files are.
+//! What acting needs to know of this host: who runs the program, what the host is called, and where its files are.
 //!
-//! [`System::look`] is the one place of this library that asks; `main` calls it and hands the answer down.
+//! [`System::look`] is the one place of this library that asks; `main` calls it and passes the answer down.
 
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
@@ -13,16 +13,16 @@ use time::{OffsetDateTime, UtcOffset};
 use crate::system::process::PATH;
 use crate::system::syslog::Audit;
 
-/// This host, as a program that acts finds it.
+/// This host, as a program that acts finds it. It complements [`spamcore::host::Host`], which all programs need.
 #[derive(Clone, Debug)]
 pub struct System {
-    /// Whether root runs us.
+    /// Whether root runs the program.
     pub root: bool,
-    /// The user who runs us.
+    /// The user whom the program runs as.
     pub uid: u32,
-    /// The user who called `sudo` for it.
+    /// The user who called `sudo` to run it.
     pub sudo_user: Option<String>,
-    /// Our process.
+    /// The id of this process.
     pub process: u32,
     /// The host's name, with its domain where that is known.
     pub name: String,
@@ -30,7 +30,7 @@ pub struct System {
     pub names: Vec<String>,
     /// The password file.
     pub passwd: PathBuf,
-    /// Where the uids of people are said.
+    /// The file with the range of uids of regular users.
     pub login_defs: PathBuf,
     /// The list of accounts that are never locked.
     pub exempt: PathBuf,
@@ -41,7 +41,7 @@ pub struct System {
 }
 
 impl System {
-    /// Looks the host up.
+    /// Asks the host.
     pub fn look() -> Self {
         let node = rustix::system::uname().nodename().to_string_lossy().into_owned();
         let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
@@ -68,14 +68,13 @@ impl System {
     }
 }
 
-/// What programs that we start may know of our environment.
+/// The variables that programs which are started may inherit.
 const KEPT: [&str; 4] = ["TZ", "TERM", "NO_COLOR", "SUDO_USER"];
 
-/// Starts this program anew with `TZ`, `TERM`, `NO_COLOR`, `SUDO_USER` and a `PATH` of ours, and nothing
-/// else, where it has another environment. Gives nothing where it is fine already; else it does not come
-/// back, but with an error.
+/// Starts this program again with `TZ`, `TERM`, `NO_COLOR`, `SUDO_USER` and a fixed `PATH`, if its environment is
+/// different. Returns nothing if it is not; otherwise it only returns if that failed, with the error.
 ///
-/// `ssh` is started by a library, by its name alone and with our environment.
+/// A library starts `ssh`, by its name alone and with the environment of this process.
 pub fn clean_environment() -> Option<std::io::Error> {
     let is_clean = std::env::vars_os().all(|(name, value)| {
         KEPT.iter().any(|kept| name == *kept) || (name == "PATH" && value == PATH)
@@ -102,7 +101,7 @@ pub fn local(at: OffsetDateTime, zone: &Zone) -> OffsetDateTime {
     offset.map_or(at, |offset| at.checked_to_offset(offset).unwrap_or(at))
 }
 
-/// The name of a host with its domain: its own, or the one that `/etc/hosts` gives it.
+/// The name of a host with its domain: as the host has it, or else as `/etc/hosts` has it.
 fn full_name(node: &str, hosts: &str) -> String {
     let names = |line: &'_ str| -> Option<String> {
         let mut words = line.split('#').next()?.split_whitespace();

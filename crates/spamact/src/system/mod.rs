@@ -1,9 +1,9 @@
-//! The system below: files, programs, syslog, one run at a time, and what this host says of itself.
+//! The ground that acting stands on: files, programs, syslog, one run at a time, and what is known of this host.
 
 mod error;
+pub(crate) mod escape;
 pub mod files;
 mod host;
-pub(crate) mod printable;
 pub mod process;
 pub mod run_lock;
 pub mod syslog;

@@ -1,10 +1,10 @@
 //! Running another program.
 //!
-//! Takes an absolute path, arguments and a time limit; gives how it ended and the beginning of what it
-//! said. No shell. The environment is ours alone (`PATH`, `LC_ALL=C`), the directory is `/`, standard input
-//! is `/dev/null` or the given bytes, and nothing is written to our own outputs. When the time is over,
-//! the program's whole process group is killed and the program reaped. A descendant that left the group
-//! (a daemon) is not killed, and its hold on an output is not waited for.
+//! Takes an absolute path, arguments and a time limit; gives how the program ended and the start of its output.
+//! There is no shell. The environment has nothing but `PATH` and `LC_ALL=C`, the working directory is `/`, and
+//! standard input is `/dev/null` or the given bytes; nothing is written to the outputs of this process. When the
+//! time is over, the program's whole process group is killed and the program reaped. A descendant that has left
+//! the group (a daemon) is not killed, and it is not waited for, even if it keeps an output open.
 
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -18,18 +18,18 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::system::Error;
-use crate::system::printable::cut;
+use crate::system::escape::cut;
 
-/// Where the programs look for others.
+/// The `PATH` of the programs.
 pub(crate) const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// So much is kept of an output.
+/// How much of an output is kept.
 const KEPT: usize = 64 << 10;
 
-/// How long an output is read on after its program ended.
+/// How long an output is still read after the program has ended.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// The pause between two looks whether a program has ended, once it takes longer.
+/// The pause between two checks whether a program has ended, once it takes longer.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How a program ended.
@@ -44,7 +44,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The first line on standard error that is not empty, made printable.
+    /// The first line on standard error that is not empty, escaped.
     pub fn complaint(&self) -> String {
         first_line(&self.stderr)
     }
@@ -62,7 +62,7 @@ impl Outcome {
         }
     }
 
-    /// The outcome of success; anything else is an error.
+    /// This outcome, if the program succeeded; anything else is an error.
     pub fn success(self, program: &Path) -> Result<Self, Error> {
         if self.status.success() {
             return Ok(self);
@@ -71,7 +71,7 @@ impl Outcome {
     }
 }
 
-/// The first line of a text that is not empty, printable and of at most 200 bytes.
+/// The first line of a text that is not empty, escaped and truncated to 200 bytes.
 pub(crate) fn first_line(text: &[u8]) -> String {
     let mut lines = text.split(|&b| b == b'\n').map(<[u8]>::trim_ascii);
     let line = lines.find(|line| !line.is_empty()).unwrap_or_default();
@@ -80,7 +80,7 @@ pub(crate) fn first_line(text: &[u8]) -> String {
 
 /// Runs a program and waits for it. `input` is what it reads; `None` is `/dev/null`.
 ///
-/// A bad exit status is no error here, see [`Outcome::success`].
+/// An exit status other than 0 is not an error here, see [`Outcome::success`].
 pub fn run<A: AsRef<OsStr>>(
     program: &Path,
     args: &[A],
@@ -120,11 +120,11 @@ pub fn run<A: AsRef<OsStr>>(
 
 /// Starts a thread for each output, and one that feeds the input.
 ///
-/// A thread that a descendant keeps waiting is left behind; it holds nothing but a pipe.
+/// A thread that a descendant keeps waiting is abandoned; it holds nothing but a pipe.
 fn watch(child: &mut Child, input: Option<&[u8]>) -> io::Result<[Receiver<Vec<u8>>; 2]> {
     if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
         let input = input.to_vec();
-        // A program that does not read its input is no error: its status tells.
+        // A program that does not read its input is not an error: its exit status counts.
         thread::Builder::new().spawn(move || pipe.write_all(&input))?;
     }
     let stdout = follow(child.stdout.take())?;
@@ -132,7 +132,7 @@ fn watch(child: &mut Child, input: Option<&[u8]>) -> io::Result<[Receiver<Vec<u8
     Ok([stdout, stderr])
 }
 
-/// Reads an output to its end and hands on what is kept of it, the rest is dropped.
+/// Reads an output to its end, and hands on the part that is kept.
 fn follow(output: Option<impl Read + Send + 'static>) -> io::Result<Receiver<Vec<u8>>> {
     let (to, from) = channel();
     if let Some(output) = output {
@@ -150,7 +150,7 @@ fn drain(mut output: impl Read, to: &Sender<Vec<u8>>) {
             Ok(n) => {
                 let n = n.min(left);
                 left -= n;
-                // Nobody listening any more means that nobody waits.
+                // If nobody receives any more, nobody is waiting.
                 if n > 0 && to.send(buffer[..n].to_vec()).is_err() {
                     return;
                 }

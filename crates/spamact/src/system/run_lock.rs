@@ -1,10 +1,10 @@
-//! One run acts at a time.
+//! Only one run acts at a time.
 //!
-//! Takes the directory of the state; gives a guard, or [`Error::AnotherRun`] when another run held the lock for
-//! as long as it was waited for. The lock is the kernel's (`flock`) on a file that is never deleted, so
-//! that it is gone with the process, however that ends, and two runs can never lock two files of one
-//! name. Where the file cannot be written, because the disk is read-only or full, the lock is on the file as
-//! it is, or on the directory. It says nothing about runs on other hosts.
+//! Takes the directory of the state; gives a guard, or [`Error::AnotherRun`] if another run held the lock for the
+//! whole time that this one was willing to wait. The lock is a `flock` on a file that is never deleted: the kernel
+//! releases it when the process ends, however it ends, and two runs can never lock two files of the same name. If
+//! the file cannot be written because the disk is read-only or full, the existing file is locked, or the directory.
+//! Runs on other hosts are not excluded.
 
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
@@ -18,32 +18,32 @@ use rustix::io::Errno;
 use crate::system::Error;
 use crate::system::files;
 
-/// How long another run is waited for, unless said otherwise.
+/// How long to wait for another run, by default.
 pub const WAIT: Duration = Duration::from_secs(30);
 
-/// The pause between two tries.
+/// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// The right to act on accounts.
+/// The file of the lock to act on accounts.
 const NAME: &str = "lock";
 
-/// The right to send what waits.
+/// The file of the lock to send the notices that wait.
 const SENDING: &str = "sending";
 
-/// The right to act, held until it is dropped.
+/// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct RunLock {
     _file: File,
 }
 
 impl RunLock {
-    /// Waits for the right to act. `root` says whether root runs us; the directory is made where it is
+    /// Waits for the lock to act. `root` says whether root runs the program; the directory is created if it is
     /// missing.
     pub fn acquire(dir: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
         Self::acquire_named(NAME, dir, root, longest)
     }
 
-    /// Waits for the right to send notices: that may take long, and others act meanwhile.
+    /// Waits for the lock to send notices: that may take long, and other runs act meanwhile.
     pub fn acquire_to_send(dir: &Path, root: bool, longest: Duration) -> Result<Self, Error> {
         Self::acquire_named(SENDING, dir, root, longest)
     }
@@ -69,7 +69,7 @@ impl RunLock {
                 if matches!(error.kind(), ReadOnlyFilesystem | StorageFull | QuotaExceeded) =>
             {
                 match open(&path, false) {
-                    // The right to send is not as dear: others must be able to act meanwhile.
+                    // Not the directory for sending: other runs must be able to act meanwhile.
                     Err(_) if name == NAME => open(dir, false),
                     other => other,
                 }

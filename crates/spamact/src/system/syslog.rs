@@ -1,9 +1,9 @@
-//! What was done to an account, told to syslog.
+//! What was done to an account, written to syslog.
 //!
-//! Takes the socket of syslog, and a text; gives one datagram as rsyslog and journald take it
-//! (RFC 3164 without the host, as `syslog(3)` writes it), facility `auth`, severity `notice`. It never
-//! waits: a syslog that is missing, full or stalled is an error that is handed back, and no lock
-//! depends on it. Text that is not printable ASCII is escaped, and the line is cut at 1 KiB.
+//! Takes the socket of syslog, and a text; sends one datagram as rsyslog and journald accept it (RFC 3164 without the
+//! host, as `syslog(3)` writes it), facility `auth`, severity `notice`. It never waits: a syslog that is missing,
+//! full or stalled is an error for the caller, and no lock depends on it. Text that is not printable ASCII is
+//! escaped, and the line is truncated to 1 KiB.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
@@ -12,28 +12,28 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::system::printable::printable;
+use crate::system::escape::escape_ascii;
 
 /// `auth` is facility 4, `notice` severity 5.
 const PRIORITY: u8 = 4 * 8 + 5;
 
-/// RFC 3164, 4.1: a packet has 1024 bytes at most.
+/// RFC 3164, 4.1: a packet has at most 1024 bytes.
 const LONGEST: usize = 1024;
 
-/// Where to tell, and who tells.
+/// Where to write, and as which process.
 #[derive(Clone, Debug)]
 pub struct Audit {
     /// The socket: `/dev/log`.
     pub socket: PathBuf,
     /// The name of the program.
     pub program: &'static str,
-    /// The number of its process.
+    /// The id of its process.
     pub process: u32,
 }
 
 impl Audit {
-    /// Tells one line. `at` is the local time.
-    pub fn tell(&self, at: OffsetDateTime, text: &str) -> io::Result<()> {
+    /// Writes one line. `at` is the local time.
+    pub fn record(&self, at: OffsetDateTime, text: &str) -> io::Result<()> {
         let socket = UnixDatagram::unbound()?;
         socket.set_nonblocking(true)?;
         let line = self.line(at, text);
@@ -44,10 +44,10 @@ impl Audit {
         let format =
             format_description!("[month repr:short] [day padding:space] [hour]:[minute]:[second]");
         let stamp = at.format(&format).unwrap_or_else(|_| "Jan  1 00:00:00".into());
-        let text = printable(text.as_bytes());
+        let text = escape_ascii(text.as_bytes());
         let Self { program, process, .. } = self;
         let mut line = format!("<{PRIORITY}>{stamp} {program}[{process}]: {text}");
-        // All of it is ASCII: any place is fine to cut.
+        // All of it is ASCII, and can be cut anywhere.
         line.truncate(LONGEST);
         line.into_bytes()
     }
@@ -67,7 +67,7 @@ mod tests {
         let path = scratch.path().join("log");
         let syslog = UnixDatagram::bind(&path).expect("the directory is ours");
         let audit = Audit { socket: path, program: "mail-check", process: 77 };
-        audit.tell(AT, "locking alice: 95 messages").expect("somebody listens");
+        audit.record(AT, "locking alice: 95 messages").expect("somebody listens");
         let mut got = [0; 2048];
         let length = syslog.recv(&mut got).expect("it was sent");
         assert_eq!(
@@ -92,10 +92,10 @@ mod tests {
         let scratch = tempdir().expect("a directory");
         let path = scratch.path().join("log");
         let audit = Audit { socket: path.clone(), program: "mail-check", process: 1 };
-        audit.tell(AT, "x").expect_err("nobody is there");
+        audit.record(AT, "x").expect_err("nobody is there");
         let _stalled = UnixDatagram::bind(&path).expect("the directory is ours");
         let begun = std::time::Instant::now();
-        let failed = (0..100_000).find_map(|_| audit.tell(AT, "x").err());
+        let failed = (0..100_000).find_map(|_| audit.record(AT, "x").err());
         assert_eq!(failed.expect("its queue is bounded").kind(), io::ErrorKind::WouldBlock);
         assert!(begun.elapsed() < std::time::Duration::from_secs(20));
     }

@@ -434,7 +434,7 @@ fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
     for spelling in [&b"Alice"[..], b"alice"] {
         let name = AccountName::check(spelling).expect("a name");
         let mut state = host.state();
-        state.drop_lock(&name, &*host.method().kind());
+        state.drop_lock(&name, &host.method().kind());
         state.save(&host.path().join("state"), false).expect("the directory is ours");
     }
     host.set(NOW + 1200);
@@ -505,9 +505,9 @@ fn enabling_says_what_it_did_and_holds_against_old_lines() {
     host.write("state/state.json", "no state");
     host.write("shadow", "alice:$6$x:1::::::\nbob:!$6$x:1::::::\n");
     let undone = enable(&host);
-    assert_eq!((undone.methods.len(), undone.failures.len(), undone.told.len()), (1, 0, 1));
-    assert!(undone.told[0].contains("damaged"), "{undone:?}");
-    assert_eq!(enable(&host).told.len(), 0, "it is told once");
+    assert_eq!((undone.methods.len(), undone.failures.len(), undone.warnings.len()), (1, 0, 1));
+    assert!(undone.warnings[0].contains("damaged"), "{undone:?}");
+    assert_eq!(enable(&host).warnings.len(), 0, "it is told once");
     // A login of the realm is the account.
     host.write("shadow", "bob:!$6$x:1::::::\n");
     assert_eq!(enable_as(&host, b"bob@Example.org").methods, ["local"]);
@@ -531,7 +531,7 @@ fn who_is_locked_can_be_enabled_where_the_state_cannot_be_written() {
     let bob = AccountName::check(b"bob").expect("a name");
     let undone = undo(&state, &audit, &clock).enable(&bob, &*host.method()).expect("it is undone");
     assert_eq!((undone.methods, undone.failures), (vec![host.method().kind()], vec![]));
-    assert!(undone.told[0].starts_with("what was locked is remembered as before: "));
+    assert!(undone.warnings[0].starts_with("what was locked is remembered as before: "));
     assert_eq!(host.read("done"), "lock bob\nunlock bob\n");
 }
 

@@ -1,7 +1,6 @@
-//! The master of NIS is this host: its shadow file is edited directly.
+//! The NIS master is this host: its shadow file is edited directly.
 //!
-//! It does what `program.pl` does on another master, step for step; the tests put both before the same
-//! files.
+//! Does what `program.pl` does on another master, step by step; the tests give both the same files.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,12 +23,12 @@ use crate::system::{self, files};
 const TRIES: u32 = 150;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Files are stamped by a clock that stands still for some milliseconds. `make` takes a map for fresh
-/// that is stamped like its source: a lock right after another would be in no map. The program for
-/// another master waits as long.
+/// The clock that sets modification times advances only every few milliseconds. `make` considers a map up to
+/// date if its time is that of its source: a lock right after another one would get into no map. The program
+/// for another master waits as long.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Does something to an account; gives how it stands at the end.
+/// Does something to an account, and gives its status afterwards.
 pub(super) fn act(nis: &Nis, action: Action, name: &AccountName) -> Result<AccountStatus, Error> {
     let shadow = nis.files.join("shadow");
     let before = local::status(&shadow, name)?;
@@ -37,7 +36,7 @@ pub(super) fn act(nis: &Nis, action: Action, name: &AccountName) -> Result<Accou
         return Ok(before);
     }
     if action != Action::Unlock {
-        people(nis, name)?;
+        check_regular_user(nis, name)?;
     }
     if action == Action::Status {
         return Ok(before);
@@ -47,10 +46,10 @@ pub(super) fn act(nis: &Nis, action: Action, name: &AccountName) -> Result<Accou
     local::status(&shadow, name)
 }
 
-/// Refuses whoever is not known to be one of people.
-fn people(nis: &Nis, name: &AccountName) -> Result<(), Error> {
+/// Refuses an account that is not known to be one of a regular user.
+fn check_regular_user(nis: &Nis, name: &AccountName) -> Result<(), Error> {
     let unfit = |refusal| Error::Unfit { name: name.clone(), refusal };
-    let uids = Uids::of(&optional(&nis.login_defs)?.unwrap_or_default());
+    let uids = Uids::from_login_defs(&optional(&nis.login_defs)?.unwrap_or_default());
     let own = optional(&nis.files.join("passwd"))?.ok_or_else(|| unfit(Refusal::Unknown))?;
     let system = files::read(&nis.passwd, false)?;
     let mut known = false;
@@ -69,7 +68,7 @@ fn people(nis: &Nis, name: &AccountName) -> Result<(), Error> {
     Ok(())
 }
 
-/// A file that may be missing.
+/// The text of a file that may be missing.
 fn optional(path: &Path) -> Result<Option<Vec<u8>>, system::Error> {
     match files::read(path, false) {
         Err(error) if error.is_not_found() => Ok(None),
@@ -98,8 +97,8 @@ pub(super) fn make(nis: &Nis) -> Result<(), Error> {
         .map_err(|error| Error::Maps { how: spamcore::error::chain(&error) })
 }
 
-/// The lock of the password files: that of lckpwdf(3), a POSIX lock of a process on the whole file. Two
-/// threads of one process would both get it, so they take turns.
+/// The lock of the password files, as lckpwdf(3) takes it: a POSIX lock on the whole file, which belongs to a
+/// process. Two threads of one process would both get it, so they take turns.
 struct Held {
     _file: File,
     _turn: MutexGuard<'static, ()>,

@@ -1,17 +1,18 @@
-//! Accounts of NIS: a `*` before the password in the master's shadow file, then `make -C /var/yp`.
+//! NIS accounts: a `*` before the password in the master's shadow file, then `make -C /var/yp`.
 //!
-//! Takes a master: this host, whose file is edited directly, or another one, where a constant program
-//! does the same over SSH. Either holds the lock of lckpwdf(3), as shadow-utils and `rpc.yppasswdd` do,
-//! writes the file as a whole beside, and makes the maps even where nothing was to be edited: a run
-//! before may have been killed in between. An account that is locked already is left as it is.
+//! Takes a master: this host, whose file is edited directly, or another one, where a constant program does
+//! the same over SSH. Both hold the lock of lckpwdf(3), as shadow-utils and `rpc.yppasswdd` do, replace the
+//! file atomically, and make the maps even if nothing had to be edited: an earlier run may have been killed
+//! in between. An account that is locked already is left as it is.
 //!
-//! Who must not be locked is asked on the master: the name must be an entry of the passwd file of NIS
-//! with a uid of people, and no account of the system in the master's own. For undoing, that is not asked.
+//! Whether an account may be locked is also checked on the master: the name must be in the passwd file of NIS,
+//! with the uid of a regular user, and must not be a system account in the master's own passwd file. To undo a
+//! lock, that is not checked.
 //!
-//! SSH takes known hosts and keys without a passphrase only, and asks nothing. `ssh` is found by the
-//! `PATH` of the process, and it sees its environment: the library that calls it cannot do otherwise, so
-//! the program sees to it that both are ours ([`crate::system::clean_environment`]). It reads root's own
-//! configuration, as is wanted.
+//! SSH accepts known hosts only, and keys without a passphrase, and asks no questions. `ssh` is found in the
+//! `PATH` of the process and inherits its environment, because the library that runs it offers nothing else;
+//! the program therefore cleans both ([`crate::system::clean_environment`]). `ssh` reads root's own
+//! configuration, on purpose.
 
 mod here;
 #[cfg_attr(not(feature = "ssh"), path = "no_ssh.rs")]
@@ -24,17 +25,17 @@ use std::time::Duration;
 
 use regex_lite::Regex;
 
-use super::{AccountStatus, Error, LockMethod, expect_status, in_pattern, typed};
+use super::{AccountStatus, Error, LockMethod, expect_status, sed_escaped, shell_quoted};
 use crate::account::{AccountName, NameRule, Refusal, is_nis_name};
 use crate::system::Invalid;
 
-/// A user, and a host or address that no option could be taken for.
+/// A user, and a host name or address that cannot be taken for an option.
 static MASTER: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^(?:([A-Za-z0-9][A-Za-z0-9._-]*)@)?([A-Za-z0-9][A-Za-z0-9._:-]*)\z")
         .expect("the pattern is a constant")
 });
 
-/// What is to be done on a master.
+/// What to do on a master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Status,
@@ -42,7 +43,7 @@ enum Action {
     Unlock,
 }
 
-/// A master of NIS, `[USER@]HOST[:PORT]`.
+/// A NIS master, `[USER@]HOST[:PORT]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Master {
     text: String,
@@ -52,8 +53,8 @@ pub struct Master {
 }
 
 impl Master {
-    /// Reads a master. The user is `root` where none is named. With more than one colon, HOST is an IPv6
-    /// address and there is no PORT.
+    /// Reads a master. The user is `root` unless one is named. With more than one colon, HOST is an IPv6 address
+    /// and there is no PORT.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let refused = || Invalid("expected [USER@]HOST[:PORT]");
         let parts = MASTER.captures(text).ok_or_else(refused)?;
@@ -78,37 +79,37 @@ impl Master {
     }
 }
 
-/// Locks on a master of NIS. [`Nis::new`] has the paths of the real system.
+/// Locks on a NIS master. [`Nis::new`] has the paths of the real system.
 #[derive(Debug)]
 pub struct Nis {
     /// The master.
     pub master: Master,
     /// Whether it is this host, whose files are edited without SSH.
     here: bool,
-    /// The directory of the passwd and shadow of NIS, there.
+    /// The directory of the passwd and shadow files of NIS, on the master.
     pub files: PathBuf,
-    /// The password file of the host itself, there.
+    /// The password file of the master itself.
     pub passwd: PathBuf,
     /// Its `login.defs`.
     pub login_defs: PathBuf,
     /// The lock file of lckpwdf(3).
     pub lock_file: PathBuf,
-    /// The program `make`, there.
+    /// The program `make` on the master.
     pub make: PathBuf,
     /// The directory where the maps are made.
     pub maps: PathBuf,
     /// How long `make` may take. Editing may take 15 seconds more.
     pub make_limit: Duration,
-    /// A private directory for the sockets of `ssh`, made where it is not there.
+    /// A private directory for the sockets of `ssh`, created if it is missing.
     pub control: PathBuf,
     /// A file of known hosts, instead of the user's.
     pub known_hosts: Option<PathBuf>,
     /// A key, instead of the user's.
     pub identity: Option<PathBuf>,
-    /// How long the master may take to let us in.
+    /// How long connecting to the master may take.
     pub connect_limit: Duration,
-    /// One connection serves a whole run; after one that failed there is no other, or each account would
-    /// wait for a dead master.
+    /// One connection serves a whole run. If it fails, no other is tried: otherwise each account would wait for
+    /// a dead master.
     connection: RefCell<Option<Result<ssh::Connection, String>>>,
 }
 
@@ -152,7 +153,7 @@ impl Nis {
         if self.here { here::make(self) } else { self.over_ssh(|c| c.make(self)) }
     }
 
-    /// Does something to an account; gives how it stands at the end.
+    /// Does something to an account, and gives its status afterwards.
     fn act(&self, action: Action, name: &AccountName) -> Result<AccountStatus, Error> {
         if !is_nis_name(name) {
             return Err(Error::Unfit { name: name.clone(), refusal: Refusal::NotAName });
@@ -188,6 +189,10 @@ impl LockMethod for Nis {
         format!("{}:{}", Self::KIND, self.master.text)
     }
 
+    fn description(&self) -> String {
+        format!("the shadow file of the NIS master {}", self.master.text)
+    }
+
     fn names(&self) -> NameRule {
         NameRule::Nis
     }
@@ -220,13 +225,13 @@ impl LockMethod for Nis {
     }
 
     fn manual(&self, name: &AccountName) -> Vec<String> {
-        let shadow = typed(&self.files.join("shadow"));
-        // Where nothing stands behind the mark, an account without it would need no password.
+        let shadow = shell_quoted(&self.files.join("shadow"));
+        // With nothing after the mark, the account would need no password without it.
         let edit = format!(
             r"sed -i --follow-symlinks 's/^{}:\*\([^:]\)/{name}:\1/' {shadow}",
-            in_pattern(name)
+            sed_escaped(name)
         );
-        let make = format!("make -C {}", typed(&self.maps));
+        let make = format!("make -C {}", shell_quoted(&self.maps));
         if self.here {
             return vec![edit, make];
         }

@@ -1,11 +1,11 @@
-# What is done on a master of NIS, by the perl that every Debian has. It is sent as one argument, without
-# these comments and with its lines joined: a comment takes a whole line, and no string goes over two.
+# What is done on a NIS master, in the perl that every Debian has. It is sent as one argument, without these
+# comments and with its lines joined: so a comment takes a whole line, and no string spans two.
 #
-# Takes: an action (status, lock, unlock, make), a name, the folder of the passwd and shadow of NIS, the
-# passwd file and login.defs of the host, the lock file of lckpwdf(3), the program make, the folder it
-# works in, and how many seconds it may take. Prints one word: how the account stands at the end (open,
-# locked, missing), or why nothing more was done (system, unknown, busy, make), or made. Any other failure
-# is told on stderr, with exit status 1.
+# Takes: an action (status, lock, unlock, make), a name, the directory of the passwd and shadow files of NIS, the
+# passwd file and login.defs of the host, the lock file of lckpwdf(3), the program make, the directory that it
+# works in, and how many seconds it may take. Prints one word: the status of the account afterwards (open, locked,
+# missing), or why nothing more was done (system, unknown, busy, make), or made. Any other failure goes to stderr,
+# with exit status 1.
 use strict;
 use Cwd ();
 use Fcntl;
@@ -27,8 +27,8 @@ sub text {
     return $text;
 }
 
-# As Uids::of() and here.rs have it.
-sub people {
+# As Uids::from_login_defs() and here.rs have it.
+sub check_regular_user {
     my %end = (UID_MIN => 1000, UID_MAX => 60000);
     if (open(my $in, '<:raw', $defs)) {
         while (<$in>) {
@@ -49,17 +49,17 @@ sub people {
     }
 }
 
-sub standing {
-    my $standing = 'missing';
+sub status {
+    my $status = 'missing';
     for my $line (split /\n/, text("$files/shadow")) {
         next unless $line =~ /\A\Q$name\E:([!*]?)/;
         return 'open' if $1 eq '';
-        $standing = 'locked';
+        $status = 'locked';
     }
-    return $standing;
+    return $status;
 }
 
-# The lock of lckpwdf(3): a struct flock begins with type and whence, the rest of it is zero.
+# The lock of lckpwdf(3): a struct flock starts with type and whence; the rest of it is zero.
 sub hold {
     sysopen(my $held, $lock, O_RDWR | O_CREAT, 0600) or die "$lock: $!\n";
     my $flock = pack('s s x60', F_WRLCK, 0);
@@ -81,23 +81,23 @@ sub edit {
         ? $text =~ s/^(\Q$name\E:)(?![!*])/$1*/mg
         : $text =~ s/^(\Q$name\E:)\*(?=[^!*:\n])/$1/mg;
     return unless $changed;
-    my ($folder, $base) = $shadow =~ m{\A(.*)/([^/]+)\z}s;
-    my $beside = "$folder/.$base.spam-check";
-    sysopen(my $dir, $folder, O_RDONLY | O_DIRECTORY) or die "$folder: $!\n";
+    my ($dir_path, $base) = $shadow =~ m{\A(.*)/([^/]+)\z}s;
+    my $temp = "$dir_path/.$base.spam-check";
+    sysopen(my $dir, $dir_path, O_RDONLY | O_DIRECTORY) or die "$dir_path: $!\n";
     # As TICK in here.rs.
     select(undef, undef, undef, 0.02);
-    unlink $beside;
-    sysopen(my $out, $beside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) or die "$beside: $!\n";
+    unlink $temp;
+    sysopen(my $out, $temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600) or die "$temp: $!\n";
     binmode $out;
     my @new = stat($out);
     my $same = $new[4] == $old[4] && $new[5] == $old[5];
     unless (print($out $text) && $out->flush && ($same || chown($old[4], $old[5], $out))
-        && chmod($old[2] & 07777, $out) && $out->sync && close($out) && rename($beside, $shadow)) {
+        && chmod($old[2] & 07777, $out) && $out->sync && close($out) && rename($temp, $shadow)) {
         my $why = $!;
-        unlink $beside;
+        unlink $temp;
         die "$shadow: $why\n";
     }
-    $dir->sync or die "$folder: $!\n";
+    $dir->sync or die "$dir_path: $!\n";
 }
 
 sub make {
@@ -121,10 +121,10 @@ sub make {
 
 if ($action eq 'make') { make(); word('made') }
 $name =~ /\A[a-z_][a-z0-9_.-]{0,31}\z/ or die "not a name\n";
-my $standing = standing();
-$standing ne 'missing' or word($standing);
-$action eq 'unlock' or people();
-$action ne 'status' or word($standing);
+my $status = status();
+$status ne 'missing' or word($status);
+$action eq 'unlock' or check_regular_user();
+$action ne 'status' or word($status);
 edit();
 make();
-word(standing());
+word(status());

@@ -1,8 +1,8 @@
-//! The master of NIS is another host: a constant program does there what is to be done.
+//! The NIS master is another host: a constant program does there what is to be done.
 //!
-//! Takes the answers of strangers: a master's output is read to 64 KiB and is one word of a few, or it is
-//! not understood. Every step has its time limit. The session ends with its [`Connection`]; when we are
-//! killed, `ssh` ends it a minute later.
+//! The master's answers are not trusted: at most 64 KiB of its output are kept, and they must be one of a few
+//! words. Every step has a time limit. The session ends with its [`Connection`]; if this process is killed,
+//! `ssh` ends it a minute later.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -23,26 +23,26 @@ use crate::account::{AccountName, Refusal};
 use crate::system;
 use crate::system::process::first_line;
 
-/// What runs the program.
+/// The interpreter of the program.
 const PERL: &str = "/usr/bin/perl";
 
-/// The program in one line, whatever shell the master's user has: without comments, lines joined.
+/// The program without comments, joined to one line, so that it works with any login shell on the master.
 pub(super) static PROGRAM: LazyLock<String> = LazyLock::new(|| {
     let lines = include_str!("program.pl").lines().map(str::trim);
     let code: Vec<_> = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
     code.join(" ")
 });
 
-/// So much of an output is kept.
+/// How much of an output is kept.
 const KEPT: usize = 64 << 10;
 
-/// Two of three unanswered questions whether the master still lives may get lost.
+/// The interval of keep-alive messages. Three in a row without an answer end the session.
 const ALIVE: Duration = Duration::from_secs(10);
 
 /// How long `ssh` keeps a connection that nobody uses.
 const IDLE: NonZeroUsize = NonZeroUsize::new(60).expect("a constant");
 
-/// What is granted to each step beyond the limits that hold within it.
+/// How much longer each step may take than the limits that apply within it.
 const GRACE: Duration = Duration::from_secs(30);
 
 impl Action {
@@ -64,7 +64,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects, or says what happened.
+    /// Connects, or says why it cannot.
     pub(super) fn open(nis: &Nis) -> Result<Self, String> {
         control(&nis.control)?;
         let runtime = Builder::new_current_thread().enable_all().build();
@@ -86,17 +86,17 @@ impl Connection {
         if let Some(key) = &nis.identity {
             builder.keyfile(key);
         }
-        // ssh's own limit comes first; this one is for what it does not time.
+        // ssh's own limit expires first; this one is for what ssh does not limit.
         let limit = nis.connect_limit + nis.connect_limit / 2;
         let connect = async { timeout(limit, builder.connect(&nis.master.host)).await };
         match runtime.block_on(connect) {
             Ok(Ok(session)) => Ok(Self { session, runtime }),
-            Ok(Err(error)) => Err(told(&error)),
+            Ok(Err(error)) => Err(complaint(&error)),
             Err(_) => Err(format!("no answer within {} seconds", limit.as_secs())),
         }
     }
 
-    /// Does something to an account; gives how it stands at the end.
+    /// Does something to an account, and gives its status afterwards.
     pub(super) fn act(
         &self,
         nis: &Nis,
@@ -117,7 +117,7 @@ impl Connection {
         let asked = async { timeout(limit, self.call(arguments)).await };
         match self.runtime.block_on(asked) {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(nis.no_master(told(&error))),
+            Ok(Err(error)) => Err(nis.no_master(complaint(&error))),
             Err(_) => Err(nis.no_master(format!("no answer within {} seconds", limit.as_secs()))),
         }
     }
@@ -140,7 +140,7 @@ impl Connection {
     }
 }
 
-/// How the program ended on the master, and what it said.
+/// How the program ended on the master, and what it wrote.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: ExitStatus,
@@ -163,12 +163,12 @@ pub(super) fn arguments(nis: &Nis, action: &str, name: &str) -> Vec<String> {
         path(&nis.lock_file),
         path(&nis.make),
         path(&nis.maps),
-        // An alarm of 0 seconds would be none.
+        // An alarm after 0 seconds would be no alarm.
         nis.make_limit.as_secs().max(1).to_string(),
     ]
 }
 
-/// How an account stands, by the program's word.
+/// The status of an account, from the program's answer.
 pub(super) fn status(
     nis: &Nis,
     name: &AccountName,
@@ -185,7 +185,7 @@ pub(super) fn status(
     }
 }
 
-/// Whether the maps are made, by the program's word.
+/// Whether the maps were made, from the program's answer.
 pub(super) fn made(nis: &Nis, answer: &Answer) -> Result<(), Error> {
     match word(nis, answer)? {
         "made" => Ok(()),
@@ -202,7 +202,7 @@ fn word<'a>(nis: &Nis, answer: &'a Answer) -> Result<&'a str, Error> {
     Ok(std::str::from_utf8(word).unwrap_or_default())
 }
 
-/// The words that any action may end with; others are not understood.
+/// The answers that any action can get; others are not understood.
 fn refusal<T>(nis: &Nis, word: &str, answer: &Answer) -> Result<T, Error> {
     Err(match word {
         "busy" => Error::Busy { path: nis.lock_file.clone() },
@@ -215,7 +215,7 @@ fn failed(nis: &Nis, how: String) -> Error {
     system::Error::Failed { program: format!("{}:{PERL}", nis.master.text).into(), how }.into()
 }
 
-/// The first 64 KiB of an output, which is read to its end.
+/// The first 64 KiB of an output. The rest is read and dropped.
 async fn kept(output: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     let mut text = Vec::new();
     let mut buffer = [0; 4096];
@@ -227,25 +227,26 @@ async fn kept(output: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
     text
 }
 
-/// What `ssh` complained of: its last line sums up the ones before, if there are any.
-fn told(error: &openssh::Error) -> String {
+/// What `ssh` complained of: the last line sums up the ones before it.
+fn complaint(error: &openssh::Error) -> String {
     let text = spamcore::error::chain(error);
     first_line(text.trim_end().lines().next_back().unwrap_or_default().as_bytes())
 }
 
-/// The directory for the sockets of `ssh`: ours alone, or whoever can reach them is root on the master.
+/// Makes and checks the directory for the sockets of `ssh`. It must be private: whoever can reach the sockets
+/// is root on the master.
 fn control(dir: &Path) -> Result<(), String> {
-    let told = |what: String| format!("{}: {what}", dir.display());
+    let failed = |what: String| format!("{}: {what}", dir.display());
     match fs::DirBuilder::new().mode(0o700).create(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            return Err(told(error.to_string()));
+            return Err(failed(error.to_string()));
         }
         _ => {}
     }
-    let metadata = fs::symlink_metadata(dir).map_err(|error| told(error.to_string()))?;
+    let metadata = fs::symlink_metadata(dir).map_err(|error| failed(error.to_string()))?;
     let ours = metadata.uid() == rustix::process::geteuid().as_raw();
     if !metadata.is_dir() || !ours || metadata.mode() & 0o077 != 0 {
-        return Err(told("not a private directory".into()));
+        return Err(failed("not a private directory".into()));
     }
     Ok(())
 }

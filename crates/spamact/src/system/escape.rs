@@ -1,13 +1,13 @@
 //! Text of any origin as printable ASCII.
 //!
-//! Takes bytes; gives letters, digits, marks and blanks, all else as `\xnn`, byte by byte. Stricter
-//! than the reports' [`spamcore::escape::display`]: in a mail or in syslog a letter that turns the
-//! direction of writing is as bad as a control.
+//! Takes bytes; gives letters, digits, punctuation and spaces as they are, and everything else as `\xnn`, byte by
+//! byte. That is stricter than [`spamcore::escape::display`], which reports use: in a mail or in syslog, a letter
+//! that changes the writing direction is as bad as a control character.
 
 use std::fmt::Write as _;
 
 /// The text, escaped.
-pub(crate) fn printable(text: &[u8]) -> String {
+pub(crate) fn escape_ascii(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for &b in text {
         if matches!(b, b' '..=b'~') {
@@ -20,11 +20,11 @@ pub(crate) fn printable(text: &[u8]) -> String {
     out
 }
 
-/// The text, escaped, of at most `longest` bytes: what is cut off is marked.
+/// The text, escaped, and truncated to `longest` bytes with a mark that says so.
 pub(crate) fn cut(text: &[u8], longest: usize) -> String {
     const MARK: &str = " [cut]";
-    // An escape never shortens: bytes beyond the length cannot be in the result.
-    let mut out = printable(&text[..text.len().min(longest + 1)]);
+    // An escape is never shorter: bytes beyond that length cannot be in the result.
+    let mut out = escape_ascii(&text[..text.len().min(longest + 1)]);
     if out.len() > longest {
         out.truncate(longest.saturating_sub(MARK.len()));
         out.push_str(MARK);
@@ -38,9 +38,9 @@ mod tests {
 
     #[test]
     fn only_printable_ascii_comes_out() {
-        assert_eq!(printable(b"a b\t\n\x7f\xff~"), "a b\\x09\\x0a\\x7f\\xff~");
+        assert_eq!(escape_ascii(b"a b\t\n\x7f\xff~"), "a b\\x09\\x0a\\x7f\\xff~");
         let all: Vec<u8> = (0..=255).collect();
-        assert!(printable(&all).bytes().all(|b| matches!(b, b' '..=b'~')));
+        assert!(escape_ascii(&all).bytes().all(|b| matches!(b, b' '..=b'~')));
     }
 
     #[test]
