@@ -1,4 +1,4 @@
-//! Logs as they lie on a disk: missing, rotated, compressed, piped, full of holes.
+//! Log files: missing, rotated, compressed, piped, sparse.
 
 use std::fs::{self, File, FileTimes};
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! The golden cases: input, arguments, time, zone and exact output of whole programs.
 //!
-//! `golden/PROGRAM/CASE/`: `args` (one a line), `now`, `tz`, `input.log`, `stdout`, and `why`, which
-//! says what the case shows. The exit status is 0.
+//! `golden/PROGRAM/CASE/`: `args` (one per line), `now`, `tz`, `input.log`, `stdout`, and `why`, which says what the case
+//! shows. The exit status is 0.
 
 use std::fs;
 use std::path::{Path, PathBuf};

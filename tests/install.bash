@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What tests/install.crontab and tests/install.life share inside a root: checks, a directory, an account whose
-# password a botnet has, its mail, a syslog and a sendmail that keep what they are told.
+# What tests/install.crontab and tests/install.life share inside a root: checks, a directory, an account whose password a
+# botnet has, its log lines, and a syslog and a sendmail that keep what they get.
 
 # shellcheck source=tests/checks.bash
 . /spam-check/tests/checks.bash
@@ -25,7 +25,7 @@ accepted() { # SECOND CLIENT USER: a line as rsyslog writes it
         "$1" "$n" "$n" "$2" "$3"
 }
 
-botnet() { # SECOND: 95 messages from then on, one a second
+botnet() { # SECOND: 95 messages from then on, one per second
     # 5 through the webmail host, 45 from 30 hosts without a name, 45 from hosts of 20 networks.
     local n client letters=abcdefghijklmnopqrst
     for ((n = 0; n < 95; n++)); do

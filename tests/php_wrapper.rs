@@ -1,5 +1,5 @@
-//! The wrapper and the prepend file for old PHP: what a visitor or a caller hands them, what syslog gets, and
-//! what sendmail gets.
+//! The wrapper and the prepend file for old PHP: what a visitor or a caller passes to them, what syslog gets, and what sendmail
+//! gets.
 //!
 //! Each test runs itself once more in a [`Namespace`] with a `/dev/log` that is read and a `/usr/sbin/sendmail` of its own:
 //! the fake MTA's keeps mails, this one every byte of its arguments, environment and input. It takes root.
@@ -26,7 +26,7 @@ use tests::Directory;
 const WRAPPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/php/phpsendmail");
 const PREPEND: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/php/phpsendmail.php");
 
-/// What is made of a private host.
+/// What the private host gets.
 const SETUP: &str = r#"
 chmod 777 "$W"
 rm -f /usr/sbin/sendmail

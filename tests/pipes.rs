@@ -1,8 +1,8 @@
-//! Readers that leave early, streams that are closed or full, limits, signals: for each program and each
-//! format the exact status, and never a panic. `SPAM_CHECK_SIGNALS` says how many reads are signalled; a
-//! few by default. What was tried is told on standard error, in lines that begin with `figure: `.
+//! Readers that leave early, streams that are closed or full, limits, signals: for each program and each format the exact
+//! status, and never a panic. `SPAM_CHECK_SIGNALS` sets how many reads get a signal; the default is small. Figures are printed
+//! on standard error, in lines that start with `figure: `.
 
-#![expect(clippy::print_stderr, reason = "figures are told")]
+#![expect(clippy::print_stderr, reason = "figures are printed")]
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
@@ -34,13 +34,13 @@ const PROGRAMS: [(&str, &[&str], &str); 4] = [
 
 const FORMATS: [&str; 3] = ["text", "json", "table"];
 
-/// A log of so many senders.
+/// A log of that many senders.
 fn log(dir: &Directory, line: &str, senders: u32) -> String {
     let lines: String = (0..senders).map(|n| line.replace('%', &format!("sender{n:05}"))).collect();
     dir.file("log", lines)
 }
 
-/// Each program in each format, as a shell writes it; and what that program is.
+/// Calls `body` for each program and each format, with two shell commands: without a log, and with one.
 fn each(senders: u32, mut body: impl FnMut(&str, &str)) {
     for (name, args, line) in PROGRAMS {
         let dir = Directory::new();
@@ -56,7 +56,7 @@ fn each(senders: u32, mut body: impl FnMut(&str, &str)) {
     }
 }
 
-/// Runs a line of bash, in UTC and without any other environment.
+/// Runs a bash command, in UTC and without any other environment.
 fn bash(line: &str) -> Run {
     let mut bash = Command::new("bash");
     bash.args(["-c", line]).env_clear().env("TZ", "UTC").env("PATH", "/usr/bin:/bin");
@@ -68,7 +68,7 @@ fn bash(line: &str) -> Run {
 #[test]
 fn a_reader_that_leaves_early_is_no_error() {
     let mut tried = 0;
-    // Far more than a pipe holds.
+    // Far more than fits in a pipe.
     each(20_000, |_, run| {
         for reader in ["head -1", "head -c 1", "true", "sed 2q"] {
             let ended = bash(&format!("{run} | {reader}; exit \"${{PIPESTATUS[0]}}\""));
@@ -138,19 +138,19 @@ fn limits_are_told_or_make_no_difference() {
             let limited = bash(&format!("ulimit {limit} && exec {run}"));
             let enough = limit == "-f 0" || limit == "-v 65536" || limit == "-n 15";
             let what = format!("{run}: {limit}: {:?}: {}", limited.status, limited.err);
-            // Half a report never; a whole one with a word where rotated logs could not be looked for.
+            // Never half a report; a complete one, with a message if rotated logs could not be looked for.
             assert!(limited.out.is_empty() || limited.out == whole.out, "{what}");
             if limited.status == Some(0) {
                 assert!(limited.err.is_empty() && limited.out == whole.out, "{what}");
             } else {
-                // A program that has no room to be loaded is told by the kernel, the shell or the loader.
+                // If there is no room to load the program, the kernel, the shell or the loader reports it.
                 assert!(!enough && (limited.status.is_none() || !limited.err.is_empty()), "{what}");
                 told += 1;
             }
             tried += 1;
         }
     });
-    // A file that may not grow: what was to be printed is not, and that is said or a signal.
+    // A file that may not grow: the failure is reported, or a signal ends the program.
     let dir = Directory::new();
     let (name, args, line) = PROGRAMS[0];
     let log = log(&dir, line, 2000);

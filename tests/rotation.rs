@@ -1,10 +1,10 @@
 //! Logs that are written, rotated and compressed while they are read: every line counts exactly once.
 //!
-//! `SPAM_CHECK_SCANS` says how many scans each way of rotating gets; a few by default. What was tried is told
-//! on standard error, in lines that begin with `figure: `. The tests of the module `logrotate` are ignored unless
-//! asked for: `tests/rotation-logrotate` installs what they take.
+//! `SPAM_CHECK_SCANS` sets the number of scans for each way of rotating; the default is small. Figures are printed on standard
+//! error, in lines that start with `figure: `. The tests of the module `logrotate` are ignored by default:
+//! `tests/rotation-logrotate` installs what they need, and runs them.
 
-#![expect(clippy::print_stderr, reason = "figures are told")]
+#![expect(clippy::print_stderr, reason = "figures are printed")]
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -30,7 +30,7 @@ fn look(log: &Path) -> (u64, Option<i32>, String) {
     (count.map_or(0, |count| count.parse().expect("a count")), output.status.code(), err)
 }
 
-/// What a scan counted that had nothing to complain of.
+/// What a scan counted that reported no problem.
 fn scan(log: &Path) -> u64 {
     let (count, status, err) = look(log);
     assert_eq!((status, &*err), (Some(0), ""));
@@ -47,7 +47,7 @@ fn scans(way: &str, rotate: impl Fn(&Path, u32) + Sync) {
 enum Meanwhile {
     /// It waits.
     Waits,
-    /// It goes on into the file that it has open, as `rsyslogd` does until it is told.
+    /// It continues to write to its open file, as `rsyslogd` does until it gets a signal.
     Writes,
 }
 
@@ -62,7 +62,7 @@ struct Shown {
     wrong: Option<(u64, u64, u64, u64, Duration)>,
 }
 
-/// The same, by another way to scan, which gives no count where it is told that there is no true one.
+/// The same, with another way to scan, which returns no count if the program reports that it has no true one.
 fn scans_by(
     way: &str,
     scan: impl Fn(&Path) -> Option<u64>,
@@ -71,7 +71,7 @@ fn scans_by(
 ) {
     let scans = times("SPAM_CHECK_SCANS", 60);
     let mut shown = Shown::default();
-    // A log anew now and then: with hundreds of rotated logs a scan is slow.
+    // With a fresh log now and then: with hundreds of rotated logs a scan is slow.
     let mut left = scans;
     while left > 0 {
         let some = left.min(100);

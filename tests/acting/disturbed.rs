@@ -1,8 +1,7 @@
-//! Locks that are disturbed: by other runs, by signals, by limits. `SPAM_CHECK_ROUNDS` and
-//! `SPAM_CHECK_SIGNALS` say how often each is tried; a few times by default. What was tried is told on
-//! standard error, in lines that begin with `figure: `.
+//! Locks that are disturbed: by other runs, by signals, by limits. `SPAM_CHECK_ROUNDS` and `SPAM_CHECK_SIGNALS` set the
+//! number of repetitions; the default is small. Figures are printed on standard error, in lines that start with `figure: `.
 
-#![expect(clippy::print_stderr, reason = "figures are told")]
+#![expect(clippy::print_stderr, reason = "figures are printed")]
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -20,13 +19,13 @@ use crate::host::*;
 fn twenty_runs_at_once_make_one_lock_and_one_notice() {
     on_a_host("disturbed::twenty_runs_at_once_make_one_lock_and_one_notice", |host| {
         let rounds = times("SPAM_CHECK_ROUNDS", 1);
-        let log = host.log(botnet(host.before(), b"alice"));
+        let log = host.log(botnet(host.ten_minutes_ago(), b"alice"));
         let start = |_| {
             let mut command = host.command(&["-m", "90", "-d", "5,5", "-l", &log]);
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
         };
         for round in 0..rounds {
-            host.afresh();
+            host.reset();
             let runs: Vec<_> = (0..20).map(start).collect();
             let mut disabled = 0;
             for run in runs {
@@ -35,7 +34,7 @@ fn twenty_runs_at_once_make_one_lock_and_one_notice() {
                 if run.text().contains(" [DISABLED]") {
                     disabled += 1;
                 } else {
-                    says(&run, "alice", " [ALREADY DISABLED]");
+                    reports(&run, "alice", " [ALREADY DISABLED]");
                 }
             }
             assert_eq!(disabled, 1, "round {round}");
@@ -47,7 +46,7 @@ fn twenty_runs_at_once_make_one_lock_and_one_notice() {
     });
 }
 
-/// A run that holds an output open as long as any program that it started lives.
+/// A run whose output stays open as long as any program that it started is alive.
 fn start(host: &Host, log: &str) -> Child {
     Command::new("sh")
         .args(["-c", "exec 9>&1 \"$0\" \"$@\""])
@@ -63,14 +62,14 @@ fn start(host: &Host, log: &str) -> Child {
 }
 
 #[test]
-fn a_lock_that_is_signalled_is_whole_and_finished_by_the_next() {
-    on_a_host("disturbed::a_lock_that_is_signalled_is_whole_and_finished_by_the_next", |host| {
+fn a_signalled_lock_is_intact_and_finished_by_the_next_run() {
+    on_a_host("disturbed::a_signalled_lock_is_intact_and_finished_by_the_next_run", |host| {
         let rounds = times("SPAM_CHECK_SIGNALS", 30);
         let signals = [Signal::TERM, Signal::INT, Signal::KILL, Signal::HUP, Signal::PIPE];
         let locked = host.shadow.replace("\nalice:$", "\nalice:!$");
-        let log = host.log(botnet(host.before(), b"alice"));
+        let log = host.log(botnet(host.ten_minutes_ago(), b"alice"));
         let undisturbed = || {
-            host.afresh();
+            host.reset();
             let began = Instant::now();
             let whole = start(host, &log).wait_with_output().expect("it ends");
             assert_eq!(whole.status.code(), Some(0));
@@ -78,16 +77,16 @@ fn a_lock_that_is_signalled_is_whole_and_finished_by_the_next() {
         };
         let longest = (0..5).map(|_| undisturbed()).min().expect("five");
         let mut random = Random::from_environment();
-        // Not begun, locked and no more, all done.
+        // Not started, locked only, finished.
         let mut ends = [0; 3];
         for round in 0..rounds {
-            host.afresh();
+            host.reset();
             let signal = signals[usize::try_from(round).unwrap_or(0) % signals.len()];
             let run = start(host, &log);
             let moment = random.shorter_than(longest);
             std::thread::sleep(moment);
             let number = i32::try_from(run.id()).ok().and_then(Pid::from_raw).expect("a number");
-            // It may have ended by itself: it is not waited for yet, so the number is its own.
+            // It may have ended by itself; the process id is not reused before it is waited for.
             let _ = kill_process(number, signal);
             let ended = run.wait_with_output().expect("it ends");
             let run = Run::from(ended.clone());
@@ -97,12 +96,12 @@ fn a_lock_that_is_signalled_is_whole_and_finished_by_the_next() {
             assert!(run.status == Some(0) || by == Some(signal.as_raw()) || by.is_none(), "{what}");
             let shadow = read("/etc/shadow");
             assert!(shadow == host.shadow || shadow == locked, "{what}: {shadow}");
-            let told = host.told();
-            let said = told.iter().any(|line| line.contains(": disabling alice ("));
-            assert!(said || shadow == host.shadow, "{what}: syslog was not told before");
+            let logged = host.logged();
+            let before = logged.iter().any(|line| line.contains(": disabling alice ("));
+            assert!(before || shadow == host.shadow, "{what}: nothing was logged before the lock");
             let notices = host.notices().len();
             ends[if notices > 0 { 2 } else { usize::from(shadow == locked) }] += 1;
-            // The next run, which nobody disturbs. What a killed passwd(1) left is its own to mend.
+            // The next run is not disturbed. The lock files of a killed passwd(1) are not spam-check's business.
             for left in ["/etc/shadow.lock", "/etc/passwd.lock"] {
                 let _ = fs::remove_file(left);
             }
@@ -115,25 +114,25 @@ fn a_lock_that_is_signalled_is_whole_and_finished_by_the_next() {
             let mails = host.notices().len();
             assert!((1..=2).contains(&mails) && mails - notices <= 1, "{what}: {mails} notices");
             let third = host.check(&[]);
-            says(&third, "alice", " [ALREADY DISABLED]");
+            reports(&third, "alice", " [ALREADY DISABLED]");
             assert_eq!((third.status, host.notices().len()), (Some(0), mails), "{what}");
         }
         eprintln!(
-            "figure: {rounds} locks signalled: {} not begun, {} locked and no more, {} all done; 0 half, all finished by the next run",
+            "figure: {rounds} locks signalled: {} not started, {} locked only, {} finished; 0 half, all finished by the next run",
             ends[0], ends[1], ends[2]
         );
     });
 }
 
 #[test]
-fn no_room_for_the_state_is_told_and_no_lock_is_lost() {
-    on_a_host("disturbed::no_room_for_the_state_is_told_and_no_lock_is_lost", |host| {
+fn no_room_for_the_state_is_reported_and_no_lock_is_lost() {
+    on_a_host("disturbed::no_room_for_the_state_is_reported_and_no_lock_is_lost", |host| {
         let mount = |options: &str, path: &str| {
             let mut mount = Command::new("mount");
             let made = mount.args(["-t", "tmpfs", "-o", options, "none", path]).status();
             assert!(made.expect("mount runs").success());
         };
-        host.log(botnet(host.before(), b"alice"));
+        host.log(botnet(host.ten_minutes_ago(), b"alice"));
         fs::create_dir("/var/lib/spam-check").expect("/var/lib is ours");
         // Two pages and three files: the directory itself, and the two lock files that are empty.
         mount("mode=700,size=8k,nr_inodes=8", "/var/lib/spam-check");
@@ -145,21 +144,21 @@ fn no_room_for_the_state_is_told_and_no_lock_is_lost() {
         assert!(!Path::new("/var/lib/spam-check/state.json").exists());
         host.has_locked(&["alice"]);
         assert_eq!(host.notices().len(), 1, "{run:?}");
-        // With room again, the lock is found and known.
+        // With room again, the lock is found, and recorded.
         fs::remove_file("/var/lib/spam-check/full").expect("it is ours");
         let run = host.check(&[]);
         assert_eq!(run.status, Some(0), "{run:?}");
-        says(&run, "alice", " [ALREADY DISABLED]");
+        reports(&run, "alice", " [ALREADY DISABLED]");
         host.has_locked(&["alice"]);
         assert_eq!(host.calls(), ["-l -- alice"]);
-        eprintln!("figure: no room for the state: told, status 1, the lock stands");
+        eprintln!("figure: no room for the state: reported, status 1, the lock is made");
     });
 }
 
 #[test]
-fn few_files_and_none_that_may_grow_leave_all_whole() {
-    on_a_host("disturbed::few_files_and_none_that_may_grow_leave_all_whole", |host| {
-        let log = host.log(botnet(host.before(), b"alice"));
+fn limits_of_files_and_memory_leave_all_intact() {
+    on_a_host("disturbed::limits_of_files_and_memory_leave_all_intact", |host| {
+        let log = host.log(botnet(host.ten_minutes_ago(), b"alice"));
         let locked = host.shadow.replace("\nalice:$", "\nalice:!$");
         let run = |limit: &str| -> Run {
             let mut command = Command::new("prlimit");
@@ -171,12 +170,12 @@ fn few_files_and_none_that_may_grow_leave_all_whole() {
         let limits = (3..24).map(|n| format!("--nofile={n}"));
         let limits = limits.chain([0, 1, 100].map(|n| format!("--fsize={n}")));
         for limit in limits.chain([8, 16, 64].map(|n| format!("--as={}", n << 20))) {
-            host.afresh();
+            host.reset();
             let disturbed = run(&limit);
             assert!(!disturbed.err.contains("panic"), "{limit}: {disturbed:?}");
             let shadow = read("/etc/shadow");
             assert!(shadow == host.shadow || shadow == locked, "{limit}: {disturbed:?}");
-            // It says so when it did not do it, and does not when it did.
+            // It reports the lock if, and only if, it was made.
             let done = disturbed.text().contains(" [DISABLED]");
             assert!(!done || shadow == locked, "{limit}: {disturbed:?}");
             assert!(disturbed.status != Some(0) || done, "{limit}: {disturbed:?}");
@@ -187,6 +186,6 @@ fn few_files_and_none_that_may_grow_leave_all_whole() {
             tried += 1;
         }
         assert!(run("--as=67108864").text().contains(" [ALREADY DISABLED]"), "64 MiB are enough");
-        eprintln!("figure: {tried} limits of files and memory: all whole, the next run finishes");
+        eprintln!("figure: {tried} limits of files and memory: all intact, the next run finishes");
     });
 }

@@ -24,7 +24,7 @@ pub(super) const POSTFIX: &str = "postfix-spam-check";
 /// The environment variable with the program, which is built outside.
 const PROGRAM: &str = "ACTING_PROGRAM";
 
-/// What is made of a private host.
+/// What the private host gets.
 const SETUP: &str = r#"
 mount -t tmpfs -o mode=755 none /var/lib
 private_etc "$W"
@@ -52,7 +52,7 @@ pub(super) struct Host {
     pub(super) now: i64,
 }
 
-/// Runs a test on a host of its own. `test` is the test's name.
+/// Runs a test on a host of its own. `test` is the name of the test, with its module.
 pub(super) fn on_a_host(test: &str, body: fn(&Host)) {
     let program = std::env::var_os(PROGRAM).map_or_else(|| tests::program(POSTFIX), PathBuf::from);
     let environment = vec![(PROGRAM, program.clone().into())];
@@ -60,7 +60,7 @@ pub(super) fn on_a_host(test: &str, body: fn(&Host)) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
         let (sender, syslog) = channel();
         let socket = UnixDatagram::bind("/dev/log").expect("/dev is ours");
-        // It must be read all the time: passwd(1) waits for a syslog that is full.
+        // It must be read all the time: passwd(1) blocks when the socket's buffer is full.
         std::thread::spawn(move || {
             let mut line = [0; 2048];
             while let Ok(length) = socket.recv(&mut line) {
@@ -95,7 +95,7 @@ pub(super) fn line(at: i64, message: &[u8]) -> Vec<u8> {
     [format!("{} mail postfix/smtpd[7]: ", stamp(at)).as_bytes(), message, b"\n"].concat()
 }
 
-/// An address without a name, or one in a network of its own, in turn.
+/// In turn, an address without a name, and a host in a network of its own.
 pub(super) fn client(number: usize) -> String {
     let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).expect("below 26"));
     match number % 2 {
@@ -128,8 +128,7 @@ impl Host {
         self.path(name).display().to_string()
     }
 
-    /// Ten minutes ago.
-    pub(super) fn before(&self) -> i64 {
+    pub(super) fn ten_minutes_ago(&self) -> i64 {
         self.now - 600
     }
 
@@ -148,8 +147,7 @@ impl Host {
         self.command(args).output().expect("the program starts").into()
     }
 
-    /// Runs with limits of 5, on the log, with more options; looks that nothing of other programs is in
-    /// its output.
+    /// Runs on the log with limits of 5, and more options. Nothing that other programs print may be in its output.
     pub(super) fn check(&self, options: &[&str]) -> Run {
         let log = self.text("log/mail.log");
         let run =
@@ -168,15 +166,15 @@ impl Host {
         read(self.path("calls")).lines().map(str::to_owned).collect()
     }
 
-    /// What syslog was told by us since it was last asked.
-    pub(super) fn told(&self) -> Vec<String> {
+    /// The program's syslog messages since this was last called.
+    pub(super) fn logged(&self) -> Vec<String> {
         let socket = UnixDatagram::unbound().expect("a socket");
         socket.send_to(b"that is all", "/dev/log").expect("somebody reads");
-        let told = self.syslog.iter().take_while(|line| line != "that is all");
-        told.filter(|line| line.contains(" postfix-spam-check[")).collect()
+        let logged = self.syslog.iter().take_while(|line| line != "that is all");
+        logged.filter(|line| line.contains(" postfix-spam-check[")).collect()
     }
 
-    /// These accounts are locked as passwd(1) does it, and nothing else has changed.
+    /// These accounts are locked the way passwd(1) does it, and nothing else has changed.
     #[track_caller]
     pub(super) fn has_locked(&self, users: &[&str]) {
         let mut want = self.shadow.clone();
@@ -186,21 +184,21 @@ impl Host {
         assert_eq!(read("/etc/shadow"), want);
     }
 
-    /// Nothing was locked, started, told, or remembered.
+    /// Nothing was locked, started, logged, mailed or recorded.
     pub(super) fn is_untouched(&self) {
         self.has_locked(&[]);
         assert!(self.calls().is_empty() && self.notices().is_empty());
-        assert_eq!(self.told(), [""; 0]);
+        assert_eq!(self.logged(), [""; 0]);
         assert!(Self::state()["accounts"].as_object().is_none_or(serde_json::Map::is_empty));
     }
 
-    /// What is remembered.
+    /// The state.
     pub(super) fn state() -> Value {
         let text = read("/var/lib/spam-check/state.json");
         if text.is_empty() { Value::Null } else { serde_json::from_str(&text).expect("JSON") }
     }
 
-    /// Makes it half an hour since an account was seen locked.
+    /// Moves the time at which an account was last seen locked half an hour back.
     pub(super) fn half_an_hour_later(user: &str) {
         let mut state = Self::state();
         let seen = &mut state["accounts"][user]["seen_locked"];
@@ -208,20 +206,20 @@ impl Host {
         fs::write("/var/lib/spam-check/state.json", state.to_string()).expect("it is root's");
     }
 
-    /// A program of a test.
+    /// Writes a program.
     pub(super) fn script(path: impl AsRef<Path>, text: &str) {
         fs::write(&path, text).expect("it is ours");
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("its mode");
     }
 
-    /// What passwd(1) does instead; `$real` is the real one.
+    /// Replaces passwd(1) by a script; `$real` is the real one.
     pub(super) fn passwd(&self, script: &str) {
         let real = self.text("passwd.real");
         Self::script(self.path("passwd"), &format!("#!/bin/sh\nreal={real}\n{script}\n"));
     }
 
-    /// Nothing has happened yet.
-    pub(super) fn afresh(&self) {
+    /// Resets the host: nothing has happened yet.
+    pub(super) fn reset(&self) {
         let _ = fs::remove_dir_all("/var/lib/spam-check");
         let _ = fs::remove_file(self.path("mails"));
         let _ = fs::remove_file(self.path("calls"));
@@ -229,17 +227,18 @@ impl Host {
             let _ = fs::remove_file(left);
         }
         fs::write("/etc/shadow", &self.shadow).expect("/etc is ours");
-        self.told();
+        self.logged();
     }
 
-    pub(super) fn as_passwd_is(&self) {
+    /// Replaces passwd(1) by itself.
+    pub(super) fn restore_passwd(&self) {
         self.passwd("exec $real \"$@\"");
     }
 }
 
-/// The report line of a sender ends so.
+/// The report line of a sender has that end.
 #[track_caller]
-pub(super) fn says(run: &Run, sender: &str, end: &str) {
+pub(super) fn reports(run: &Run, sender: &str, end: &str) {
     let want = format!("sasl_username={sender}{end}");
     assert!(run.text().lines().any(|line| line.ends_with(&want)), "{want}: {run:?}");
 }

@@ -17,7 +17,7 @@ use host::*;
 #[test]
 fn an_account_of_a_botnet_is_locked_and_a_busy_one_is_not() {
     on_a_host("an_account_of_a_botnet_is_locked_and_a_busy_one_is_not", |host| {
-        let at = host.before();
+        let at = host.ten_minutes_ago();
         let mut log = botnet(at, b"alice");
         let busy =
             b"3F1A2B: client=pc.example.net[192.0.2.1], sasl_method=PLAIN, sasl_username=bob";
@@ -25,8 +25,8 @@ fn an_account_of_a_botnet_is_locked_and_a_busy_one_is_not() {
         let path = host.log(log);
         let run = host.check(&[]);
         assert_eq!((run.status, &*run.err), (Some(0), ""));
-        says(&run, "alice", " [DISABLED]");
-        says(&run, "bob", "");
+        reports(&run, "alice", " [DISABLED]");
+        reports(&run, "bob", "");
         host.has_locked(&["alice"]);
         assert_eq!(host.calls(), ["-l -- alice"]);
         let [subject] = &host.notices()[..] else { panic!("one notice: {:?}", host.notices()) };
@@ -39,12 +39,12 @@ fn an_account_of_a_botnet_is_locked_and_a_busy_one_is_not() {
         {
             assert!(mail.contains(part), "{part}: {mail}");
         }
-        let told = host.told();
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told.iter().all(|line| line.starts_with("<37>")), "{told:?}");
-        assert!(told[0].contains(": disabling alice (local): 120 messages from "), "{told:?}");
-        assert!(told[0].ends_with(&format!("in 1 hour, by {path}")), "{told:?}");
-        assert!(told[1].contains(": disabled alice (local): 120 messages from "), "{told:?}");
+        let logged = host.logged();
+        assert_eq!(logged.len(), 2, "{logged:?}");
+        assert!(logged.iter().all(|line| line.starts_with("<37>")), "{logged:?}");
+        assert!(logged[0].contains(": disabling alice (local): 120 messages from "), "{logged:?}");
+        assert!(logged[0].ends_with(&format!("in 1 hour, by {path}")), "{logged:?}");
+        assert!(logged[1].contains(": disabled alice (local): 120 messages from "), "{logged:?}");
         let accounts = Host::state()["accounts"].clone();
         assert_eq!(accounts.as_object().map(serde_json::Map::len), Some(1), "{accounts}");
         let alice = &accounts["alice"];
@@ -62,8 +62,8 @@ fn an_account_of_a_botnet_is_locked_and_a_busy_one_is_not() {
 }
 
 #[test]
-fn who_must_not_be_locked_is_refused_aloud() {
-    on_a_host("who_must_not_be_locked_is_refused_aloud", |host| {
+fn accounts_that_must_not_be_locked_are_refused_with_the_reason() {
+    on_a_host("accounts_that_must_not_be_locked_are_refused_with_the_reason", |host| {
         fs::create_dir("/etc/spam-check").expect("/etc is ours");
         fs::write("/etc/spam-check/exempt", "# ours\nCarol\n").expect("/etc is ours");
         let (rule, failure) = (Some(0), Some(1));
@@ -83,25 +83,28 @@ fn who_must_not_be_locked_is_refused_aloud() {
             (b"ali\xf6ce", "ali\u{fffd}ce", "not a name of an account", failure),
         ];
         for (name, shown, why, status) in cases {
-            host.log(botnet(host.before(), name));
+            host.log(botnet(host.ten_minutes_ago(), name));
             let run = host.check(&[]);
-            says(&run, shown, &format!(" [NOT DISABLED: {why}]"));
+            reports(&run, shown, &format!(" [NOT DISABLED: {why}]"));
             assert_eq!(run.status, status, "{run:?}");
             assert_eq!(run.err.contains(why), status == failure, "{run:?}");
             let with_e = host.check(&["-e"]);
             assert_eq!(with_e.status, Some(if status == rule { 1 } else { 3 }), "{shown}");
             host.is_untouched();
         }
-        // One who is refused keeps nobody from the next.
-        host.log([botnet(host.before(), b"$(id)"), botnet(host.before(), b"alice")].concat());
+        // A refused account does not stop the others from being locked.
+        host.log(
+            [botnet(host.ten_minutes_ago(), b"$(id)"), botnet(host.ten_minutes_ago(), b"alice")]
+                .concat(),
+        );
         let run = host.check(&[]);
         assert_eq!(run.status, Some(1));
-        says(&run, "alice", " [DISABLED]");
+        reports(&run, "alice", " [DISABLED]");
         host.has_locked(&["alice"]);
     });
 }
 
-/// All files of some directories, with what is in them.
+/// All files in some directories, with their contents.
 fn snapshot(dirs: &[&Path]) -> Vec<(PathBuf, u32, i64, Vec<u8>)> {
     let mut all = Vec::new();
     let mut left: Vec<PathBuf> = dirs.iter().map(|dir| dir.to_path_buf()).collect();
@@ -121,9 +124,12 @@ fn snapshot(dirs: &[&Path]) -> Vec<(PathBuf, u32, i64, Vec<u8>)> {
 }
 
 #[test]
-fn a_dry_run_and_a_look_back_touch_nothing() {
-    on_a_host("a_dry_run_and_a_look_back_touch_nothing", |host| {
-        host.log([botnet(host.before(), b"alice"), botnet(host.before(), b"root")].concat());
+fn a_dry_run_and_a_check_of_the_past_change_nothing() {
+    on_a_host("a_dry_run_and_a_check_of_the_past_change_nothing", |host| {
+        host.log(
+            [botnet(host.ten_minutes_ago(), b"alice"), botnet(host.ten_minutes_ago(), b"root")]
+                .concat(),
+        );
         let dir = host.dir.clone();
         let all = || snapshot(&[Path::new("/etc"), Path::new("/var/lib"), &dir]);
         let before = all();
@@ -135,45 +141,45 @@ fn a_dry_run_and_a_look_back_touch_nothing() {
             &[&now, "--sasl-access=hash:/etc/x"],
         ] {
             let run = host.check(options);
-            says(&run, "alice", " [WOULD DISABLE]");
-            says(&run, "root", " [NOT DISABLED: never locked]");
+            reports(&run, "alice", " [WOULD DISABLE]");
+            reports(&run, "root", " [NOT DISABLED: never locked]");
             assert_eq!(run.status, Some(0), "{run:?}");
             assert!(all() == before, "{options:?}");
             host.is_untouched();
         }
-        // Nor where there is a state.
+        // Nor if there is a state.
         assert_eq!(host.check(&[]).status, Some(0));
-        host.told();
+        host.logged();
         let before = all();
         let run = host.check(&["--dry-run"]);
-        says(&run, "alice", " [ALREADY DISABLED]");
-        assert!(all() == before && host.told().is_empty());
+        reports(&run, "alice", " [ALREADY DISABLED]");
+        assert!(all() == before && host.logged().is_empty());
     });
 }
 
 #[test]
-fn a_second_run_neither_locks_nor_mails() {
-    on_a_host("a_second_run_neither_locks_nor_mails", |host| {
-        host.log(botnet(host.before(), b"alice"));
-        says(&host.check(&[]), "alice", " [DISABLED]");
-        host.told();
+fn a_second_run_neither_locks_nor_notifies() {
+    on_a_host("a_second_run_neither_locks_nor_notifies", |host| {
+        host.log(botnet(host.ten_minutes_ago(), b"alice"));
+        reports(&host.check(&[]), "alice", " [DISABLED]");
+        host.logged();
         for _ in 0..3 {
             let run = host.check(&[]);
             assert_eq!((run.status, &*run.err), (Some(0), ""));
-            says(&run, "alice", " [ALREADY DISABLED]");
+            reports(&run, "alice", " [ALREADY DISABLED]");
             host.has_locked(&["alice"]);
         }
         assert_eq!(host.calls(), ["-l -- alice"]);
         assert_eq!(host.notices().len(), 1);
-        assert!(host.told().is_empty());
+        assert!(host.logged().is_empty());
     });
 }
 
 #[test]
-fn who_was_unlocked_is_locked_again_on_new_lines_only() {
-    on_a_host("who_was_unlocked_is_locked_again_on_new_lines_only", |host| {
-        host.log(botnet(host.before(), b"alice"));
-        says(&host.check(&[]), "alice", " [DISABLED]");
+fn an_unlocked_account_is_locked_again_on_new_lines_only() {
+    on_a_host("an_unlocked_account_is_locked_again_on_new_lines_only", |host| {
+        host.log(botnet(host.ten_minutes_ago(), b"alice"));
+        reports(&host.check(&[]), "alice", " [DISABLED]");
         let unlocked = || {
             let passwd = Command::new(host.path("passwd.real")).args(["-u", "alice"]).output();
             assert!(passwd.expect("passwd runs").status.success());
@@ -182,15 +188,19 @@ fn who_was_unlocked_is_locked_again_on_new_lines_only() {
         unlocked();
         for _ in 0..2 {
             let run = host.check(&[]);
-            says(&run, "alice", " [NOT DISABLED: no new evidence since it was last seen locked]");
+            reports(
+                &run,
+                "alice",
+                " [NOT DISABLED: no new evidence since it was last seen locked]",
+            );
             assert_eq!(run.status, Some(0), "it must not be locked: {run:?}");
             host.has_locked(&[]);
         }
         assert_eq!(host.notices().len(), 1);
-        // Of the lines of the last half hour all are new now.
+        // All lines of the last half hour are new now.
         Host::half_an_hour_later("alice");
         let run = host.check(&[]);
-        says(&run, "alice", " [DISABLED]");
+        reports(&run, "alice", " [DISABLED]");
         assert_eq!(run.status, Some(0), "{run:?}");
         host.has_locked(&["alice"]);
         assert_eq!(host.notices().len(), 2, "it is a new incident");
@@ -199,24 +209,24 @@ fn who_was_unlocked_is_locked_again_on_new_lines_only() {
         unlocked();
         Host::half_an_hour_later("alice");
         let old = botnet(host.now - 2400, b"alice");
-        let few = botnet(host.before(), b"alice");
+        let few = botnet(host.ten_minutes_ago(), b"alice");
         let few = few.split_inclusive(|&b| b == b'\n').take(40).collect::<Vec<_>>().concat();
         host.log([old, few].concat());
         let run = host.check(&[]);
-        says(&run, "alice", " [NOT DISABLED: no new evidence since it was last seen locked]");
+        reports(&run, "alice", " [NOT DISABLED: no new evidence since it was last seen locked]");
         host.has_locked(&[]);
     });
 }
 
 #[test]
-fn an_account_that_goes_on_sending_is_told_once() {
-    on_a_host("an_account_that_goes_on_sending_is_told_once", |host| {
-        host.log(botnet(host.before(), b"alice"));
-        says(&host.check(&[]), "alice", " [DISABLED]");
+fn an_account_that_keeps_sending_is_reported_once() {
+    on_a_host("an_account_that_keeps_sending_is_reported_once", |host| {
+        host.log(botnet(host.ten_minutes_ago(), b"alice"));
+        reports(&host.check(&[]), "alice", " [DISABLED]");
         for _ in 0..3 {
             Host::half_an_hour_later("alice");
             let run = host.check(&[]);
-            says(&run, "alice", " [ALREADY DISABLED, STILL SENDING]");
+            reports(&run, "alice", " [ALREADY DISABLED, STILL SENDING]");
             assert_eq!(run.status, Some(1));
             assert!(run.err.contains("alice: disabled before, and still sending"), "{run:?}");
             assert_eq!(host.notices().len(), 2, "{:?}", host.notices());
@@ -234,10 +244,14 @@ fn what_was_locked_is_listed_and_enabled() {
             Run { out: vec![], err: String::new(), status: Some(0) }
         );
         host.log(
-            [botnet(host.before(), b"alice"), botnet(host.before(), b"carol@Example.ORG")].concat(),
+            [
+                botnet(host.ten_minutes_ago(), b"alice"),
+                botnet(host.ten_minutes_ago(), b"carol@Example.ORG"),
+            ]
+            .concat(),
         );
         let run = host.check(&["--realm=example.org"]);
-        says(&run, "carol@Example.ORG", " [DISABLED]");
+        reports(&run, "carol@Example.ORG", " [DISABLED]");
         host.has_locked(&["alice", "carol"]);
         let list = host.run(&["--list-disabled"]);
         let lines = list.text();
@@ -248,7 +262,7 @@ fn what_was_locked_is_listed_and_enabled() {
             "{lines:?}"
         );
         assert!(lines[0].contains("  local  120 messages, "), "{lines:?}");
-        // Opened by hand, it says so.
+        // It shows if an account was unlocked by hand.
         let shadow = read("/etc/shadow");
         let open = shadow.replace("\nalice:!", "\nalice:");
         fs::write("/etc/shadow", open).expect("a copy");
@@ -260,9 +274,9 @@ fn what_was_locked_is_listed_and_enabled() {
         assert_eq!((enabled.text(), enabled.status), ("alice enabled (local)\n".into(), Some(0)));
         host.has_locked(&["carol"]);
         assert_eq!(host.run(&["--list-disabled"]).text().lines().count(), 1);
-        // It is not locked again on the old lines.
+        // Old lines do not lock it again.
         let run = host.check(&["--realm=example.org"]);
-        says(&run, "alice", " [NOT DISABLED: no new evidence since it was last seen locked]");
+        reports(&run, "alice", " [NOT DISABLED: no new evidence since it was last seen locked]");
         host.has_locked(&["carol"]);
         for (wrong, status) in [("nobody-here", 1), ("root", 2), ("-l", 2), ("$(id)", 2), ("*", 2)]
         {
@@ -274,7 +288,7 @@ fn what_was_locked_is_listed_and_enabled() {
     });
 }
 
-/// Messages that a stranger can make Postfix write: a `%` is a client. Before each stands `TAG: `.
+/// Messages that a stranger can make Postfix write: `%` is a client. Each comes after `TAG: `.
 const FORGED: [&str; 14] = [
     "smtpd: warning: non-SMTP command from %: GET a=client=unknown[9.9.9.9], sasl_username=alice",
     "smtpd: warning: non-SMTP command from %: 3F1A2B: client=%, sasl_method=PLAIN, sasl_username=alice",
@@ -300,11 +314,11 @@ fn forged_lines_lock_nobody() {
             let (tag, message) = forged.split_once(": ").expect("a tag");
             for number in 0..300 {
                 let message = message.replace('%', &client(number % 400));
-                let at = stamp(host.before());
+                let at = stamp(host.ten_minutes_ago());
                 log.extend(format!("{at} mail postfix/{tag}[7]: {message}\n").into_bytes());
             }
         }
-        // All samples that do not count, but for those of which the stamp or the tag is the reason.
+        // All samples that do not count, except those whose timestamp or tag is the reason.
         let samples = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/samples/postfix.samples"));
         let samples = samples.expect("the samples");
         let lines: Vec<&[u8]> = samples.split(|&b| b == b'\n').collect();
@@ -312,7 +326,8 @@ fn forged_lines_lock_nobody() {
         for pair in lines.windows(2).filter(|pair| pair[0].starts_with(b"! ")) {
             if pair[1].starts_with(b"Nov 23 ") && pair[1][15..].starts_with(b" mx") {
                 taken += 1;
-                let line = [stamp(host.before()).as_bytes(), &pair[1][15..], b"\n"].concat();
+                let line =
+                    [stamp(host.ten_minutes_ago()).as_bytes(), &pair[1][15..], b"\n"].concat();
                 log.extend(line.repeat(100));
             }
         }
@@ -321,9 +336,9 @@ fn forged_lines_lock_nobody() {
         let run = host.run(&["-p", "1hour", "-m", "1", "-d", "0,0", "-l", &log]);
         assert_eq!((run.text(), run.status), (String::new(), Some(0)), "{}", run.err);
         host.is_untouched();
-        // They hide nobody, either.
+        // Nor do they hide anybody.
         let forged = fs::read(&log).expect("it was written");
-        host.log([forged, botnet(host.before(), b"bob, sasl_sender=alice")].concat());
+        host.log([forged, botnet(host.ten_minutes_ago(), b"bob, sasl_sender=alice")].concat());
         let run = host.check(&[]);
         assert!(run.text().contains("sasl_username=bob, sasl_sender=alice [DISABLED]"), "{run:?}");
         host.has_locked(&["bob"]);
@@ -331,15 +346,15 @@ fn forged_lines_lock_nobody() {
 }
 
 #[test]
-fn whoever_reads_the_report_the_lock_is_made() {
-    on_a_host("whoever_reads_the_report_the_lock_is_made", |host| {
-        // More than a pipe holds.
-        let mut log = botnet(host.before(), b"alice");
+fn the_lock_is_made_whoever_reads_the_report() {
+    on_a_host("the_lock_is_made_whoever_reads_the_report", |host| {
+        // More than fits in a pipe.
+        let mut log = botnet(host.ten_minutes_ago(), b"alice");
         for number in 0..3000 {
             let message = format!(
                 "3F1A2B: client=a.example[192.0.2.7], sasl_method=PLAIN, sasl_username=user{number}"
             );
-            log.extend(line(host.before(), message.as_bytes()));
+            log.extend(line(host.ten_minutes_ago(), message.as_bytes()));
         }
         let log = host.log(log);
         let program = host.program.display();
@@ -360,11 +375,11 @@ fn whoever_reads_the_report_the_lock_is_made() {
             host.has_locked(&["alice"]);
             assert_eq!(host.notices().len(), 1, "{line}");
             assert_eq!(Host::state()["accounts"]["alice"]["locks"][0]["way"], "local", "{line}");
-            // From the beginning.
+            // Reset the host.
             fs::remove_dir_all("/var/lib/spam-check").expect("it was made");
             fs::remove_file(host.path("mails")).expect("there was one");
             fs::write("/etc/shadow", &host.shadow).expect("/etc is ours");
-            host.told();
+            host.logged();
         }
     });
 }
@@ -378,15 +393,15 @@ fn virtual_mailboxes_are_locked_in_a_table() {
         fs::set_permissions(table, fs::Permissions::from_mode(0o640)).expect("its mode");
         let option = &format!("--sasl-access={table}")[..];
         let names = [&b"x@example.org"[..], b"alice", b"root", b"www-data", b"$(id)", b"bob"];
-        host.log(names.map(|name| botnet(host.before(), name)).concat());
+        host.log(names.map(|name| botnet(host.ten_minutes_ago(), name)).concat());
         let run = host.check(&[option]);
         assert_eq!(run.status, Some(1));
-        says(&run, "x@example.org", " [DISABLED]");
-        says(&run, "alice", " [DISABLED]");
-        says(&run, "root", " [NOT DISABLED: never locked]");
-        says(&run, "www-data", " [NOT DISABLED: a system account]");
-        says(&run, "$(id)", " [NOT DISABLED: not a name of an account]");
-        says(&run, "bob", " [NOT DISABLED: the table has another entry for it]");
+        reports(&run, "x@example.org", " [DISABLED]");
+        reports(&run, "alice", " [DISABLED]");
+        reports(&run, "root", " [NOT DISABLED: never locked]");
+        reports(&run, "www-data", " [NOT DISABLED: a system account]");
+        reports(&run, "$(id)", " [NOT DISABLED: not a name of an account]");
+        reports(&run, "bob", " [NOT DISABLED: the table has another entry for it]");
         let action = "REJECT account disabled: sending spam\n";
         let want = format!("bob OK\nalice {action}x@example.org {action}");
         assert_eq!(
@@ -397,7 +412,7 @@ fn virtual_mailboxes_are_locked_in_a_table() {
         assert_eq!(host.notices().len(), 2);
         host.has_locked(&[]);
         let again = host.check(&[option]);
-        says(&again, "x@example.org", " [ALREADY DISABLED]");
+        reports(&again, "x@example.org", " [ALREADY DISABLED]");
         assert_eq!(host.notices().len(), 2);
         let list = host.run(&["--list-disabled"]).text();
         assert!(list.contains(&format!(":{table}  120 messages")), "{list}");
@@ -411,8 +426,8 @@ fn virtual_mailboxes_are_locked_in_a_table() {
 }
 
 #[test]
-fn commands_of_the_administrator_lock_and_enable() {
-    on_a_host("commands_of_the_administrator_lock_and_enable", |host| {
+fn commands_of_the_administrator_lock_and_unlock() {
+    on_a_host("commands_of_the_administrator_lock_and_unlock", |host| {
         let (lock, unlock) = (host.text("lock"), host.text("unlock"));
         let calls = host.text("calls");
         let script = |end: &str| {
@@ -423,12 +438,12 @@ fn commands_of_the_administrator_lock_and_enable() {
         let options =
             [&format!("--disable-command={lock}")[..], &format!("--enable-command={unlock}")];
         let names = [&b"x@example.org"[..], b"root", b"a;b"];
-        host.log(names.map(|name| botnet(host.before(), name)).concat());
+        host.log(names.map(|name| botnet(host.ten_minutes_ago(), name)).concat());
         let log = host.text("log/mail.log");
-        // It fails, is asked again, and does it.
+        // It fails, is run again, and succeeds.
         for end in ["[NOT DISABLED: lock failed]", "[DISABLED]", "[ALREADY DISABLED]"] {
             let run = host.run(&[&["-d", "5", "-l", &log], &options[..]].concat());
-            says(&run, "x@example.org", &format!(" {end}"));
+            reports(&run, "x@example.org", &format!(" {end}"));
             assert!(!run.text().contains("NOISE"), "{run:?}");
             assert_eq!(run.status, Some(1), "one is no name");
             Host::script(&lock, &script(""));
@@ -442,9 +457,9 @@ fn commands_of_the_administrator_lock_and_enable() {
         assert_eq!(run.status, Some(0), "{run:?}");
         assert_eq!(host.calls().last(), Some(&format!("{unlock} 1 x@example.org")));
         assert_eq!(host.run(&["--list-disabled"]).text(), "");
-        // What others can write is not run.
+        // A command that others can write is not run.
         fs::set_permissions(&lock, fs::Permissions::from_mode(0o777)).expect("its mode");
-        host.log(botnet(host.before(), b"y@example.org"));
+        host.log(botnet(host.ten_minutes_ago(), b"y@example.org"));
         let run = host.check(&options);
         assert!(
             run.text().contains(" [NOT DISABLED: ") && run.text().contains("refused]"),

@@ -1,11 +1,10 @@
-//! Plants lines of a victim in every field that a stranger can write, and looks that nobody counts them.
+//! Forges lines of a victim in every field that a stranger can write, and checks that no program counts them.
 //!
-//! `planted [--lines N] [--seed S]` writes N lines (100,000 where not told) into a syslog file, a main
-//! log of Exim and a log of PHP: each a line of some software with a planted line in its field, and among
-//! them honest lines at known places. Then each of the four programs reads its logs. The victim must be
-//! counted 0 times and locked 0 times (`-d 0,0 --dry-run`), every honest sender exactly as often as it
-//! was written, and so must who a line is of; and nobody else may be counted, whatever he is called. Prints what was
-//! counted; exit status 1 where that is wrong.
+//! `injection [--lines N] [--seed S]` writes N lines (by default 100,000) into a syslog file, a main log of Exim and a log of
+//! PHP: lines of various software, each with a forged line in a field, and honest lines in between. Then each of the four
+//! programs reads its logs. The victim must be counted 0 times and locked 0 times (`-d 0,0 --dry-run`); every honest sender
+//! must be counted exactly as often as it was written, and so must the senders whose lines have the field; and nobody else
+//! may be counted, under any name. Prints the counts; exit status 1 if they are wrong.
 
 #![expect(clippy::print_stdout, reason = "it is a command")]
 
@@ -20,10 +19,10 @@ use testkit::Random;
 use tests::injection::{Counts, FIELDS, Log, VICTIMS, forged_lines, forged_text, stamps};
 use tests::{Directory, Run, run};
 
-/// One line of so many is honest.
+/// One of that many lines is honest.
 const HONEST_EVERY: u64 = 40;
 
-/// A program, the logs that it reads, and its arguments for a limit that everybody reaches.
+/// A program, the logs that it reads, and arguments with a limit that every sender reaches.
 const PROGRAMS: [(&str, &[Log], &[&str]); 4] = [
     ("postfix-spam-check", &[Log::Syslog], &["-m", "1", "--overrides=/dev/null"]),
     ("exim-spam-check", &[Log::Exim, Log::Syslog], &["-m", "0", "--auth", "--overrides=/dev/null"]),
@@ -31,11 +30,10 @@ const PROGRAMS: [(&str, &[Log], &[&str]); 4] = [
     ("php-legacy-spam-check", &[Log::Syslog], &["100", "1"]),
 ];
 
-/// Where an honest line stands, the line, and what it counts as.
+/// The log of an honest line, the line, and what it counts for.
 type Honest = (Log, &'static str, &'static [(usize, &'static str, u64)]);
 
-/// Honest lines of every counted format: where, the line, and what it counts for, how often, by which of
-/// the programs.
+/// Honest lines of every format: the log, the line, and which program counts it for whom, how often.
 const HONEST: [Honest; 15] = [
     (
         Log::Syslog,
@@ -102,7 +100,7 @@ const HONEST: [Honest; 15] = [
     ),
 ];
 
-/// What a program is to count for a sender: so much at least, so much at most.
+/// What a program must count for a sender: the minimum and the maximum.
 type Wanted = BTreeMap<String, (u64, u64)>;
 
 fn want(wanted: &mut Wanted, sender: &str, surely: bool, times: u64) {
@@ -121,12 +119,12 @@ fn main() -> ExitCode {
             ("--lines", Some(value)) => lines = value,
             ("--seed", Some(value)) => seed = value,
             _ => {
-                println!("planted [--lines N] [--seed S]");
+                println!("injection [--lines N] [--seed S]");
                 return ExitCode::from(2);
             }
         }
     }
-    // The programs are built here, where they are not yet.
+    // This builds the programs, if needed.
     let dir = Directory::new();
     let begin = Instant::now();
     let (wanted, honest) = write(&dir, lines, seed);
@@ -141,7 +139,7 @@ fn main() -> ExitCode {
     }
     wrong += check_locks(&dir);
     let verdict = if wrong == 0 { "as it must be" } else { "WRONG" };
-    println!("planted: {lines} lines, {wrong} differences: {verdict}, {:.0?}", begin.elapsed());
+    println!("injection: {lines} lines, {wrong} differences: {verdict}, {:.0?}", begin.elapsed());
     ExitCode::from(u8::from(wrong > 0))
 }
 
@@ -153,7 +151,7 @@ fn name(log: Log) -> &'static str {
     }
 }
 
-/// Writes the logs; what is to be counted, and the number of honest lines.
+/// Writes the logs; returns what must be counted, and the number of honest lines.
 fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
     let mut random = Random::new(seed);
     let mut logs = [Log::Syslog, Log::Exim, Log::Php].map(|log| {
@@ -182,7 +180,7 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
             let field = FIELDS[random.below(FIELDS.len())];
             let stamps = stamps(field.log, &time);
             let text = forged_text(&forged, |below| random.below(below));
-            // Of a line through syslog its first words say whose it is.
+            // The first words of a line in syslog show which program reads it.
             let program = match field.log {
                 Log::Exim => 1,
                 Log::Syslog if field.line.contains("smtpd[") => 0,
@@ -215,7 +213,7 @@ fn stamped(log: Log, time: &str, line: &str, random: &mut Random) -> String {
     if stamp.is_empty() { line.to_owned() } else { format!("{stamp} {line}") }
 }
 
-/// Runs a program on its logs, with more arguments, for JSON.
+/// Runs a program on its logs, with more arguments; returns its findings.
 fn findings(dir: &Directory, program: usize, more: &[&str]) -> (Run, Vec<Value>) {
     let (program, logs, limit) = PROGRAMS[program];
     let mut args: Vec<String> =
@@ -235,20 +233,20 @@ fn is_victim(sender: &str) -> bool {
     VICTIMS.contains(&sender)
 }
 
-/// Compares what a program counts; gives the number of differences.
+/// Compares what a program counts; returns the number of differences.
 fn check(dir: &Directory, number: usize, wanted: &Wanted) -> u64 {
     let (program, ..) = PROGRAMS[number];
     let (run, found) = findings(dir, number, &[]);
     let mut got: BTreeMap<&str, u64> = BTreeMap::new();
     for finding in &found {
-        // The sender of a kind and that of another are added: each was written as often.
+        // Senders of the same name but of different kinds are added up.
         let sender = finding["sender"].as_str().unwrap_or_default();
         *got.entry(sender).or_default() += finding["messages"].as_u64().unwrap_or(0);
     }
     let victim: u64 =
         got.iter().filter(|(name, _)| is_victim(name)).map(|(_, messages)| messages).sum();
     let mut wrong = 0;
-    // Lines of the wrapper with two readings are told, and count for nobody: its status is 1 then.
+    // Ambiguous lines of the wrapper are reported, and count for nobody: the status is 1 then.
     let told = run.err.lines().all(|line| line.contains("can be read in two ways"));
     let status = i32::from(!run.err.is_empty());
     if !told || run.status != Some(status) || (status == 1 && number != 3) {
@@ -266,7 +264,7 @@ fn check(dir: &Directory, number: usize, wanted: &Wanted) -> u64 {
     }
     for (sender, counted) in &got {
         if !wanted.contains_key(*sender) {
-            println!("{program}: {sender}: counted {counted}, and nobody is called that");
+            println!("{program}: {sender}: counted {counted}, and no sender has that name");
             (others, wrong) = (others + 1, wrong + 1);
         }
     }
@@ -277,7 +275,7 @@ fn check(dir: &Directory, number: usize, wanted: &Wanted) -> u64 {
     wrong
 }
 
-/// Whom `-d 0,0` would lock: the one honest sender that is so spread out, to show that it looks.
+/// Whom `-d 0,0` would lock: the one honest sender with several networks, which shows that it would lock at all.
 fn check_locks(dir: &Directory) -> u64 {
     let options = ["-d", "0,0", "--dry-run", "--disable-command=/bin/true", "--max-locks=1000000"];
     let (_, found) = findings(dir, 0, &options);

@@ -1,6 +1,6 @@
-//! Writes a log of a given size for measuring: `make-log FORMAT MEBIBYTES START END`.
+//! Writes a log of a given size for measurements: `make-log FORMAT MEBIBYTES START END`.
 //!
-//! START and END are Unix seconds; lines are spread evenly between them, with the stamps that rsyslog,
+//! START and END are Unix seconds; the lines are spread evenly between them, with the timestamps that rsyslog,
 //! Exim and PHP write today. FORMAT is `postfix` (a busy server: about one line in ten is an accepted
 //! login), `exim`, `php`, `php53` (without stamps), `wrapper`, or a log of logins and nothing else: `logins` (in
 //! peace: 500 senders of a few addresses each), `names` (ever new names, and one in a thousand of a spammer's),

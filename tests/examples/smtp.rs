@@ -1,12 +1,11 @@
-//! An SMTP client for tests against real servers: says what it is told to, word for word, and prints what is
-//! answered. `smtp HOST:PORT <SESSIONS`
+//! An SMTP client for tests with real servers: sends what it is given, word for word, and prints the reply codes.
+//! `smtp ADDRESS:PORT <SESSIONS`
 //!
-//! SESSIONS are separated by empty lines. Each line is sent with CR LF, and the reply to it awaited. A line
-//! that begins with `|` is sent without the bar, and no reply is awaited: the text of a message, or commands
-//! that run ahead; a line `<` sends nothing, and awaits one more reply, to such a command. `\xNN` stands for a
-//! byte, `\\` for a backslash. A first line `@ADDRESS` connects from that address. Of each session a line is
-//! printed: the codes of the greeting and of the replies, separated by blanks, or `error: …` where the
-//! connection broke. A reply that is awaited for longer than a minute breaks it.
+//! Sessions are separated by empty lines. Each line is sent with CR LF, and its reply is awaited. A line that starts with `|`
+//! is sent without the bar, and no reply is awaited: the text of a message, or pipelined commands; a line `<` sends nothing,
+//! and awaits one more reply, to such a command. `\xNN` is a byte, `\\` a backslash. A first line `@ADDRESS` connects from
+//! that address. One line per session is printed: the codes of the greeting and of the replies, separated by spaces, and
+//! `error: …` if the connection broke, or a reply took longer than a minute.
 
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -16,7 +15,7 @@ use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
 
 fn main() -> io::Result<()> {
     let server = std::env::args().nth(1).and_then(|server| server.parse().ok());
-    let server = server.ok_or_else(|| io::Error::other("ADDRESS:PORT is wanted"))?;
+    let server = server.ok_or_else(|| io::Error::other("expected ADDRESS:PORT"))?;
     let mut sessions = Vec::new();
     io::stdin().lock().read_to_end(&mut sessions)?;
     let lines: Vec<&[u8]> = sessions.split(|&b| b == b'\n').collect();
@@ -33,7 +32,7 @@ fn main() -> io::Result<()> {
     out.flush()
 }
 
-/// Holds a session, and keeps the codes of the replies.
+/// Runs a session, and adds the codes of the replies.
 fn talk(server: SocketAddr, session: &[&[u8]], codes: &mut Vec<String>) -> io::Result<()> {
     let (source, words) = match session {
         [[b'@', source @ ..], words @ ..] => (Some(source), words),
@@ -76,7 +75,7 @@ fn talk(server: SocketAddr, session: &[&[u8]], codes: &mut Vec<String>) -> io::R
     Ok(())
 }
 
-/// The code of a reply, whose last line has a blank behind it.
+/// The code of a reply; in its last line a space follows the code.
 fn reply(replies: &mut impl BufRead) -> io::Result<String> {
     loop {
         let mut line = Vec::new();

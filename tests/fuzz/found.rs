@@ -1,4 +1,4 @@
-//! Inputs on which a claim did not hold once, and a short run of every target.
+//! Inputs on which a claim once did not hold, and a short run of every target.
 
 use fuzz::TARGETS;
 use fuzz::mutate::Mutator;

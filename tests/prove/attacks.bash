@@ -1,13 +1,12 @@
 # shellcheck shell=bash
-# Logs as an attacker would have them, for the claims of memory and time.
+# Logs as an attacker would make them, for the claims `memory` and `time`.
 #
-# `attacks`, of postfix-spam-check, and `attacks_on_others` print a line each: WHAT | LOG | COMMAND | the peaceful LOG
-# of the same size, if it is compared with one | the most MiB that it may take | how many times as long as the peaceful
-# one | the status that it ends with. A peaceful log is of few senders and addresses, whose
-# texts come again and are known: it is read at several hundred MiB a second. Logs are made in
-# the directory SHARED, which is the current directory from here on; `with` makes one that is not there yet. Each log holds
-# messages of a spammer, in lines and NULs behind all else, that must be counted to the last: who crashes, or does not
-# read, may be as quick and small as he likes.
+# `attacks` (on postfix-spam-check) and `attacks_on_others` print one line per attack: WHAT | LOG | COMMAND | the peaceful LOG
+# of the same size, if there is a comparison | the limit in MiB | how many times as long as the peaceful log it may take |
+# the expected status. A peaceful log has few senders and addresses, which repeat and are found in the caches: it is read at
+# several hundred MiB per second. Logs are made in the directory SHARED, which becomes the current directory; `with` makes one
+# that does not exist yet. At its end each log has messages of a spammer, all of which must be counted: a program that crashes
+# or does not read would be fast and small, too.
 
 . scripts/measure.bash
 need /usr/bin/time time
@@ -19,8 +18,8 @@ cd "$SHARED" || exit
 
 size=$(often 48 256)        # MiB of most logs
 names=$(often 192 1536)     # about seven million names in a GiB
-others=$(often 64 768)      # MiB of as ever new names for the other programs
-line=$(often 256 1024)      # MiB of one line, of NULs, of what a bomb unpacks to
+others=$(often 64 768)      # the same, for the other programs
+line=$(often 256 1024)      # MiB of one line, of NULs, of a decompressed bomb
 run="postfix-spam-check -p 1day $now --overrides=/dev/null --format=json"
 exim="exim-spam-check -p 1day -m 5 --auth $now --overrides=/dev/null --format=json"
 php="php-spam-check 5 $now --format=json"
@@ -33,11 +32,11 @@ attacks() {
         echo "$(what_is $format)|$format-$size|$run -l|logins-$size|64|16|0"
     done
     echo "names that collide in hashes of old, to new names|collide-$size|$run -l|names-$size|64|2|0"
-    # Memory grows with the senders near their limit, and streams keep a million names: so it is documented.
+    # As documented, memory grows with the senders near the limit, and a stream keeps a million names.
     echo "a hundred senders beyond their limit, every address and network new|many-$size|$run -l|logins-$size|1024|16|0"
-    # Each is a finding: compared is what it takes to report them without any to be locked.
+    # Each sender is a finding: compared with reporting the same log without locking.
     echo "ever new senders that look stolen, to be locked|suspects-48|$run -d 1,1 --disable-command=/bin/true -l|suspects-48|1024|4|0"
-    # More than a million of them in the long run.
+    # In the long run there are more than a million.
     echo "colliding names through a pipe|collide-$size|$run -l - <|logins-$size|1024|16|$(often 0 1)"
     echo "ever new addresses, to be locked|addresses-$size|$run -d 5,5 -l|logins-$size|64|16|0"
     echo "a line of $line MiB|line-$line|$run -l|logins-$line|64|2|0"
@@ -72,7 +71,7 @@ what_is() { # FORMAT
     esac
 }
 
-with() { # LOG: makes it
+with() { # LOG: makes it, if it does not exist
     local kind=${1%-*} mebibytes=${1##*-}
     [[ ! -e $1 ]] || return 0
     case $1 in

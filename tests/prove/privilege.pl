@@ -1,17 +1,17 @@
 #!/usr/bin/perl
-# The deeds in a trace of strace -f -y: what tests/prove/privilege.inside says that a list may hold. A process
-# is ours until it has become another program; its threads are ours, and what it does between fork and exec.
+# Prints the actions in a trace of strace -f -y, in the form that tests/prove/privilege.inside describes. A process counts
+# until it becomes another program; so do its threads, and what it does between fork and exec.
 use strict;
 use warnings;
 
-# Whole calls: one that another process interrupted stands in two lines.
+# Join calls: one that another process interrupted takes two lines.
 my ( @calls, %begun, %parent );
 while (<>) {
     chomp;
     s/^(\d+)\s+// or next;
     my $process = $1;
     if (s/\s*<unfinished \.\.\.>$//) {
-        # It is done where it begins: a vfork ends after what its child does.
+        # A call counts where it starts: a vfork returns only after what its child does.
         push @calls, [ $process, $_ ];
         $begun{$process} = $#calls;
         next;
@@ -24,20 +24,20 @@ while (<>) {
     $parent{$2} = $process if /^(clone3?|v?fork)\(.*\)\s+= (\d+)/;
 }
 
-my ( %ours, $started );
+my ( %traced, $started );
 sub deed { print "@_\n" }
 for (@calls) {
     my ( $process, $call ) = @$_;
-    # The first is the one that strace has started.
-    $ours{$process} //= exists $parent{$process} ? $ours{ $parent{$process} } : 1;
-    next if !$ours{$process} || $call !~ /^(\w+)\((.*)/;
+    # The first execve is that of strace.
+    $traced{$process} //= exists $parent{$process} ? $traced{ $parent{$process} } : 1;
+    next if !$traced{$process} || $call !~ /^(\w+)\((.*)/;
     my ( $name, $rest ) = ( $1, $2 );
     my @paths = $rest =~ /"([^"]*)"/g;
     my $directory = $rest =~ /^(?:\d+|AT_FDCWD)<([^>]*)>/ ? $1 : "";
     next if $name =~ /^(clone3?|v?fork)$/;
     if ( $name eq "execve" ) {
         deed run => $paths[0] if $started++;
-        $ours{$process} = 0 if $started > 1 && $paths[0] ne "/proc/self/exe" && $rest =~ / = 0$/;
+        $traced{$process} = 0 if $started > 1 && $paths[0] ne "/proc/self/exe" && $rest =~ / = 0$/;
     }
     elsif ( $name =~ /^(open|openat|openat2|creat)$/ ) {
         my $path = $paths[0] =~ m(^/) ? $paths[0] : "$directory/$paths[0]";
@@ -49,7 +49,7 @@ for (@calls) {
     elsif ( $rest =~ /sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]*)"\)/ ) { deed connect => "$2:$1" }
     elsif ( $rest =~ /sin6_port=htons\((\d+)\).*inet_pton\(AF_INET6, "([^"]*)"/ ) { deed connect => "$2:$1" }
     elsif ( $rest =~ /sa_family=(AF_\w+)/ ) { deed connect => $1 }
-    # On a socket that is connected, or that strace has told above.
+    # On a connected socket, whose address was printed above.
     elsif ( $name =~ /^(connect|sendto|sendmsg)$/ ) { next }
     elsif (@paths) { deed change => $name, $_ for @paths }
     elsif ( $rest =~ /^\d+<([^>]*)>/ ) { deed change => $name, $1 }

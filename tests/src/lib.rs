@@ -9,16 +9,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-/// The time that most tests look at.
+/// The current time in most tests.
 pub const NOW: &str = "2026-11-23 17:58:00";
 
-/// How often something is tried: the number in a variable of the environment, else a few times. Who
-/// proves something sets it.
+/// How often something is repeated: the number in an environment variable, which `scripts/prove` sets, or else a few times.
 pub fn times(variable: &str, few: u64) -> u64 {
     std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(few)
 }
 
-/// The built program of that name, of the same profile as the tests.
+/// The program of that name, built with the same profile as the tests.
 pub fn program(name: &str) -> PathBuf {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     let dir = DIRECTORY.get_or_init(|| {
@@ -27,7 +26,7 @@ pub fn program(name: &str) -> PathBuf {
         let mut build = Command::new(env!("CARGO"));
         build.args(["build", "--quiet", "--workspace", "--bins", "--locked", "--profile"]);
         build.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-        // A profile's directory bears its name, but for that of `dev`.
+        // The directory of a profile has its name, except that of `dev`.
         let profile = dir.file_name().expect("a profile");
         build.arg(if profile == "debug" { "dev".as_ref() } else { profile });
         assert!(build.status().expect("cargo runs").success(), "the programs build");
@@ -36,7 +35,7 @@ pub fn program(name: &str) -> PathBuf {
     dir.join(name)
 }
 
-/// A run of a program: in UTC, without an environment, without standard input.
+/// A command that runs a program: in UTC, with an empty environment and without standard input.
 pub fn command(name: &str) -> Command {
     let mut command = Command::new(program(name));
     command.env_clear().env("TZ", "UTC").stdin(Stdio::null());
@@ -50,7 +49,7 @@ pub struct Run {
     pub out: Vec<u8>,
     /// Standard error.
     pub err: String,
-    /// The exit status; none where a signal ended it.
+    /// The exit status; none if a signal ended it.
     pub status: Option<i32>,
 }
 
@@ -88,7 +87,7 @@ pub fn run_with_input<S: AsRef<OsStr>>(name: &str, args: &[S], input: &[u8]) -> 
     let mut stdin = child.stdin.take().expect("it was piped");
     let input = input.to_vec();
     let writer = std::thread::spawn(move || {
-        // A program that refuses its arguments does not read.
+        // A program that rejects its arguments does not read.
         let _ = stdin.write_all(&input);
     });
     let run = child.wait_with_output().expect("the program ends").into();
@@ -96,7 +95,7 @@ pub fn run_with_input<S: AsRef<OsStr>>(name: &str, args: &[S], input: &[u8]) -> 
     run
 }
 
-/// A temporary directory, made when the programs are built: some tests look at how old their files are.
+/// A temporary directory that is made after the programs are built: some tests depend on the age of their files.
 #[derive(Debug)]
 pub struct Directory(testkit::Directory);
 
@@ -117,7 +116,7 @@ impl Deref for Directory {
     }
 }
 
-/// An accept line of Postfix at a time of the day that most tests look at.
+/// A line of an accepted message of Postfix, on the day that most tests use.
 pub fn accepted(time: &str, user: &str) -> String {
     format!(
         "Nov 23 {time} mx postfix/smtpd[7]: 3F1A2B: client=a1.isp.net[192.0.2.7], \

@@ -1,4 +1,4 @@
-//! Claims about what is typed: periods, arguments of the programs, addresses, networks.
+//! Claims about what users type: periods, arguments of the programs, addresses, networks.
 
 use std::ffi::OsString;
 use std::fmt::Debug;
@@ -18,7 +18,7 @@ thread_local! {
     static ZONES: [Zone; 2] = [Zone::utc(), Zone::local(Some("Europe/Madrid"))];
 }
 
-/// A period that is taken began before now, and is shown as it was typed but for a blank.
+/// An accepted period starts before now, and is displayed as it was typed, except for spaces.
 pub(crate) fn period(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let Ok(period) = Period::parse(text) else { return };
@@ -53,8 +53,8 @@ pub(crate) fn arguments(input: &[u8]) {
     reads(&php_legacy_spam_check::args::PROGRAM, &arguments);
 }
 
-/// Arguments are read the same each time, `--` at their end changes nothing, and what is wrong is said in
-/// one line that acts on no terminal.
+/// Arguments are parsed the same each time, `--` at their end changes nothing, and an error message is one line without
+/// control characters.
 fn reads<A: Default + PartialEq + Debug>(program: &Program<A>, arguments: &[OsString]) {
     let parse = |arguments: &[OsString]| program.parse(arguments.iter().cloned());
     let got = parse(arguments);
@@ -74,7 +74,7 @@ fn reads<A: Default + PartialEq + Debug>(program: &Program<A>, arguments: &[OsSt
     }
 }
 
-/// What can stand in a command of SMTP, a header and an argument list, and nothing else.
+/// An accepted address is safe in an SMTP command, a header and an argument list.
 pub(crate) fn address(input: &[u8]) {
     if let Ok(name) = AccountName::check(input) {
         assert!(name.as_ref().as_bytes() == input && input.len() <= 255);
@@ -98,7 +98,7 @@ pub(crate) fn address(input: &[u8]) {
     }
 }
 
-/// Networks that are taken hold their own addresses; what is refused is named.
+/// An accepted network contains its own addresses; a rejected one is named in the message.
 pub(crate) fn webmail(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let mut webmail = Webmail::default();

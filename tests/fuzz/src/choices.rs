@@ -1,4 +1,5 @@
-//! Choices that an input makes: numbers taken from its end, so that its begin stays text.
+//! Choices that an input makes: numbers taken from its end, so that its start stays text. They are input, not randomness: the
+//! same input makes the same choices.
 
 /// What is left of an input.
 pub(crate) struct Choices<'a>(&'a [u8]);
@@ -21,7 +22,7 @@ impl<'a> Choices<'a> {
         if limit > 256 { (number << 8 | usize::from(self.byte())) % limit } else { number % limit }
     }
 
-    /// What no choice has taken.
+    /// The bytes that no choice has taken.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.0
     }

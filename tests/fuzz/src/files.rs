@@ -1,4 +1,4 @@
-//! Claims about files: a log whose rotation goes on while it is opened and read, and the state.
+//! Claims about files: a log that is rotated while it is opened and read, and the state file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -25,7 +25,7 @@ thread_local! {
     static DIRECTORY: Directory = Directory::in_memory();
 }
 
-/// A file of the log, as it should be.
+/// A file of the log, with its expected content.
 #[derive(Clone, Debug, Default)]
 struct Kept {
     suffix: String,
@@ -34,8 +34,7 @@ struct Kept {
     damaged: bool,
 }
 
-/// A log with its rotated logs, newest first, and what is written into them: lines that begin with a number
-/// each, one more than the last.
+/// A log with its rotated logs, newest first. Each line starts with a number, one more than that of the line before.
 struct World<'a> {
     dir: &'a Path,
     live: Kept,
@@ -110,7 +109,7 @@ impl World<'_> {
         (rotated.suffix, rotated.packing) = (suffix, Some(packing));
     }
 
-    /// Cuts off a packed rotated log, behind what tells its compression.
+    /// Truncates a compressed log, after the magic number.
     fn cut(&mut self, choices: &mut Choices<'_>) {
         let packed = self.rotated.iter().position(|rotated| rotated.packing.is_some());
         let Some(rotated) = packed else { return };
@@ -141,13 +140,13 @@ impl World<'_> {
     }
 }
 
-/// The number that a line begins with.
+/// The number at the start of a line.
 fn number(line: &[u8]) -> Option<i64> {
     std::str::from_utf8(line.get(..7)?).ok()?.parse().ok()
 }
 
-/// Whatever happens to a log before, while and after it is opened: every line of the period that stood in
-/// it then is read once, in order, or something is told.
+/// Whatever happens to a log before, while and after it is opened: every line of the period that was in it then is read once,
+/// in order, or a problem is reported.
 pub(crate) fn log(input: &[u8]) {
     DIRECTORY.with(|dir| {
         clear(dir.dir());
@@ -216,7 +215,7 @@ pub(crate) fn log(input: &[u8]) {
     });
 }
 
-/// Goes on with a log that is open; whether it was truncated where it stands.
+/// Continues with an open log; returns whether it was truncated in place.
 fn change(world: &mut World<'_>, choices: &mut Choices<'_>) -> bool {
     let mut truncated = false;
     for _ in 0..choices.below(5) {
@@ -224,7 +223,7 @@ fn change(world: &mut World<'_>, choices: &mut Choices<'_>) -> bool {
             0..=2 => world.append(3, true),
             3 | 4 => world.rotate(false),
             5 => world.pack(Packing::Gzip, true),
-            // In the place of the log that is open, until the first rotation moves that away.
+            // In place of the open log, until the first rotation moves that away.
             _ if world.rotations == 0 || world.live.suffix.is_empty() => {
                 let count = choices.below(30);
                 File::create(world.path("")).expect("it is ours");
@@ -238,7 +237,7 @@ fn change(world: &mut World<'_>, choices: &mut Choices<'_>) -> bool {
     truncated
 }
 
-/// Any bytes are a state or are put aside; a state that was saved is loaded as it was.
+/// Any bytes are a valid state, or are set aside; a saved state is loaded unchanged.
 pub(crate) fn state(input: &[u8]) {
     DIRECTORY.with(|dir| {
         clear(dir.dir());

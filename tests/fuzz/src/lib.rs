@@ -1,8 +1,8 @@
-//! What must hold of everything that reads text of strangers or administrators, whatever the bytes.
+//! What must hold of all code that reads text from strangers or administrators, whatever the bytes are.
 //!
-//! A [`Target`] is a claim: a function that takes any bytes, does with them what the programs would, and
-//! panics where what must hold does not. Most look for more than a panic: that names lie inside the line,
-//! that a slow and simple way gives the same. [`mutate`] makes the bytes; the program `fuzz` runs both.
+//! A [`Target`] is a claim: a function that takes any bytes, handles them like the programs, and panics if the claim does not
+//! hold. Most claim more than that nothing panics: that names are part of the line, that a slow and simple implementation
+//! gives the same result. [`mutate`] makes the bytes; the program `fuzz` runs both.
 
 mod arguments;
 mod choices;
@@ -19,11 +19,11 @@ mod texts;
 pub struct Target {
     /// Its name.
     pub name: &'static str,
-    /// Panics where the claim does not hold.
+    /// Panics if the claim does not hold.
     pub check: fn(&[u8]),
-    /// What inputs are made from.
+    /// The inputs that others are made from.
     pub seeds: fn() -> Vec<Vec<u8>>,
-    /// How many bytes at an input's end are choices.
+    /// The number of bytes at the end of an input that are choices.
     pub tail: usize,
     /// Its share of the executions: cheap ones get more.
     pub share: u64,

@@ -1,9 +1,9 @@
-//! Runs the targets on inputs without end, or on so many.
+//! Runs the targets on random inputs.
 //!
-//! `fuzz [TARGET…] [--runs N] [--seed S]`: N executions in all (a million where not told), shared among
-//! the targets (all of them where none is named) by what they cost, in two threads. `fuzz TARGET FILE…`
-//! runs a target on files, `fuzz TARGET --seeds DIRECTORY` writes what its inputs are made from. Prints executions and speed of each. An input on which a claim does not hold is
-//! saved as `target/fuzz/TARGET-HASH`, and the exit status is 1.
+//! `fuzz [TARGET…] [--runs N] [--seed S]`: N executions in total (by default a million), divided among the targets (by default
+//! all) by their cost, in two threads. `fuzz TARGET FILE…` runs a target on files; `fuzz TARGET --seeds DIRECTORY` writes the
+//! inputs that others are made from. Prints the executions and the speed of each target. An input on which a claim does not
+//! hold is saved as `target/fuzz/TARGET-HASH`, and the exit status is 1.
 
 #![expect(clippy::print_stdout, reason = "it is a command")]
 
@@ -70,7 +70,7 @@ fn run_all(targets: &[Target], runs: u64, seed: u64) -> ExitCode {
     let begin = Instant::now();
     let (mut done, mut crashes) = (0, 0);
     for target in targets {
-        // Rounded up, so that all together are no fewer than were asked for.
+        // Rounded up, so that the total is no smaller than requested.
         let each = (runs * target.share).div_ceil(shares * THREADS);
         let begin = Instant::now();
         let found = std::thread::scope(|scope| {
@@ -92,11 +92,11 @@ fn run_all(targets: &[Target], runs: u64, seed: u64) -> ExitCode {
         targets.len(),
         begin.elapsed()
     );
-    // A gigabyte is more than any input of ours may cost.
+    // No input of these sizes may cost a gigabyte.
     ExitCode::from(u8::from(crashes > 0 || memory > 1024))
 }
 
-/// Runs a target so often; the input on which it failed was saved.
+/// Runs a target that often. `Some` if it failed; the input has been saved.
 fn run(target: &Target, runs: u64, seed: u64) -> Option<()> {
     let mut mutator = Mutator::new(seed, (target.seeds)(), target.tail);
     let result = catch_unwind(AssertUnwindSafe(|| {
@@ -116,7 +116,7 @@ fn save(name: &str, input: &[u8]) {
     println!("{name}: saved {}: {}", path.display(), input.escape_ascii());
 }
 
-/// The most memory that was used, in MiB.
+/// The peak memory of the process, in MiB.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));

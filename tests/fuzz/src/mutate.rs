@@ -1,12 +1,12 @@
-//! Makes inputs: of seeds, by cutting and joining at the marks of their grammars, with pieces of other
-//! grammars and numbers at the edge.
+//! Makes inputs from seeds: cuts and joins them at the delimiters of their formats, with pieces of other formats and with
+//! numbers at limits.
 
 use testkit::Random;
 use tests::injection::PIECES;
 
 use crate::seeds::{NUMBERS, WORDS};
 
-/// No input is longer.
+/// The longest input, in bytes.
 const LONGEST: usize = 1 << 12;
 
 /// A source of inputs.
@@ -19,7 +19,7 @@ pub struct Mutator {
 }
 
 impl Mutator {
-    /// A source by a seed, from these inputs; up to `tail` random bytes stand at the end of each.
+    /// A source with a random seed, from these inputs; each ends with up to `tail` random bytes.
     pub fn new(seed: u64, mut seeds: Vec<Vec<u8>>, tail: usize) -> Self {
         for seed in &mut seeds {
             seed.truncate(LONGEST);
@@ -66,20 +66,20 @@ impl Mutator {
                 input[at..].iter_mut().zip(piece).for_each(|(b, new)| *b = *new);
             }
             3 | 4 => {
-                // Goes on as another seed does, from a mark.
+                // Continues like another seed, from a delimiter.
                 let other = &self.seeds[random.below(self.seeds.len())];
-                let from = mark(other, random.below(other.len() + 1));
-                input.truncate(mark(input, at));
+                let from = delimiter(other, random.below(other.len() + 1));
+                input.truncate(delimiter(input, at));
                 input.extend_from_slice(&other[from..]);
             }
             5 => {
                 let other = &self.seeds[random.below(self.seeds.len())];
-                let from = mark(other, random.below(other.len() + 1));
-                let to = mark(other, (from + random.below(80)).min(other.len()));
-                insert(input, mark(input, at), &other[from..to.max(from)]);
+                let from = delimiter(other, random.below(other.len() + 1));
+                let to = delimiter(other, (from + random.below(80)).min(other.len()));
+                insert(input, delimiter(input, at), &other[from..to.max(from)]);
             }
             6 => {
-                let to = mark(input, (at + random.below(60)).min(input.len()));
+                let to = delimiter(input, (at + random.below(60)).min(input.len()));
                 if at < to {
                     input.extend_from_within(at..to);
                     let moved = to - at;
@@ -88,9 +88,9 @@ impl Mutator {
             }
             7 => {
                 // Two neighbours change places.
-                let first = mark(input, at);
-                let second = mark(input, (first + 1).min(input.len()));
-                let third = mark(input, (second + 1).min(input.len()));
+                let first = delimiter(input, at);
+                let second = delimiter(input, (first + 1).min(input.len()));
+                let third = delimiter(input, (second + 1).min(input.len()));
                 if first < second && second < third {
                     input[first..third].rotate_left(second - first);
                 }
@@ -121,13 +121,13 @@ fn insert(input: &mut Vec<u8>, at: usize, piece: &[u8]) {
     input[at..].rotate_right(piece.len());
 }
 
-/// The next mark of a grammar at or behind a place.
-fn mark(text: &[u8], from: usize) -> usize {
-    let is_mark = |b: &u8| b" ,:=[]()<>\"\n;/@-".contains(b);
-    text[from..].iter().position(is_mark).map_or(text.len(), |at| from + at)
+/// The next delimiter at or after an offset.
+fn delimiter(text: &[u8], from: usize) -> usize {
+    let is_delimiter = |b: &u8| b" ,:=[]()<>\"\n;/@-".contains(b);
+    text[from..].iter().position(is_delimiter).map_or(text.len(), |at| from + at)
 }
 
-/// Puts another number in the place of the next one.
+/// Replaces the next number by another one.
 fn number(input: &mut Vec<u8>, at: usize, number: &[u8]) {
     let Some(from) = input[at..].iter().position(u8::is_ascii_digit).map(|from| at + from) else {
         return;

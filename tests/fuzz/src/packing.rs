@@ -1,5 +1,5 @@
-//! Claims about compressed logs, and a little of each compression: what is cut off gives what stands
-//! before it and an error, and any bytes behind a magic give an end.
+//! Claims about compressed logs, and a little of each format: a truncated file gives the text before the cut and an error, and
+//! any bytes after a magic number come to an end.
 
 use std::io::{self, Cursor, Write};
 
@@ -9,10 +9,10 @@ use spamcore::source::{Log, LogFile};
 
 use crate::choices::Choices;
 
-/// No input of ours unpacks to so much, but one may ask for more.
+/// No input decompresses to this much, but one may claim to.
 const MOST: usize = 8 << 20;
 
-/// What a stream unpacks to, up to [`MOST`], and whether it was whole.
+/// What a stream decompresses to, up to [`MOST`], and whether it was complete.
 fn unpacked(input: Vec<u8>) -> (Vec<u8>, io::Result<()>) {
     let mut log = Log::stream("input", Box::new(Cursor::new(input)));
     let mut text = Vec::new();
@@ -31,7 +31,7 @@ fn unpacked(input: Vec<u8>) -> (Vec<u8>, io::Result<()>) {
     (text, Ok(()))
 }
 
-/// A compression.
+/// A compression format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Packing {
     Gzip,
@@ -42,7 +42,7 @@ pub(crate) enum Packing {
 impl Packing {
     pub(crate) const ALL: [Self; 3] = [Self::Gzip, Self::Xz, Self::Zstd];
 
-    /// The suffix of a file's name.
+    /// The suffix of file names.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
             Self::Gzip => ".gz",
@@ -51,7 +51,7 @@ impl Packing {
         }
     }
 
-    /// A text, packed: gzip truly, the others in blocks that are stored as they are.
+    /// Compresses a text: gzip does, the others store it in uncompressed blocks.
     pub(crate) fn pack(self, text: &[u8]) -> Vec<u8> {
         match self {
             Self::Gzip => {
@@ -127,7 +127,7 @@ fn zstd(text: &[u8]) -> Vec<u8> {
 pub(crate) fn packed(input: &[u8]) {
     let mut choices = Choices::new(input);
     let packing = Packing::ALL[choices.below(3)];
-    // Any bytes: as they are, and behind each magic.
+    // Any bytes: unchanged, and after each magic number.
     let raw = choices.rest();
     for magic in
         [&b""[..], b"\x1f\x8b\x08", b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46", b"\x28\xb5\x2f\xfd"]
@@ -135,7 +135,7 @@ pub(crate) fn packed(input: &[u8]) {
         let (text, _) = unpacked([magic, raw].concat());
         assert!(text.len() <= MOST + (1 << 20), "more than one run beyond the most");
     }
-    // A text that was packed is read as it was, in one or in two members.
+    // A compressed text is read unchanged, in one or in two members.
     let cut = choices.below(1 << 12);
     let text = choices.rest();
     let text = &text[text.iter().position(|&b| b != 0).unwrap_or(text.len())..];
@@ -144,7 +144,7 @@ pub(crate) fn packed(input: &[u8]) {
     assert!(got == text && result.is_ok(), "{packing:?}: {result:?}");
     let twice = unpacked([&whole[..], &whole].concat());
     assert!(twice.0 == [text, text].concat() && twice.1.is_ok(), "{packing:?}: {:?}", twice.1);
-    // Cut off, it gives a begin of it, and an error.
+    // Truncated, it gives the start of the text, and an error.
     if text.is_empty() {
         return;
     }

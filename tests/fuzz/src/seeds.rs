@@ -1,4 +1,4 @@
-//! What inputs are made from: the samples, logs of the golden cases, forged lines, and a few words each.
+//! The inputs that others are made from: the samples, logs of the golden cases, forged lines, and a few words for each target.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use testkit::Random;
 use tests::injection::{FIELDS, Log, forged_lines, forged_text, stamps};
 
-/// Pieces of the grammars besides those that strangers forge.
+/// Pieces of the formats, besides those that strangers forge.
 pub(crate) const WORDS: &[&[u8]] = &[
     b"Nov 23 17:57:00 ",
     b"Feb 29 23:59:60 ",
@@ -42,7 +42,7 @@ pub(crate) const WORDS: &[&[u8]] = &[
     b"UID_MIN ",
 ];
 
-/// Numbers at the edge of something.
+/// Numbers at limits.
 pub(crate) const NUMBERS: &[&[u8]] = &[
     b"0",
     b"00",
@@ -121,13 +121,13 @@ fn all_lines() -> Vec<Vec<u8>> {
         }
     }
     seeds.extend(forged.into_iter().map(String::into_bytes));
-    // The order of directories is not everywhere the same.
+    // The order of directory entries differs between machines.
     seeds.sort();
     seeds.dedup();
     seeds
 }
 
-/// Whole logs: some lines after the other.
+/// Logs of several lines.
 pub(crate) fn logs() -> Vec<Vec<u8>> {
     let lines = lines();
     let mut random = Random::new(2);
@@ -135,7 +135,7 @@ pub(crate) fn logs() -> Vec<Vec<u8>> {
         let from = random.below(lines.len());
         let mut log = Vec::new();
         for number in 0..=random.below(8) {
-            // Neighbours are of one format; some are not.
+            // Most neighbours have the same format.
             let far = random.once_in(4);
             let at = if far { random.below(lines.len()) } else { (from + number) % lines.len() };
             log.extend_from_slice(&lines[at]);

@@ -1,4 +1,4 @@
-//! Claims about whole texts: limits, lists of names, password files, tables, what is shown.
+//! Claims about whole texts: limits, lists of names, password files, access tables, escaped text.
 
 use spamact::account::{AccountName, Exempt, NameRule, Realms, Rules, Uids};
 use spamact::method::table::{ACTION, Holder};
@@ -16,7 +16,7 @@ pub(crate) fn escaped(input: &[u8]) {
     assert_eq!(spamcore::escape::escape(&shown), shown, "once is enough");
 }
 
-/// Every line is a comment, taken, or told.
+/// Every line is a comment, is used, or is reported.
 pub(crate) fn overrides(input: &[u8]) {
     let mut limits = Limits::new(90, false);
     let wrong = limits.add(input);
@@ -35,7 +35,7 @@ pub(crate) fn overrides(input: &[u8]) {
         assert!(digits > 0 && name.ends_with(b" ") || name.ends_with(b"\t"), "it is taken");
         let number: u64 = std::str::from_utf8(number).expect("digits").parse().expect("it fits");
         let name = name.trim_ascii();
-        // Of two lines for a name the last counts.
+        // If a name has two lines, the last one counts.
         let later = lines[..].iter().rev().find(|line| {
             let end = line.iter().rposition(|&b| b == b' ' || b == b'\t').unwrap_or(0);
             line[..end].trim_ascii() == name && !line.starts_with(b"#")
@@ -47,7 +47,7 @@ pub(crate) fn overrides(input: &[u8]) {
     assert!(told.next().is_none(), "a line that is not there is told");
 }
 
-/// Every word that stands alone on a line is spared, in any case.
+/// Every word that is alone on a line is exempt, in any case.
 pub(crate) fn exempt(input: &[u8]) {
     let exempt = Exempt::parse(input);
     for line in input.split(|&b| b == b'\n').map(<[u8]>::trim_ascii) {
@@ -61,7 +61,7 @@ fn has_comment(line: &[u8]) -> bool {
     line.windows(2).any(|two| two[0].is_ascii_whitespace() && two[1] == b'#')
 }
 
-/// Who can be locked is an entry of the text, one of people, and nobody who is never locked.
+/// An account that can be locked has an entry in the text, is a regular user, and is none of those that are never locked.
 pub(crate) fn passwd(input: &[u8]) {
     let (defs, passwd) = input.split_at(input.len() / 4);
     let uids = Uids::from_login_defs(defs);
@@ -96,7 +96,7 @@ pub(crate) fn passwd(input: &[u8]) {
     }
 }
 
-/// A lock changes the account's entries by one mark, and nothing else; to undo it gives back the text.
+/// A lock adds one character to the account's entry, and changes nothing else; undoing it restores the text.
 pub(crate) fn shadow(input: &[u8]) {
     for name in ["alice", "bob"] {
         let before = shadow::status(input, name);
@@ -118,7 +118,7 @@ pub(crate) fn shadow(input: &[u8]) {
             }
         }
         assert_eq!((old.count(), new.count()), (lines, lines));
-        // Marks that were there before are somebody's, but one of ours among them is ours.
+        // Earlier lock characters are somebody else's, but one that looks like spam-check's counts as such.
         if !input
             .split(|&b| b == b'\n')
             .any(|line| line.starts_with(format!("{name}:*").as_bytes()))
@@ -133,7 +133,7 @@ pub(crate) fn shadow(input: &[u8]) {
     }
 }
 
-/// An entry is added once, at the end, and taking it away leaves the lines of others.
+/// An entry is added once, at the end, and removing it leaves all other lines unchanged.
 pub(crate) fn table(input: &[u8]) {
     for name in ["alice", "bob@example.org"] {
         let name = AccountName::check(name.as_bytes()).expect("a name");
@@ -156,7 +156,7 @@ pub(crate) fn table(input: &[u8]) {
     }
 }
 
-/// Whether a text is another with some of its lines left out.
+/// Whether a text is another one without some of its lines.
 fn is_part(part: &[u8], text: &[u8]) -> bool {
     let mut lines = text.split_inclusive(|&b| b == b'\n');
     part.split_inclusive(|&b| b == b'\n').all(|line| lines.any(|other| other == line))

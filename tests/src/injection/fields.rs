@@ -1,10 +1,11 @@
 //! Every field of a log line that a stranger can write, software by software.
 
 use super::{
-    Counts, Field, Log, address, blanked, cut, file_name, folded, folded_by_tab, headers, helo,
-    host_name, hostname, if_reached, indented, junk, login, long_quoted, long_without_id, neutered,
-    octal, of_a_method, old_script, pc_and_id, pc_and_sure, percent, pieces, printable, quoted,
-    raw, received, script, whole_line, without_blanks, without_controls, word,
+    Counts, Field, Log, address, controls_as_spaces, cut, file_name, folded, folded_by_tab,
+    headers, helo, hostname, if_reached, indented, junk, login, long_quoted, long_without_id,
+    neutered, octal, of_a_method, old_script, pc_and_id, pc_and_sure, percent, pieces, printable,
+    quoted, raw, received, script, verified_host, whole_line, without_controls, without_spaces,
+    word,
 };
 
 const fn field(log: Log, line: &'static str, writes: fn(&str) -> String) -> Field {
@@ -23,27 +24,27 @@ const fn php(line: &'static str, writes: fn(&str) -> String) -> Field {
     field(Log::Php, line, writes)
 }
 
-/// A field of which each line counts for the same.
+/// A field whose lines always count for the same senders.
 const fn counts(senders: &'static [&'static str], field: Field) -> Field {
     Field { counts: Counts::For(senders), ..field }
 }
 
-/// A field of which each line counts for the stranger's script.
+/// A field whose lines always count for the stranger's script.
 const fn by_script(field: Field) -> Field {
     counts(&["/home/evil/x.php"], field)
 }
 
-/// A field of which a line counts for these senders, or has two readings.
+/// A field whose lines count for these senders, or are ambiguous.
 const fn perhaps(senders: fn(&str) -> Vec<String>, field: Field) -> Field {
     Field { counts: Counts::Perhaps(senders), ..field }
 }
 
-/// A field where the stranger says who he is.
+/// A field with the stranger's own name.
 const fn own(senders: fn(&str) -> Vec<String>, field: Field) -> Field {
     Field { counts: Counts::Own(senders), ..field }
 }
 
-/// A field whose software sends a line in several.
+/// A field whose software splits the line.
 const fn sent(sends: fn(&str) -> Vec<String>, field: Field) -> Field {
     Field { sends, ..field }
 }
@@ -101,7 +102,7 @@ pub const FIELDS: &[Field] = &[
         "mx postfix/smtpd[7]: a[1.1.1.1]: Untrusted: subject_CN={}, issuer={}, fingerprint=00",
         printable,
     ),
-    // The login is the client's own, whatever stands in it.
+    // The login is the client's own, whatever it contains.
     own(
         login,
         syslog(
@@ -238,7 +239,7 @@ pub const FIELDS: &[Field] = &[
         "mx sshd[7]: message repeated 5 times: [ Failed password for invalid user {} from 1.1.1.1 port 22 ssh2]",
         octal,
     ),
-    // What rsyslog and the journal make of others' messages.
+    // Messages of other software, as rsyslog and the journal write them.
     syslog(
         "mx postfix/smtpd[7]: message repeated 3 times: [ warning: non-SMTP command from a[1.1.1.1]: {}]",
         printable,
@@ -265,7 +266,7 @@ pub const FIELDS: &[Field] = &[
     own(helo, exim("1ABCDE-000001-XY <= a@b H=(pc {}) [192.0.2.5] P=esmtp S=4", junk)),
     own(helo, exim("1ABCDE-000001-XY <= a@b H=evil.example (pc {}) [192.0.2.5] P=esmtp S=4", raw)),
     own(
-        host_name,
+        verified_host,
         exim("1ABCDE-000001-XY <= a@b H={}.evil.example [192.0.2.5] P=esmtp S=4", hostname),
     ),
     exim(
@@ -282,7 +283,7 @@ pub const FIELDS: &[Field] = &[
             octal,
         ),
     ),
-    // And what it says behind it, with smtp_mailauth.
+    // And what it sends after that, with smtp_mailauth.
     own(
         pc_and_id,
         exim("1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtpa A=plain:evil:{} S=4 id=x@y", raw),
@@ -291,14 +292,14 @@ pub const FIELDS: &[Field] = &[
         &["pc", "sure"],
         exim(
             "1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtpsa X=TLS1.3:x:256 CV=no SNI={} A=plain:sure S=4",
-            without_blanks,
+            without_spaces,
         ),
     ),
     counts(
         &["pc"],
         exim(
             "1ABCDE-000001-XY <= a@b H=(pc) [192.0.2.5] P=esmtps X=TLS1.3:x:256 CV=no SNI={} S=4",
-            without_blanks,
+            without_spaces,
         ),
     ),
     counts(
@@ -399,7 +400,7 @@ pub const FIELDS: &[Field] = &[
             ),
         ),
     ),
-    // A mail that was rejected is logged with its header.
+    // A rejected mail is logged with its headers.
     sent(
         pieces,
         syslog(
@@ -419,10 +420,13 @@ pub const FIELDS: &[Field] = &[
         ),
     ),
     // PHP.
-    by_script(php("mail() on [/home/evil/x.php:1]: To: {} -- Headers: {} -- Subject: {}", blanked)),
+    by_script(php(
+        "mail() on [/home/evil/x.php:1]: To: {} -- Headers: {} -- Subject: {}",
+        controls_as_spaces,
+    )),
     by_script(php(
         "mail() on [/home/evil/x.php(3) : eval()'d code:1]: To: {} -- Headers: ",
-        blanked,
+        controls_as_spaces,
     )),
     by_script(php("mail() on [/home/evil/x.php:1]: To: a@b -- Headers:  -- Subject: {}", folded)),
     by_script(php(
@@ -430,7 +434,7 @@ pub const FIELDS: &[Field] = &[
         folded_by_tab,
     )),
     by_script(php("mail() on [/home/evil/x.php:1]: To: a@b -- Headers: {} -- Subject: x", headers)),
-    // A file that a visitor sent, and named, stays in its directory.
+    // A file that a visitor uploaded, and named, stays in its directory.
     own(script, php("mail() on [/home/evil/uploads/{}.php:1]: To: a@b -- Headers: x", file_name)),
     by_script(syslog("web php: mail() on [/home/evil/x.php:1]: To: {} -- Headers: x", received)),
     sent(
@@ -477,7 +481,7 @@ pub const FIELDS: &[Field] = &[
             received,
         ),
     ),
-    // Some servers leave what stands behind a script's name.
+    // Some servers keep what follows a script's name.
     own(
         old_script,
         syslog(
@@ -485,7 +489,7 @@ pub const FIELDS: &[Field] = &[
             received,
         ),
     ),
-    // An address, and nothing else, is what a server says of a visitor.
+    // What a server says about a visitor is an address, and nothing else.
     by_script(syslog(
         "web root: sendmail-php url=h/, client={}, filename=/home/evil/x.php, uid=33, user=www-data, args=",
         address,

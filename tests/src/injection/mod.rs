@@ -1,25 +1,25 @@
-//! Text as a stranger would plant it, and every place of a log line that one can write.
+//! Log injection: every field of a log line that a stranger can write, and text to write into it.
 //!
-//! A [`Field`] is a line of some software around a field that a client, a sender, a visitor or another
-//! server chooses, with what that software does to the text before it writes it. Text comes from
-//! [`forged_lines`] lines that would count for a victim and from [`PIECES`] of the grammars. Whatever stands in
-//! the field: the line counts for nobody or for who it is of, never for one of the [`VICTIMS`]. Whom a line
-//! counts for is [known](Counts) to the byte, so that a name which is a victim's but for a few bytes is found, too.
+//! A [`Field`] is a log line of some software, with a field that a client, a sender, a visitor or another server chooses, and
+//! with what the software does to that text before it logs it. The text consists of complete [forged lines](forged_lines),
+//! which would count for a victim, and of [`PIECES`] of the formats. Whatever the field holds: the line counts for nobody, or
+//! for the sender that it really belongs to, and never for one of the [`VICTIMS`]. Whom a line counts for is [known](Counts)
+//! to the byte, so that a name that differs from a victim's in a few bytes is noticed, too.
 //!
-//! There are no places that only a local user writes: he can write whole lines into syslog, and PHP's log. So
-//! there are none for code that PHP was given to run (`data://` URLs, `eval()`), for the recipient that a script
-//! hands to `error_log()`, for the arguments of a program; and none for a line break in Exim's
-//! `received_recipients` and `smtp_mailauth`, which the README names among the limits. Nor is there one for a client's
-//! address that a web server takes from a header as it is: the line of an old wrapper names whom the header says then.
+//! There are no fields that only a local user can write: a local user can write complete lines to syslog, and to PHP's log.
+//! So there are none for code that PHP was given to run (`data://` URLs, `eval()`), for the recipient that a script passes to
+//! `error_log()`, and for the arguments of a program; and none for a line break in Exim's `received_recipients` and
+//! `smtp_mailauth`, which the README lists among the limits. Nor is there one for a client address that a web server takes
+//! unchecked from a header: the line of an old wrapper then has what the header says.
 
 mod fields;
 
 pub use fields::FIELDS;
 
-/// Whom planted lines name. Nobody else does.
+/// The senders that forged lines name. No other line has them.
 pub const VICTIMS: [&str; 3] = ["victim", "/home/victim/x.php", "9.9.9.9"];
 
-/// The software whose log a line stands in.
+/// A log file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Log {
     /// A syslog file.
@@ -33,43 +33,43 @@ pub enum Log {
 /// A field that a stranger writes.
 #[derive(Clone, Copy, Debug)]
 pub struct Field {
-    /// Where the line stands.
+    /// The log that the line is in.
     pub log: Log,
-    /// The line behind its stamp; `{}` is the field.
+    /// The line after its timestamp; `{}` is the field.
     pub line: &'static str,
-    /// What the software makes of the text.
+    /// What the software does to the text.
     pub writes: fn(&str) -> String,
-    /// What the software makes of the line: those that it sends to the log.
+    /// What the software does to the line: the lines that it sends to the log.
     pub sends: fn(&str) -> Vec<String>,
-    /// Whom the line counts for.
+    /// Who the line counts for.
     pub counts: Counts,
 }
 
-/// Whom a line counts for, once each.
+/// Who a line counts for, once each.
 #[derive(Clone, Copy, Debug)]
 pub enum Counts {
     /// Nobody.
     Nobody,
     /// Always these.
     For(&'static [&'static str]),
-    /// Some of these, or nobody, where the text can make it a line with two readings.
+    /// Some of these, or nobody if the text makes the line ambiguous.
     Perhaps(fn(&str) -> Vec<String>),
-    /// Who the stranger says he is: told from the (first) line behind its stamp. A victim's text can stand in such
-    /// a name: it is a login, a HELO, a path of his own with more behind it.
+    /// Who the stranger claims to be, according to the (first) line after its timestamp. A victim's text can be part of such
+    /// a name: a login, a HELO or a path of the stranger's own, with more after it.
     Own(fn(&str) -> Vec<String>),
 }
 
 impl Field {
-    /// The line, or lines, with a text in the field, each behind a stamp of the log's own.
+    /// The line, or lines, with a text in the field, each with a timestamp of the log.
     pub fn with(&self, stamp: &str, text: &str) -> Vec<u8> {
-        // An empty stamp is that of a line which has none.
-        let blank = if stamp.is_empty() { "" } else { " " };
+        // The timestamp is empty for a line without one.
+        let space = if stamp.is_empty() { "" } else { " " };
         let lines =
-            self.lines(text).iter().map(|line| format!("{stamp}{blank}{line}")).collect::<Vec<_>>();
+            self.lines(text).iter().map(|line| format!("{stamp}{space}{line}")).collect::<Vec<_>>();
         bytes(&lines.join("\n"))
     }
 
-    /// Whom the line counts for with a text in the field.
+    /// Who the line counts for, with a text in the field.
     pub fn senders(&self, text: &str) -> Vec<String> {
         match self.counts {
             Counts::Nobody => Vec::new(),
@@ -83,10 +83,10 @@ impl Field {
     }
 }
 
-/// Characters from here on stand for single bytes that are no UTF-8.
+/// Characters from here on represent single bytes that are not UTF-8.
 const NO_TEXT: u32 = 0xF700;
 
-/// What is written of a text.
+/// The bytes that are written for a text.
 fn bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     for c in text.chars() {
@@ -98,13 +98,13 @@ fn bytes(text: &str) -> Vec<u8> {
     bytes
 }
 
-/// A line that is sent as it is.
+/// A line that is sent unchanged.
 pub fn whole_line(line: &str) -> Vec<String> {
     vec![line.to_owned()]
 }
 
-/// Exim to syslog (`log.c write_syslog()`): a line that is longer than 870 bytes, or that holds a line break, is
-/// sent in pieces, `[1/3] ` or `[1\3] ` before them. rsyslog takes each.
+/// Exim to syslog (`log.c write_syslog()`): a line that is longer than 870 bytes, or that has a line break, is sent in pieces
+/// that start with `[1/3] ` or `[1\3] `. rsyslog logs each.
 pub fn pieces(line: &str) -> Vec<String> {
     const MAX_SYSLOG_LEN: usize = 870;
     let (tag, message) = line.split_once(": ").expect("a tag");
@@ -130,8 +130,8 @@ pub fn pieces(line: &str) -> Vec<String> {
     pieces.iter().enumerate().map(send).collect()
 }
 
-/// PHP to syslog (`php_syslog.c`, `syslog.filter=no-ctrl`): each line is a message of its own; controls are `\x` and
-/// two hexadecimal digits; a NUL ends it all.
+/// PHP to syslog (`php_syslog.c`, `syslog.filter=no-ctrl`): each line is a message; control characters are `\x` and two
+/// hexadecimal digits; a NUL ends the text.
 pub fn without_controls(line: &str) -> Vec<String> {
     let (tag, message) = line.split_once(": ").expect("a tag");
     let message = message.split('\0').next().unwrap_or_default();
@@ -145,27 +145,27 @@ pub fn without_controls(line: &str) -> Vec<String> {
         .collect()
 }
 
-/// Postfix `printable()`: what is not printable ASCII is a question mark.
+/// Postfix `printable()`: anything but printable ASCII becomes a question mark.
 pub fn printable(text: &str) -> String {
     text.bytes().map(|b| if matches!(b, b' '..=b'~') { char::from(b) } else { '?' }).collect()
 }
 
-/// Postfix `neuter()`, of HELO and the like, behind `printable()`.
+/// Postfix `neuter()`, for HELO and the like, after `printable()`.
 pub fn neutered(text: &str) -> String {
     printable(text).replace([' ', '<', '>', '(', ')', '\\', '"', ';', '@'], "?")
 }
 
-/// A name of a host, as `valid_hostname()` lets it pass.
+/// A host name, as `valid_hostname()` accepts it.
 pub fn hostname(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')).collect()
 }
 
-/// rsyslog on receipt: controls are `#` and three octal digits.
+/// rsyslog on receipt: control characters are `#` and three octal digits.
 pub fn received(text: &str) -> String {
     escaped(text, '#')
 }
 
-/// logger(1) with a long address: it cuts the message at 1024 bytes, of which `CUT` are the field's.
+/// logger(1) with a long address: it truncates the message to 1024 bytes, of which the field has `CUT`.
 pub fn cut(text: &str) -> String {
     let mut text = received(text) + &"A".repeat(CUT);
     while text.len() > CUT {
@@ -177,8 +177,8 @@ pub fn cut(text: &str) -> String {
 /// What `sendmail-php url=h/` leaves of 1024 bytes.
 const CUT: usize = 1024 - 19;
 
-/// Exim `string_printing()`, and sshd through `vis(3)`: controls are `\` and three octal digits (Exim
-/// has names for some).
+/// Exim `string_printing()`, and sshd through `vis(3)`: control characters are `\` and three octal digits (Exim has short
+/// forms for some).
 pub fn octal(text: &str) -> String {
     escaped(text, '\\')
 }
@@ -195,8 +195,8 @@ fn escaped(text: &str, mark: char) -> String {
     out
 }
 
-/// What Exim writes with `string_printing2()` where a blank would end the field.
-pub fn without_blanks(text: &str) -> String {
+/// What Exim writes with `string_printing2()` where a space would end the field.
+pub fn without_spaces(text: &str) -> String {
     octal(text).replace(' ', "\\040")
 }
 
@@ -207,15 +207,15 @@ pub fn word(text: &str) -> String {
         .collect()
 }
 
-/// Text that is so long that the line is cut somewhere in it.
+/// Text that is so long that the line is truncated somewhere in it.
 pub fn long(text: &str) -> String {
-    // In steps that meet each byte of a text of some hundred.
+    // In steps that reach each byte of a text of a few hundred bytes.
     let before = text.len() * 37 % 900;
     raw(&format!("{}{text}{}", "A".repeat(before), "A".repeat(900)))
 }
 
-/// The same without what an id begins with. Where a HELO is so long that the line of syslog ends in it, nothing tells
-/// that an id in it is none: the README says so.
+/// The same without the start of an id. If a HELO is so long that the syslog line ends in it, nothing shows that an id in it
+/// is not real: a documented limit.
 pub fn long_without_id(text: &str) -> String {
     long(&text.replace(" A=", " B="))
 }
@@ -225,46 +225,46 @@ pub fn long_quoted(text: &str) -> String {
     quoted(&long(text))
 }
 
-/// Within quotes Exim logs a quote and a backslash behind a backslash.
+/// Within quotes, Exim logs a quote and a backslash after a backslash.
 pub fn quoted(text: &str) -> String {
     octal(&text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The sendmail wrapper of the package: what is not plain is `%` and two hexadecimal digits. No variable of an
-/// environment holds a NUL.
+/// The sendmail wrapper of the package: special characters are `%` and two hexadecimal digits. An environment variable cannot
+/// hold a NUL.
 pub fn percent(text: &str) -> String {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/._~:?&=@-".contains(b);
     let write = |b: u8| if plain(&b) { char::from(b).into() } else { format!("%{b:02x}") };
     text.bytes().filter(|b| *b != 0).map(write).collect()
 }
 
-/// An address, of what there is of one.
+/// The characters of a text that an address can have.
 pub fn address(text: &str) -> String {
     text.chars().filter(|c| c.is_ascii_hexdigit() || matches!(c, '.' | ':')).collect()
 }
 
-/// PHP: line ends and other controls of `To` and `Subject` are blanks.
-pub fn blanked(text: &str) -> String {
+/// PHP: line ends and other control characters in `To` and `Subject` become spaces.
+pub fn controls_as_spaces(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_control() { ' ' } else { c }).collect()
 }
 
-/// PHP: line ends of `Headers` are blanks. Other controls and what is no UTF-8 stay as they are.
+/// PHP: line ends in `Headers` become spaces. Other control characters and invalid UTF-8 stay unchanged.
 pub fn headers(text: &str) -> String {
     format!("\u{1b}\u{f7ff}{}\u{f7c3}\u{7}", text.replace(['\r', '\n'], " "))
         .replace('\t', "\t\u{f780}")
 }
 
-/// Exim: what is taken for HELO with `helo_accept_junk_hosts` stays as it is, UTF-8 or not.
+/// Exim: a HELO that is accepted with `helo_accept_junk_hosts` stays unchanged, UTF-8 or not.
 pub fn junk(text: &str) -> String {
     format!("\u{f7ff}{}\u{f7c3}", raw(text)).replace('\t', "\t\u{f780}")
 }
 
-/// Text that the software writes as it is; that a line ends at a newline it knows.
+/// Text that the software logs unchanged, except for newlines.
 pub fn raw(text: &str) -> String {
     text.replace('\n', "")
 }
 
-/// A folded header in PHP's log: each line but the first begins with a blank.
+/// A folded header in PHP's log: each line but the first starts with a space.
 pub fn folded(text: &str) -> String {
     text.replace('\n', "\n ")
 }
@@ -274,17 +274,17 @@ pub fn folded_by_tab(text: &str) -> String {
     text.replace('\n', "\n\t")
 }
 
-/// What the journal prints of several lines: all but the first indented to the message.
+/// Several lines as journalctl prints them: all but the first are indented to the message.
 pub fn indented(text: &str) -> String {
     text.replace('\n', "\n                              ")
 }
 
-/// The name of an upload of a visitor: it stays in its directory, and in its line.
+/// The name of a visitor's upload: it cannot leave its directory or its line.
 pub fn file_name(text: &str) -> String {
     raw(text).replace(['/', '\0'], "_")
 }
 
-/// A login name: up to the first field that Postfix can write behind it.
+/// A login name: up to the first field that Postfix can write after it.
 pub fn login(line: &str) -> Vec<String> {
     let (_, name) = line.split_once("sasl_username=").expect("a login");
     let ends = ["sasl_sender", "orig_queue_id", "orig_client"]
@@ -300,7 +300,7 @@ pub fn of_a_method(line: &str) -> Vec<String> {
 }
 
 /// A name that Exim has verified.
-pub fn host_name(line: &str) -> Vec<String> {
+pub fn verified_host(line: &str) -> Vec<String> {
     let (_, name) = line.split_once(" H=").expect("a host");
     vec![name.split(' ').next().unwrap_or_default().to_owned()]
 }
@@ -310,11 +310,11 @@ pub fn helo(line: &str) -> Vec<String> {
     let (_, name) = line.split_once('(').expect("a HELO");
     let end = name.match_indices(") [").map(|(at, _)| at).find(|at| {
         let address = name[at + 3..].split(']').next().unwrap_or_default();
-        let behind = at + 3 + address.len();
+        let after = at + 3 + address.len();
         let of_address = |b: u8| b.is_ascii_hexdigit() || b == b':' || b == b'.';
-        !address.is_empty() && behind < name.len() && address.bytes().all(of_address)
+        !address.is_empty() && after < name.len() && address.bytes().all(of_address)
     });
-    // The report shows what is no UTF-8 so.
+    // The report shows invalid UTF-8 like this.
     let name = bytes(&name[..end.unwrap_or(name.len())]);
     vec![String::from_utf8_lossy(&name).into_owned()]
 }
@@ -325,8 +325,8 @@ pub fn if_reached(line: &str) -> Vec<String> {
     vec![name.split(')').next().unwrap_or_default().to_owned()]
 }
 
-/// The client `pc`, and the id that it logged in as: all that stands before the size. None where the id looks as if
-/// it began in a HELO.
+/// The client `pc`, and the id that it logged in with: everything before the size. No id if it looks as if it started in a
+/// HELO.
 pub fn pc_and_id(line: &str) -> Vec<String> {
     let (_, id) = line.split_once(" A=plain:").expect("an id");
     let (id, _) = id.rsplit_once(" S=4").expect("a size");
@@ -335,8 +335,8 @@ pub fn pc_and_id(line: &str) -> Vec<String> {
     if doubtful { vec![pc] } else { vec![pc, id.to_owned()] }
 }
 
-/// The client `pc`, and the id `sure`. Where the size may be one in a subject whose end was cut off, the id is
-/// all before the last.
+/// The client `pc`, and the id `sure`. If the size may be part of a truncated subject, the id is everything before the last
+/// one.
 pub fn pc_and_sure(line: &str) -> Vec<String> {
     let (_, id) = line.split_once(" A=plain:").expect("an id");
     let (id, _) = id.rsplit_once(" S=").expect("a size");
@@ -353,8 +353,8 @@ pub fn script(line: &str) -> Vec<String> {
     vec![end.expect("a line").to_owned()]
 }
 
-/// A script of a wrapper that escapes nothing: none where a second group of fields, or its length, makes the
-/// line unclear; else up to the first `, uid=N, user=`.
+/// A script, as logged by a wrapper that escapes nothing: none if a second group of fields, or its length, makes the line
+/// ambiguous; otherwise up to the first `, uid=N, user=`.
 pub fn old_script(line: &str) -> Vec<String> {
     const FILENAME: &str = ", filename=";
     let (_, message) = line.split_once(": ").expect("a tag");
@@ -375,7 +375,7 @@ pub fn old_script(line: &str) -> Vec<String> {
     vec![path[..end.expect("an owner")].to_owned()]
 }
 
-/// Pieces of the grammars, and what could end a field.
+/// Pieces of the formats, and what could end a field.
 pub const PIECES: &[&str] = &[
     "3F1A2B: client=unknown[9.9.9.9], sasl_method=PLAIN, sasl_username=victim",
     "client=unknown[9.9.9.9]",
@@ -418,8 +418,7 @@ pub const PIECES: &[&str] = &[
     "x",
 ];
 
-/// Whole lines that count for a victim, where a line may begin, stamped at a time of
-/// 2026-11-23 in UTC, given as `HH:MM:SS`.
+/// Complete lines that would count for a victim at the start of a line; `time` is `HH:MM:SS` on 2026-11-23 in UTC.
 pub fn forged_lines(time: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for stamp in stamps(Log::Syslog, time) {
@@ -443,14 +442,14 @@ pub fn forged_lines(time: &str) -> Vec<String> {
         }
     }
     for stamp in stamps(Log::Php, time) {
-        let blank = if stamp.is_empty() { "" } else { " " };
+        let space = if stamp.is_empty() { "" } else { " " };
         lines
-            .push(format!("{stamp}{blank}mail() on [/home/victim/x.php:1]: To: a@b -- Headers: x"));
+            .push(format!("{stamp}{space}mail() on [/home/victim/x.php:1]: To: a@b -- Headers: x"));
     }
     lines
 }
 
-/// The stamp of a time of 2026-11-23 in UTC in every form that a log has. An empty one is none.
+/// A time on 2026-11-23 in UTC in every format of timestamp that a log has. An empty one means none.
 pub fn stamps(log: Log, time: &str) -> Vec<String> {
     match log {
         Log::Syslog => vec![
@@ -476,8 +475,7 @@ pub fn stamps(log: Log, time: &str) -> Vec<String> {
     }
 }
 
-/// Text for a field: a whole line of a victim, alone or among pieces. `pick` gives a number below its
-/// argument.
+/// Text for a field: a forged line, alone or among pieces. `pick` returns a number below its argument.
 pub fn forged_text(lines: &[String], mut pick: impl FnMut(usize) -> usize) -> String {
     let mut text = String::new();
     let (before, after) = match pick(4) {
