@@ -60,7 +60,7 @@ impl<'a> Run<'a> {
                 Ok(AccountStatus::Locked) => {
                     self.state.finish_lock(&account, &self.kind, self.actor.now());
                     self.audit(&format!(
-                        "disabled {account} ({}), begun by a run before",
+                        "disabled {account} ({}), started by an earlier run",
                         self.kind
                     ));
                 }
@@ -76,12 +76,12 @@ impl<'a> Run<'a> {
     /// The lock in the state was never made, or an administrator has undone it. If an account was changed
     /// after the state was written, assume the latter and ignore older lines.
     fn abandon(&mut self, account: &AccountName) {
-        let begun = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
+        let started = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
         self.state.abandon_lock(account, &self.kind);
-        if let Some(begun) = begun
+        if let Some(started) = started
             && self.method.last_change() > State::written(&self.actor.dir)
         {
-            self.state.see_locked(account, begun);
+            self.state.see_locked(account, started);
         }
     }
 

@@ -126,7 +126,7 @@ impl Undo<'_> {
                     let method = otherwise.kind();
                     undone
                         .failures
-                        .push(format!("no lock of it is known, and it is open ({method})"));
+                        .push(format!("no lock of it is known, and it is not locked ({method})"));
                 }
             }
             state.forget(account, self.now());
@@ -153,9 +153,10 @@ impl Undo<'_> {
             }
         }
         if let Err(error) = state.save(self.dir, self.root) {
-            undone
-                .warnings
-                .push(format!("what was locked is remembered as before: {}", chain(&error)));
+            undone.warnings.push(format!(
+                "the state still has the lock, because it could not be written: {}",
+                chain(&error)
+            ));
         }
         Ok(undone)
     }
