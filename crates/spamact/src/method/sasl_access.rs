@@ -68,7 +68,7 @@ impl Table {
         if file.contains(char::is_control) {
             return Err(Invalid("a path with characters that cannot be remembered"));
         }
-        kind.map_or(Ok(()), |kind| is_compiled(kind))?;
+        kind.map_or(Ok(()), is_compiled)?;
         Ok(Self { kind: kind.map(str::to_owned), file: file.into() })
     }
 }

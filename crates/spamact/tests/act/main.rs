@@ -434,7 +434,7 @@ fn in_a_table_no_spelling_is_locked_on_lines_from_before_it_was_unlocked() {
     for spelling in [&b"Alice"[..], b"alice"] {
         let name = AccountName::check(spelling).expect("a name");
         let mut state = host.state();
-        state.drop_lock(&name, &*host.method().kind());
+        state.drop_lock(&name, &host.method().kind());
         state.save(&host.path().join("state"), false).expect("the directory is ours");
     }
     host.set(NOW + 1200);

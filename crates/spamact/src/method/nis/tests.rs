@@ -115,7 +115,7 @@ fn who_must_not_be_locked_is_refused_before_anything_is_run() {
             for action in [Action::Status, Action::Lock] {
                 match act(&nis, action, &name(who)) {
                     Err(Error::Unfit { refusal, .. }) => {
-                        assert_eq!(refusal, want, "{who} {editor}")
+                        assert_eq!(refusal, want, "{who} {editor}");
                     }
                     other => panic!("{who} {editor}: {other:?}"),
                 }
