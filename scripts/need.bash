@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Installs or builds what a script needs and this machine lacks; for scripts that source this file.
+# Installs or builds what a script needs and this machine does not have; for scripts that source this file.
 
-retry() { # COMMAND…: for what fetches something
+retry() { # COMMAND…: runs it up to four times; for what uses the network
     local try
     for try in 1 2 3 4; do
         "$@" && return
@@ -11,24 +11,51 @@ retry() { # COMMAND…: for what fetches something
     return 1
 }
 
-need() { # COMMAND PACKAGE…: installs the packages where the command is missing
-    command -v "$1" >/dev/null && return
-    shift
+missing_packages=()
+
+want() { # COMMAND PACKAGE…: remembers the packages if the command, or the file of that path, is missing
+    if [[ $1 == /* ]]; then
+        [[ ! -e $1 ]] || return 0
+    elif command -v "$1" >/dev/null; then
+        return
+    fi
+    missing_packages+=("${@:2}")
+}
+
+install_wanted() { # installs the remembered packages; as another user than root, lists them and ends the script
+    ((${#missing_packages[@]} > 0)) || return 0
     [[ $(id -u) == 0 ]] || {
-        echo "please install: $*" >&2
+        echo "please install: ${missing_packages[*]}" >&2
         exit 1
     }
     if [[ -z ${updated-} ]]; then
-        retry apt-get update -qq
+        retry apt-get update -qq || return
         updated=1
     fi
-    DEBIAN_FRONTEND=noninteractive retry apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    without_services retry apt-get install -y -qq --no-remove --no-install-recommends "${missing_packages[@]}" >/dev/null || return
+    missing_packages=()
 }
 
-proof_tools() { # the project's own, in target/proof and target/proof/examples: all at once, they share what is compiled
+without_services() ( # COMMAND…: runs it; packages that it installs do not start their services
+    policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    "$@"
+)
+
+need() { # COMMAND PACKAGE…: installs the packages if the command is missing
+    want "$@"
+    install_wanted
+}
+
+proof_tools() { # builds the project's own, in target/proof and target/proof/examples, all at once: they share what is compiled
     cargo build --profile proof --locked --quiet --workspace --bins --examples
 }
 
-tool() { # CRATE: installs a program from its crate where it is missing
+tool() { # CRATE: installs a program from its crate if it is missing
     command -v "$1" >/dev/null || retry cargo install --locked --quiet "$1"
 }

@@ -1,16 +1,16 @@
 # shellcheck shell=bash
-# Checks of bash scripts that test. Each prints a line `ok: WHAT` or `FAILED: WHAT`, with what was got and wanted;
-# who runs the script counts them with `counted`.
+# Checks for test scripts in bash. Each prints a line `ok: WHAT`, or `FAILED: WHAT` with what was expected; the script's
+# caller counts these lines with `counted`.
 
-is() { # WHAT GOT WANTED
+is() { # WHAT GOT EXPECTED
     if [[ $2 == "$3" ]]; then
         echo "ok: $1"
     else
-        printf 'FAILED: %s\n--- got\n%s\n--- wanted\n%s\n---\n' "$1" "$2" "$3"
+        printf 'FAILED: %s\n--- got\n%s\n--- expected\n%s\n---\n' "$1" "$2" "$3"
     fi
 }
 
-holds() { # WHAT COMMAND…: the command's status is 0; what it prints is shown only when it is not
+holds() { # WHAT COMMAND…: the command's status is 0; its output is shown only otherwise
     local what=$1 output
     shift
     if output=$("$@" 2>&1); then
@@ -26,11 +26,11 @@ soon() { # COMMAND…: waits until the command's status is 0, for up to 20 secon
         "$@" >/dev/null 2>&1 && return
         sleep 0.1
     done
-    echo "this did not come: $*" >&2
+    echo "timed out waiting for: $*" >&2
     return 1
 }
 
-listens() { # PORT, on some address
+listens() { # PORT: some process listens on it, on any address
     local port
     printf -v port ':%04X ' "$1"
     grep -qs "$port.* 0A " /proc/net/tcp /proc/net/tcp6
@@ -38,11 +38,11 @@ listens() { # PORT, on some address
 
 passed=0 failed=0
 
-counted() { # NAME LOG SECONDS: prints what the log says, and adds to `passed` and `failed`
+counted() { # NAME LOG SECONDS: prints the results in the log, and adds them to `passed` and `failed`
     local good bad
     good=$(grep -c '^ok: ' "$2" || true)
     bad=$(grep -c '^FAILED: ' "$2" || true)
-    # A test that checked nothing has proved nothing.
+    # A test without a check proves nothing.
     ((good + bad > 0)) || bad=1
     printf '\n== %s: %s passed, %s failed, %s s\n' "$1" "$good" "$bad" "$3"
     if ((bad > 0)); then tail -n 200 "$2"; else grep '^ok: ' "$2"; fi

@@ -1,9 +1,11 @@
 # shellcheck shell=bash
-# What tests/install.crontab and tests/install.life share inside a root: checks, a folder, an account whose
+# What tests/install.crontab and tests/install.life share inside a root: checks, a directory, an account whose
 # password a botnet has, its mail, a syslog and a sendmail that keep what they are told.
 
 # shellcheck source=tests/checks.bash
 . /spam-check/tests/checks.bash
+# shellcheck source=tests/testkit/host.bash
+. /spam-check/tests/testkit/host.bash
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
 T=/root/test
@@ -13,12 +15,9 @@ HASH='$6$salt$hash'
 useradd --create-home --password "$HASH" stolen
 
 servers() { # /dev/log goes to $T/syslog, mail to $T/notices
-    perl -MSocket -e '
-        socket LOG, PF_UNIX, SOCK_DGRAM, 0 and bind LOG, sockaddr_un "/dev/log" or die; $| = 1;
-        print "$line\n" while defined recv LOG, $line, 65536, 0' >$T/syslog 2>&1 </dev/null &
+    syslog_to $T/syslog </dev/null &
     soon test -S /dev/log
-    printf '#!/bin/sh\ncat >>%s\n' $T/notices >/usr/sbin/sendmail
-    chmod 755 /usr/sbin/sendmail
+    fake_sendmail $T/notices
 }
 
 accepted() { # SECOND CLIENT USER: a line as rsyslog writes it

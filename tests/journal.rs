@@ -1,10 +1,10 @@
 //! The systemd journal: made by `systemd-journal-remote` from an export file, and laid where journalctl
-//! looks for it, in a mount namespace of the test's own. That takes root; without, nothing is tried.
+//! looks for it, in a [`Namespace`]. It takes root.
 
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use testkit::{Namespace, cannot_run};
 use tests::{Directory, NOW, program};
 
 const REMOTE: &str = "/lib/systemd/systemd-journal-remote";
@@ -28,17 +28,11 @@ fn entry(at: u64, identifier: &str, message: &[u8], trusted: &[(&str, &str)]) ->
 }
 
 /// Runs a shell line with that journal as the host's, and no other log; its output and exit status.
-#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn with_journal(entries: Option<&[u8]>, line: &str) -> Option<(String, Option<i32>)> {
-    let is_root = fs::metadata("/proc/self").is_ok_and(|about| {
-        use std::os::unix::fs::MetadataExt;
-        about.uid() == 0
-    });
-    if !is_root {
-        eprintln!("not root: the journal was not tried");
+    if !Path::new(REMOTE).exists() {
+        cannot_run("systemd-journal-remote is not installed");
         return None;
     }
-    assert!(Path::new(REMOTE).exists(), "please install systemd-journal-remote");
     let dir = Directory::new();
     let journal = dir.path("system.journal");
     if let Some(entries) = entries {
@@ -47,7 +41,8 @@ fn with_journal(entries: Option<&[u8]>, line: &str) -> Option<(String, Option<i3
         assert!(made.expect("it runs").status.success());
     }
     let script = format!(
-        "mount -t tmpfs none /var/log && mount -t tmpfs none /run || exit 99\n\
+        "export TZ=UTC\n\
+         mount -t tmpfs none /var/log && mount -t tmpfs none /run || exit 99\n\
          journal=/var/log/journal/$(cat /etc/machine-id); mkdir -p $journal\n\
          cat >/tmp/passwd.$$ <<<'postfix:x:4106:4113::/var/spool/postfix:/bin/false'\n\
          mount --bind /tmp/passwd.$$ /etc/passwd; rm /tmp/passwd.$$\n\
@@ -55,22 +50,14 @@ fn with_journal(entries: Option<&[u8]>, line: &str) -> Option<(String, Option<i3
          {line}",
         journal = journal.display(),
     );
-    let output = Command::new("unshare")
-        .args(["--mount", "bash", "-c", &script])
-        .env("TZ", "UTC")
-        .output()
-        .expect("unshare runs");
-    if output.status.code() == Some(99) || output.stderr.starts_with(b"unshare:") {
-        eprintln!("no mount namespace can be made here: the journal was not tried");
-        return None;
-    }
+    let output = Namespace::default().bash(&script)?;
     let text = [output.stdout, output.stderr].concat();
     Some((String::from_utf8_lossy(&text).into_owned(), output.status.code()))
 }
 
 const ACCEPTED: &[u8] = b"3F1A2B: client=unknown[192.0.2.7], sasl_method=PLAIN, sasl_username=bob";
 
-/// Messages that count, and some that others have planted.
+/// Messages that count, and some that others have forged.
 fn entries() -> Vec<u8> {
     let postfix = [("_UID", "4106"), ("_PID", "7")];
     let unit = [("_UID", "0"), ("_PID", "8"), ("_SYSTEMD_UNIT", "postfix@-.service")];
@@ -89,13 +76,13 @@ fn entries() -> Vec<u8> {
         entry(at - 86_400, "postfix/smtpd", ACCEPTED, &postfix), // a day ago
         entry(at, "postfix/smtpd", ACCEPTED, &postfix),
         entry(at + 1, "mx-in/submission/smtpd", ACCEPTED, &unit),
-        entry(at + 2, "postfix/smtpd", ACCEPTED, &user), // planted
-        entry(at + 2, "postfix/smtpd", ACCEPTED, &forwarded), // planted by a command in ~/.forward
+        entry(at + 2, "postfix/smtpd", ACCEPTED, &user), // forged
+        entry(at + 2, "postfix/smtpd", ACCEPTED, &forwarded), // forged by a command in ~/.forward
         entry(at + 3, "postfix/smtpd", &[b"x\n", ACCEPTED].concat(), &postfix),
         entry(at + 4, "www-data", wrapper("/srv/a.php", 33).as_bytes(), &web),
-        entry(at + 5, "www-data", wrapper("/srv/victim.php", 0).as_bytes(), &web), // planted
+        entry(at + 5, "www-data", wrapper("/srv/victim.php", 0).as_bytes(), &web), // forged
         entry(at + 5, "www-data", ours("/srv/a%20b.php", 33).as_bytes(), &web),
-        entry(at + 5, "www-data", ours("/srv/victim.php", 0).as_bytes(), &web), // planted
+        entry(at + 5, "www-data", ours("/srv/victim.php", 0).as_bytes(), &web), // forged
         entry(at + 6, "php", b"mail() on [/srv/b\x01\nc.php:3]: To: a@b", &web),
     ]
     .concat()

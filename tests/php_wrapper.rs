@@ -1,15 +1,15 @@
 //! The wrapper and the prepend file for old PHP: what a visitor or a caller hands them, what syslog gets, and
 //! what sendmail gets.
 //!
-//! Each test runs itself once more in a mount namespace with a `/usr/sbin/sendmail` that keeps what it gets
-//! and a `/dev/log` that is read. Where no namespace can be had, it says so, and nothing is tried.
+//! Each test runs itself once more in a [`Namespace`] with a `/dev/log` that is read and a `/usr/sbin/sendmail` of its own:
+//! the fake MTA's keeps mails, this one every byte of its arguments, environment and input. It takes root.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -20,17 +20,16 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::{Event, Parser, unescape};
+use testkit::{Namespace, cannot_run};
 use tests::Directory;
 
 const WRAPPER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/php/phpsendmail");
 const PREPEND: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../packaging/php/phpsendmail.php");
 
-/// The directory, where a test runs itself once more inside.
-const INSIDE: &str = "PHP_WRAPPER_INSIDE";
-
-/// What [`tests::HOST`] is furnished with; the arguments are run at the end.
-const FURNITURE: &str = r#"
+/// What is made of a private host.
+const SETUP: &str = r#"
 chmod 777 "$W"
+rm -f /usr/sbin/sendmail
 cat >/usr/sbin/sendmail <<S
 #!/usr/bin/perl
 open my \$kept, '>', "$W/kept" or die; binmode \$_ for \$kept, *STDIN; undef \$/;
@@ -38,7 +37,6 @@ print \$kept join("\0", scalar @ARGV, @ARGV, 2 * keys %ENV, %ENV, <STDIN>);
 exit 75;
 S
 chmod 755 /usr/sbin/sendmail
-exec "$@"
 "#;
 
 /// What a program of that name is replaced by, in this namespace.
@@ -61,34 +59,13 @@ struct Sent {
 const INPUT: &[u8] = b"To: a@example.net\n\nhello \xff\0 and\n.\nmore\n";
 
 /// Runs a test on a host of its own. `test` is the test's name.
-#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn on_a_host(test: &str, body: fn(&Host)) {
-    if let Some(dir) = std::env::var_os(INSIDE) {
+    Namespace { setup: SETUP, ..Namespace::default() }.test(test, |dir| {
         let syslog = UnixDatagram::bind("/dev/log").expect("/dev is ours");
         fs::set_permissions("/dev/log", Permissions::from_mode(0o666)).expect("it is ours");
         syslog.set_read_timeout(Some(Duration::from_millis(500))).expect("it can be set");
-        return body(&Host { dir: dir.into(), syslog });
-    }
-    if fs::metadata("/proc/self").map_or(1, |about| about.uid()) != 0 {
-        eprintln!("not root: the wrapper was not tried");
-        return;
-    }
-    let dir = Directory::new();
-    let output = Command::new("unshare")
-        .args(["--mount", "bash", "-c", &[tests::HOST, FURNITURE].concat(), "host"])
-        .arg(std::env::current_exe().expect("this test"))
-        .args(["--exact", "--nocapture", test])
-        .env("W", dir.path(""))
-        .env(INSIDE, dir.path(""))
-        .output()
-        .expect("unshare runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    if output.status.code() == Some(99) || said.starts_with("unshare:") {
-        eprintln!("no namespaces here: the wrapper was not tried: {said}");
-        return;
-    }
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && told.contains("1 passed"), "{test}\n{told}{said}");
+        body(&Host { dir: dir.into(), syslog });
+    });
 }
 
 impl Host {
@@ -402,7 +379,6 @@ fn a_user_without_a_process_left_sends_all_the_same() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn the_prepend_file_hands_over_this_request_and_nothing_else() {
     const SHOW: &str = "<?php foreach (array('HTTP_HOST', 'REQUEST_URI', 'REMOTE_ADDR', 'SCRIPT_FILENAME', \
         'HTTP_PROXY') as $n) { $v = getenv($n, true); echo $n, '=', $v === false ? '-' : bin2hex($v), ' '; } \
@@ -429,7 +405,7 @@ fn the_prepend_file_hands_over_this_request_and_nothing_else() {
         ("HTTP_PROXY", "evil"),
     ];
     let Some(shown) = run("php-cgi", &request, &[]) else {
-        eprintln!("php-cgi is not installed: the prepend file was not tried");
+        cannot_run("php-cgi is not installed");
         return;
     };
     // HTTP_PROXY is in CGI's environment, but was not put there.

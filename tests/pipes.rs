@@ -9,7 +9,8 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tests::{Chance, Directory, NOW, Run, accepted, command, program, times};
+use testkit::Random;
+use tests::{Directory, NOW, Run, accepted, command, program, times};
 
 /// Each program, the arguments that make it report everything, and a line of a sender `%`.
 const PROGRAMS: [(&str, &[&str], &str); 4] = [
@@ -198,7 +199,7 @@ fn rotated_logs_beyond_the_limit_of_open_files_are_not_left_out_silently() {
 fn a_read_that_is_signalled_prints_no_other_report() {
     let rounds = times("SPAM_CHECK_SIGNALS", 40);
     let signals = [Signal::TERM, Signal::INT, Signal::KILL, Signal::HUP];
-    let mut chance = Chance::new();
+    let mut random = Random::from_environment();
     let mut ended_by = [0, 0];
     for (name, args, line) in PROGRAMS {
         let dir = Directory::new();
@@ -215,7 +216,7 @@ fn a_read_that_is_signalled_prints_no_other_report() {
         for round in 0..rounds {
             let signal = signals[usize::try_from(round).unwrap_or(0) % signals.len()];
             let run = start();
-            let moment = chance.below(longest);
+            let moment = random.shorter_than(longest);
             let number = i32::try_from(run.id()).ok().and_then(Pid::from_raw).expect("a number");
             let killer = std::thread::spawn(move || {
                 std::thread::sleep(moment);

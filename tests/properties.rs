@@ -10,7 +10,7 @@ use spamcore::parse::{Event, Parser, Stamped};
 use spamcore::time::clock::Clock;
 use spamcore::time::period::Period;
 use spamcore::time::zone::Zone;
-use tests::planted;
+use tests::injection;
 
 /// The names that a line counts for, if any.
 fn senders(parser: &impl Parser, line: &[u8]) -> Vec<Vec<u8>> {
@@ -41,27 +41,27 @@ fn read_all(line: &[u8]) {
     read(&PhpWrapper, line);
 }
 
-/// Text as a stranger would plant it.
-fn planted() -> impl Strategy<Value = String> {
+/// Text as a stranger would forge it.
+fn forged() -> impl Strategy<Value = String> {
     prop::collection::vec(any::<prop::sample::Index>(), 16).prop_map(|picks| {
         let mut picks = picks.into_iter();
-        let whole = planted::whole("17:57:00");
-        planted::text(&whole, |below| picks.next().map_or(0, |pick| pick.index(below)))
+        let lines = injection::forged_lines("17:57:00");
+        injection::forged_text(&lines, |below| picks.next().map_or(0, |pick| pick.index(below)))
     })
 }
 
 /// What a line that counts for a victim counts as, by any of the parsers that read its log.
-fn of_victim(log: planted::Log, line: &[u8]) -> Option<&'static str> {
+fn of_victim(log: injection::Log, line: &[u8]) -> Option<&'static str> {
     let victim = |senders: Vec<Vec<u8>>| {
-        let is = |name: &Vec<u8>| planted::VICTIMS.iter().any(|victim| victim.as_bytes() == name);
+        let is = |name: &Vec<u8>| injection::VICTIMS.iter().any(|victim| victim.as_bytes() == name);
         senders.iter().any(is)
     };
-    let syslog = log == planted::Log::Syslog;
+    let syslog = log == injection::Log::Syslog;
     let exim = Exim { authenticated: true };
     [
         ("postfix", syslog && victim(senders(&Postfix, line))),
-        ("exim", log != planted::Log::Php && victim(senders(&exim, line))),
-        ("php", log != planted::Log::Exim && victim(senders(&Php, line))),
+        ("exim", log != injection::Log::Php && victim(senders(&exim, line))),
+        ("php", log != injection::Log::Exim && victim(senders(&Php, line))),
         ("wrapper", syslog && victim(senders(&PhpWrapper, line))),
     ]
     .into_iter()
@@ -77,7 +77,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_panics_on_pieces_of_the_grammars(text in planted(), at in any::<prop::sample::Index>()) {
+    fn nothing_panics_on_pieces_of_the_grammars(text in forged(), at in any::<prop::sample::Index>()) {
         let line = format!("Nov 23 17:57:00 mx postfix/smtpd[7]: {text}");
         read_all(line.as_bytes());
         read_all(&line.as_bytes()[at.index(line.len())..]);
@@ -85,18 +85,18 @@ proptest! {
     }
 
     #[test]
-    fn no_text_of_a_stranger_names_a_victim(text in planted(), stamp in any::<prop::sample::Index>()) {
-        for place in planted::PLACES {
-            let stamps = planted::stamps(place.log, "17:57:00");
-            for line in place.with(&stamps[stamp.index(stamps.len())], &text).split(|&b| b == b'\n') {
-                let hit = of_victim(place.log, line);
-                prop_assert!(hit.is_none(), "{:?} in {}: {}", hit, place.line, line.escape_ascii());
+    fn no_text_of_a_stranger_names_a_victim(text in forged(), stamp in any::<prop::sample::Index>()) {
+        for field in injection::FIELDS {
+            let stamps = injection::stamps(field.log, "17:57:00");
+            for line in field.with(&stamps[stamp.index(stamps.len())], &text).split(|&b| b == b'\n') {
+                let hit = of_victim(field.log, line);
+                prop_assert!(hit.is_none(), "{:?} in {}: {}", hit, field.line, line.escape_ascii());
             }
         }
     }
 
     #[test]
-    fn no_text_in_a_value_of_our_wrapper_names_a_victims_script(text in planted(), field in 0..6_usize) {
+    fn no_text_in_a_value_of_our_wrapper_names_a_victims_script(text in forged(), field in 0..6_usize) {
         // As text can stand there only where the wrapper is not the one of the package.
         let mut values = ["h/", "203.0.113.7", "/home/evil/x.php", "33", "www-data", "+-i"].map(String::from);
         values[field].push_str(&text);
@@ -105,7 +105,7 @@ proptest! {
             "Nov 23 17:57:00 web root: sendmail-php v=2, url={url}, client={client}, filename={path}, \
              uid={uid}, user={user}, args={args}"
         );
-        prop_assert_eq!(of_victim(planted::Log::Syslog, line.as_bytes()), None, "{}", line);
+        prop_assert_eq!(of_victim(injection::Log::Syslog, line.as_bytes()), None, "{}", line);
         // What it does not escape is of no value that it writes.
         let plain = |b: u8| b.is_ascii_alphanumeric() || b"/.:=%".contains(&b);
         if !text.bytes().all(plain) {
@@ -114,10 +114,10 @@ proptest! {
     }
 
     #[test]
-    fn a_planted_line_alone_counts_for_a_victim(at in any::<prop::sample::Index>()) {
-        let lines = planted::whole("17:57:00");
+    fn a_forged_line_alone_counts_for_a_victim(at in any::<prop::sample::Index>()) {
+        let lines = injection::forged_lines("17:57:00");
         let line = at.get(&lines);
-        let logs = [planted::Log::Syslog, planted::Log::Exim, planted::Log::Php];
+        let logs = [injection::Log::Syslog, injection::Log::Exim, injection::Log::Php];
         let hit = logs.iter().find_map(|log| of_victim(*log, line.as_bytes()));
         prop_assert!(hit.is_some(), "it is none of any format: {}", line);
     }

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Debian roots of the tests' own, for bash scripts that source this file as root.
+# Debian root directories for tests with real servers; for bash scripts that source this file as root.
 #
-# A root is made once (debootstrap, then apt) and kept in target/roots. A test runs on a copy of it that is
-# thrown away: an overlay in memory, in mount, network, host name, IPC and process namespaces of its own, with
-# a /dev, /run and loopback interface of its own. When its script ends, every daemon that it started ends
-# with it, and nothing is left.
+# A root is made once (debootstrap, then apt) and kept in target/roots. A test runs on a disposable copy: an overlay in
+# memory, in mount, network, host name, IPC and PID namespaces of its own, with its own /dev, /run and loopback interface.
+# When its script ends, every daemon that it started is killed, and nothing is left. Tests that need no servers use the
+# host of tests/testkit/host.bash: it costs milliseconds.
 
 REPOSITORY=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 ROOTS=$REPOSITORY/target/roots
@@ -19,9 +19,9 @@ root_made() { # SUITE [NAME PACKAGE…]: makes target/roots/SUITE, or target/roo
     local root=$ROOTS/$name
     mkdir -p "$ROOTS"
     (
-        # Parts that run side by side wait for one another here.
+        # Parts that run in parallel wait for each other here.
         flock 9
-        # It is made anew when other packages are wanted.
+        # It is made again when the list of packages has changed.
         [[ $(cat "$root.made" 2>/dev/null) == "$suite $*" ]] && exit
         rm -rf "$root" "$root.made"
         if [[ $name == "$suite" ]]; then
@@ -40,18 +40,18 @@ root_made() { # SUITE [NAME PACKAGE…]: makes target/roots/SUITE, or target/roo
     echo "$root"
 }
 
-root_bootstrap() { # SUITE FOLDER
+root_bootstrap() { # SUITE DIRECTORY
     rm -rf "$2"
     debootstrap --variant=minbase "$1" "$2" >"$2.log" 2>&1 || {
         tail -n 20 "$2.log"
         return 1
     }
-    # Packages start no daemons.
+    # Packages do not start their daemons.
     printf '#!/bin/sh\nexit 101\n' >"$2/usr/sbin/policy-rc.d"
     chmod 755 "$2/usr/sbin/policy-rc.d"
 }
 
-root_install() { # FOLDER PACKAGE…
+root_install() { # DIRECTORY PACKAGE…
     unshare --mount --pid --fork --kill-child bash -c "$(declare -f inside_install); inside_install \"\$@\"" \
         bash "$@" >"$1.log" 2>&1 </dev/null || {
         tail -n 20 "$1.log"
@@ -59,7 +59,7 @@ root_install() { # FOLDER PACKAGE…
     }
 }
 
-inside_install() { # FOLDER PACKAGE…
+inside_install() { # DIRECTORY PACKAGE…
     local root=$1
     shift
     mount -t proc proc "$root/proc"
@@ -70,10 +70,9 @@ inside_install() { # FOLDER PACKAGE…
         apt-get clean' sh "$@"
 }
 
-root_run() { # ROOT HOSTNAME COMMAND…: runs a command in a copy of the root that is thrown away
-    # The repository is there at /spam-check, read-only. COMMAND's environment has PATH, HOME, and the
-    # words NAME=VALUE of ROOT_ENVIRONMENT.
-    # It ends with the shell that runs it, also where that is killed.
+root_run() { # ROOT HOSTNAME COMMAND…: runs a command in a disposable copy of the root
+    # The repository is mounted read-only at /spam-check. The command's environment has PATH, HOME, and the words
+    # NAME=VALUE of ROOT_ENVIRONMENT. It is killed when the calling shell ends, however that ends.
     setpriv --pdeathsig KILL unshare --mount --net --uts --ipc --pid --fork --kill-child \
         bash -c "$(declare -f inside_root); inside_root \"\$@\"" bash "$REPOSITORY" "$@"
 }
@@ -83,7 +82,7 @@ inside_root() { # REPOSITORY ROOT HOSTNAME COMMAND…
     local repository=$1 root=$2 host=$3 work environment
     shift 3
     mount --make-rprivate /
-    # An empty folder that is there on every machine; only this namespace sees what is mounted on it.
+    # An empty directory that every machine has; what is mounted on it is seen in this namespace only.
     work=/mnt
     mount -t tmpfs -o mode=755 none "$work"
     mkdir "$work/upper" "$work/work" "$work/root"
@@ -116,7 +115,7 @@ inside_root() { # REPOSITORY ROOT HOSTNAME COMMAND…
     echo "$host" >etc/hostname
     : >etc/resolv.conf
     read -r -a environment <<<"${ROOT_ENVIRONMENT-}"
-    # A whole root, where the machine's own lets it: in one that was only changed to, systemd confines nothing.
+    # A real change of root where the machine allows it: after a mere chroot, systemd's sandboxing has no effect.
     if pivot_root . mnt 2>/dev/null; then
         cd /
         chroot . umount -l /mnt
@@ -125,14 +124,14 @@ inside_root() { # REPOSITORY ROOT HOSTNAME COMMAND…
         "${environment[@]}" "$@"
 }
 
-root_boot() { # ROOT HOSTNAME COMMAND…: boots the root's systemd where root_run runs a command, and runs COMMAND as
-    # a service of it; gives its output and status, and all is over. Status 125: no systemd could be booted.
+root_boot() { # ROOT HOSTNAME COMMAND…: like root_run, but boots the root's systemd, and runs COMMAND as a service of it.
+    # Passes on its output and status. Status 125: systemd could not be booted.
     local root=$1 host=$2 group status
     shift 2
     status=$(mktemp)
-    # systemd wants a group of its own for its processes.
+    # systemd needs a control group of its own.
     group=$(findmnt -n -o TARGET -t cgroup2 | head -n 1)/spam-check-$BASHPID
-    # Of earlier runs that were killed; those that still run are not empty.
+    # Remove those of earlier runs that were killed; those of running ones are not empty.
     find "${group%/*}" -path "${group%/*}/spam-check-*" -depth -type d -exec rmdir {} + 2>/dev/null || true
     if mkdir "$group"; then
         (
@@ -140,7 +139,7 @@ root_boot() { # ROOT HOSTNAME COMMAND…: boots the root's systemd where root_ru
             ROOT_ENVIRONMENT="${ROOT_ENVIRONMENT-} container=spam-check" root_run "$root" "$host" \
                 bash -c "$(declare -f inside_boot); inside_boot \"\$@\"" bash "$@" 3>&1 4>"$status"
         ) || true
-        # What systemd made in it is empty, as soon as the kernel has reaped all.
+        # What systemd made in it becomes empty once the kernel has reaped its processes.
         local try
         for ((try = 0; try < 100; try++)); do
             find "$group" -depth -type d -exec rmdir {} + 2>/dev/null && break
@@ -152,7 +151,7 @@ root_boot() { # ROOT HOSTNAME COMMAND…: boots the root's systemd where root_ru
     return "${1:-125}"
 }
 
-inside_boot() { # COMMAND…; file 3 takes its output, file 4 its status
+inside_boot() { # COMMAND…: its output goes to file descriptor 3, its status to 4
     mount -t sysfs none /sys
     printf '%q ' "$@" >/run/command
     cat >/etc/systemd/system/inside.service <<'S'
@@ -162,7 +161,7 @@ StandardOutput=file:/run/output
 StandardError=inherit
 ExecStart=/bin/bash /run/command
 S
-    # The first process becomes systemd. Another, which it inherits, waits for it, and ends all.
+    # This process becomes systemd. Another one waits until it has booted, and powers it off in the end.
     (
         until systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; do
             ((SECONDS < 60)) || exit

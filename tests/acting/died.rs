@@ -1,5 +1,6 @@
 //! Locks that came to no end, because something died or failed on the way: the next run finishes them.
 
+use testkit::mta::POSTMAP;
 use tests::Run;
 
 use crate::host::*;
@@ -118,6 +119,7 @@ fn a_notice_that_cannot_be_sent_waits() {
 fn an_entry_that_was_never_compiled_is_taken_back() {
     on_a_host("died::an_entry_that_was_never_compiled_is_taken_back", |host| {
         let dies = POSTMAP.replace("cp ", "kill -9 $PPID; exit 1; cp ");
+        assert_ne!(dies, POSTMAP);
         Host::script("/usr/sbin/postmap", &dies);
         let table = host.text("table");
         let option = &format!("--sasl-access=hash:{table}")[..];

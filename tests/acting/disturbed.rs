@@ -11,7 +11,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tests::{Chance, Run, times};
+use testkit::Random;
+use tests::{Run, times};
 
 use crate::host::*;
 
@@ -76,14 +77,14 @@ fn a_lock_that_is_signalled_is_whole_and_finished_by_the_next() {
             began.elapsed()
         };
         let longest = (0..5).map(|_| undisturbed()).min().expect("five");
-        let mut chance = Chance::new();
+        let mut random = Random::from_environment();
         // Not begun, locked and no more, all done.
         let mut ends = [0; 3];
         for round in 0..rounds {
             host.afresh();
             let signal = signals[usize::try_from(round).unwrap_or(0) % signals.len()];
             let run = start(host, &log);
-            let moment = chance.below(longest);
+            let moment = random.shorter_than(longest);
             std::thread::sleep(moment);
             let number = i32::try_from(run.id()).ok().and_then(Pid::from_raw).expect("a number");
             // It may have ended by itself: it is not waited for yet, so the number is its own.

@@ -1,12 +1,12 @@
-//! A host of a test's own: a mount and network namespace with a copy of `/etc`, three accounts more, the
-//! real passwd(1), a `sendmail` that keeps what it gets, and a `/dev/log` that is read.
+//! A host on which the whole program locks accounts: a [`Namespace`] without a network, with a copy of `/etc` and three
+//! more accounts in it, an empty `/var/lib`, the real passwd(1), the fake MTA, and a `/dev/log` that is read.
 //!
-//! A test hands its body to [`on_a_host`], which runs the test once more inside. Where no namespace can be
-//! had, it says so, and nothing is tried.
+//! A test hands its body to [`on_a_host`], which runs the test once more inside. Tests of the library, with fakes for
+//! everything and without root, have a host of another kind: `crates/spamact/tests/act/host.rs`.
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,26 +14,24 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use tests::{Directory, Run};
+use testkit::Namespace;
+use tests::Run;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 pub(super) const POSTFIX: &str = "postfix-spam-check";
 
-/// The directory and the program, where a test runs itself once more inside.
-const INSIDE: &str = "ACTING_INSIDE";
+/// The environment variable with the program, which is built outside.
 const PROGRAM: &str = "ACTING_PROGRAM";
 
-/// What [`tests::HOST`] is furnished with; the arguments are run at the end.
-const FURNITURE: &str = r#"
+/// What is made of a private host.
+const SETUP: &str = r#"
 mount -t tmpfs -o mode=755 none /var/lib
-cp -a /etc "$W/etc"; mount --bind "$W/etc" /etc
+private_etc "$W"
+rm -rf /etc/spam-check
+add_accounts alice bob carol
+fake_mta "$W/mails"
 mkdir "$W/log"
-cat >/usr/sbin/sendmail <<S
-#!/bin/sh
-{ echo "TO \$*"; cat; } >>$W/mails
-echo NOISE; echo NOISE >&2
-S
 cp -p /usr/bin/passwd "$W/passwd.real"
 cat >"$W/passwd" <<S
 #!/bin/sh
@@ -41,29 +39,9 @@ echo "\$*" >>$W/calls
 echo NOISE; echo NOISE >&2
 exec $W/passwd.real "\$@"
 S
-chmod 755 /usr/sbin/sendmail "$W/passwd"
+chmod 755 "$W/passwd"
 mount --bind "$W/passwd" /usr/bin/passwd
-rm -rf /etc/spam-check
-id=5001
-for user in alice bob carol; do
-    sed -i "/^$user:/d" /etc/passwd /etc/shadow
-    echo "$user:x:$id:100::/nonexistent:/bin/sh" >>/etc/passwd
-    echo "$user:\$6\$abc\$$user:19000:0:99999:7:::" >>/etc/shadow
-    id=$((id + 1))
-done
-exec "$@"
 "#;
-
-/// Postfix's two programs, where the real ones are not installed.
-pub(super) const POSTMAP: &str = r#"#!/bin/sh
-if [ "$1" = -q ]; then
-    [ -e "${3#*:}.db" ] || { echo "postmap: fatal: open database ${3#*:}.db: No such file or directory" >&2; exit 1; }
-    awk -v key="$2" '$1 == key { sub(/^[^ ]+ +/, ""); print; found = 1; exit } END { exit !found }' "${3#*:}.db"
-else
-    cp "${1#*:}" "${1#*:}.db"
-fi
-"#;
-pub(super) const POSTCONF: &str = "#!/bin/sh\necho hash\n";
 
 /// The host that a test runs on.
 pub(super) struct Host {
@@ -75,56 +53,29 @@ pub(super) struct Host {
 }
 
 /// Runs a test on a host of its own. `test` is the test's name.
-#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 pub(super) fn on_a_host(test: &str, body: fn(&Host)) {
-    if let (Some(dir), Some(program)) = (std::env::var_os(INSIDE), std::env::var_os(PROGRAM)) {
+    let program = std::env::var_os(PROGRAM).map_or_else(|| tests::program(POSTFIX), PathBuf::from);
+    let environment = vec![(PROGRAM, program.clone().into())];
+    Namespace { network: true, setup: SETUP, environment }.test(test, |dir| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
-        let (to, syslog) = channel();
+        let (sender, syslog) = channel();
         let socket = UnixDatagram::bind("/dev/log").expect("/dev is ours");
         // It must be read all the time: passwd(1) waits for a syslog that is full.
         std::thread::spawn(move || {
             let mut line = [0; 2048];
             while let Ok(length) = socket.recv(&mut line) {
                 let line = String::from_utf8_lossy(&line[..length]).into_owned();
-                to.send(line).expect("the test ends last");
+                sender.send(line).expect("the test ends last");
             }
         });
-        return body(&Host {
+        body(&Host {
             dir: dir.into(),
-            program: program.into(),
+            program,
             syslog,
             shadow: read("/etc/shadow"),
             now: now.cast_signed(),
         });
-    }
-    if fs::metadata("/proc/self").map_or(1, |about| about.uid()) != 0 {
-        eprintln!("not root: locking was not tried");
-        return;
-    }
-    let dir = Directory::new();
-    let own = std::env::current_exe().expect("this test");
-    let output = Command::new("unshare")
-        .args(["--mount", "--net", "bash", "-c", &[tests::HOST, FURNITURE].concat(), "host"])
-        .arg(own)
-        .args(["--exact", "--nocapture", test])
-        .env("W", dir.path(""))
-        .env(INSIDE, dir.path(""))
-        .env(PROGRAM, tests::program(POSTFIX))
-        .env_remove("SUDO_USER")
-        .stdin(Stdio::null())
-        .output()
-        .expect("unshare runs");
-    let run = Run::from(output);
-    if run.status == Some(99) || run.err.starts_with("unshare:") {
-        eprintln!("no namespace can be made here: locking was not tried");
-        return;
-    }
-    assert_eq!(run.status, Some(0), "{}\n{}", run.text(), run.err);
-    assert!(run.text().contains("1 passed"), "the test has another name: {}", run.text());
-    run.err
-        .lines()
-        .filter(|line| line.starts_with("figure: "))
-        .for_each(|line| eprintln!("{line}"));
+    });
 }
 
 pub(super) fn read(path: impl AsRef<Path>) -> String {

@@ -1,7 +1,4 @@
-//! `postfix-spam-check -d`, the whole program, on a host of the test's own: the real passwd(1), a copy of
-//! `/etc` with a few accounts more, an empty `/var/lib`, a `/dev/log` that is read, no network, and a
-//! `sendmail` that keeps what it gets. All of it lies in a mount and network namespace, in which each test
-//! runs itself once more. That takes root; where it cannot be had, the test says so and nothing is tried.
+//! `postfix-spam-check -d`, the whole program, on a host of the test's own ([`host`]). It takes root.
 
 mod died;
 mod disturbed;
@@ -278,7 +275,7 @@ fn what_was_locked_is_listed_and_enabled() {
 }
 
 /// Messages that a stranger can make Postfix write: a `%` is a client. Before each stands `TAG: `.
-const PLANTED: [&str; 14] = [
+const FORGED: [&str; 14] = [
     "smtpd: warning: non-SMTP command from %: GET a=client=unknown[9.9.9.9], sasl_username=alice",
     "smtpd: warning: non-SMTP command from %: 3F1A2B: client=%, sasl_method=PLAIN, sasl_username=alice",
     "smtpd: warning: %: SASL LOGIN authentication failed: UGFzc3dvcmQ6, sasl_username=alice",
@@ -296,11 +293,11 @@ const PLANTED: [&str; 14] = [
 ];
 
 #[test]
-fn planted_lines_lock_nobody() {
-    on_a_host("planted_lines_lock_nobody", |host| {
+fn forged_lines_lock_nobody() {
+    on_a_host("forged_lines_lock_nobody", |host| {
         let mut log = Vec::new();
-        for planted in PLANTED {
-            let (tag, message) = planted.split_once(": ").expect("a tag");
+        for forged in FORGED {
+            let (tag, message) = forged.split_once(": ").expect("a tag");
             for number in 0..300 {
                 let message = message.replace('%', &client(number % 400));
                 let at = stamp(host.before());
@@ -325,8 +322,8 @@ fn planted_lines_lock_nobody() {
         assert_eq!((run.text(), run.status), (String::new(), Some(0)), "{}", run.err);
         host.is_untouched();
         // They hide nobody, either.
-        let planted = fs::read(&log).expect("it was written");
-        host.log([planted, botnet(host.before(), b"bob, sasl_sender=alice")].concat());
+        let forged = fs::read(&log).expect("it was written");
+        host.log([forged, botnet(host.before(), b"bob, sasl_sender=alice")].concat());
         let run = host.check(&[]);
         assert!(run.text().contains("sasl_username=bob, sasl_sender=alice [DISABLED]"), "{run:?}");
         host.has_locked(&["bob"]);
@@ -375,11 +372,6 @@ fn whoever_reads_the_report_the_lock_is_made() {
 #[test]
 fn virtual_mailboxes_are_locked_in_a_table() {
     on_a_host("virtual_mailboxes_are_locked_in_a_table", |host| {
-        for (path, text) in [("/usr/sbin/postmap", POSTMAP), ("/usr/sbin/postconf", POSTCONF)] {
-            if !Path::new(path).exists() {
-                Host::script(path, text);
-            }
-        }
         fs::create_dir_all("/etc/postfix").expect("/etc is ours");
         let table = "/etc/postfix/sasl_access";
         fs::write(table, "bob OK\n").expect("/etc is ours");

@@ -1,13 +1,15 @@
 # shellcheck shell=bash
-# What the parts of scripts/e2e share inside a root: programs in their places, and tests/checks.bash.
+# What the parts of scripts/e2e share inside a root: the installed programs, tests/checks.bash and tests/testkit/host.bash.
 
 # shellcheck source=tests/checks.bash
 . /spam-check/tests/checks.bash
+# shellcheck source=tests/testkit/host.bash
+. /spam-check/tests/testkit/host.bash
 
 PROGRAMS=/spam-check/target/release
-export SMTP=/spam-check/target/proof/examples/smtp
+export SMTP=/spam-check/target/proof/examples/smtp SINK=/spam-check/target/proof/examples/smtp-sink
 
-# The programs under all their names, as the package has them.
+# The programs under all the names that the package installs.
 cp $PROGRAMS/{postfix,exim,php,php-legacy}-spam-check /usr/bin
 ln -s postfix-spam-check /usr/bin/postfix-spam-scan
 ln -s exim-spam-check /usr/bin/exim-spam-scan

@@ -13,13 +13,15 @@
 
 use std::io::{self, BufWriter, Write};
 
+use testkit::Random;
+
 fn main() -> io::Result<()> {
     let mut args = std::env::args().skip(1);
     let format = args.next().unwrap_or_default();
     let mut number = || args.next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
     let (size, start, end) = (number() << 20, number(), number());
     let mut out = BufWriter::with_capacity(1 << 20, io::stdout().lock());
-    let mut log = Log { random: 0x9e37_79b9_7f4a_7c15, counted: 0, busiest: 0 };
+    let mut log = Log { random: Random::new(1), counted: 0, busiest: 0 };
     let (mut written, mut n) = (0, 0);
     while written < size {
         let at = start + (end - start) * written / size.max(1);
@@ -33,18 +35,15 @@ fn main() -> io::Result<()> {
 }
 
 struct Log {
-    random: u64,
+    /// By a seed: the same log every time.
+    random: Random,
     counted: u64,
     busiest: u64,
 }
 
 impl Log {
-    /// xorshift: the same log every time.
     fn next(&mut self, below: u64) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        (self.random >> 11) % below
+        (self.random.bits() >> 11) % below
     }
 
     /// One of many senders: the first, a spammer, has one line in twenty more than the others.

@@ -5,7 +5,7 @@
 # of the same size, if it is compared with one | the most MiB that it may take | how many times as long as the peaceful
 # one | the status that it ends with. A peaceful log is of few senders and addresses, whose
 # texts come again and are known: it is read at several hundred MiB a second. Logs are made in
-# the folder SHARED, which is the current folder from here on; `with` makes one that is not there yet. Each log holds
+# the directory SHARED, which is the current directory from here on; `with` makes one that is not there yet. Each log holds
 # messages of a spammer, in lines and NULs behind all else, that must be counted to the last: who crashes, or does not
 # read, may be as quick and small as he likes.
 

@@ -33,14 +33,14 @@ for (@calls) {
     next if !$ours{$process} || $call !~ /^(\w+)\((.*)/;
     my ( $name, $rest ) = ( $1, $2 );
     my @paths = $rest =~ /"([^"]*)"/g;
-    my $folder = $rest =~ /^(?:\d+|AT_FDCWD)<([^>]*)>/ ? $1 : "";
+    my $directory = $rest =~ /^(?:\d+|AT_FDCWD)<([^>]*)>/ ? $1 : "";
     next if $name =~ /^(clone3?|v?fork)$/;
     if ( $name eq "execve" ) {
         deed run => $paths[0] if $started++;
         $ours{$process} = 0 if $started > 1 && $paths[0] ne "/proc/self/exe" && $rest =~ / = 0$/;
     }
     elsif ( $name =~ /^(open|openat|openat2|creat)$/ ) {
-        my $path = $paths[0] =~ m(^/) ? $paths[0] : "$folder/$paths[0]";
+        my $path = $paths[0] =~ m(^/) ? $paths[0] : "$directory/$paths[0]";
         my $writes = $name eq "creat" || $rest =~ /O_(WRONLY|RDWR|CREAT|TRUNC|APPEND)/;
         deed $writes ? "write" : "read", $path;
     }

@@ -1,15 +1,13 @@
-//! Running the programs as a user would, and what strangers plant in logs.
+//! Running the programs as a user would, and the lines that strangers forge in logs.
 
-pub mod planted;
-pub mod random;
+pub mod injection;
 
 use std::ffi::OsStr;
 use std::io::Write;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The time that most tests look at.
 pub const NOW: &str = "2026-11-23 17:58:00";
@@ -18,32 +16,6 @@ pub const NOW: &str = "2026-11-23 17:58:00";
 /// proves something sets it.
 pub fn times(variable: &str, few: u64) -> u64 {
     std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(few)
-}
-
-/// Figures that are never the same twice, for moments.
-#[derive(Debug)]
-pub struct Chance(u64);
-
-impl Chance {
-    /// Begins with the clock.
-    pub fn new() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(now.as_nanos().try_into().unwrap_or(1) | 1)
-    }
-
-    /// A duration from nothing to `longest` (xorshift).
-    pub fn below(&mut self, longest: Duration) -> Duration {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        longest * u32::try_from(self.0 >> 40).unwrap_or(0) / (1 << 24)
-    }
-}
-
-impl Default for Chance {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 /// The built program of that name, of the same profile as the tests.
@@ -124,59 +96,26 @@ pub fn run_with_input<S: AsRef<OsStr>>(name: &str, args: &[S], input: &[u8]) -> 
     run
 }
 
-/// A directory of a test's own, gone with it.
+/// A temporary directory, made when the programs are built: some tests look at how old their files are.
 #[derive(Debug)]
-pub struct Directory(PathBuf);
+pub struct Directory(testkit::Directory);
 
 impl Directory {
-    /// Makes a directory.
+    /// Makes an empty directory.
     #[expect(clippy::new_without_default, reason = "it makes something on disk")]
     pub fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        // Built before a file is written: some tests look at how old it is.
         program("");
-        let path = std::env::temp_dir().join(format!("spam-check-{}-{number}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a temporary directory");
-        Self(path)
-    }
-
-    /// The path of a file in it.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// Writes a file in it, and gives its path as text.
-    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> String {
-        let path = self.path(name);
-        std::fs::write(&path, content).expect("a temporary file");
-        path.to_str().expect("a plain name").to_owned()
+        Self(testkit::Directory::new())
     }
 }
 
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What is left in the temporary directory harms nobody.
-        let _ = std::fs::remove_dir_all(&self.0);
+impl Deref for Directory {
+    type Target = testkit::Directory;
+
+    fn deref(&self) -> &testkit::Directory {
+        &self.0
     }
 }
-
-/// What a mount namespace is made into a host of a test's own by, in bash: `$W`, an empty directory, is one in
-/// memory then, and `/usr/sbin` and `/dev` can be changed. Where that cannot be had it ends with status 99.
-pub const HOST: &str = r#"
-mount -t tmpfs -o mode=755 none "$W" || exit 99
-set -e
-mkdir "$W/upper" "$W/work" "$W/dev"
-mount -t overlay overlay -o "lowerdir=/usr/sbin,upperdir=$W/upper,workdir=$W/work" /usr/sbin 2>/dev/null || {
-    cp -a /usr/sbin "$W/sbin"; mount --bind "$W/sbin" /usr/sbin
-}
-mount -t tmpfs -o mode=755 none "$W/dev"
-for device in null zero full random urandom; do
-    : >"$W/dev/$device"; mount --bind "/dev/$device" "$W/dev/$device"
-done
-ln -s /proc/self/fd "$W/dev/fd"
-mount --rbind "$W/dev" /dev
-"#;
 
 /// An accept line of Postfix at a time of the day that most tests look at.
 pub fn accepted(time: &str, user: &str) -> String {

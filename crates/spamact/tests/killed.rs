@@ -2,9 +2,7 @@
 //! be. Both editors of a shadow file of NIS are tried, and the table of Postfix, under `strace`, which
 //! kills them or makes a call fail: for want of space, and where it writes, syncs or renames also by an error of
 //! the disk and because all is read-only. Files that are opened outside of the directory of the test are left alone.
-//! Where there is no `strace`, or it may not trace, the test says so, and that is all.
-
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+//! It needs `strace`, and to be allowed to trace.
 
 use std::collections::HashMap;
 use std::fs;
@@ -14,6 +12,8 @@ use std::process::{Command, Output, Stdio};
 
 use spamact::AccountName;
 use spamact::method::{LockMethod, Master, Nis, Postfix, SaslAccess, Table};
+use testkit::mta::POSTMAP;
+use testkit::{Directory, cannot_run};
 
 /// The directory, where a test runs itself once more under `strace`.
 const INSIDE: &str = "SPAMACT_KILLED_INSIDE";
@@ -142,7 +142,7 @@ fn can_trace() -> bool {
     let tried = Command::new("strace").args(["-o", "/dev/null", "/bin/true"]).output();
     let can = tried.is_ok_and(|out| out.status.success());
     if !can {
-        eprintln!("skipped: no strace that may trace");
+        cannot_run("strace is not installed, or may not trace");
     }
     can
 }
@@ -161,15 +161,9 @@ fn faults(call: &str) -> &'static [&'static str] {
 }
 
 fn whole_at_every_call(this: &Try) {
-    let dir = tempfile::tempdir().expect("a directory");
-    let dir = dir.path();
-    let postmap = "#!/bin/sh\n[ \"$1\" = -q ] || exec cp \"${1#*:}\" \"${1#*:}.db\"\n\
-                   grep -qs \"^$2 REJECT\" \"${3#*:}.db\" || exit 1\necho REJECT\n";
-    let made = Command::new("/bin/sh")
-        .args(["-c", "printf %s \"$1\" >\"$2\" && chmod 755 \"$2\"", "sh", postmap])
-        .arg(dir.join("postmap"))
-        .status();
-    assert!(made.expect("sh runs").success());
+    let dir = Directory::new();
+    dir.program("postmap", POSTMAP);
+    let dir = dir.dir();
     let file: PathBuf = dir.join(this.file);
     let command = (this.command)(dir);
     fresh(dir);

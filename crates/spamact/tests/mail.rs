@@ -1,17 +1,16 @@
 //! Notices against a mail server that takes them, refuses, hangs up or stalls at each step, and
 //! against a sendmail that does.
 
-mod sink;
-
 use std::fs::{self, Permissions};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use sink::{Deed, Sink, ca_file, other_certificate};
 use spamact::mail::{Address, Error, Login, Mailer, Route, Server, SmtpFailure, Timeouts};
+use testkit::Directory;
+use testkit::smtp::{Fault, Sink, certificate, other_certificate};
 
 const MESSAGE: &[u8] = b"Subject: s\r\n\r\n.\r\n..\r\n.x\r\nlast\r\n";
 /// The same with its dots doubled, and the end.
@@ -25,36 +24,16 @@ fn to() -> Address {
     Address::parse("root@example.org").expect("an address")
 }
 
-/// A directory of its own, removed at the end.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new(name: &str) -> Self {
-        let name = format!("spamact-mail-{}-{name}", std::process::id());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        // Of an earlier process of this number, which was killed.
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir(&path).expect("the directory is ours");
-        Self(path)
-    }
-
-    /// A sendmail that is a script.
-    fn sendmail(&self, script: &str) -> PathBuf {
-        let path = self.0.join("sendmail");
-        fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("the directory is ours");
-        fs::set_permissions(&path, Permissions::from_mode(0o700)).expect("it is ours");
-        path
-    }
-
-    fn read(&self, name: &str) -> Vec<u8> {
-        fs::read(self.0.join(name)).unwrap_or_default()
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// A sendmail that is a script.
+fn sendmail(dir: &Directory, script: &str) -> PathBuf {
+    dir.program(
+        "sendmail",
+        &format!(
+            "#!/bin/sh
+{script}
+"
+        ),
+    )
 }
 
 const TIMEOUTS: Timeouts =
@@ -81,15 +60,20 @@ fn nobody() -> SocketAddr {
     ([127, 0, 0, 1], 9).into()
 }
 
-/// Held while a script is written and run: a program that another thread starts at that moment would
-/// hold the script open for writing, and it could not be run.
-static SCRIPTS: Mutex<()> = Mutex::new(());
+/// The certificate of every sink in a file, for a client that trusts it.
+fn ca_file() -> PathBuf {
+    static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let name = format!("spamact-ca-{}.pem", std::process::id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::write(&path, certificate()).expect("the directory can be written");
+        path
+    });
+    FILE.clone()
+}
 
 fn login(text: &str) -> Login {
-    let name = format!("login-{text:?}").replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-    let dir = Directory::new(&format!("{name}-{:?}", std::thread::current().id()));
-    let path = dir.0.join("auth");
-    fs::write(&path, text).expect("the directory is ours");
+    let dir = Directory::new();
+    let path = PathBuf::from(dir.file("auth", text));
     fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
     Login::read(&path, false).expect("a login")
 }
@@ -139,25 +123,25 @@ const STEPS: [&str; 6] = ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "dot"];
 fn every_step_can_fail_in_every_way_and_says_which() {
     std::thread::scope(|scope| {
         for step in STEPS {
-            for deed in [Deed::Refuse, Deed::Defer, Deed::Drop, Deed::Stall, Deed::Babble] {
+            for fault in [Fault::Refuse, Fault::Defer, Fault::Drop, Fault::Stall, Fault::Babble] {
                 scope.spawn(move || {
-                    let (at, _seen) = Sink { bad: Some((step, deed)), ..Sink::default() }.listen();
+                    let (at, _seen) = Sink { fault: Some((step, fault)), ..Sink::default() }.listen();
                     let mut mailer = elsewhere(at, None, &[]);
-                    if deed == Deed::Stall {
+                    if fault == Fault::Stall {
                         mailer.timeouts = Timeouts { step: QUICK, total: STEP * 6, ..TIMEOUTS };
                     }
                     let begun = Instant::now();
                     let (at, cause) = why(mailer.send(&to(), MESSAGE));
-                    assert_eq!(at, if step == "dot" { "DATA" } else { step }, "{deed:?}");
-                    let fits = match deed {
-                        Deed::Refuse => matches!(&cause, SmtpFailure::Rejected(text) if text.starts_with("554 no\\x1b[31m\\x")),
-                        Deed::Defer => matches!(&cause, SmtpFailure::Rejected(text) if text == "451 later"),
-                        Deed::Stall => matches!(cause, SmtpFailure::TimedOut),
-                        Deed::Drop => matches!(cause, SmtpFailure::Protocol | SmtpFailure::Io(_)),
+                    assert_eq!(at, if step == "dot" { "DATA" } else { step }, "{fault:?}");
+                    let fits = match fault {
+                        Fault::Refuse => matches!(&cause, SmtpFailure::Rejected(text) if text.starts_with("554 no\\x1b[31m\\x")),
+                        Fault::Defer => matches!(&cause, SmtpFailure::Rejected(text) if text == "451 later"),
+                        Fault::Stall => matches!(cause, SmtpFailure::TimedOut),
+                        Fault::Drop => matches!(cause, SmtpFailure::Protocol | SmtpFailure::Io(_)),
                         _ => matches!(cause, SmtpFailure::Protocol | SmtpFailure::TimedOut),
                     };
-                    assert!(fits, "{step} {deed:?}: {cause:?}");
-                    assert!(begun.elapsed() < STEP * 5, "{step} {deed:?}");
+                    assert!(fits, "{step} {fault:?}: {cause:?}");
+                    assert!(begun.elapsed() < STEP * 5, "{step} {fault:?}");
                 });
             }
         }
@@ -170,7 +154,7 @@ fn an_answer_that_never_ends_is_cut_off() {
         for step in ["greeting", "EHLO", "MAIL"] {
             scope.spawn(move || {
                 let (at, _seen) =
-                    Sink { bad: Some((step, Deed::Trickle)), ..Sink::default() }.listen();
+                    Sink { fault: Some((step, Fault::Trickle)), ..Sink::default() }.listen();
                 let mut mailer = elsewhere(at, None, &[]);
                 mailer.timeouts = Timeouts { step: STEP * 20, total: QUICK * 2, ..TIMEOUTS };
                 assert!(matches!(why(mailer.send(&to(), MESSAGE)), (_, SmtpFailure::TimedOut)));
@@ -181,12 +165,12 @@ fn an_answer_that_never_ends_is_cut_off() {
 
 #[test]
 fn a_mail_that_was_taken_is_sent_however_the_server_says_goodbye() {
-    for deed in [Deed::Refuse, Deed::Drop, Deed::Stall, Deed::Babble] {
-        let (at, seen) = Sink { bad: Some(("QUIT", deed)), ..Sink::default() }.listen();
+    for fault in [Fault::Refuse, Fault::Drop, Fault::Stall, Fault::Babble] {
+        let (at, seen) = Sink { fault: Some(("QUIT", fault)), ..Sink::default() }.listen();
         let mut mailer = elsewhere(at, None, &[]);
         mailer.timeouts.step = QUICK;
         mailer.send(&to(), MESSAGE).expect("it was taken");
-        if deed != Deed::Stall {
+        if fault != Fault::Stall {
             assert_eq!(seen.recv().expect("there was a session").data, ON_THE_WIRE);
         }
     }
@@ -215,8 +199,8 @@ fn starttls_is_used_where_it_is_offered_and_only_with_a_good_certificate() {
         ["EHLO mail.example.org", "STARTTLS", "EHLO mail.example.org"]
     );
 
-    let dir = Directory::new("other-ca");
-    let (nothing, other) = (dir.0.join("nothing.pem"), dir.0.join("other.pem"));
+    let dir = Directory::new();
+    let (nothing, other) = (dir.path("nothing.pem"), dir.path("other.pem"));
     fs::write(&nothing, "").expect("the directory is ours");
     fs::write(&other, other_certificate()).expect("the directory is ours");
     // Of several files the first that is there counts, and no other.
@@ -264,20 +248,20 @@ fn a_certificate_of_another_name_is_refused() {
 
 #[test]
 fn starttls_can_fail_in_every_way() {
-    for deed in [Deed::Refuse, Deed::Defer, Deed::Drop, Deed::Stall, Deed::Babble] {
+    for fault in [Fault::Refuse, Fault::Defer, Fault::Drop, Fault::Stall, Fault::Babble] {
         let (at, _seen) =
-            Sink { start_tls: true, bad: Some(("STARTTLS", deed)), ..Sink::default() }.listen();
+            Sink { start_tls: true, fault: Some(("STARTTLS", fault)), ..Sink::default() }.listen();
         let mut mailer = elsewhere(at, None, &[ca_file()]);
-        if deed == Deed::Stall {
+        if fault == Fault::Stall {
             mailer.timeouts.step = QUICK;
         }
-        assert_eq!(why(mailer.send(&to(), MESSAGE)).0, "STARTTLS", "{deed:?}");
+        assert_eq!(why(mailer.send(&to(), MESSAGE)).0, "STARTTLS", "{fault:?}");
     }
 }
 
 #[test]
 fn tls_from_the_first_byte() {
-    let (at, seen) = Sink { implicit: true, ..Sink::default() }.listen();
+    let (at, seen) = Sink { implicit_tls: true, ..Sink::default() }.listen();
     let server = Server::parse(&format!("127.0.0.1:{}", at.port())).expect("a server");
     let mut mailer = elsewhere(at, None, &[]);
     let mut route = |ca_files| {
@@ -339,22 +323,21 @@ fn a_login_that_is_an_address_is_the_sender() {
 
 #[test]
 fn where_no_server_answers_sendmail_gets_the_mail() {
-    let _one = SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let dir = Directory::new("sendmail");
+    let dir = Directory::new();
     let script = format!(
         "cd '{}' && cat > stdin && for a; do echo \"$a\"; done > arguments && env > environment",
-        dir.0.display()
+        dir.dir().display()
     );
-    let sendmail = dir.sendmail(&script);
-    let (dropping, _seen) = Sink { bad: Some(("dot", Deed::Drop)), ..Sink::default() }.listen();
+    let sendmail = sendmail(&dir, &script);
+    let (dropping, _seen) = Sink { fault: Some(("dot", Fault::Drop)), ..Sink::default() }.listen();
     for at in [nobody(), dropping] {
         for name in ["stdin", "arguments", "environment"] {
-            let _ = fs::remove_file(dir.0.join(name));
+            let _ = fs::remove_file(dir.path(name));
         }
         here(at, &sendmail).send(&to(), MESSAGE).expect("sendmail takes it");
-        assert_eq!(dir.read("stdin"), b"Subject: s\n\n.\n..\n.x\nlast\n");
-        assert_eq!(dir.read("arguments"), b"-i\n--\nroot@example.org\n");
-        let environment = String::from_utf8(dir.read("environment")).expect("it is text");
+        assert_eq!(dir.read("stdin"), "Subject: s\n\n.\n..\n.x\nlast\n");
+        assert_eq!(dir.read("arguments"), "-i\n--\nroot@example.org\n");
+        let environment = dir.read("environment");
         let ours = |line: &str| {
             ["PATH=", "LC_ALL=C", "PWD=", "OLDPWD=", "_=", "SHLVL="]
                 .iter()
@@ -366,8 +349,7 @@ fn where_no_server_answers_sendmail_gets_the_mail() {
 
 #[test]
 fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_server() {
-    let _one = SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner);
-    let dir = Directory::new("bad-sendmail");
+    let dir = Directory::new();
     let big = [MESSAGE, &b"x".repeat(1 << 20)].concat();
     for (script, want) in [
         ("echo 'no \x1b space' >&2; exit 75", "exit status 75: no \\x1b space"),
@@ -378,7 +360,7 @@ fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_serv
         ("yes | head -c 1000000; exit 4", "exit status 4"),
         ("kill -9 $$", "killed by signal 9"),
     ] {
-        let sendmail = dir.sendmail(script);
+        let sendmail = sendmail(&dir, script);
         let mut mailer = here(nobody(), &sendmail);
         mailer.timeouts.total = if want == "killed after" { QUICK } else { STEP * 10 };
         let begun = Instant::now();
@@ -387,6 +369,6 @@ fn a_sendmail_that_fails_hangs_or_is_missing_is_told_with_the_reason_of_the_serv
         let text = error.to_string();
         assert!(text.contains("connection failed: ") && text.contains(want), "{script}: {text}");
     }
-    let missing = here(nobody(), &dir.0.join("missing")).send(&to(), MESSAGE);
+    let missing = here(nobody(), &dir.path("missing")).send(&to(), MESSAGE);
     assert!(missing.expect_err("it fails").to_string().contains("cannot be run"));
 }

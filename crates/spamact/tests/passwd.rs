@@ -1,7 +1,4 @@
-//! Local accounts are locked by the real `passwd`, on a copy of `/etc` in a mount namespace of our own.
-//! Only root can make one: else the test says so, and that is all.
-
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+//! Local accounts are locked by the real `passwd`, in a [`Namespace`] with a copy of `/etc`. It takes root.
 
 use std::fs;
 use std::process::Command;
@@ -9,40 +6,15 @@ use std::process::Command;
 use spamact::account::{NameRule, Rules};
 use spamact::act::reason;
 use spamact::method::{AccountStatus, Local, LockMethod};
-
-/// Set where the test runs itself once more, inside.
-const INSIDE: &str = "SPAMACT_PASSWD_INSIDE";
+use testkit::Namespace;
 
 #[test]
 fn the_real_passwd_locks_and_unlocks() {
-    if std::env::var_os(INSIDE).is_some() {
-        return inside();
-    }
-    let dir = tempfile::tempdir().expect("a directory");
-    let script =
-        "cp -a /etc/. \"$1\" 2>/dev/null; mount --bind \"$1\" /etc || exit 99; shift; \"$@\"";
-    let out = Command::new("unshare")
-        .args(["-m", "/bin/sh", "-c", script, "sh"])
-        .arg(dir.path())
-        .arg(std::env::current_exe().expect("this test"))
-        .args(["--exact", "--nocapture", "the_real_passwd_locks_and_unlocks"])
-        .env(INSIDE, "1")
-        .output();
-    match out {
-        Ok(out) if out.status.success() => {
-            let before = fs::read_to_string("/etc/passwd").expect("the real one");
-            assert!(!before.contains("spamact-test-"), "the real files were touched");
-        }
-        // The message of `unshare` where it may not, and of `mount`.
-        Ok(out) if out.status.code() == Some(99) || out.stdout.is_empty() => {
-            eprintln!("skipped: no mount namespace: {}", String::from_utf8_lossy(&out.stderr));
-        }
-        Ok(out) => panic!(
-            "{}{}",
-            String::from_utf8_lossy(&out.stdout),
-            String::from_utf8_lossy(&out.stderr)
-        ),
-        Err(error) => eprintln!("skipped: no unshare: {error}"),
+    Namespace { setup: "private_etc \"$W\"", ..Namespace::default() }
+        .test("the_real_passwd_locks_and_unlocks", |_| locks_and_unlocks());
+    if !Namespace::is_inside() {
+        let passwd = fs::read_to_string("/etc/passwd").expect("the real one");
+        assert!(!passwd.contains("spamact-test-"), "the real files were touched");
     }
 }
 
@@ -53,7 +25,7 @@ fn add(file: &str, lines: &str) {
 }
 
 /// `/etc` is a copy here.
-fn inside() {
+fn locks_and_unlocks() {
     let names = ["spamact-test-a", "Spamact-Test-B", "spamact-test.c@example.org"];
     for (number, name) in names.iter().enumerate() {
         add("/etc/passwd", &format!("{name}:x:{}:1500::/:/bin/sh\n", 4000 + number));

@@ -2,8 +2,7 @@
 //!
 //! A process here is this very test, started again with a variable that says what it is to do.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -12,17 +11,10 @@ use spamact::notice::Notice;
 use spamact::state::{Lock, State};
 use spamact::system::run_lock::RunLock;
 use spamcore::evidence::Counts;
+use testkit::Directory;
 
 const NOW: i64 = 1_795_500_000;
 const AS_CHILD: &str = "SPAMACT_TEST_CHILD";
-
-fn dir(name: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let path = path.join(format!("spamact-processes-{}-{name}", std::process::id()));
-    // Of an earlier process of this number, which was killed.
-    let _ = fs::remove_dir_all(&path);
-    path
-}
 
 /// One run: it takes the lock, remembers a lock of `name`, and ends.
 fn run(dir: &Path, name: &str) {
@@ -70,7 +62,8 @@ fn start(dir: &Path, name: &str) -> Child {
 
 #[test]
 fn of_twenty_runs_at_once_none_is_forgotten() {
-    let dir = dir("twenty");
+    let parent = Directory::new();
+    let dir = parent.path("twenty");
     let names: Vec<_> = (0..20).map(|n| format!("user{n}")).collect();
     let runs: Vec<_> = names.iter().map(|name| start(&dir, name)).collect();
     for mut run in runs {
@@ -78,12 +71,12 @@ fn of_twenty_runs_at_once_none_is_forgotten() {
     }
     let (state, damaged) = State::load(&dir, false, NOW).expect("it is ours");
     assert_eq!((state.accounts().count(), state.recent_locks(NOW), damaged), (20, 20, None));
-    let _ = fs::remove_dir_all(&dir);
 }
 
 #[test]
 fn killed_at_any_moment_the_state_is_whole_and_the_lock_is_free() {
-    let dir = dir("killed");
+    let parent = Directory::new();
+    let dir = parent.path("killed");
     let mut written = 0;
     for round in 0..40 {
         let mut child = start(&dir, "forever");
@@ -97,5 +90,4 @@ fn killed_at_any_moment_the_state_is_whole_and_the_lock_is_free() {
     }
     assert!(written > 0, "no child came so far as to write: nothing was tried");
     run(&dir, "after");
-    let _ = fs::remove_dir_all(&dir);
 }

@@ -1,8 +1,5 @@
-//! Another master of NIS, over SSH: a `sshd` of our own on the loopback address, with keys of its own,
-//! and a directory that poses as the master's files. Where `sshd` is missing, the tests say so, and that is
-//! all.
-
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+//! Another host as the NIS master, over SSH: an `sshd` of the test's own on loopback, with keys of its own, and a directory
+//! that stands in for the master's files. It needs `sshd`, and root, whom that lets in.
 
 use std::fs;
 use std::net::TcpListener;
@@ -13,13 +10,13 @@ use std::time::{Duration, Instant};
 use spamact::AccountName;
 use spamact::act::reason;
 use spamact::method::{AccountStatus, Error, LockMethod, Master, Nis};
-use tempfile::TempDir;
+use testkit::{Directory, cannot_run};
 
 const SHADOW: &str = "alice:$y$x:1::\nbob:$y$y:1::\nwww-data:$z:1::\nlast:$w:1::";
 
 /// A master, until it is dropped.
 struct Host {
-    dir: TempDir,
+    dir: Directory,
     sshd: Child,
     port: u16,
 }
@@ -46,16 +43,16 @@ fn free_port() -> u16 {
 }
 
 impl Host {
-    /// Starts one; `None`, and a word, where there is no sshd.
+    /// Starts one; `None` where that cannot be done, and may be skipped.
     fn start() -> Option<Self> {
         if !Path::new("/usr/sbin/sshd").exists() {
-            eprintln!("skipped: no sshd");
+            cannot_run("sshd is not installed");
             return None;
         }
         // Root's sshd wants this directory, which a boot makes.
         let _ = fs::create_dir("/run/sshd");
-        let dir = tempfile::tempdir().expect("a directory");
-        let at = |name: &str| dir.path().join(name);
+        let dir = Directory::new();
+        let at = |name: &str| dir.path(name);
         key(&at("host_key"));
         key(&at("id"));
         let port = free_port();
@@ -79,7 +76,7 @@ impl Host {
         host.wait();
         host.files();
         if !host.lets_us_in() {
-            eprintln!("skipped: a sshd that root does not run lets nobody in here");
+            cannot_run("an sshd that root does not run lets nobody in");
             return None;
         }
         Some(host)
@@ -126,11 +123,11 @@ impl Host {
     }
 
     fn at(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
+        self.dir.path(name)
     }
 
     fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.at(name)).unwrap_or_default()
+        self.dir.read(name)
     }
 
     fn nis(&self) -> Nis {

@@ -364,8 +364,7 @@ mod tests {
         ));
         let Ambiguous { total, tags } = &reader.ambiguous;
         learned.push(format!("{total} ambiguous"));
-        let tag = |(tag, times): (&Box<[u8]>, &u64)| format!("{} {times}", tag.escape_ascii());
-        learned.extend(tags.iter().map(tag));
+        learned.extend(tags.iter().map(|(tag, times)| format!("{} {times}", tag.escape_ascii())));
         learned
     }
 

@@ -3,48 +3,26 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use spamact::account::AccountName;
 use spamact::state::State;
 use spamcore::source::Log;
 use spamcore::source::lines::{split, trimmed};
+use testkit::Directory;
 
 use crate::choices::Choices;
 use crate::packing::Packing;
 use crate::parsing::NOW;
 
-/// A directory in memory, gone with its thread.
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let memory = Path::new("/dev/shm");
-        let base = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = base.join(format!("spam-check-fuzz-{}-{number}", std::process::id()));
-        fs::create_dir_all(&path).expect("a temporary directory");
-        Self(path)
-    }
-
-    fn clear(&self) {
-        for entry in fs::read_dir(&self.0).expect("it is ours").flatten() {
-            fs::remove_file(entry.path()).expect("it is ours");
-        }
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        // What is left in the temporary directory harms nobody.
-        let _ = fs::remove_dir_all(&self.0);
+fn clear(dir: &Path) {
+    for entry in fs::read_dir(dir).expect("it is ours").flatten() {
+        fs::remove_file(entry.path()).expect("it is ours");
     }
 }
 
 thread_local! {
-    static DIRECTORY: Directory = Directory::new();
+    static DIRECTORY: Directory = Directory::in_memory();
 }
 
 /// A file of the log, as it should be.
@@ -172,10 +150,10 @@ fn number(line: &[u8]) -> Option<i64> {
 /// it then is read once, in order, or something is told.
 pub(crate) fn log(input: &[u8]) {
     DIRECTORY.with(|dir| {
-        dir.clear();
+        clear(dir.dir());
         let mut choices = Choices::new(input);
         let mut world = World {
-            dir: &dir.0,
+            dir: dir.dir(),
             live: Kept::default(),
             unfinished: false,
             rotated: Vec::new(),
@@ -263,10 +241,10 @@ fn change(world: &mut World<'_>, choices: &mut Choices<'_>) -> bool {
 /// Any bytes are a state or are put aside; a state that was saved is loaded as it was.
 pub(crate) fn state(input: &[u8]) {
     DIRECTORY.with(|dir| {
-        dir.clear();
-        let path = dir.0.join("state.json");
+        clear(dir.dir());
+        let path = dir.path("state.json");
         fs::write(&path, input).expect("it is ours");
-        let (mut state, told) = State::load(&dir.0, false, NOW).expect("it goes on");
+        let (mut state, told) = State::load(dir.dir(), false, NOW).expect("it goes on");
         for (name, record) in state.accounts() {
             assert!(AccountName::check(name.as_bytes()).is_ok(), "{name}");
             assert!(record.seen_locked.is_none_or(|at| at <= NOW), "a time that is to come");
@@ -276,11 +254,11 @@ pub(crate) fn state(input: &[u8]) {
         }
         assert_eq!(fs::read(&path).expect("it is ours"), input, "loading changes nothing");
         state.see_locked(&AccountName::check(b"bob").expect("a name"), NOW);
-        state.save(&dir.0, false).expect("it is ours");
-        let (loaded, again) = State::load(&dir.0, false, NOW).expect("it is whole");
+        state.save(dir.dir(), false).expect("it is ours");
+        let (loaded, again) = State::load(dir.dir(), false, NOW).expect("it is whole");
         assert_eq!((&loaded, again), (&state, None));
         if told.is_some() {
-            let aside = dir.0.join(format!("state.json.damaged-{NOW}"));
+            let aside = dir.path(&format!("state.json.damaged-{NOW}"));
             assert_eq!(fs::read(aside).expect("it was put aside"), input);
         }
     });

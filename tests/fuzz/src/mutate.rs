@@ -1,8 +1,8 @@
 //! Makes inputs: of seeds, by cutting and joining at the marks of their grammars, with pieces of other
 //! grammars and numbers at the edge.
 
-use tests::planted::PIECES;
-use tests::random::Random;
+use testkit::Random;
+use tests::injection::PIECES;
 
 use crate::seeds::{NUMBERS, WORDS};
 

@@ -1,13 +1,13 @@
-//! What inputs are made from: the samples, logs of the golden cases, planted lines, and a few words each.
+//! What inputs are made from: the samples, logs of the golden cases, forged lines, and a few words each.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use tests::planted::{Log, PLACES, stamps, text, whole};
-use tests::random::Random;
+use testkit::Random;
+use tests::injection::{FIELDS, Log, forged_lines, forged_text, stamps};
 
-/// Pieces of the grammars beside those that strangers plant.
+/// Pieces of the grammars besides those that strangers forge.
 pub(crate) const WORDS: &[&[u8]] = &[
     b"Nov 23 17:57:00 ",
     b"Feb 29 23:59:60 ",
@@ -112,15 +112,15 @@ fn all_lines() -> Vec<Vec<u8>> {
             seeds.extend(log.split(|&b| b == b'\n').take(20).map(<[u8]>::to_vec));
         }
     }
-    let whole = whole("17:57:00");
+    let forged = forged_lines("17:57:00");
     let mut random = Random::new(1);
-    for place in PLACES {
-        for stamp in stamps(place.log, "17:57:00") {
-            let text = text(&whole, |below| random.below(below));
-            seeds.push(place.with(&stamp, &text));
+    for field in FIELDS {
+        for stamp in stamps(field.log, "17:57:00") {
+            let text = forged_text(&forged, |below| random.below(below));
+            seeds.push(field.with(&stamp, &text));
         }
     }
-    seeds.extend(whole.into_iter().map(String::into_bytes));
+    seeds.extend(forged.into_iter().map(String::into_bytes));
     // The order of directories is not everywhere the same.
     seeds.sort();
     seeds.dedup();

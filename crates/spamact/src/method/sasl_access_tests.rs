@@ -1,19 +1,7 @@
 use super::super::testing::{Fakes, name, reason};
 use super::*;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-
-/// As postmap(1): a compiled table is a copy, looked up in lower case; the first of two entries wins.
-const POSTMAP: &str = r#"
-if [ "$1" = -q ]; then
-    file=${3#*:}.db
-    [ -e "$file" ] || { echo "postmap: fatal: open database $file: No such file or directory" >&2; exit 1; }
-    key=$(printf %s "$2" | tr A-Z a-z)
-    value=$(tr A-Z a-z <"$file" | grep -v '^#' | awk -v key="$key" '$1 == key { sub(/^[^ \t]+[ \t]+/, ""); print; exit }')
-    [ -n "$value" ] && echo "$value"
-else
-    [ -e "${1#*:}" ] || { echo "postmap: fatal: open ${1#*:}: No such file or directory" >&2; exit 1; }
-    cp "${1#*:}" "${1#*:}.db"
-fi"#;
+use testkit::mta::POSTMAP;
 
 fn postfix(fakes: &Fakes, postmap: &str) -> Postfix {
     Postfix {

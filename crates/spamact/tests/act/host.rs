@@ -1,13 +1,12 @@
-//! A host of a test's own, below a directory: scripts that record stand in for what locks and sends, and lines are
-//! evidence by the rules of the man page.
+//! A host below a temporary directory: scripts that record stand in for what locks and sends, and lines are evidence by
+//! the rules of the man page. It is made for the library, which is given every path, and takes no root; whole programs,
+//! whose paths are fixed, run in a namespace instead (`tests/acting/host.rs`).
 
 use std::collections::HashMap;
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use spamact::account::{AccountName, Exempt, NameRule, Realms, Rules};
@@ -27,11 +26,8 @@ use spamcore::tally::network::Webmail;
 use spamcore::tally::{Detail, Tally};
 use spamcore::time::window::Window;
 use spamcore::verdict::{Action, Finding, judge};
-use tempfile::{TempDir, tempdir};
+use testkit::Directory;
 use time::OffsetDateTime;
-
-/// A script that is being written cannot be run, and another test's child may hold it open.
-static SCRIPTS: Mutex<()> = Mutex::new(());
 
 pub(super) const NOW: i64 = 1_795_500_000;
 
@@ -56,7 +52,7 @@ const REALM: &str = "example.org";
 const ENOUGH: u64 = 3;
 
 pub(super) struct Host {
-    pub(super) dir: TempDir,
+    pub(super) dir: Directory,
     pub(super) now: AtomicI64,
     pub(super) verify_journal: bool,
     pub(super) max_locks: usize,
@@ -65,7 +61,6 @@ pub(super) struct Host {
     pub(super) undone: bool,
     /// Where the mail server listens.
     pub(super) smtp: SocketAddr,
-    _one: MutexGuard<'static, ()>,
 }
 
 /// What a run did.
@@ -77,10 +72,8 @@ pub(super) struct Run {
 
 impl Host {
     pub(super) fn new() -> Self {
-        let one = SCRIPTS.lock().unwrap_or_else(PoisonError::into_inner);
-        let dir = tempdir().expect("a directory");
         let host = Self {
-            dir,
+            dir: Directory::new(),
             now: AtomicI64::new(NOW),
             verify_journal: false,
             max_locks: 5,
@@ -88,7 +81,6 @@ impl Host {
             undone: true,
             // The discard port: nobody listens.
             smtp: ([127, 0, 0, 1], 9).into(),
-            _one: one,
         };
         host.script("lock", "echo \"lock $*\" >>done");
         host.script("unlock", "echo \"unlock $*\" >>done");
@@ -108,7 +100,7 @@ impl Host {
     }
 
     pub(super) fn write(&self, name: &str, text: &str) {
-        fs::write(self.path().join(name), text).expect("the directory is ours");
+        self.dir.file(name, text);
     }
 
     pub(super) fn now(&self) -> i64 {
@@ -120,18 +112,15 @@ impl Host {
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.dir.path()
+        self.dir.dir()
     }
 
     pub(super) fn script(&self, name: &str, text: &str) {
-        let path = self.path().join(name);
-        fs::write(&path, format!("#!/bin/sh\ncd '{}'\n{text}\n", self.path().display()))
-            .expect("a script");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("its mode");
+        self.dir.program(name, &format!("#!/bin/sh\ncd '{}'\n{text}\n", self.path().display()));
     }
 
     pub(super) fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path().join(name)).unwrap_or_default()
+        self.dir.read(name)
     }
 
     pub(super) fn subjects(&self) -> Vec<String> {

@@ -12,12 +12,8 @@ const WIDTH: usize = 80;
 /// The column in which the descriptions start.
 const INDENT: usize = 24;
 
-/// The programs of the suite, which refer to each other under SEE ALSO.
-const ALL: [&str; 4] =
-    ["postfix-spam-check", "exim-spam-check", "php-spam-check", "php-legacy-spam-check"];
-
 /// The date of the release, as in CHANGELOG.md; it is the date of the man pages.
-pub(super) const RELEASED: &str = "2026-11-24";
+const RELEASED: &str = "2026-11-24";
 
 /// Each exit status: its meaning by default (empty if it does not occur), and with `--exit-code`.
 const STATUSES: [(&str, &str, &str); 4] = [
@@ -172,7 +168,7 @@ impl<A> Program<A> {
             ],
         );
         section(&mut page, "SEE ALSO");
-        let others = ALL.iter().filter(|name| **name != self.name);
+        let others = self.see_also.iter();
         let others: Vec<String> = others.map(|name| format!("{name}(1)")).collect();
         paragraphs(
             &mut page,

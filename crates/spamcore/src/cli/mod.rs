@@ -8,8 +8,6 @@
 //! and `--` to end the options.
 
 mod help;
-#[cfg(any(test, feature = "in-step"))]
-pub mod in_step;
 pub mod options;
 
 use std::ffi::{OsStr, OsString};
@@ -46,6 +44,8 @@ pub struct Program<A: 'static> {
     pub examples: &'static [(&'static str, &'static str)],
     /// How it differs from the script it replaces.
     pub differences: &'static [&'static str],
+    /// Other programs whose man pages are of interest.
+    pub see_also: &'static [&'static str],
 }
 
 /// An argument that is not an option.
@@ -319,6 +319,7 @@ mod tests {
         fields: &[],
         examples: &[],
         differences: &[],
+        see_also: &[],
     };
 
     fn parse(line: &[&str]) -> Result<Parsed<Args>, String> {

@@ -62,6 +62,9 @@ impl Parser for Exim {
     }
 }
 
+/// Reads the authenticated id in the rest of a line, which may be `cut`.
+type ReadId = for<'a> fn(Cursor<'a>, bool) -> Option<&'a [u8]>;
+
 impl Exim {
     /// Reads a message after its piece number and Exim's own timestamp, if it has them.
     fn syslog_message<'a>(&self, message: &'a [u8]) -> Option<Accepted<'a>> {
@@ -95,7 +98,7 @@ impl Exim {
             cursor.word()?;
         }
         cursor.take(b" DS");
-        let (sender, id): (_, fn(Cursor<'a>, bool) -> Option<&'a [u8]>) = if cursor.take(b" H=") {
+        let (sender, id): (_, ReadId) = if cursor.take(b" H=") {
             (host(&mut cursor, cut)?, authenticated_id)
         } else if cursor.take(b" U=") {
             let user = without_connection_id(cursor.until(b" P=")?);

@@ -109,7 +109,7 @@ impl<'a> Senders<'a> {
         &self.first
     }
 
-    /// What else it names.
+    /// The other senders, if there are any.
     pub fn others(&self) -> impl Iterator<Item = &Sender<'a>> {
         self.second.iter()
     }
@@ -157,7 +157,8 @@ pub enum Event<'a> {
 pub enum LazyEvent<'a> {
     /// It had to be parsed to tell that the line counts.
     Parsed(Event<'a>),
-    /// The function makes it of the text and nothing else; none if the line turns out not to be one.
+    /// A text, and the function that makes the event of that text alone; none if the line turns out not to
+    /// be one that counts.
     Deferred(&'a [u8], fn(&'a [u8]) -> Option<Event<'a>>),
 }
 

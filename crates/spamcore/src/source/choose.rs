@@ -63,7 +63,7 @@ impl Source {
     /// Whether its lines can be read more than once.
     pub(crate) fn is_rereadable(&self) -> bool {
         match self {
-            Self::Log(log) => log.can_be_read_again(),
+            Self::Log(log) => log.is_rereadable(),
             Self::Journal(..) => true,
         }
     }

@@ -138,7 +138,7 @@ impl Log {
     }
 
     /// Whether all files of it can be read a second time.
-    pub fn can_be_read_again(&self) -> bool {
+    pub fn is_rereadable(&self) -> bool {
         !self.files.iter().any(|file| matches!(file.input, Input::Stream(_)))
     }
 }

@@ -95,7 +95,7 @@ impl Period {
         Ok(period)
     }
 
-    /// A period of this many seconds, as exim-spam-check's SECONDS argument has it.
+    /// A period of this many seconds, given in digits.
     pub fn of_seconds(digits: &str) -> Result<Self, PeriodError> {
         let number = || PeriodError::Number(digits.to_owned());
         let seconds: i64 = digits.parse().map_err(|_| number())?;

@@ -1,57 +1,57 @@
 //! Every field of a log line that a stranger can write, software by software.
 
 use super::{
-    Counts, Log, Place, address, blanked, cut, file_name, folded, folded_by_tab, headers, helo,
+    Counts, Field, Log, address, blanked, cut, file_name, folded, folded_by_tab, headers, helo,
     host_name, hostname, if_reached, indented, junk, login, long_quoted, long_without_id, neutered,
     octal, of_a_method, old_script, pc_and_id, pc_and_sure, percent, pieces, printable, quoted,
     raw, received, script, whole_line, without_blanks, without_controls, word,
 };
 
-const fn place(log: Log, line: &'static str, writes: fn(&str) -> String) -> Place {
-    Place { log, line, writes, sends: whole_line, counts: Counts::Nobody }
+const fn field(log: Log, line: &'static str, writes: fn(&str) -> String) -> Field {
+    Field { log, line, writes, sends: whole_line, counts: Counts::Nobody }
 }
 
-const fn syslog(line: &'static str, writes: fn(&str) -> String) -> Place {
-    place(Log::Syslog, line, writes)
+const fn syslog(line: &'static str, writes: fn(&str) -> String) -> Field {
+    field(Log::Syslog, line, writes)
 }
 
-const fn exim(line: &'static str, writes: fn(&str) -> String) -> Place {
-    place(Log::Exim, line, writes)
+const fn exim(line: &'static str, writes: fn(&str) -> String) -> Field {
+    field(Log::Exim, line, writes)
 }
 
-const fn php(line: &'static str, writes: fn(&str) -> String) -> Place {
-    place(Log::Php, line, writes)
+const fn php(line: &'static str, writes: fn(&str) -> String) -> Field {
+    field(Log::Php, line, writes)
 }
 
-/// A place of which each line counts for the same.
-const fn counts(senders: &'static [&'static str], place: Place) -> Place {
-    Place { counts: Counts::For(senders), ..place }
+/// A field of which each line counts for the same.
+const fn counts(senders: &'static [&'static str], field: Field) -> Field {
+    Field { counts: Counts::For(senders), ..field }
 }
 
-/// A place of which each line counts for the stranger's script.
-const fn by_script(place: Place) -> Place {
-    counts(&["/home/evil/x.php"], place)
+/// A field of which each line counts for the stranger's script.
+const fn by_script(field: Field) -> Field {
+    counts(&["/home/evil/x.php"], field)
 }
 
-/// A place of which a line counts for these senders, or has two readings.
-const fn perhaps(senders: fn(&str) -> Vec<String>, place: Place) -> Place {
-    Place { counts: Counts::Perhaps(senders), ..place }
+/// A field of which a line counts for these senders, or has two readings.
+const fn perhaps(senders: fn(&str) -> Vec<String>, field: Field) -> Field {
+    Field { counts: Counts::Perhaps(senders), ..field }
 }
 
-/// A place where the stranger says who he is.
-const fn own(senders: fn(&str) -> Vec<String>, place: Place) -> Place {
-    Place { counts: Counts::Own(senders), ..place }
+/// A field where the stranger says who he is.
+const fn own(senders: fn(&str) -> Vec<String>, field: Field) -> Field {
+    Field { counts: Counts::Own(senders), ..field }
 }
 
-/// A place whose software sends a line in several.
-const fn sent(sends: fn(&str) -> Vec<String>, place: Place) -> Place {
-    Place { sends, ..place }
+/// A field whose software sends a line in several.
+const fn sent(sends: fn(&str) -> Vec<String>, field: Field) -> Field {
+    Field { sends, ..field }
 }
 
-/// The places, by log and software. Sources: `smtpd.c`, `cleanup_message.c`, `postscreen*.c`,
+/// The fields, by log and software. Sources: `smtpd.c`, `cleanup_message.c`, `postscreen*.c`,
 /// `smtp_proto.c`; Exim `log.c`, `receive.c`, `smtp_in.c`, `deliver.c`; OpenSSH `auth.c`, `packet.c`,
 /// `log.c`; Dovecot `client-common.c`, `mail-log-plugin.c`; PHP `mail.c`.
-pub const PLACES: &[Place] = &[
+pub const FIELDS: &[Field] = &[
     // Postfix, what a client says.
     syslog("mx postfix/smtpd[7]: warning: non-SMTP command from a[1.1.1.1]: GET {}", printable),
     syslog("mx postfix/smtpd[7]: warning: non-SMTP command from a[1.1.1.1]: {}", printable),

@@ -1,8 +1,8 @@
 //! Text as a stranger would plant it, and every place of a log line that one can write.
 //!
-//! A [`Place`] is a line of some software around a field that a client, a sender, a visitor or another
+//! A [`Field`] is a line of some software around a field that a client, a sender, a visitor or another
 //! server chooses, with what that software does to the text before it writes it. Text comes from
-//! [`whole`] lines that would count for a victim and from [`PIECES`] of the grammars. Whatever stands in
+//! [`forged_lines`] lines that would count for a victim and from [`PIECES`] of the grammars. Whatever stands in
 //! the field: the line counts for nobody or for who it is of, never for one of the [`VICTIMS`]. Whom a line
 //! counts for is [known](Counts) to the byte, so that a name which is a victim's but for a few bytes is found, too.
 //!
@@ -12,9 +12,9 @@
 //! `received_recipients` and `smtp_mailauth`, which the README names among the limits. Nor is there one for a client's
 //! address that a web server takes from a header as it is: the line of an old wrapper names whom the header says then.
 
-mod places;
+mod fields;
 
-pub use places::PLACES;
+pub use fields::FIELDS;
 
 /// Whom planted lines name. Nobody else does.
 pub const VICTIMS: [&str; 3] = ["victim", "/home/victim/x.php", "9.9.9.9"];
@@ -32,7 +32,7 @@ pub enum Log {
 
 /// A field that a stranger writes.
 #[derive(Clone, Copy, Debug)]
-pub struct Place {
+pub struct Field {
     /// Where the line stands.
     pub log: Log,
     /// The line behind its stamp; `{}` is the field.
@@ -59,7 +59,7 @@ pub enum Counts {
     Own(fn(&str) -> Vec<String>),
 }
 
-impl Place {
+impl Field {
     /// The line, or lines, with a text in the field, each behind a stamp of the log's own.
     pub fn with(&self, stamp: &str, text: &str) -> Vec<u8> {
         // An empty stamp is that of a line which has none.
@@ -420,7 +420,7 @@ pub const PIECES: &[&str] = &[
 
 /// Whole lines that count for a victim, where a line may begin, stamped at a time of
 /// 2026-11-23 in UTC, given as `HH:MM:SS`.
-pub fn whole(time: &str) -> Vec<String> {
+pub fn forged_lines(time: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for stamp in stamps(Log::Syslog, time) {
         for message in [
@@ -478,7 +478,7 @@ pub fn stamps(log: Log, time: &str) -> Vec<String> {
 
 /// Text for a field: a whole line of a victim, alone or among pieces. `pick` gives a number below its
 /// argument.
-pub fn text(whole: &[String], mut pick: impl FnMut(usize) -> usize) -> String {
+pub fn forged_text(lines: &[String], mut pick: impl FnMut(usize) -> usize) -> String {
     let mut text = String::new();
     let (before, after) = match pick(4) {
         0 => (0, 0),
@@ -489,7 +489,7 @@ pub fn text(whole: &[String], mut pick: impl FnMut(usize) -> usize) -> String {
         text.push_str(PIECES[pick(PIECES.len())]);
     }
     if pick(4) > 0 {
-        text.push_str(&whole[pick(whole.len())]);
+        text.push_str(&lines[pick(lines.len())]);
     }
     for _ in 0..after {
         text.push_str(PIECES[pick(PIECES.len())]);

@@ -16,8 +16,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use serde_json::Value;
-use tests::planted::{Counts, Log, PLACES, VICTIMS, stamps, text, whole};
-use tests::random::Random;
+use testkit::Random;
+use tests::injection::{Counts, FIELDS, Log, VICTIMS, forged_lines, forged_text, stamps};
 use tests::{Directory, Run, run};
 
 /// One line of so many is honest.
@@ -131,9 +131,9 @@ fn main() -> ExitCode {
     let begin = Instant::now();
     let (wanted, honest) = write(&dir, lines, seed);
     println!(
-        "{lines} lines (seed {seed}): {} of strangers in {} places, {honest} honest",
+        "{lines} lines (seed {seed}): {} of strangers in {} fields, {honest} honest",
         lines - honest,
-        PLACES.len()
+        FIELDS.len()
     );
     let mut wrong = 0;
     for (number, wanted) in wanted.iter().enumerate() {
@@ -161,7 +161,7 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
         (log, BufWriter::new(file))
     });
     let mut wanted = <[Wanted; 4]>::default();
-    let (mut honest, mut second, mut planted) = (0, u64::MAX, Vec::new());
+    let (mut honest, mut second, mut forged) = (0, u64::MAX, Vec::new());
     let mut time = String::new();
     for number in 0..lines {
         // From 16:58:01 to 17:57:59.
@@ -169,7 +169,7 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
         if now != second {
             second = now;
             time = format!("{:02}:{:02}:{:02}", now / 3600, now / 60 % 60, now % 60);
-            planted = whole(&time);
+            forged = forged_lines(&time);
         }
         let (log, line) = if number.is_multiple_of(HONEST_EVERY) {
             honest += 1;
@@ -179,22 +179,22 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
             }
             (log, stamped(log, &time, line, &mut random).into_bytes())
         } else {
-            let place = PLACES[random.below(PLACES.len())];
-            let stamps = stamps(place.log, &time);
-            let text = text(&planted, |below| random.below(below));
+            let field = FIELDS[random.below(FIELDS.len())];
+            let stamps = stamps(field.log, &time);
+            let text = forged_text(&forged, |below| random.below(below));
             // Of a line through syslog its first words say whose it is.
-            let program = match place.log {
+            let program = match field.log {
                 Log::Exim => 1,
-                Log::Syslog if place.line.contains("smtpd[") => 0,
-                Log::Syslog if place.line.contains(" exim[") => 1,
-                Log::Syslog if place.line.contains("sendmail-php") => 3,
+                Log::Syslog if field.line.contains("smtpd[") => 0,
+                Log::Syslog if field.line.contains(" exim[") => 1,
+                Log::Syslog if field.line.contains("sendmail-php") => 3,
                 Log::Php | Log::Syslog => 2,
             };
-            for sender in place.senders(&text) {
-                let surely = !matches!(place.counts, Counts::Perhaps(_));
+            for sender in field.senders(&text) {
+                let surely = !matches!(field.counts, Counts::Perhaps(_));
                 want(&mut wanted[program], &sender, surely, 1);
             }
-            (place.log, place.with(&stamps[random.below(stamps.len())], &text))
+            (field.log, field.with(&stamps[random.below(stamps.len())], &text))
         };
         for (of, file) in &mut logs {
             if *of == log {
