@@ -472,7 +472,7 @@ fn what_is_said_of_a_locked_account_does_not_need_a_second_reading() {
     let log = stolen("alice", NOW - 60);
     assert_eq!(host.run_on_pipe(&log).actions, [Action::Disabled]);
     assert_eq!(host.run_on_pipe(&log).actions, [Action::AlreadyDisabled]);
-    // Unlocked by hand: what is new cannot be told in a pipe.
+    // Unlocked by hand: new lines cannot be told from old in a pipe.
     host.write("shadow", "alice:$6$x:1::::::\nbob:$6$x:1::::::\n");
     let run = host.run_on_pipe(&log);
     let why = "a pipe cannot be read again to tell new lines from old";
@@ -531,7 +531,10 @@ fn who_is_locked_can_be_enabled_where_the_state_cannot_be_written() {
     let bob = AccountName::check(b"bob").expect("a name");
     let undone = undo(&state, &audit, &clock).enable(&bob, &*host.method()).expect("it is undone");
     assert_eq!((undone.methods, undone.failures), (vec![host.method().kind()], vec![]));
-    assert!(undone.warnings[0].starts_with("what was locked is remembered as before: "));
+    assert!(
+        undone.warnings[0]
+            .starts_with("the state still has the lock, because it could not be written: ")
+    );
     assert_eq!(host.read("done"), "lock bob\nunlock bob\n");
 }
 
