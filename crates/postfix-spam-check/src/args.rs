@@ -241,7 +241,7 @@ fn checked(
     if task.as_ref().is_some_and(Task::may_connect)
         && let Some(error) = clean_environment()
     {
-        messages.fail(format!("it cannot be started with a clean environment: {error}"));
+        messages.fail(format!("cannot restart with a clean environment: {error}"));
         return Err(messages.outcome(false, false));
     }
     let plan = match task {
@@ -267,13 +267,13 @@ fn checked(
             log: scan.names().join(", "),
             now: host.now.min(check.window().now),
         };
-        let mut again = check.evidence(&mut scan);
-        plan.act(&mut findings, &mut again, system, &host.zone, looked, &mut messages);
+        let mut source = check.evidence(&mut scan);
+        plan.act(&mut findings, &mut source, system, &host.zone, looked, &mut messages);
     }
     Ok(check.report(&findings, &host, out, messages))
 }
 
-/// Prints a text, and ends the run. A closed pipe is a failure here: what was done may be in the text.
+/// Prints a text and ends the run. A closed pipe is a failure here: the text may say what was done.
 fn printed(text: &str, mut messages: Messages, out: &mut impl Write) -> Outcome {
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         messages.fail(format!("standard output cannot be written: {error}"));

@@ -1,4 +1,4 @@
-//! The arguments of `postfix-spam-check` and the run that they ask for; `main.rs` hands them over.
+//! The arguments of `postfix-spam-check`, the run that they ask for, and what its notices say of Postfix.
 
 pub mod args;
 mod notice;

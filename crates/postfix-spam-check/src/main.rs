@@ -1,4 +1,5 @@
-//! Tells which logged-in senders of Postfix send too much. The texts and options are in `args.rs`, all else in the libraries.
+//! Finds authenticated Postfix users who send too much mail. The texts and options are in `args.rs`, everything else is
+//! in the libraries.
 
 use std::process::ExitCode;
 

@@ -82,7 +82,7 @@ pub const fn nis<A: AsMut<ActingArgs>>() -> Opt<A> {
         short: Some('n'),
         value: Value::Optional("MASTER"),
         help: "Lock accounts on a NIS master ([USER@]HOST[:PORT]), over SSH as root; by default on localhost, \
-               without SSH. The next argument is the master, unless it begins with '-'.",
+               without SSH. The next argument is the master, unless it starts with '-'.",
         set: |args, value| {
             let master = match text(value)? {
                 "" => "localhost",
@@ -289,7 +289,7 @@ pub const fn smtp_auth_file<A: AsMut<ActingArgs>>() -> Opt<A> {
     }
 }
 
-/// How many accounts are locked in a run at most, where the arguments do not say.
+/// How many accounts are locked in a run at most, by default.
 const MAX_LOCKS: u64 = 5;
 
 /// What the options of acting ask for.
@@ -390,7 +390,7 @@ enum Method {
     Command(CommandPath, Option<CommandPath>),
 }
 
-/// How to act.
+/// How to act, as the arguments say.
 #[derive(Clone, Debug)]
 pub struct Plan {
     application: &'static Application,
@@ -495,10 +495,9 @@ impl Plan {
             }
             Err(error) => return Err(error),
         };
-        let ourselves =
-            name_of_uid(&passwd, system.uid).into_iter().chain(system.sudo_user.clone());
-        let ourselves = ourselves.collect();
-        Ok(Rules { uids, exempt, realms: self.realms.clone(), ourselves, passwd })
+        let invokers = name_of_uid(&passwd, system.uid).into_iter().chain(system.sudo_user.clone());
+        let invokers = invokers.collect();
+        Ok(Rules { uids, exempt, realms: self.realms.clone(), invokers, passwd })
     }
 
     /// Undoes the locks of an account, and gives what to print.

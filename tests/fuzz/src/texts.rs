@@ -70,7 +70,7 @@ pub(crate) fn passwd(input: &[u8]) {
         uids,
         exempt: Exempt::parse(b"carol\n"),
         realms: Realms::new(["example.org".to_owned()]),
-        ourselves: vec!["dave".into()],
+        invokers: vec!["dave".into()],
     };
     for line in passwd.split(|&b| b == b'\n').take(6) {
         let fields: Vec<&[u8]> = line.split(|&b| b == b':').collect();

@@ -56,7 +56,7 @@ pub enum Refusal {
     Exempt,
     /// It is the user who runs the program, or who called `sudo` for it.
     #[error("runs this program")]
-    Ourselves,
+    Invoker,
 }
 
 impl AccountName {
@@ -78,7 +78,7 @@ impl Refusal {
     /// Whether the account must not be locked, which is no failure. The other refusals are of names that no
     /// account has.
     pub fn is_rule(self) -> bool {
-        matches!(self, Self::Never | Self::System | Self::Exempt | Self::Ourselves)
+        matches!(self, Self::Never | Self::System | Self::Exempt | Self::Invoker)
     }
 }
 

@@ -108,8 +108,8 @@ pub struct Rules {
     pub exempt: Exempt,
     /// The domains whose logins are local accounts.
     pub realms: Realms,
-    /// The users who run the program: the one it runs as, and the one who called `sudo` for it.
-    pub ourselves: Vec<String>,
+    /// The users who invoke the program: the one it runs as, and the one who called `sudo` for it.
+    pub invokers: Vec<String>,
 }
 
 impl Rules {
@@ -147,10 +147,10 @@ impl Rules {
         }
     }
 
-    /// Refuses the users who run the program, and system accounts, whatever the lock method.
+    /// Refuses the users who invoke the program, and system accounts, whatever the lock method.
     fn check_protected(&self, name: &AccountName) -> Result<(), Refusal> {
-        if self.ourselves.iter().any(|own| own.eq_ignore_ascii_case(name.as_ref())) {
-            return Err(Refusal::Ourselves);
+        if self.invokers.iter().any(|own| own.eq_ignore_ascii_case(name.as_ref())) {
+            return Err(Refusal::Invoker);
         }
         let is_regular = |uid: Option<u32>| uid.is_some_and(|uid| self.uids.has(uid));
         let system = entries(&self.passwd).any(|(entry, uid)| {
@@ -184,7 +184,7 @@ mod tests {
             uids: Uids::default(),
             exempt: Exempt::parse(b"# who\nBoss\n  vip@Example.org  # pays\n#carol\n\ncarl#x\n"),
             realms: Realms::new(["example.org".into(), "Example.NET".into()]),
-            ourselves: vec!["admin".into()],
+            invokers: vec!["admin".into()],
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
                 assert_eq!(ask(name, names), Err(Refusal::Exempt), "{name} {names:?}");
             }
             for name in ["admin", "ADMIN", "Admin@example.net"] {
-                assert_eq!(ask(name, names), Err(Refusal::Ourselves), "{name} {names:?}");
+                assert_eq!(ask(name, names), Err(Refusal::Invoker), "{name} {names:?}");
             }
             assert!(ask("vip", NameRule::Account).is_ok());
         }

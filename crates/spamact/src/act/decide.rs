@@ -16,17 +16,17 @@ use crate::account::{AccountName, NameRule};
 use crate::method::AccountStatus;
 use crate::state::State;
 
-/// How many accounts are looked at in a run, the worst: that takes a program for each, or another host, and a
+/// How many accounts are looked up per run, the worst ones: each takes a program or a question to another host, and a
 /// local user can write any number of names into a log.
 const LOOKED_AT: usize = 1000;
 
-/// Why an account is not locked that was not looked at.
+/// Why an account that was not looked up is not locked.
 pub(super) const LEFT_OUT: &str = "more than 1000 are beyond the limits: the log may be forged";
 
-/// Why an account is not locked that the journal does not confirm.
+/// Why an account that the journal does not confirm is not locked.
 pub(super) const UNCONFIRMED: &str = "the journal does not confirm it";
 
-/// The action for an account that was not looked at.
+/// What is noted on an account that was not looked up.
 pub(super) fn left_out() -> Action {
     Action::NotDisabled(LEFT_OUT.into())
 }
@@ -153,7 +153,7 @@ impl Actor<'_> {
                     case.evidence = Some(evidence);
                 }
             }
-            // What was read once is enough where all of it is evidence.
+            // If all lines are evidence, the first reading is enough.
             None => {
                 let now = self.now();
                 for case in &mut cases {

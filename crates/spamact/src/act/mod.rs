@@ -247,8 +247,8 @@ impl Actor<'_> {
         suspects.iter().map(refuse).collect()
     }
 
-    /// A sender that should have been locked and is no account is a failure; one that must not be locked
-    /// is none.
+    /// A sender that should have been locked and is not an account is a failure; one that must not be locked is
+    /// not.
     fn report_refusals(&self, names: NameRule, suspects: &[&Finding<'_>], messages: &mut Messages) {
         for suspect in suspects {
             let refusal = self.rules.account(suspect.sender, names).err();

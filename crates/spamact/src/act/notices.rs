@@ -32,7 +32,7 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
         if saved && !update(actor, |state| state.is_waiting(&account, kind)).unwrap_or(true) {
             continue;
         }
-        let begun = Instant::now();
+        let started = Instant::now();
         let sent = if stuck { Err(None) } else { send(actor, &notice, number).map_err(Some) };
         match sent {
             Ok(()) => {
@@ -43,7 +43,8 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
             }
             Err(error) => {
                 let mailer = actor.mailer.as_ref();
-                stuck |= mailer.is_ok_and(|mailer| begun.elapsed() > mailer.timeouts.give_up_after);
+                stuck |=
+                    mailer.is_ok_and(|mailer| started.elapsed() > mailer.timeouts.give_up_after);
                 let why = error.map_or_else(String::new, |error| format!(": {}", chain(&error)));
                 let to = &actor.to;
                 messages.fail(format!("{account}: no notice could be sent to {to}, it waits{why}"));

@@ -1,8 +1,8 @@
 //! Why an account was not locked, in the few words that fit at the end of a report line:
 //! `[NOT DISABLED: reason]`.
 //!
-//! A closed vocabulary: words of our own, names of programs, and paths that were given to us. What a program
-//! wrote to its standard error is in the full text of the error only.
+//! A closed vocabulary: fixed words, names of programs, and paths from the configuration. What a program wrote to its
+//! standard error is only in the full text of the error.
 
 use std::path::Path;
 

@@ -26,6 +26,7 @@ const UNFINISHED: &str = "a lock that was begun cannot be finished";
 /// can invent names.
 const REMEMBERED: usize = 100;
 
+/// A run under way.
 pub(super) struct Run<'a> {
     actor: &'a Actor<'a>,
     method: &'a dyn LockMethod,
@@ -37,7 +38,7 @@ pub(super) struct Run<'a> {
     /// How many of its locks failed.
     failed: usize,
     /// What was done, by account: senders in several spellings can be one account.
-    dealt: HashMap<AccountName, Action>,
+    handled: HashMap<AccountName, Action>,
     /// The accounts that were too many to lock, with the number of the suspect and the evidence.
     beyond: Vec<(usize, AccountName, SenderEvidence)>,
 }
@@ -49,8 +50,8 @@ impl<'a> Run<'a> {
         state: State,
         messages: &'a mut Messages,
     ) -> Self {
-        let (kind, dealt, beyond) = (method.kind(), HashMap::new(), Vec::new());
-        Self { actor, method, kind, state, messages, locks: 0, failed: 0, dealt, beyond }
+        let (kind, handled, beyond) = (method.kind(), HashMap::new(), Vec::new());
+        Self { actor, method, kind, state, messages, locks: 0, failed: 0, handled, beyond }
     }
 
     /// Finds out what became of locks that an earlier run started and did not finish.
@@ -60,7 +61,7 @@ impl<'a> Run<'a> {
                 Ok(AccountStatus::Locked) => {
                     self.state.finish_lock(&account, &self.kind, self.actor.now());
                     self.audit(&format!(
-                        "disabled {account} ({}), begun by a run before",
+                        "disabled {account} ({}), started by an earlier run",
                         self.kind
                     ));
                 }
@@ -76,26 +77,26 @@ impl<'a> Run<'a> {
     /// The lock in the state was never made, or an administrator has undone it. If an account was changed
     /// after the state was written, assume the latter and ignore older lines.
     fn abandon(&mut self, account: &AccountName) {
-        let begun = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
+        let started = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
         self.state.abandon_lock(account, &self.kind);
-        if let Some(begun) = begun
+        if let Some(started) = started
             && self.method.last_change() > State::written(&self.actor.dir)
         {
-            self.state.see_locked(account, begun);
+            self.state.see_locked(account, started);
         }
     }
 
-    /// Looks at an account, and locks it where that is right.
+    /// Looks an account up, and locks it if that is right.
     pub(super) fn handle(&mut self, case: &Case, suspect: &Finding<'_>) -> Action {
         let account = &case.account;
         // Another spelling of it was handled before.
         if let Some(Action::Disabled | Action::AlreadyDisabled | Action::StillSending) =
-            self.dealt.get(account)
+            self.handled.get(account)
         {
             return Action::AlreadyDisabled;
         }
         let action = self.decide(case, suspect);
-        self.dealt.insert(account.clone(), action.clone());
+        self.handled.insert(account.clone(), action.clone());
         action
     }
 
@@ -235,9 +236,8 @@ impl<'a> Run<'a> {
             return;
         }
         let others: Vec<_> = others.iter().map(|(_, account, _)| account.clone()).collect();
-        let kind_of_incident =
-            IncidentKind::NotDisabled { limit: self.actor.max_locks, others: &others };
-        let notice = self.notice(worst, suspects[*number], evidence, kind_of_incident);
+        let incident = IncidentKind::NotDisabled { limit: self.actor.max_locks, others: &others };
+        let notice = self.notice(worst, suspects[*number], evidence, incident);
         for other in others.iter().take(REMEMBERED) {
             self.state.notified(other, kind, now);
         }
@@ -280,7 +280,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Writes the state; whether it could.
+    /// Writes the state. Whether that worked.
     pub(super) fn save(&mut self) -> bool {
         let saved = self.state.save(&self.actor.dir, self.actor.root);
         if let Err(error) = &saved {

@@ -94,7 +94,7 @@ pub struct Undone {
 
 impl Undo<'_> {
     /// Undoes all locks that the state has of a login, or of the account that the login is, and forgets them.
-    /// `otherwise` is the method that is tried where it knows of none.
+    /// `otherwise` is the method that is tried if the state has none.
     pub fn enable(&self, login: &AccountName, otherwise: &dyn LockMethod) -> Result<Undone, Error> {
         let lock = RunLock::acquire(self.dir, self.root, WAIT);
         if let Err(error @ system::Error::AnotherRun) = lock {
@@ -122,11 +122,13 @@ impl Undo<'_> {
                     self.undo(account, otherwise)?;
                     undone.methods.push(otherwise.kind());
                 }
-                AccountStatus::Open | AccountStatus::Unknown => {
+                AccountStatus::Open => {
                     let method = otherwise.kind();
-                    undone
-                        .failures
-                        .push(format!("no lock of it is known, and it is open ({method})"));
+                    let why = format!("no lock of it is known, and it is not locked ({method})");
+                    undone.failures.push(why);
+                }
+                AccountStatus::Unknown => {
+                    undone.failures.push(format!("no lock of it is known ({})", otherwise.kind()));
                 }
             }
             state.forget(account, self.now());
@@ -153,9 +155,10 @@ impl Undo<'_> {
             }
         }
         if let Err(error) = state.save(self.dir, self.root) {
-            undone
-                .warnings
-                .push(format!("what was locked is remembered as before: {}", chain(&error)));
+            undone.warnings.push(format!(
+                "the state still has the lock, because it could not be written: {}",
+                chain(&error)
+            ));
         }
         Ok(undone)
     }

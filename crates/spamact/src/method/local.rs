@@ -174,10 +174,10 @@ mod tests {
         let fakes = Fakes::new();
         let mut slow = local(&fakes, "sleep 60");
         slow.limit = Duration::from_secs(1);
-        let begun = Instant::now();
+        let started = Instant::now();
         let error = slow.lock(&name("alice")).expect_err("it sleeps");
         assert_eq!(reason(&error), "passwd took too long");
-        assert!(begun.elapsed() < Duration::from_secs(20));
+        assert!(started.elapsed() < Duration::from_secs(20));
         let gone = Local { passwd: fakes.path("gone"), ..local(&fakes, "") };
         let error = gone.lock(&name("alice")).expect_err("no program");
         assert_eq!(reason(&error), "gone cannot be run");

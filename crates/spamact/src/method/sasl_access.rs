@@ -169,17 +169,17 @@ impl LockMethod for SaslAccess {
         Ok(())
     }
 
-    /// A table that cannot be queried is compiled anew, once: `postmap` writes it in place, and may have been
+    /// A table that cannot be queried is compiled again, once: `postmap` writes it in place, and may have been
     /// killed meanwhile.
     fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {
         let asked = self.query(name);
-        let mended = || {
+        let repaired = || {
             files::trusted_place(&self.table.file, self.root).is_ok()
                 && self.table.file.exists()
                 && self.make().is_ok()
         };
         match asked {
-            Err(system::Error::Failed { .. }) if mended() => Ok(self.query(name)?),
+            Err(system::Error::Failed { .. }) if repaired() => Ok(self.query(name)?),
             asked => Ok(asked?),
         }
     }

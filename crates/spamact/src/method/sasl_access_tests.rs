@@ -110,7 +110,7 @@ fn a_table_of_which_postmap_wrote_a_part_is_compiled_anew() {
     fakes.write("table.db", "");
     access.unlock(&name("carol")).expect("it unlocks");
     assert_eq!((fakes.read("table"), fakes.read("table.db")), (text.into(), text.into()));
-    // What cannot be mended is told as it is.
+    // What cannot be repaired is reported as it is.
     std::fs::remove_file(fakes.path("table")).expect("it is ours");
     fakes.write("table.db", "");
     assert_eq!(reason(&access.status(&name("bob")).expect_err("broken")), "postmap failed");

@@ -72,8 +72,9 @@ impl Entry<'_> {
     fn is_ours(&self, name: &AccountName) -> bool {
         let line = self.first.trim_ascii_end();
         let action = line.split_at_checked(name.as_ref().len()).map(|(_, action)| action);
-        let ours = action.and_then(|action| action.strip_prefix(b" ")) == Some(ACTION.as_bytes());
-        ours && !self.continued && self.is_for(name)
+        let is_action =
+            action.and_then(|action| action.strip_prefix(b" ")) == Some(ACTION.as_bytes());
+        is_action && !self.continued && self.is_for(name)
     }
 }
 
@@ -91,9 +92,9 @@ fn entries(text: &[u8]) -> impl Iterator<Item = Entry<'_>> {
         })
         .peekable();
     std::iter::from_fn(move || {
-        let blank = |line: &[u8]| line[0].is_ascii_whitespace();
-        let (at, first) = lines.find(|(_, line)| !blank(line))?;
-        let continued = lines.peek().is_some_and(|(_, line)| blank(line));
+        let is_continuation = |line: &[u8]| line[0].is_ascii_whitespace();
+        let (at, first) = lines.find(|(_, line)| !is_continuation(line))?;
+        let continued = lines.peek().is_some_and(|(_, line)| is_continuation(line));
         Some(Entry { at, first, continued })
     })
 }

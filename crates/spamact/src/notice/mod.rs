@@ -396,7 +396,7 @@ pub(crate) mod tests {
             }
             .notice();
             check(&mail(&text));
-            // Nothing of a stranger begins a line.
+            // No text of a stranger starts a line.
             prop_assert!(text.body.lines().all(|line| line.len() <= LONGEST_LINE));
         }
 

@@ -167,8 +167,9 @@ impl State {
 
     /// The accounts whose lock by this method was started and not finished.
     pub fn pending(&self, method: &str) -> Vec<AccountName> {
-        let begun = |record: &Record| record.locks.iter().any(|l| l.pending && l.method == method);
-        let names = self.accounts.iter().filter(|(_, record)| begun(record));
+        let started =
+            |record: &Record| record.locks.iter().any(|l| l.pending && l.method == method);
+        let names = self.accounts.iter().filter(|(_, record)| started(record));
         names.filter_map(|(name, _)| AccountName::check(name.as_bytes()).ok()).collect()
     }
 
@@ -227,9 +228,9 @@ impl State {
         let mut all = Vec::new();
         for (name, record) in &self.accounts {
             let Ok(name) = AccountName::check(name.as_bytes()) else { continue };
-            let begun = record.locks.iter().any(|lock| lock.pending);
+            let started = record.locks.iter().any(|lock| lock.pending);
             for (kind, notice) in &record.waiting {
-                if !(begun && *kind == NoticeKind::Disabled) {
+                if !(started && *kind == NoticeKind::Disabled) {
                     all.push((name.clone(), *kind, notice.clone()));
                 }
             }

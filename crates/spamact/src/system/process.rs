@@ -267,10 +267,10 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let file = dir.path().join("pids");
         let script = format!("sleep 300 & echo $! >{0}; echo $$ >>{0}; wait", file.display());
-        let begun = Instant::now();
+        let started = Instant::now();
         let error = sh(&script, None, Duration::from_secs(1)).expect_err("it sleeps");
         assert!(matches!(error, Error::TimeLimit { seconds: 1, .. }), "{error}");
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(started.elapsed() < Duration::from_secs(10));
         for pid in std::fs::read_to_string(file).expect("the pids").lines() {
             // Killed, or already reaped by whoever inherited it.
             let gone = || {
@@ -287,9 +287,9 @@ mod tests {
 
     #[test]
     fn a_daemon_that_keeps_the_outputs_is_not_waited_for() {
-        let begun = Instant::now();
+        let started = Instant::now();
         let out = sh("setsid sleep 15 & echo done", None, SOON).expect("sh runs");
         assert_eq!(out.stdout, b"done\n");
-        assert!(begun.elapsed() < Duration::from_secs(10));
+        assert!(started.elapsed() < Duration::from_secs(10));
     }
 }

@@ -78,13 +78,13 @@ impl RunLock {
             other => other,
         };
         let file = file.map_err(failed)?;
-        let begun = Instant::now();
+        let started = Instant::now();
         loop {
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => return Ok(Self { _file: file }),
                 Err(Errno::INTR) => {}
                 Err(Errno::WOULDBLOCK) => {
-                    let left = longest.saturating_sub(begun.elapsed());
+                    let left = longest.saturating_sub(started.elapsed());
                     if left.is_zero() {
                         return Err(Error::AnotherRun);
                     }
@@ -129,10 +129,10 @@ mod tests {
         let scratch = tempdir().expect("a directory");
         let held = RunLock::acquire(scratch.path(), false, Duration::ZERO).expect("it is free");
         for longest in [Duration::ZERO, Duration::from_millis(80)] {
-            let begun = Instant::now();
+            let started = Instant::now();
             let second = RunLock::acquire(scratch.path(), false, longest);
             assert!(matches!(second, Err(Error::AnotherRun)));
-            assert!(begun.elapsed() >= longest);
+            assert!(started.elapsed() >= longest);
         }
         drop(held);
         RunLock::acquire(scratch.path(), false, Duration::ZERO).expect("it is free again");

@@ -94,9 +94,9 @@ mod tests {
         let audit = Audit { socket: path.clone(), program: "mail-check", process: 1 };
         audit.record(AT, "x").expect_err("nobody is there");
         let _stalled = UnixDatagram::bind(&path).expect("the directory is ours");
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         let failed = (0..100_000).find_map(|_| audit.record(AT, "x").err());
         assert_eq!(failed.expect("its queue is bounded").kind(), io::ErrorKind::WouldBlock);
-        assert!(begun.elapsed() < std::time::Duration::from_secs(20));
+        assert!(started.elapsed() < std::time::Duration::from_secs(20));
     }
 }

@@ -531,7 +531,10 @@ fn an_account_can_be_unlocked_though_the_state_cannot_be_written() {
     let bob = AccountName::check(b"bob").expect("a name");
     let undone = undo(&state, &audit, &clock).enable(&bob, &*host.method()).expect("it is undone");
     assert_eq!((undone.methods, undone.failures), (vec![host.method().kind()], vec![]));
-    assert!(undone.warnings[0].starts_with("what was locked is remembered as before: "));
+    assert!(
+        undone.warnings[0]
+            .starts_with("the state still has the lock, because it could not be written: ")
+    );
     assert_eq!(host.read("done"), "lock bob\nunlock bob\n");
 }
 

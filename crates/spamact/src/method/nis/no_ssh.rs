@@ -1,10 +1,10 @@
-//! In the place of `ssh.rs`, in a program that is built without SSH: there is no way to another master.
+//! Replaces `ssh.rs` in a program that is built without SSH: another master cannot be reached.
 
 use super::super::{AccountStatus, Error};
 use super::{Action, Nis};
 use crate::account::AccountName;
 
-/// A session on a master: there is none.
+/// A session on a master. There cannot be one.
 #[derive(Debug)]
 pub(super) enum Connection {}
 

@@ -244,8 +244,8 @@ fn control(dir: &Path) -> Result<(), String> {
         _ => {}
     }
     let metadata = fs::symlink_metadata(dir).map_err(|error| failed(error.to_string()))?;
-    let ours = metadata.uid() == rustix::process::geteuid().as_raw();
-    if !metadata.is_dir() || !ours || metadata.mode() & 0o077 != 0 {
+    let is_own = metadata.uid() == rustix::process::geteuid().as_raw();
+    if !metadata.is_dir() || !is_own || metadata.mode() & 0o077 != 0 {
         return Err(failed("not a private directory".into()));
     }
     Ok(())
