@@ -55,11 +55,11 @@ mod tests {
 
     #[test]
     fn a_file_is_read_whole_or_refused() {
-        use std::fs::{self, Permissions};
+        use std::fs::Permissions;
         use std::os::unix::fs::PermissionsExt;
 
-        let name = format!("spamcore-file-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("file");
         let is_root = rustix::process::geteuid().is_root();
         for (size, mode, root, want) in [
             (0, 0o600, false, Ok(0)),
@@ -81,7 +81,6 @@ mod tests {
                 _ => panic!("{size} {mode:o} {root}: {read:?}"),
             }
         }
-        fs::remove_file(&path).expect("it was just written");
         assert_eq!(read_file(Path::new("/dev/null"), true).expect("it is empty"), b"");
         for other in ["/dev/zero", "/dev", path.to_str().expect("text")] {
             assert!(read_file(Path::new(other), false).is_err(), "{other}");

@@ -1,10 +1,10 @@
 use std::fs::File;
 use std::io::{Read, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use tempfile::TempDir;
 
 use super::*;
 use crate::limits::Limits;
@@ -16,31 +16,20 @@ use crate::tally::{Detail, STREAM_NAMES, Tally};
 const NOW: i64 = 1_795_456_680; // 2026-11-23 17:58:00 UTC
 
 /// A directory that is removed with its test.
-struct Directory(PathBuf);
+struct Directory(TempDir);
 
 impl Directory {
     fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let name = format!("spamcore-check-{}-{number}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).expect("a temporary directory");
-        Self(path)
+        Self(tempfile::tempdir().expect("a temporary directory"))
     }
 
     /// A file that was last written at an instant.
     fn file(&self, name: &str, text: impl AsRef<[u8]>, at: i64) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.0.path().join(name);
         let mut file = File::create(&path).expect("a temporary file");
         file.write_all(text.as_ref()).expect("it can be written");
         file.set_modified(wall(at)).expect("it was just written");
         path
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
@@ -219,7 +208,7 @@ fn what_was_read_has_its_whole_name_and_a_pipe_cannot_be_read_again() {
         (vec!["standard input".into(), name.clone()], false, 3)
     );
     // Two names of one file.
-    let link = dir.0.join("link");
+    let link = dir.0.path().join("link");
     std::os::unix::fs::symlink(&path, &link).expect("a link");
     assert_eq!(read(vec![path, link]).2, 2_u64);
     let journal = Source::Journal(Postfix.journal_author().expect("it has one"), Why::Asked);

@@ -327,8 +327,8 @@ mod tests {
     /// Opens a log, calls `change`, and reads it. Returns the number of lines, where it had shrunk, and
     /// whether it was rewritten.
     fn read(name: &str, change: impl FnOnce(&Path)) -> (usize, Option<(u64, u64)>, bool) {
-        let name = format!("spamcore-source-{}-{name}", std::process::id());
-        let path = std::env::temp_dir().join(name);
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join(name);
         let text: String = (0..200_000).map(|n| format!("line {n:094}\n")).collect();
         std::fs::write(&path, text).expect("a temporary file");
         let log = Log::open(&path, 0, SystemTime::now(), true, &mut |_| None);
@@ -342,7 +342,6 @@ mod tests {
             shrunk = shrunk.or(part.lines.input().shrunk());
         }
         let rewritten = log.files[0].was_rewritten();
-        let _ = std::fs::remove_file(&path);
         (lines, shrunk, rewritten)
     }
 

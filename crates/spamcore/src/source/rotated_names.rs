@@ -218,12 +218,10 @@ mod tests {
         assert!(!is_rotated_name(Path::new("/var/log/hosts/192.0.2.5")));
     }
 
-    fn dir(of: &str, names: &[&str]) -> PathBuf {
-        let dir =
-            std::env::temp_dir().join(format!("spamcore-rotated-{of}-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).expect("a temporary directory");
+    fn dir(names: &[&str]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a temporary directory");
         for name in names {
-            std::fs::write(dir.join(name), "x").expect("a temporary file");
+            std::fs::write(dir.path().join(name), "x").expect("a temporary file");
         }
         dir
     }
@@ -245,10 +243,9 @@ mod tests {
             "log.3.xz",
             "log-2026112317.backup",
         ];
-        let at = dir("numbers", &numbered);
+        let at = dir(&numbered);
         let want = ["log-2026112317.backup", "log.1", "log.2", "log.3.xz", "log.10.gz"];
-        assert_eq!(names(&at.join("log")), want);
-        std::fs::remove_dir_all(&at).expect("it was just made");
+        assert_eq!(names(&at.path().join("log")), want);
 
         let dated = [
             "log-20261122",
@@ -257,7 +254,7 @@ mod tests {
             "log-2026112318",
             "log-20261123",
         ];
-        let at = dir("dates", &dated);
+        let at = dir(&dated);
         let want = [
             "log-2026-11-24-01",
             "log-2026112318",
@@ -265,37 +262,34 @@ mod tests {
             "log-20261123",
             "log-20261122",
         ];
-        assert_eq!(names(&at.join("log")), want);
-        std::fs::remove_dir_all(&at).expect("it was just made");
+        assert_eq!(names(&at.path().join("log")), want);
     }
 
     #[test]
     fn of_two_copies_the_one_that_is_not_left_over_is_taken() {
-        let at = dir("stale", &["log", "log.1", "log.1.gz", "log.2.gz", "log.2.xz"]);
+        let dir = dir(&["log", "log.1", "log.1.gz", "log.2.gz", "log.2.xz"]);
         let aged = |name: &str, days: u32| {
             let written = SystemTime::now() - DAY * days;
-            let file = std::fs::File::open(at.join(name)).expect("it was just made");
+            let file = std::fs::File::open(dir.path().join(name)).expect("it was just made");
             file.set_modified(written).expect("it was just made");
         };
         aged("log.1", 1);
-        assert_eq!(names(&at.join("log")), ["log.1", "log.2.gz"], "it is being compressed");
+        assert_eq!(names(&dir.path().join("log")), ["log.1", "log.2.gz"], "it is being compressed");
         aged("log.1", 2);
         aged("log.2.gz", 30);
-        assert_eq!(names(&at.join("log")), ["log.1.gz", "log.2.xz"]);
-        std::fs::remove_dir_all(&at).expect("it was just made");
+        assert_eq!(names(&dir.path().join("log")), ["log.1.gz", "log.2.xz"]);
     }
 
     #[test]
     fn rotated_logs_are_next_to_the_target_of_a_link() {
-        let at = dir("linked", &["real.log", "real.log.1"]);
-        let link = at.join("log");
+        let dir = dir(&["real.log", "real.log.1"]);
+        let link = dir.path().join("log");
         std::os::unix::fs::symlink("real.log", &link).expect("a link");
         assert_eq!(names(&link), ["real.log.1"]);
-        std::fs::remove_file(at.join("real.log")).expect("it is rotated");
+        std::fs::remove_file(dir.path().join("real.log")).expect("it is rotated");
         assert_eq!(names(&link), ["real.log.1"]);
-        std::fs::remove_file(at.join("real.log.1")).expect("it was just made");
-        std::fs::write(at.join("log.1"), "x").expect("a temporary file");
+        std::fs::remove_file(dir.path().join("real.log.1")).expect("it was just made");
+        std::fs::write(dir.path().join("log.1"), "x").expect("a temporary file");
         assert_eq!(names(&link), ["log.1"], "from before it was a link");
-        std::fs::remove_dir_all(&at).expect("it was just made");
     }
 }

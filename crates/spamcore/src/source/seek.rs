@@ -185,18 +185,12 @@ mod tests {
     /// Searches a file of numbers, one per line of 100 bytes, each its own timestamp. Returns the offset
     /// found, and how many lines were looked at.
     fn first_read(numbers: &[i64], start: i64) -> (u64, usize) {
-        let path = std::env::temp_dir().join(format!(
-            "spamcore-start-{}-{start}-{}",
-            std::process::id(),
-            numbers.len()
-        ));
         let mut text = Vec::new();
         for number in numbers {
             writeln!(text, "{number:<99}").expect("memory");
         }
-        std::fs::write(&path, &text).expect("a temporary file");
-        let file = File::open(&path).expect("it was just written");
-        std::fs::remove_file(&path).expect("it was just written");
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        file.write_all(&text).expect("it can be written");
         let mut read = 0;
         let mut instant_of = |line: &[u8]| {
             read += 1;
