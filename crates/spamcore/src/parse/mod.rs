@@ -58,21 +58,33 @@ pub enum Kind {
     Script,
 }
 
-impl Kind {
-    /// How many kinds there are.
-    pub const COUNT: usize = 7;
+/// Makes `Kind::COUNT` and `Kind::ALL` from a list. It does not compile if a kind is missing from the list or
+/// is not in its place.
+macro_rules! list_kinds {
+    ($($kind:ident),*) => {
+        impl Kind {
+            /// How many kinds there are.
+            pub const COUNT: usize = [$(Self::$kind),*].len();
 
-    /// All kinds, in order.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::Sasl,
-        Self::User,
-        Self::Helo,
-        Self::HostName,
-        Self::Address,
-        Self::Authenticated,
-        Self::Script,
-    ];
+            /// All kinds, in order.
+            pub const ALL: [Self; Self::COUNT] = [$(Self::$kind),*];
+        }
+
+        const _: fn(Kind) = |kind| match kind {
+            $(Kind::$kind => {})*
+        };
+
+        const _: () = {
+            let mut place = 0;
+            while place < Kind::COUNT {
+                assert!(Kind::ALL[place] as usize == place, "the list is not in the order of the enum");
+                place += 1;
+            }
+        };
+    };
 }
+
+list_kinds!(Sasl, User, Helo, HostName, Address, Authenticated, Script);
 
 /// A name under which messages are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
