@@ -15,7 +15,7 @@ use spamcore::time::period::Period;
 /// The program.
 pub const PROGRAM: Program<Args> = Program {
     name: "exim-spam-check",
-    old_name: "exim-spam-scan",
+    old_name: Some("exim-spam-scan"),
     about: "find local users and clients of Exim that send too much mail",
     description: &[
         "Counts the messages that Exim received (the <= lines of its main log) during the last hour, or \

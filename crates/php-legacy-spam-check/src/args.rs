@@ -15,7 +15,7 @@ use spamcore::time::period::Period;
 /// The program.
 pub const PROGRAM: Program<SharedArgs> = Program {
     name: "php-legacy-spam-check",
-    old_name: "php-spam-legacy",
+    old_name: Some("php-spam-legacy"),
     about: "find scripts of PHP before 5.3 that send too much mail",
     description: &[
         "Counts the messages that each script of a PHP older than 5.3 has sent, as logged through syslog by a \

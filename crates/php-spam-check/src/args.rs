@@ -14,7 +14,7 @@ use spamcore::report::Style;
 /// The program.
 pub const PROGRAM: Program<SharedArgs> = Program {
     name: "php-spam-check",
-    old_name: "php-spam",
+    old_name: Some("php-spam"),
     about: "find PHP scripts that send too much mail in a day",
     description: &[
         "Counts the messages that each PHP script has sent, as logged by PHP itself (mail.log in php.ini), and \

@@ -21,7 +21,7 @@ use crate::notice::APPLICATION;
 /// The program.
 pub const PROGRAM: Program<Args> = Program {
     name: "postfix-spam-check",
-    old_name: "postfix-spam-scan",
+    old_name: Some("postfix-spam-scan"),
     about: "find authenticated Postfix users who send too much mail",
     description: &[
         "Counts the messages that each login name (SASL) has submitted to Postfix during the last hour, or \
