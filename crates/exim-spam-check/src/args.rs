@@ -125,11 +125,11 @@ pub fn run(
     host: Host,
     out: &mut impl Write,
 ) -> Outcome {
-    checked(arguments, host, out).unwrap_or_else(|ended| ended)
+    steps(arguments, host, out).unwrap_or_else(|ended| ended)
 }
 
-/// From the arguments to the report; how a run ends before it, where it does.
-fn checked(
+/// Parses, reads and reports. `Err` is the outcome of a run that ends early.
+fn steps(
     arguments: impl IntoIterator<Item = OsString>,
     mut host: Host,
     out: &mut impl Write,
