@@ -132,7 +132,7 @@ impl<'a> Senders<'a> {
     }
 }
 
-/// A client as Postfix names it.
+/// An SMTP client; parsers give `unknown` if it has no verified name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client<'a> {
     /// The verified host name, or `unknown`.
@@ -148,8 +148,8 @@ pub struct Accepted<'a> {
     pub senders: Senders<'a>,
     /// Where it came from, if clients are counted for this format.
     pub client: Option<Client<'a>>,
-    /// Whether other messages from the same sender and client have the same text
-    /// ([`LazyEvent::Deferred`]), because that contains no port and no queue id.
+    /// Whether the text ([`LazyEvent::Deferred`]) fully determines the event, so that it may be cached, and is
+    /// the same for other messages from this sender and client: it contains no port and no queue id.
     pub recurs: bool,
 }
 
@@ -252,8 +252,12 @@ impl<'a> Line<'a> {
 }
 
 /// A format of log lines.
+///
+/// A parser is stateless: what a line means does not depend on the lines before it, so that a file can be read
+/// in parts, and from anywhere.
 pub trait Parser {
-    /// Bytes that every line that counts contains. Lines without them need not be parsed.
+    /// Bytes that every line that counts contains, the same for all of them. Lines without them need not be
+    /// parsed; a format whose lines have nothing in common [needs every line](Self::needs_every_line).
     fn needle(&self) -> &'static [u8];
 
     /// Parses a line of a log, without its newline.
