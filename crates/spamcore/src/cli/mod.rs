@@ -168,8 +168,7 @@ impl<A: Default> Program<A> {
 }
 
 impl<A: Default> Program<A> {
-    /// The arguments to run with; where they ask for help or the version, or are wrong, how the run ends
-    /// after that was printed.
+    /// The parsed arguments; `Err` if the run is over (help or version printed, or wrong usage).
     pub fn start(
         &self,
         arguments: impl IntoIterator<Item = OsString>,
