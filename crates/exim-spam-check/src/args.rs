@@ -71,7 +71,7 @@ pub const PROGRAM: Program<Args> = Program {
             "*/20 * * * *  exim-spam-check -p 1hour -m 90 | emergency-mail 2000",
         ),
         ("With the arguments of the old script:", "exim-spam-check 3600 60"),
-        ("By mailbox as well, as a table:", "exim-spam-check --auth --format=table"),
+        ("By authenticated id as well, as a table:", "exim-spam-check --auth --format=table"),
     ],
     differences: &[
         "Lines with milliseconds, a time zone, a process id or a long message id are counted, and so are \

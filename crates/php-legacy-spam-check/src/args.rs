@@ -50,7 +50,7 @@ pub const PROGRAM: Program<SharedArgs> = Program {
             "    sendmail_path = /usr/lib/spam-check/phpsendmail\n\
              auto_prepend_file = /usr/share/spam-check/phpsendmail.php",
             "The wrapper escapes everything that a visitor can supply, so that its lines have only one reading. \
-             Lines of the wrapper in the old script's documentation are read as well.",
+             Lines written by the wrapper that the old script's documentation describes are read as well.",
         ],
     )],
     files: &[

@@ -129,7 +129,10 @@ impl<A> Program<A> {
         for (status, by_default, with_e) in STATUSES {
             let meaning = match by_default {
                 "" => format!("With --exit-code only: {with_e}."),
-                _ if by_default == with_e => format!("In all cases: {by_default}."),
+                _ if by_default == with_e => {
+                    let (initial, rest) = by_default.split_at(1);
+                    format!("{}{rest}.", initial.to_uppercase())
+                }
                 _ => format!("By default: {by_default}. With --exit-code: {with_e}."),
             };
             item(&mut page, status, &meaning);
