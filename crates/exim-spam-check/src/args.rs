@@ -15,7 +15,7 @@ use spamcore::time::period::Period;
 /// The program.
 pub const PROGRAM: Program<Args> = Program {
     name: "exim-spam-check",
-    old_name: "exim-spam-scan",
+    old_name: Some("exim-spam-scan"),
     about: "find local users and clients of Exim that send too much mail",
     description: &[
         "Counts the messages that Exim received (the <= lines of its main log) during the last hour, or \
@@ -71,7 +71,7 @@ pub const PROGRAM: Program<Args> = Program {
             "*/20 * * * *  exim-spam-check -p 1hour -m 90 | emergency-mail 2000",
         ),
         ("With the arguments of the old script:", "exim-spam-check 3600 60"),
-        ("By mailbox as well, as a table:", "exim-spam-check --auth --format=table"),
+        ("By authenticated id as well, as a table:", "exim-spam-check --auth --format=table"),
     ],
     differences: &[
         "Lines with milliseconds, a time zone, a process id or a long message id are counted, and so are \
@@ -125,11 +125,11 @@ pub fn run(
     host: Host,
     out: &mut impl Write,
 ) -> Outcome {
-    checked(arguments, host, out).unwrap_or_else(|ended| ended)
+    steps(arguments, host, out).unwrap_or_else(|ended| ended)
 }
 
-/// From the arguments to the report; how a run ends before it, where it does.
-fn checked(
+/// Parses, reads and reports. `Err` is the outcome of a run that ends early.
+fn steps(
     arguments: impl IntoIterator<Item = OsString>,
     mut host: Host,
     out: &mut impl Write,

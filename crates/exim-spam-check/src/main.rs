@@ -1,4 +1,5 @@
-//! Tells which local users and SMTP clients of Exim send too much. The texts and options are in `args.rs`, all else in the libraries.
+//! Reports local users and SMTP clients of Exim that send too much mail; the options and steps are in
+//! `args.rs`, everything else in the libraries.
 
 use std::process::ExitCode;
 

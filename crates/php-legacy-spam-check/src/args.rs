@@ -15,7 +15,7 @@ use spamcore::time::period::Period;
 /// The program.
 pub const PROGRAM: Program<SharedArgs> = Program {
     name: "php-legacy-spam-check",
-    old_name: "php-spam-legacy",
+    old_name: Some("php-spam-legacy"),
     about: "find scripts of PHP before 5.3 that send too much mail",
     description: &[
         "Counts the messages that each script of a PHP older than 5.3 has sent, as logged through syslog by a \
@@ -50,7 +50,7 @@ pub const PROGRAM: Program<SharedArgs> = Program {
             "    sendmail_path = /usr/lib/spam-check/phpsendmail\n\
              auto_prepend_file = /usr/share/spam-check/phpsendmail.php",
             "The wrapper escapes everything that a visitor can supply, so that its lines have only one reading. \
-             Lines of the wrapper in the old script's documentation are read as well.",
+             Lines written by the wrapper that the old script's documentation describes are read as well.",
         ],
     )],
     files: &[
@@ -102,11 +102,11 @@ pub fn run(
     host: Host,
     out: &mut impl Write,
 ) -> Outcome {
-    checked(arguments, host, out).unwrap_or_else(|ended| ended)
+    steps(arguments, host, out).unwrap_or_else(|ended| ended)
 }
 
-/// From the arguments to the report; how a run ends before it, where it does.
-fn checked(
+/// Parses, reads and reports. `Err` is the outcome of a run that ends early.
+fn steps(
     arguments: impl IntoIterator<Item = OsString>,
     mut host: Host,
     out: &mut impl Write,

@@ -1,4 +1,5 @@
-//! Tells which scripts of old PHP send too much in some minutes. The texts and options are in `args.rs`, all else in the libraries.
+//! Reports scripts of old PHP that send too much mail within minutes; the options and steps are in
+//! `args.rs`, everything else in the libraries.
 
 use std::process::ExitCode;
 

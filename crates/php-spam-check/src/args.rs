@@ -14,7 +14,7 @@ use spamcore::report::Style;
 /// The program.
 pub const PROGRAM: Program<SharedArgs> = Program {
     name: "php-spam-check",
-    old_name: "php-spam",
+    old_name: Some("php-spam"),
     about: "find PHP scripts that send too much mail in a day",
     description: &[
         "Counts the messages that each PHP script has sent, as logged by PHP itself (mail.log in php.ini), and \
@@ -89,11 +89,11 @@ pub fn run(
     host: Host,
     out: &mut impl Write,
 ) -> Outcome {
-    checked(arguments, host, out).unwrap_or_else(|ended| ended)
+    steps(arguments, host, out).unwrap_or_else(|ended| ended)
 }
 
-/// From the arguments to the report; how a run ends before it, where it does.
-fn checked(
+/// Parses, reads and reports. `Err` is the outcome of a run that ends early.
+fn steps(
     arguments: impl IntoIterator<Item = OsString>,
     mut host: Host,
     out: &mut impl Write,

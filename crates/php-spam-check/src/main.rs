@@ -1,4 +1,5 @@
-//! Tells which PHP scripts send too much in a day. The texts and options are in `args.rs`, all else in the libraries.
+//! Reports PHP scripts that send too much mail in a day; the options and steps are in `args.rs`, everything
+//! else in the libraries.
 
 use std::process::ExitCode;
 

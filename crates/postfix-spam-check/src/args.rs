@@ -21,7 +21,7 @@ use crate::notice::APPLICATION;
 /// The program.
 pub const PROGRAM: Program<Args> = Program {
     name: "postfix-spam-check",
-    old_name: "postfix-spam-scan",
+    old_name: Some("postfix-spam-scan"),
     about: "find authenticated Postfix users who send too much mail",
     description: &[
         "Counts the messages that each login name (SASL) has submitted to Postfix during the last hour, or \
@@ -81,8 +81,8 @@ pub const PROGRAM: Program<Args> = Program {
     chapters: &[(
         "LOCKING ACCOUNTS",
         &[
-            "An account is locked if it is reported and if its networks and its hosts without reverse DNS both \
-             exceed the numbers of --disable-account. How depends on where your accounts are: local accounts \
+            "An account is locked if it is reported and if the number of its networks and that of its hosts \
+             without reverse DNS both exceed the limits of --disable-account. How depends on where your accounts are: local accounts \
              (PAM, saslauthd) are locked with passwd -l, which is the default; use --nis for accounts on a NIS \
              master, --sasl-access for virtual mailboxes (Dovecot, SQL), and --disable-command for anything \
              else. If logins look like user@example.org and accounts like user, add --realm=example.org.",
@@ -169,7 +169,7 @@ pub const PROGRAM: Program<Args> = Program {
         "Lines of every service and instance of smtpd count, with or without a queue id (NOQUEUE), with \
          client ports, IPv6 addresses and long queue ids. All formats of timestamps are read, and the period \
          extends into rotated logs.",
-        "A user name is plain text: it is no pattern, it is not split at spaces, and it ends where its field \
+        "A user name is plain text: it is not a pattern, it is not split at spaces, and it ends where its field \
          ends.",
         "Failed logins and text that Postfix quotes from a client do not count, and so cannot get anybody \
          locked.",
@@ -224,11 +224,11 @@ pub fn run(
     system: &System,
     out: &mut impl Write,
 ) -> Outcome {
-    checked(arguments, host, system, out).unwrap_or_else(|ended| ended)
+    steps(arguments, host, system, out).unwrap_or_else(|ended| ended)
 }
 
-/// From the arguments to the report; how a run ends before it, where it does.
-fn checked(
+/// Parses, reads, acts and reports. `Err` is the outcome of a run that ends early.
+fn steps(
     arguments: impl IntoIterator<Item = OsString>,
     mut host: Host,
     system: &System,

@@ -1,5 +1,5 @@
-//! Finds authenticated Postfix users who send too much mail. The texts and options are in `args.rs`, everything else is
-//! in the libraries.
+//! Reports authenticated Postfix users who send too much mail, and can lock their accounts; the options and
+//! steps are in `args.rs`, everything else in the libraries.
 
 use std::process::ExitCode;
 

@@ -104,7 +104,7 @@ mod tests {
         let scratch = tempfile::tempdir().expect("a directory");
         let path = scratch.path().join("mail.log");
         std::fs::write(&path, log).expect("the directory is ours");
-        // Rotated a moment ago, with the mail that the notice is metadata.
+        // Rotated a moment ago, with the mail that the notice is about.
         let line = log.lines().next().expect("the first");
         let rotated = scratch.path().join("mail.log.1");
         std::fs::write(&rotated, line.replace("3F1A2B", "5E1DE2") + "\n")

@@ -18,8 +18,8 @@
 //! [`notice`] writes what an administrator reads, and [`mail`] sends it. [`system`] is the ground below:
 //! replacing a file atomically, running a program without a shell, one run at a time, syslog.
 //!
-//! The library does not print, exit, or look at the clock or the environment: times, names and paths are
-//! arguments. It names no program and, but for the lock method that edits a table of Postfix, no mail server:
+//! The library does not print, exit, or look at the clock or the environment, except in [`system`]: times,
+//! names and paths are arguments. It names no program and, but for the lock method that edits a table of Postfix, no mail server:
 //! [`notice::Application`] does.
 //!
 //! Features: `ssh` (another host as the NIS master) and `smtp` (notices by SMTP), both on by default.

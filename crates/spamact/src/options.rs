@@ -1,4 +1,4 @@
-//! The options of acting, for any program, and what they ask for.
+//! Options for locking accounts, for any program, and what they ask for.
 //!
 //! Takes the values of a command line, each parsed once into a type that cannot hold a wrong one; gives a
 //! [`Task`], or what is wrong: that is a usage error, before a log is opened or anything is done. What needs
@@ -119,7 +119,7 @@ pub const fn sasl_access<A: AsMut<ActingArgs>>() -> Opt<A> {
         value: Value::Required("[TYPE:]FILE"),
         help: "Lock logins, those of virtual mailboxes too, in Postfix itself: in a table that \
                check_sasl_access queries, from the next connection on. TYPE: hash, btree, lmdb, cdb, dbm or \
-               sdbm; by default that of postconf.",
+               sdbm; default: Postfix's default_database_type.",
         set: |args, value| {
             args.as_mut().sasl_access = Some(Table::parse(text(value)?).map_err(why)?);
             Ok(())
@@ -185,8 +185,8 @@ pub const fn verify_journal<A: AsMut<ActingArgs>>() -> Opt<A> {
         aliases: &[],
         short: None,
         value: Value::None,
-        help: "Lock only where the trusted lines of the journal alone reach the limits, too: then no local \
-               user can have somebody locked by writing lines into the log.",
+        help: "Lock only if trusted journal lines by themselves also exceed the limits, so that no local user can \
+               get somebody locked.",
         set: |args, _| {
             args.as_mut().verify_journal = true;
             Ok(())
@@ -370,8 +370,8 @@ impl ActingArgs {
 }
 
 impl Task {
-    /// Whether `ssh` may be started, which inherits the environment of this process. To undo a lock it may
-    /// be, whatever the options: its method is remembered.
+    /// Whether `ssh` may be started, which inherits the environment of this process. Undoing may need ssh
+    /// whatever the options, since the method comes from the state.
     pub fn may_connect(&self) -> bool {
         match self {
             Self::Act(plan) => !plan.dry_run && matches!(plan.method, Method::Nis(_)),
@@ -479,7 +479,7 @@ impl Plan {
     }
 
     /// Who can be locked here. A list of exempt accounts that cannot be read, or that others could have
-    /// written, is an error: it may name anybody.
+    /// written, is an error, because it might exempt anybody.
     fn rules(&self, system: &System) -> Result<Rules, system::Error> {
         let passwd = files::read(&system.passwd, false)?;
         let uids = match files::read(&system.login_defs, false) {

@@ -21,7 +21,7 @@
 //! The text of a log is bytes, and strangers can write some of them: see [`parse`] for what is taken from a
 //! line, and [`escape`] for how it is shown.
 
-// In the order of the picture: a module imports none that comes after it, which tests/rooms.rs checks. The
+// From the ground up: a module imports none that comes after it, which tests/rooms.rs checks. The
 // empty lines keep rustfmt from sorting them.
 
 pub mod cursor;

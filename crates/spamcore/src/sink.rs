@@ -5,10 +5,15 @@
 //! senders, is a sink; so is [`Evidence`](crate::evidence::Evidence), which looks closely at a few of them.
 //! A pair of sinks and a `Vec` of sinks are sinks too: several windows, or two purposes, in one reading of
 //! the logs.
+//!
+//! Ambiguous lines, and lines that claim an implausible number of repeats, never reach a sink: the reader
+//! counts them. A sink cannot report an error either: one that can fail keeps its error, ignores what follows, and is
+//! asked for the error after the scan.
 
 use crate::parse::LazyEvent;
 
-/// Takes the events of a window, in reading order.
+/// Takes the events of a window, in reading order. A scan requires a sink to be `Send`, because another thread may
+/// fill a [fork](Self::fork) of it.
 pub trait Sink: Sized {
     /// Takes an event that happened `times` times. `at` is its instant in Unix seconds, or none if the line
     /// has no timestamp; `line` is the line as logged, without its newline.
@@ -17,7 +22,8 @@ pub trait Sink: Sized {
     fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]);
 
     /// An empty sink for a later part of the same file, which another thread reads; none if reading in parts
-    /// would not give the same result.
+    /// would not give the same result. None is the default, and costs the sinks beside it in a pair or a `Vec`
+    /// the second thread too.
     fn fork(&self) -> Option<Self> {
         None
     }

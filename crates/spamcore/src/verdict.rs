@@ -100,7 +100,7 @@ pub fn is_spread(counts: &Counts, spread: Spread) -> bool {
     counts.nets > spread.nets && counts.unknowns > spread.unknowns
 }
 
-/// The kind as which a kind is sorted.
+/// The kind to sort by.
 fn group(kind: Kind) -> Kind {
     match kind {
         Kind::HostName | Kind::Address => Kind::Helo,

@@ -75,8 +75,8 @@ impl AccountName {
 }
 
 impl Refusal {
-    /// Whether the account must not be locked, which is no failure. The other refusals are of names that no
-    /// account has.
+    /// Whether this is a deliberate exemption, not an error. The other refusals are of names that no account
+    /// has.
     pub fn is_rule(self) -> bool {
         matches!(self, Self::Never | Self::System | Self::Exempt | Self::Invoker)
     }

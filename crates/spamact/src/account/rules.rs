@@ -24,12 +24,12 @@ static LOCAL: LazyLock<Regex> = LazyLock::new(|| {
 static NIS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^[a-z_][a-z0-9_.-]{0,31}\z").expect("the pattern is a constant"));
 
-/// Which names the accounts of a lock method have.
+/// What names a lock method accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameRule {
     /// An exact entry of `/etc/passwd` whose password is in `/etc/shadow`.
     LocalEntry,
-    /// A name that NIS can have; whether it has it, the master knows.
+    /// A valid NIS name; only the master knows whether it exists.
     Nis,
     /// The login as it was logged, realm included, because that is the key that the mail server looks up;
     /// in any case, upper or lower.

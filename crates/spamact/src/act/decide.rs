@@ -20,7 +20,7 @@ use crate::state::State;
 /// local user can write any number of names into a log.
 const LOOKED_AT: usize = 1000;
 
-/// Why an account that was not looked up is not locked.
+/// The reason given for accounts beyond [`LOOKED_AT`].
 pub(super) const LEFT_OUT: &str = "more than 1000 are beyond the limits: the log may be forged";
 
 /// Why an account that the journal does not confirm is not locked.

@@ -280,8 +280,8 @@ fn suspects<'f, 'a>(findings: &'f [Finding<'a>]) -> Vec<&'f Finding<'a>> {
     findings.iter().filter(|finding| finding.spread).collect()
 }
 
-/// Notes on the suspects among the findings what was done to them. None are left out but where nothing was to
-/// be done.
+/// Notes on the suspects among the findings what was done to them. `actions` is empty or has one entry per
+/// suspect.
 fn note(findings: &mut [Finding<'_>], actions: Vec<Action>) {
     let suspects = findings.iter_mut().filter(|finding| finding.spread);
     suspects.zip(actions).for_each(|(finding, action)| finding.action = Some(action));

@@ -75,7 +75,8 @@ impl<'a> Run<'a> {
     }
 
     /// The lock in the state was never made, or an administrator has undone it. If an account was changed
-    /// after the state was written, assume the latter and ignore older lines.
+    /// after the state was written, assume that an administrator unlocked it; lines before the lock no longer
+    /// count.
     fn abandon(&mut self, account: &AccountName) {
         let started = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
         self.state.abandon_lock(account, &self.kind);

@@ -94,7 +94,7 @@ pub struct Undone {
 
 impl Undo<'_> {
     /// Undoes all locks that the state has of a login, or of the account that the login is, and forgets them.
-    /// `otherwise` is the method that is tried if the state has none.
+    /// `otherwise` is the method to try if the state has no lock.
     pub fn enable(&self, login: &AccountName, otherwise: &dyn LockMethod) -> Result<Undone, Error> {
         let lock = RunLock::acquire(self.dir, self.root, WAIT);
         if let Err(error @ system::Error::AnotherRun) = lock {

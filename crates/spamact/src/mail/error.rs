@@ -45,8 +45,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether a mail server read a notice and said no: it may take another one. One that said no before
-    /// (to a password, to an address) would say so again.
+    /// Whether the server refused this notice's content, so that a shorter one may be accepted. A server that
+    /// said no before (to a password, to an address) would say so again.
     pub fn is_refusal(&self) -> bool {
         match self {
             #[cfg(feature = "smtp")]

@@ -80,19 +80,23 @@ pub trait LockMethod {
     fn status(&self, name: &AccountName) -> Result<AccountStatus, Error>;
 
     /// Locks an account; `Ok` when it is locked now, also where it was before.
+    ///
+    /// A method cannot report that the account is locked, but a later step has failed (the NIS maps were not
+    /// made, for example): that is an error too. [`roll_back`](Self::roll_back) then returns false, the report
+    /// says that the account is not locked, and why, and the next run calls [`recover`](Self::recover).
     fn lock(&self, name: &AccountName) -> Result<(), Error>;
 
     /// Unlocks an account; `Ok` when it is open now, also where it was before.
     fn unlock(&self, name: &AccountName) -> Result<(), Error>;
 
-    /// Completes or reverts a lock that an earlier run began and may not have finished. The lock holds where
-    /// the account is [`Locked`](AccountStatus::Locked) now; with any other status nothing is left of it.
+    /// Completes or reverts a lock that an earlier run began and may not have finished. On return either the
+    /// account is [`Locked`](AccountStatus::Locked), or nothing remains of the attempt.
     fn recover(&self, name: &AccountName) -> Result<AccountStatus, Error> {
         self.status(name)
     }
 
-    /// Undoes what a failed [`lock`](Self::lock) may have left behind, where the method can. Whether nothing
-    /// is left of it; else the next run [recovers](Self::recover) it.
+    /// Undoes what a failed [`lock`](Self::lock) may have left behind, where the method can. Returns true if
+    /// nothing remains; otherwise the next run calls [`recover`](Self::recover).
     fn roll_back(&self, name: &AccountName) -> bool {
         self.status(name).is_ok_and(|status| status != AccountStatus::Locked)
     }

@@ -7,7 +7,7 @@
 //!
 //! Postfix looks logins up in lower case, and `postmap` stores them so (`smtpd_check.c`
 //! `check_sasl_access()`, `DICT_FLAG_FOLD_FIX`): an entry for `Alice` refuses `alice` and `ALICE`, too. To most
-//! mail systems that is one login; where these are two, both are refused.
+//! mail systems that is one login; if they are two accounts, both are refused.
 //!
 //! Only types that `postmap` compiles are accepted. Postfix notices a change of them at the next connection.
 //! It would notice one of a `texthash` only after a reload, and patterns and network databases are not files

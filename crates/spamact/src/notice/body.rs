@@ -321,10 +321,10 @@ fn login<'a>(incident: &Incident<'a>) -> &'a str {
     }
 }
 
-/// The heading above the text of strangers. There is none before it.
+/// The heading above the text of strangers. Nothing above it is free text from strangers.
 pub(super) const SEEN: &str = "WHAT WAS SEEN";
 
-/// The command that shows the log and the log that was rotated last, where the lines may be since a moment ago.
+/// The command that shows the log and the newest rotated log, into which the lines may just have moved.
 /// (If there is no `LOG.1`, gzip takes `LOG.1.gz`, or complains.) No older ones, because short queue ids are used
 /// again. A path that would need quoting is left to the reader.
 fn source(incident: &Incident<'_>) -> String {

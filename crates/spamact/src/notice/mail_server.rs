@@ -23,7 +23,7 @@ pub struct MailServer {
     pub journal: &'static str,
     /// Hold what the login still has in the queue, and show it.
     pub hold: &'static [&'static str],
-    /// Delete what is held; let it go.
+    /// Two commands: delete the held mail, or release it.
     pub delete_or_release: &'static [&'static str],
     /// End the sessions and empty the caches that outlive a lock.
     pub end_sessions: &'static [&'static str],

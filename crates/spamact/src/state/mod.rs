@@ -60,11 +60,12 @@ pub struct State {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Record {
-    /// The locks that hold, of those that spam-check has made: at most one per method.
+    /// Locks made by spam-check that are still in place: at most one per method.
     pub locks: Vec<Lock>,
     /// When the account was last seen locked, whoever had locked it. Only newer lines are evidence.
     pub seen_locked: Option<i64>,
     /// When the last notice of each kind was sent.
+    // The name is part of the file format.
     #[serde(rename = "told")]
     pub notified_at: BTreeMap<NoticeKind, i64>,
     /// Notices that could not be sent yet.
@@ -76,6 +77,7 @@ pub struct Record {
 #[serde(deny_unknown_fields)]
 pub struct Lock {
     /// The lock method: `local`, `nis:MASTER` and so on.
+    // The name is part of the file format.
     #[serde(rename = "way")]
     pub method: String,
     /// The commands that undo it by hand.

@@ -75,7 +75,7 @@ impl Error {
     }
 }
 
-/// Why a value that somebody shell_quoted, or that was remembered, is not accepted.
+/// Why a value that somebody typed, or that was remembered, is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub &'static str);

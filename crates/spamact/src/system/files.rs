@@ -108,7 +108,7 @@ fn write_temp(path: &Path, contents: &[u8], old: Option<&Metadata>, mode: u32) -
 /// Whether a program or file may be used: the path must be absolute and lead to a regular file. If root asks, the
 /// file and its directory must be owned by root and writable by nobody else, and nobody may be able to replace
 /// them: all directories above must be owned by root, too, and writable by nobody else, or sticky. For a symbolic
-/// link that holds at both ends.
+/// link, both the link and its target must satisfy this.
 pub fn trusted(path: &Path, root: bool) -> Result<(), Error> {
     trusted_by(path, root.then_some(0))
 }

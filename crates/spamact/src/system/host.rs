@@ -71,10 +71,10 @@ impl System {
 /// The variables that programs which are started may inherit.
 const KEPT: [&str; 4] = ["TZ", "TERM", "NO_COLOR", "SUDO_USER"];
 
-/// Starts this program again with `TZ`, `TERM`, `NO_COLOR`, `SUDO_USER` and a fixed `PATH`, if its environment is
-/// different. Returns nothing if it is not; otherwise it only returns if that failed, with the error.
+/// Makes sure that the environment has nothing but `TZ`, `TERM`, `NO_COLOR`, `SUDO_USER` and a fixed `PATH`. Does
+/// nothing if it is clean; otherwise re-executes the program and returns only on error.
 ///
-/// A library starts `ssh`, by its name alone and with the environment of this process.
+/// Needed because the openssh crate starts `ssh` by name, with this process's environment.
 pub fn clean_environment() -> Option<std::io::Error> {
     let is_clean = std::env::vars_os().all(|(name, value)| {
         KEPT.iter().any(|kept| name == *kept) || (name == "PATH" && value == PATH)

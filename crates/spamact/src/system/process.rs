@@ -187,7 +187,7 @@ fn wait(child: &mut Child, until: Instant) -> io::Result<Option<ExitStatus>> {
     }
 }
 
-/// Kills the child's group, and reaps the child. It is not reaped yet, so the number is still its own.
+/// Kills the child's group, and reaps the child. It is not yet reaped, so its pid cannot have been reused.
 fn end(child: &mut Child) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL);

@@ -99,12 +99,14 @@ impl<A> Program<A> {
         let _ = writeln!(page, ".B {}\n{}", roff(self.name), roff(&self.synopsis()));
         section(&mut page, "DESCRIPTION");
         paragraphs(&mut page, self.description);
-        let _ = writeln!(
-            page,
-            ".PP\nIt is a drop-in replacement for the shell script\n.BR {} ,\nand is installed under that \
-             name too.",
-            roff(self.old_name)
-        );
+        if let Some(old_name) = self.old_name {
+            let _ = writeln!(
+                page,
+                ".PP\nIt is a drop-in replacement for the shell script\n.BR {} ,\nand is installed under \
+                 that name too.",
+                roff(old_name)
+            );
+        }
         section(&mut page, "ARGUMENTS");
         for argument in self.arguments {
             item(&mut page, argument.name, argument.help);
@@ -127,7 +129,10 @@ impl<A> Program<A> {
         for (status, by_default, with_e) in STATUSES {
             let meaning = match by_default {
                 "" => format!("With --exit-code only: {with_e}."),
-                _ if by_default == with_e => format!("In all cases: {by_default}."),
+                _ if by_default == with_e => {
+                    let (initial, rest) = by_default.split_at(1);
+                    format!("{}{rest}.", initial.to_uppercase())
+                }
                 _ => format!("By default: {by_default}. With --exit-code: {with_e}."),
             };
             item(&mut page, status, &meaning);
@@ -151,10 +156,12 @@ impl<A> Program<A> {
                 roff(command)
             );
         }
-        section(&mut page, "DIFFERENCES FROM THE OLD SCRIPT");
-        let _ = writeln!(page, "Compared with the shell script\n.BR {} :", roff(self.old_name));
-        for difference in self.differences {
-            let _ = writeln!(page, ".IP \\(bu 2\n{}", roff(difference));
+        if let Some(old_name) = self.old_name {
+            section(&mut page, "DIFFERENCES FROM THE OLD SCRIPT");
+            let _ = writeln!(page, "Compared with the shell script\n.BR {} :", roff(old_name));
+            for difference in self.differences {
+                let _ = writeln!(page, ".IP \\(bu 2\n{}", roff(difference));
+            }
         }
         section(&mut page, "SECURITY");
         paragraphs(
@@ -210,6 +217,7 @@ impl<A> Program<A> {
         }
         words.extend(["-h", "--help", "-V", "--version"].map(String::from));
         let function = format!("_{}", self.name.replace('-', "_"));
+        let names = [self.name].into_iter().chain(self.old_name).collect::<Vec<_>>().join(" ");
         format!(
             "# bash completion for {name}, generated from its table of options by scripts/render; do not edit.\n\
              # shellcheck shell=bash disable=SC2207\n\
@@ -220,9 +228,8 @@ impl<A> Program<A> {
                  case $prev in\n{cases}    esac\n    \
                  [[ $cur != -* ]] || COMPREPLY=($(compgen -W '{words}' -- \"$cur\"))\n\
              }}\n\
-             complete -F {function} {name} {old}\n",
+             complete -F {function} {names}\n",
             name = self.name,
-            old = self.old_name,
             words = words.join(" "),
         )
     }

@@ -23,8 +23,8 @@ use crate::messages::{Messages, Outcome};
 pub struct Program<A: 'static> {
     /// The name it is installed under.
     pub name: &'static str,
-    /// The name of the shell script it replaces.
-    pub old_name: &'static str,
+    /// The name of the shell script it replaces, if it replaces one.
+    pub old_name: Option<&'static str>,
     /// What it does, in one line.
     pub about: &'static str,
     /// The paragraphs of the man page's DESCRIPTION.
@@ -42,7 +42,7 @@ pub struct Program<A: 'static> {
     pub fields: &'static [(&'static str, &'static str)],
     /// Examples: a purpose, and the command for it.
     pub examples: &'static [(&'static str, &'static str)],
-    /// How it differs from the script it replaces.
+    /// How it differs from the script it replaces, if it replaces one.
     pub differences: &'static [&'static str],
     /// Other programs whose man pages are of interest.
     pub see_also: &'static [&'static str],
@@ -168,8 +168,7 @@ impl<A: Default> Program<A> {
 }
 
 impl<A: Default> Program<A> {
-    /// The arguments to run with; where they ask for help or the version, or are wrong, how the run ends
-    /// after that was printed.
+    /// The parsed arguments; `Err` if the run is over (help or version printed, or wrong usage).
     pub fn start(
         &self,
         arguments: impl IntoIterator<Item = OsString>,
@@ -252,7 +251,7 @@ mod tests {
 
     const PROGRAM: Program<Args> = Program {
         name: "x-check",
-        old_name: "x",
+        old_name: Some("x"),
         about: "checks x",
         description: &[],
         arguments: &[Argument {
@@ -426,5 +425,16 @@ mod tests {
         }
         assert_eq!(parse(&["-V"]), Ok(Parsed::Version));
         assert_eq!(run(&["h", "-q"]).period, "h", "taken as a period, although it is not one");
+    }
+
+    #[test]
+    fn a_program_need_not_replace_a_script() {
+        let program = Program { old_name: None, ..PROGRAM };
+        for section in ["drop-in replacement", "DIFFERENCES"] {
+            assert!(PROGRAM.man().contains(section), "{section}");
+            assert!(!program.man().contains(section), "{section}");
+        }
+        assert!(PROGRAM.completion().ends_with("\ncomplete -F _x_check x-check x\n"));
+        assert!(program.completion().ends_with("\ncomplete -F _x_check x-check\n"));
     }
 }

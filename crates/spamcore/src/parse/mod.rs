@@ -58,21 +58,33 @@ pub enum Kind {
     Script,
 }
 
-impl Kind {
-    /// How many kinds there are.
-    pub const COUNT: usize = 7;
+/// Makes `Kind::COUNT` and `Kind::ALL` from a list. It does not compile if a kind is missing from the list or
+/// is not in its place.
+macro_rules! list_kinds {
+    ($($kind:ident),*) => {
+        impl Kind {
+            /// How many kinds there are.
+            pub const COUNT: usize = [$(Self::$kind),*].len();
 
-    /// All kinds, in order.
-    pub const ALL: [Self; Self::COUNT] = [
-        Self::Sasl,
-        Self::User,
-        Self::Helo,
-        Self::HostName,
-        Self::Address,
-        Self::Authenticated,
-        Self::Script,
-    ];
+            /// All kinds, in order.
+            pub const ALL: [Self; Self::COUNT] = [$(Self::$kind),*];
+        }
+
+        const _: fn(Kind) = |kind| match kind {
+            $(Kind::$kind => {})*
+        };
+
+        const _: () = {
+            let mut place = 0;
+            while place < Kind::COUNT {
+                assert!(Kind::ALL[place] as usize == place, "the list is not in the order of the enum");
+                place += 1;
+            }
+        };
+    };
 }
+
+list_kinds!(Sasl, User, Helo, HostName, Address, Authenticated, Script);
 
 /// A name under which messages are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,7 +132,7 @@ impl<'a> Senders<'a> {
     }
 }
 
-/// A client as Postfix names it.
+/// An SMTP client; parsers give `unknown` if it has no verified name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client<'a> {
     /// The verified host name, or `unknown`.
@@ -136,8 +148,8 @@ pub struct Accepted<'a> {
     pub senders: Senders<'a>,
     /// Where it came from, if clients are counted for this format.
     pub client: Option<Client<'a>>,
-    /// Whether other messages from the same sender and client have the same text
-    /// ([`LazyEvent::Deferred`]), because that contains no port and no queue id.
+    /// Whether the text ([`LazyEvent::Deferred`]) fully determines the event, so that it may be cached, and is
+    /// the same for other messages from this sender and client: it contains no port and no queue id.
     pub recurs: bool,
 }
 
@@ -240,8 +252,12 @@ impl<'a> Line<'a> {
 }
 
 /// A format of log lines.
+///
+/// A parser is stateless: what a line means does not depend on the lines before it, so that a file can be read
+/// in parts, and from anywhere.
 pub trait Parser {
-    /// Bytes that every line that counts contains. Lines without them need not be parsed.
+    /// Bytes that every line that counts contains, the same for all of them. Lines without them need not be
+    /// parsed; a format whose lines have nothing in common [needs every line](Self::needs_every_line).
     fn needle(&self) -> &'static [u8];
 
     /// Parses a line of a log, without its newline.

@@ -11,7 +11,8 @@
 //! grammar by a single byte is ambiguous. Visitors cannot turn a line of one format into one of the other,
 //! because the format is given before the first value.
 //!
-//! The second format is that of the wrappers that sites wrote by the old documentation, and escapes nothing.
+//! The second format is that of the wrappers that sites wrote following the old documentation, and escapes
+//! nothing.
 //! URL is what a visitor requested, and may contain all of the other fields; `args` is up to the caller of
 //! `mail()`. So the URL ends at the `, client=` that comes before the next `, filename=`; the client consists of
 //! bytes that occur in addresses; the path ends at the first `, uid=DIGITS, user=`; and `args` is not read. A

@@ -52,7 +52,7 @@ const PROBE: usize = 4 << 10;
 const PROBES: u64 = 64;
 
 /// The offset from which a file of length `to` must be read so that no line after `start` is missed: that of
-/// the first byte of a line, or of a byte in a line that is old.
+/// the first byte of a line, or an offset inside an old line, which is harmless.
 pub(super) fn find(file: &File, to: u64, start: i64, instant_of: InstantOf<'_>) -> io::Result<u64> {
     let mut search = Search { file, start, instant_of, chunk: vec![0; CHUNK] };
     let Some((mut old, mut young)) = search.gallop(to)? else { return Ok(0) };

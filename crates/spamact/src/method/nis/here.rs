@@ -46,7 +46,7 @@ pub(super) fn act(nis: &Nis, action: Action, name: &AccountName) -> Result<Accou
     local::status(&shadow, name)
 }
 
-/// Refuses an account that is not known to be one of a regular user.
+/// Refuses an account unless it is known to belong to a regular user.
 fn check_regular_user(nis: &Nis, name: &AccountName) -> Result<(), Error> {
     let unfit = |refusal| Error::Unfit { name: name.clone(), refusal };
     let uids = Uids::from_login_defs(&optional(&nis.login_defs)?.unwrap_or_default());
@@ -60,7 +60,7 @@ fn check_regular_user(nis: &Nis, name: &AccountName) -> Result<(), Error> {
             }
             known = true;
         }
-        // The first of the two must have it.
+        // The NIS passwd file must contain it; the host's own need not.
         if !known {
             return Err(unfit(Refusal::Unknown));
         }

@@ -226,7 +226,7 @@ impl LockMethod for Nis {
 
     fn manual(&self, name: &AccountName) -> Vec<String> {
         let shadow = shell_quoted(&self.files.join("shadow"));
-        // With nothing after the mark, the account would need no password without it.
+        // Only if something follows the `*`: an empty field would mean no password.
         let edit = format!(
             r"sed -i --follow-symlinks 's/^{}:\*\([^:]\)/{name}:\1/' {shadow}",
             sed_escaped(name)

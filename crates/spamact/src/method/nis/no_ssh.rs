@@ -1,4 +1,4 @@
-//! Replaces `ssh.rs` in a program that is built without SSH: another master cannot be reached.
+//! Stub for builds without SSH: another host cannot be reached as the master.
 
 use super::super::{AccountStatus, Error};
 use super::{Action, Nis};
@@ -9,7 +9,7 @@ use crate::account::AccountName;
 pub(super) enum Connection {}
 
 impl Connection {
-    /// Says why there is none.
+    /// Always fails.
     pub(super) fn open(_nis: &Nis) -> Result<Self, String> {
         Err("this program is built without SSH: the NIS master can only be this host".into())
     }

@@ -1,4 +1,4 @@
-//! The NIS master is another host: a constant program does there what is to be done.
+//! The NIS master is another host: a fixed Perl program does the work there.
 //!
 //! The master's answers are not trusted: at most 64 KiB of its output are kept, and they must be one of a few
 //! words. Every step has a time limit. The session ends with its [`Connection`]; if this process is killed,
@@ -202,7 +202,7 @@ fn word<'a>(nis: &Nis, answer: &'a Answer) -> Result<&'a str, Error> {
     Ok(std::str::from_utf8(word).unwrap_or_default())
 }
 
-/// The answers that any action can get; others are not understood.
+/// Errors that any action may return.
 fn refusal<T>(nis: &Nis, word: &str, answer: &Answer) -> Result<T, Error> {
     Err(match word {
         "busy" => Error::Busy { path: nis.lock_file.clone() },
