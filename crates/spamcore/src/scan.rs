@@ -4,12 +4,13 @@
 //! the events of the window into a sink, twice if the sink needs that, and reports what could not be read. A
 //! scan does not know what the events are for, nor that anybody acts on them.
 //!
-//! Large uncompressed files are read in two parts by two threads. Where a file is divided depends only on its
+//! Large uncompressed files are read in two parts by two threads, if a second one can be started. Where a file is divided depends only on its
 //! size and its lines, and the second part starts with what the lines before it show about the time, so the
 //! result is the same on any machine.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::thread::{Builder, ScopedJoinHandle};
 use std::time::SystemTime;
 
 use crate::error::{Error, chain};
@@ -241,11 +242,17 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                 continue;
             };
             let outcome = std::thread::scope(|scope| {
-                let other = scope.spawn(|| later.read(&mut second.lines, rotated));
+                let read_second = || later.read(&mut second.lines, rotated);
+                let other = Builder::new().spawn_scoped(scope, read_second);
                 outcomes.push(self.reader.read(&mut first.lines, rotated));
-                other.join()
+                other.ok().map(ScopedJoinHandle::join)
             });
-            outcomes.extend(outcome.map_err(|panic| std::panic::resume_unwind(panic)).ok());
+            outcomes.push(match outcome {
+                Some(Ok(outcome)) => outcome,
+                Some(Err(panic)) => std::panic::resume_unwind(panic),
+                // No thread could be started: one after the other.
+                None => later.read(&mut second.lines, rotated),
+            });
             self.reader.join(later);
             return outcomes;
         }

@@ -221,7 +221,8 @@ pub struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// If it is compressed, has another thread decompress it. To be called before the first line is read.
+    /// If it is compressed, has another thread decompress it, where one can be started. To be called before the
+    /// first line is read.
     pub fn decompressed_in_background<'scope>(
         self,
         scope: &'scope Scope<'scope, '_>,
@@ -231,7 +232,9 @@ impl<'a> Part<'a> {
     {
         let Self { before, lines } = self;
         let lines = lines.map_input(|reader| match reader {
-            Reader::Compressed(input) => Reader::ReadAhead(ReadAhead::start(input, scope)),
+            Reader::Compressed(input) => {
+                ReadAhead::start(input, scope).map_or_else(Reader::Compressed, Reader::ReadAhead)
+            }
             Reader::ReadAhead(input) => Reader::ReadAhead(input),
             Reader::Plain(span) => Reader::Plain(span),
             Reader::Stream(input) => Reader::Stream(input),
