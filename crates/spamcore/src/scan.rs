@@ -8,7 +8,7 @@
 //! size and its lines, and the second part starts with what the lines before it show about the time, so the
 //! result is the same on any machine.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::thread::{Builder, ScopedJoinHandle};
 use std::time::SystemTime;
@@ -270,13 +270,17 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             Author::Anybody => None,
         };
         self.reader.begin_file(false);
-        let mut overlong = 0;
+        let (mut overlong, mut dropped) = (0, BTreeMap::new());
         let start = self.scan.window.start;
         let result = Journal::open(author, start, uid).and_then(|mut journal| {
             let failed = loop {
                 match journal.next_entry() {
                     Ok(Some(entry)) => {
-                        if entry.overlong && !self.scan.parser.accepts_truncated_lines() {
+                        if let Some((count, unit)) = entry.dropped() {
+                            if self.concerns(&entry, author, unit) {
+                                *dropped.entry(unit.to_vec()).or_default() += count;
+                            }
+                        } else if entry.overlong && !self.scan.parser.accepts_truncated_lines() {
                             overlong += 1;
                         } else {
                             self.read_entry(&entry, author, uid);
@@ -304,8 +308,25 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                 "journal: {path} has no user {user}, and only entries of that user count"
             ));
         }
+        for (unit, count) in dropped {
+            let (messages, unit) = (number(count, "message"), display(&unit));
+            self.messages.note(format!(
+                "journal: {messages} of {unit} were dropped by journald and are not counted \
+                 (see RateLimitBurst= in journald.conf)"
+            ));
+        }
         self.report_overlong("journal", overlong);
         self.report_file("journal");
+    }
+
+    /// Whether messages that were dropped in a unit may have counted.
+    fn concerns(&self, entry: &Entry, author: Author, unit: &[u8]) -> bool {
+        let at = i64::try_from(entry.realtime / 1_000_000);
+        at.is_ok_and(|at| self.scan.window.holds(at))
+            && match author {
+                Author::Service(service) => (service.is_unit)(unit),
+                Author::Anybody => true,
+            }
     }
 
     fn read_entry(&mut self, entry: &Entry, author: Author, uid: Option<u32>) {
