@@ -20,13 +20,17 @@ use crate::messages::{Messages, Weight, number};
 use crate::parse::{MAX_REPEATS, Parser};
 use crate::reader::{Ambiguous, FileStats, LogReader, ReadOutcome, dst_margin, reading};
 use crate::sink::Sink;
+use crate::source::access::Access;
 use crate::source::choose::{Fallback, Logs, Source, Why, default_source};
 use crate::source::journal::{Author, Entry, Journal};
 use crate::source::lines::{LONGEST, trimmed};
-use crate::source::{Log, LogFile, Part};
+use crate::source::{Bomb, Log, LogFile, Part};
 use crate::time::clock::Clock;
 use crate::time::window::Window;
 use crate::time::zone::Zone;
+
+/// Holes that have at least this size in sum are reported. `copytruncate` may leave smaller ones. In bytes.
+const LARGE_HOLE: u64 = 1 << 30;
 
 /// The logs of a check, open.
 pub struct Scan<'a, P> {
@@ -54,6 +58,7 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
             margin: dst_margin(parser, &window, &host.zone),
             zone: host.zone.clone(),
             wall: host.wall,
+            uid: host.uid,
             identities: HashSet::new(),
         };
         Self {
@@ -124,6 +129,8 @@ struct Opening<'a, P> {
     margin: i64,
     zone: Zone,
     wall: SystemTime,
+    /// The invoking user.
+    uid: u32,
     /// The files that are open, by device and inode.
     identities: HashSet<(u64, u64)>,
 }
@@ -168,7 +175,8 @@ impl<P: Parser> Opening<'_, P> {
             reading(self.parser, &mut clock, trimmed(line)?).map(|reading| reading.instant)
         };
         let start = self.window.start - self.margin;
-        match Log::open(path, start, self.wall, plain_only, &mut instant_of) {
+        let access = Access { uid: self.uid, plain_only };
+        match Log::open(path, start, self.wall, access, &mut instant_of) {
             Ok(mut log) => {
                 for problem in std::mem::take(&mut log.problems) {
                     messages.fail_with(&problem);
@@ -211,8 +219,15 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
     fn read_file(&mut self, file: &mut LogFile, same_log: bool) {
         let (path, rotated) = (file.path.display().to_string(), file.rotated);
         self.reader.begin_file(same_log);
+        let mut skipped = 0;
         for outcome in self.read_parts(file.parts(), rotated) {
+            skipped += outcome.skipped;
             if let Some(error) = outcome.error {
+                if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Bomb>) {
+                    // Whoever may put a file there must not be able to end a chain of commands.
+                    self.messages.blind(format!("{path}: the rest was not read: {error}"));
+                    continue;
+                }
                 let bytes = outcome.bytes;
                 self.messages.fail(format!("{path}: cannot be read: {error}, after {bytes} bytes"));
             }
@@ -221,6 +236,11 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                     .fail(format!("{path}: shrank while it was being read, to {at} of {to} bytes"));
             }
             self.report_overlong(&path, outcome.overlong);
+        }
+        if skipped >= LARGE_HOLE {
+            let gib = skipped >> 30;
+            self.messages
+                .note(format!("{path}: skipped {gib} GiB that were never written (a hole)"));
         }
         if file.was_rewritten() {
             self.messages
