@@ -195,3 +195,49 @@ fn a_default_log_that_nobody_writes_is_left_for_the_journal() {
         assert_eq!(text.contains("sasl_username=bob"), is_left, "{text}");
     }
 }
+
+#[test]
+fn messages_that_journald_dropped_are_told() {
+    const DROPPED: (&str, &str) = ("MESSAGE_ID", "a596d6fe7bfa4994828e72309e95d61e");
+    let driver = [("_TRANSPORT", "driver"), ("_UID", "0"), ("_PID", "1"), DROPPED];
+    let forged = [("_TRANSPORT", "syslog"), ("_UID", "4106"), ("_PID", "7"), DROPPED];
+    let at = 1_795_456_600;
+    let dropped = |at, text: &[u8], fields| entry(at, "systemd-journald", text, fields);
+    let entries = [
+        entry(at, "postfix/smtpd", ACCEPTED, &[("_UID", "4106"), ("_PID", "7")]),
+        dropped(at - 86_400, b"Suppressed 5 messages from postfix@-.service", &driver[..]),
+        dropped(at, b"Suppressed 900 messages from postfix@-.service", &driver[..]),
+        dropped(at + 1, b"Suppressed 34 messages from postfix@-.service", &driver[..]),
+        dropped(at + 1, b"Suppressed 7 messages from apache2.service", &driver[..]),
+        dropped(at + 2, b"Suppressed 66 messages from postfix@-.service", &forged[..]),
+    ]
+    .concat();
+    let run = |name: &str, args: &str| {
+        let line = format!("{} {args} --now '{NOW}'", program(name).display());
+        with_journal(Some(&entries), &line)
+    };
+    let told = |count, unit| {
+        format!("journal: {count} messages of {unit} were dropped by journald and are not counted ")
+    };
+    let Some((text, status)) = run("postfix-spam-check", "--journal -m 1") else { return };
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains(&told(934, "postfix@-.service")), "{text}");
+    assert!(text.contains("\n1 (1 nets"), "the others count: {text}");
+    assert!(!text.contains("apache2") && text.matches("dropped").count() == 1, "{text}");
+    // A script may have logged in any unit.
+    let (text, status) = run("php-legacy-spam-check", "10 1 --journal").expect("as before");
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains(&told(7, "apache2.service")), "{text}");
+}
+
+#[test]
+fn a_caller_that_ignores_the_end_of_its_children_makes_no_difference() {
+    let postfix = program("postfix-spam-check");
+    let line = format!("trap '' CHLD; {} --journal -m 1 --now '{NOW}'", postfix.display());
+    let Some((text, status)) = with_journal(Some(&entries()), &line) else { return };
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("\n2 (1 nets"), "{text}");
+    let (text, status) = with_journal(None, &line).expect("as before");
+    assert!(text.contains("the journal cannot be read: journalctl: there is no journal"), "{text}");
+    assert_eq!(status, Some(1), "{text}");
+}

@@ -4,12 +4,13 @@
 
 #![expect(clippy::print_stderr, reason = "figures are printed")]
 
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use rustix::process::{Pid, Signal, kill_process};
-use testkit::Random;
+use testkit::{Random, cannot_run};
 use tests::{Directory, NOW, Run, accepted, command, program, times};
 
 /// Each program, the arguments that make it report everything, and a line of a sender `%`.
@@ -162,6 +163,32 @@ fn limits_are_told_or_make_no_difference() {
     );
     assert_ne!(bash(&line).status, Some(0));
     eprintln!("figure: {tried} limits of files and memory: {told} told, no half report, no panic");
+}
+
+#[test]
+fn threads_that_cannot_be_started_are_done_without() {
+    // Root may start any number, so this is tried as nobody; the program has to be where nobody can run it.
+    let dir = Directory::new();
+    let (name, args, line) = PROGRAMS[0];
+    let copy = dir.path(name);
+    fs::copy(program(name), &copy).expect("a copy");
+    // Large enough for two threads; and decompressed by a second one.
+    let large = log(&dir, line, 100_000);
+    let packed = dir.file("packed", fs::read(&large).expect("it was just written"));
+    assert!(Command::new("gzip").arg(&packed).status().expect("gzip runs").success());
+    for log in [large, packed + ".gz"] {
+        let run = format!("{} {} --now '{NOW}' -l {log}", copy.display(), args.join(" "));
+        let whole = bash(&run);
+        let alone = bash(&format!(
+            "exec setpriv --reuid=65534 --regid=65534 --clear-groups bash -c \"ulimit -u 1; exec {run}\""
+        ));
+        if alone.err.starts_with("setpriv:") {
+            cannot_run("setpriv takes root");
+            return;
+        }
+        assert_eq!((alone.status, &*alone.err), (Some(0), ""), "{log}");
+        assert!(alone.out == whole.out && alone.out.len() > 1_000_000, "{log}");
+    }
 }
 
 #[test]

@@ -39,6 +39,8 @@ for (@calls) {
         deed run => $paths[0] if $started++;
         $traced{$process} = 0 if $started > 1 && $paths[0] ne "/proc/self/exe" && $rest =~ / = 0$/;
     }
+    # A descriptor that cannot be read or written.
+    elsif ( $rest =~ /\bO_PATH\b/ ) { next }
     elsif ( $name =~ /^(open|openat|openat2|creat)$/ ) {
         my $path = $paths[0] =~ m(^/) ? $paths[0] : "$directory/$paths[0]";
         my $writes = $name eq "creat" || $rest =~ /O_(WRONLY|RDWR|CREAT|TRUNC|APPEND)/;

@@ -31,6 +31,8 @@ pub struct Host {
     pub colour: bool,
     /// Whether root runs the program.
     pub root: bool,
+    /// The user id of the invoking user.
+    pub uid: u32,
     /// Standard input, until somebody takes it.
     pub input: Option<Box<dyn Read + Send>>,
     /// The password file.
@@ -54,6 +56,7 @@ impl Host {
             stdin_closed: is_closed(rustix::stdio::stdin(), OFlags::RDONLY),
             colour: terminal && !no_colour,
             root: rustix::process::geteuid().is_root(),
+            uid: rustix::process::geteuid().as_raw(),
             input: Some(Box::new(std::io::stdin())),
             passwd: "/etc/passwd".into(),
         }

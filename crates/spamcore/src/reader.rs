@@ -76,6 +76,8 @@ pub struct ReadOutcome {
     pub overlong: u64,
     /// Where the file ended short of the length that it had, and that length.
     pub shrunk: Option<(u64, u64)>,
+    /// How many bytes of holes were left out.
+    pub skipped: u64,
     /// What stopped it.
     pub error: Option<io::Error>,
 }
@@ -156,7 +158,8 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             }
         };
         let overlong = if self.parser.accepts_truncated_lines() { 0 } else { lines.overlong() };
-        ReadOutcome { bytes, overlong, shrunk: lines.input().shrunk(), error }
+        let input = lines.input();
+        ReadOutcome { bytes, overlong, shrunk: input.shrunk(), skipped: input.skipped(), error }
     }
 
     /// Reads a message that has no syslog envelope, because its program and time are known from elsewhere.

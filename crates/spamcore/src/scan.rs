@@ -4,12 +4,13 @@
 //! the events of the window into a sink, twice if the sink needs that, and reports what could not be read. A
 //! scan does not know what the events are for, nor that anybody acts on them.
 //!
-//! Large uncompressed files are read in two parts by two threads. Where a file is divided depends only on its
+//! Large uncompressed files are read in two parts by two threads, if a second one can be started. Where a file is divided depends only on its
 //! size and its lines, and the second part starts with what the lines before it show about the time, so the
 //! result is the same on any machine.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::thread::{Builder, ScopedJoinHandle};
 use std::time::SystemTime;
 
 use crate::error::{Error, chain};
@@ -19,13 +20,17 @@ use crate::messages::{Messages, Weight, number};
 use crate::parse::{MAX_REPEATS, Parser};
 use crate::reader::{Ambiguous, FileStats, LogReader, ReadOutcome, dst_margin, reading};
 use crate::sink::Sink;
+use crate::source::access::Access;
 use crate::source::choose::{Fallback, Logs, Source, Why, default_source};
 use crate::source::journal::{Author, Entry, Journal};
 use crate::source::lines::{LONGEST, trimmed};
-use crate::source::{Log, LogFile, Part};
+use crate::source::{Bomb, Log, LogFile, Part};
 use crate::time::clock::Clock;
 use crate::time::window::Window;
 use crate::time::zone::Zone;
+
+/// Holes that have at least this size in sum are reported. `copytruncate` may leave smaller ones. In bytes.
+const LARGE_HOLE: u64 = 1 << 30;
 
 /// The logs of a check, open.
 pub struct Scan<'a, P> {
@@ -53,6 +58,7 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
             margin: dst_margin(parser, &window, &host.zone),
             zone: host.zone.clone(),
             wall: host.wall,
+            uid: host.uid,
             identities: HashSet::new(),
         };
         Self {
@@ -123,6 +129,8 @@ struct Opening<'a, P> {
     margin: i64,
     zone: Zone,
     wall: SystemTime,
+    /// The invoking user.
+    uid: u32,
     /// The files that are open, by device and inode.
     identities: HashSet<(u64, u64)>,
 }
@@ -167,7 +175,8 @@ impl<P: Parser> Opening<'_, P> {
             reading(self.parser, &mut clock, trimmed(line)?).map(|reading| reading.instant)
         };
         let start = self.window.start - self.margin;
-        match Log::open(path, start, self.wall, plain_only, &mut instant_of) {
+        let access = Access { uid: self.uid, plain_only };
+        match Log::open(path, start, self.wall, access, &mut instant_of) {
             Ok(mut log) => {
                 for problem in std::mem::take(&mut log.problems) {
                     messages.fail_with(&problem);
@@ -210,8 +219,15 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
     fn read_file(&mut self, file: &mut LogFile, same_log: bool) {
         let (path, rotated) = (file.path.display().to_string(), file.rotated);
         self.reader.begin_file(same_log);
+        let mut skipped = 0;
         for outcome in self.read_parts(file.parts(), rotated) {
+            skipped += outcome.skipped;
             if let Some(error) = outcome.error {
+                if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Bomb>) {
+                    // Whoever may put a file there must not be able to end a chain of commands.
+                    self.messages.blind(format!("{path}: the rest was not read: {error}"));
+                    continue;
+                }
                 let bytes = outcome.bytes;
                 self.messages.fail(format!("{path}: cannot be read: {error}, after {bytes} bytes"));
             }
@@ -220,6 +236,11 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                     .fail(format!("{path}: shrank while it was being read, to {at} of {to} bytes"));
             }
             self.report_overlong(&path, outcome.overlong);
+        }
+        if skipped >= LARGE_HOLE {
+            let gib = skipped >> 30;
+            self.messages
+                .note(format!("{path}: skipped {gib} GiB that were never written (a hole)"));
         }
         if file.was_rewritten() {
             self.messages
@@ -241,11 +262,17 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                 continue;
             };
             let outcome = std::thread::scope(|scope| {
-                let other = scope.spawn(|| later.read(&mut second.lines, rotated));
+                let read_second = || later.read(&mut second.lines, rotated);
+                let other = Builder::new().spawn_scoped(scope, read_second);
                 outcomes.push(self.reader.read(&mut first.lines, rotated));
-                other.join()
+                other.ok().map(ScopedJoinHandle::join)
             });
-            outcomes.extend(outcome.map_err(|panic| std::panic::resume_unwind(panic)).ok());
+            outcomes.push(match outcome {
+                Some(Ok(outcome)) => outcome,
+                Some(Err(panic)) => std::panic::resume_unwind(panic),
+                // No thread could be started: one after the other.
+                None => later.read(&mut second.lines, rotated),
+            });
             self.reader.join(later);
             return outcomes;
         }
@@ -263,13 +290,17 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             Author::Anybody => None,
         };
         self.reader.begin_file(false);
-        let mut overlong = 0;
+        let (mut overlong, mut dropped) = (0, BTreeMap::new());
         let start = self.scan.window.start;
         let result = Journal::open(author, start, uid).and_then(|mut journal| {
             let failed = loop {
                 match journal.next_entry() {
                     Ok(Some(entry)) => {
-                        if entry.overlong && !self.scan.parser.accepts_truncated_lines() {
+                        if let Some((count, unit)) = entry.dropped() {
+                            if self.concerns(&entry, author, unit) {
+                                *dropped.entry(unit.to_vec()).or_default() += count;
+                            }
+                        } else if entry.overlong && !self.scan.parser.accepts_truncated_lines() {
                             overlong += 1;
                         } else {
                             self.read_entry(&entry, author, uid);
@@ -297,8 +328,25 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                 "journal: {path} has no user {user}, and only entries of that user count"
             ));
         }
+        for (unit, count) in dropped {
+            let (messages, unit) = (number(count, "message"), display(&unit));
+            self.messages.note(format!(
+                "journal: {messages} of {unit} were dropped by journald and are not counted \
+                 (see RateLimitBurst= in journald.conf)"
+            ));
+        }
         self.report_overlong("journal", overlong);
         self.report_file("journal");
+    }
+
+    /// Whether messages that were dropped in a unit may have counted.
+    fn concerns(&self, entry: &Entry, author: Author, unit: &[u8]) -> bool {
+        let at = i64::try_from(entry.realtime / 1_000_000);
+        at.is_ok_and(|at| self.scan.window.holds(at))
+            && match author {
+                Author::Service(service) => (service.is_unit)(unit),
+                Author::Anybody => true,
+            }
     }
 
     fn read_entry(&mut self, entry: &Entry, author: Author, uid: Option<u32>) {

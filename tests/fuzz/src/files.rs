@@ -2,12 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use spamact::account::AccountName;
 use spamact::state::State;
 use spamcore::source::Log;
+use spamcore::source::access::Access;
 use spamcore::source::lines::{split, trimmed};
 use testkit::Directory;
 
@@ -171,8 +173,10 @@ pub(crate) fn log(input: &[u8]) {
         let live = choices.below(2) == 0;
         let wall = SystemTime::now() + Duration::from_secs(if live { 30 } else { 7200 });
         let start = 999 + i64::try_from(choices.below(400)).unwrap_or(0);
+        let uid = fs::metadata(world.dir).expect("it is there").uid();
+        let access = Access { uid, plain_only: true };
         let opened =
-            Log::open(&world.path(""), start, wall, true, &mut |line| number(trimmed(line)?));
+            Log::open(&world.path(""), start, wall, access, &mut |line| number(trimmed(line)?));
         let mut log = opened.expect("it is there");
         let mut told = !log.problems.is_empty();
 

@@ -47,6 +47,7 @@ fn host(input: impl Read + Send + 'static) -> Host {
         stdin_closed: false,
         colour: false,
         root: false,
+        uid: rustix::process::geteuid().as_raw(),
         input: Some(Box::new(input)),
         passwd: PathBuf::new(),
     }

@@ -14,6 +14,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
+use crate::cursor::Cursor;
 use crate::error::Error;
 use crate::source::lines::LONGEST;
 use crate::time::zone::Zone;
@@ -22,6 +23,15 @@ use crate::time::zone::Zone;
 const PROGRAMS: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
 
 const NAME: &str = "journalctl";
+
+/// The transport of journald's own messages.
+const DRIVER: &str = "driver";
+
+/// `SD_MESSAGE_JOURNAL_DROPPED`: journald dropped messages because a unit logged too many (sd-messages.h).
+const DROPPED: &str = "a596d6fe7bfa4994828e72309e95d61e";
+
+/// The most that is read of an answer of `journalctl` that is kept whole, in bytes.
+const LARGEST_ANSWER: u64 = 16 << 20;
 
 /// Who must have written an entry for it to count, according to fields that only journald sets.
 #[derive(Clone, Copy, Debug)]
@@ -82,6 +92,10 @@ pub struct Entry {
     pub message: Vec<u8>,
     /// The message was longer than the longest line, and only its start is here.
     pub overlong: bool,
+    /// How it reached journald, from journald: `driver` if journald wrote it itself.
+    pub transport: Vec<u8>,
+    /// What kind of message it is, if its client says so.
+    pub message_id: Vec<u8>,
 }
 
 /// The entries of the journal after a point in time.
@@ -99,6 +113,7 @@ impl Journal {
     pub fn open(author: Author, start: i64, uid: Option<u32>) -> Result<Self, Error> {
         let mut command = command()?;
         command.args(["--output=export", &format!("--since=@{}", start.max(0))]);
+        // Of anybody, all come.
         if let Author::Service(service) = author {
             let mut matches: Vec<String> =
                 units(&service)?.iter().map(|unit| format!("_SYSTEMD_UNIT={unit}")).collect();
@@ -107,6 +122,7 @@ impl Journal {
                 // No entry can be from the service. This unit has none; without a match, all would come.
                 matches.push(format!("_SYSTEMD_UNIT={}", service.unit));
             }
+            matches.push(format!("_TRANSPORT={DRIVER} MESSAGE_ID={DROPPED}"));
             command.args(matches.join(" + ").split(' '));
         }
         let mut child =
@@ -128,44 +144,84 @@ impl Journal {
 
     /// Waits for `journalctl`. It is an error if that failed, or if there is no journal at all, about which
     /// `journalctl --quiet` says nothing.
-    pub fn close(mut self) -> Result<(), Error> {
-        // Its error output is short, and of interest only if it fails.
-        let mut said = String::new();
-        if let Some(errors) = self.child.stderr.take() {
-            let _ = errors.take(4096).read_to_string(&mut said);
-        }
-        let status = self.child.wait().map_err(|error| cannot_run(&error))?;
-        if status.success() {
-            let there = self.any || newest().is_some();
-            return if there { Ok(()) } else { Err(failed("there is no journal")) };
-        }
-        let said = said.lines().next().unwrap_or_default();
-        Err(failed(if said.is_empty() { "it failed without a message" } else { said }))
+    pub fn close(self) -> Result<(), Error> {
+        let Self { mut child, any, entries } = self;
+        // It must not go on waiting for somebody to read.
+        drop(entries);
+        succeeded(&mut child)?;
+        let there = any || newest().is_some();
+        if there { Ok(()) } else { Err(failed("there is no journal")) }
     }
+}
+
+/// Waits for `journalctl`, all of whose output has been read. It is an error if it failed.
+fn succeeded(child: &mut Child) -> Result<(), Error> {
+    // Its error output is short, and of interest only if it fails.
+    let mut said = Vec::new();
+    if let Some(errors) = child.stderr.take() {
+        let _ = errors.take(4096).read_to_end(&mut said);
+    }
+    let said = String::from_utf8_lossy(&said);
+    let said = said.lines().next().unwrap_or_default();
+    match child.wait() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(_) if said.is_empty() => Err(failed("it failed without a message")),
+        Ok(_) => Err(failed(said)),
+        // Whoever started this program ignores SIGCHLD, and so do its children: the status is lost. As
+        // `--quiet` leaves only errors, what it said tells whether it failed.
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::CHILD.raw_os_error()) => {
+            if said.is_empty() {
+                Ok(())
+            } else {
+                Err(failed(said))
+            }
+        }
+        Err(error) => Err(cannot_run(&error)),
+    }
+}
+
+/// Runs `journalctl` to its end, and gives the start of its output.
+fn output(mut command: Command) -> Result<Vec<u8>, Error> {
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| cannot_run(&error))?;
+    let mut text = Vec::new();
+    if let Some(output) = child.stdout.take() {
+        output.take(LARGEST_ANSWER).read_to_end(&mut text).map_err(|error| cannot_run(&error))?;
+    }
+    succeeded(&mut child)?;
+    Ok(text)
 }
 
 /// When the newest entry of the journal was written, in Unix seconds; none if there is no journal.
 pub fn newest() -> Option<i64> {
     let mut command = command().ok()?;
     command.args(["--output=export", "--lines=1"]);
-    let output = command.output().ok()?;
-    let entry = Entries::new(&output.stdout[..]).next_entry().ok()??;
+    let entry = Entries::new(&output(command).ok()?[..]).next_entry().ok()??;
     i64::try_from(entry.realtime / 1_000_000).ok()
 }
 
 /// The units of a service among those that have entries in the journal.
 fn units(service: &Service) -> Result<Vec<String>, Error> {
-    let output =
-        command()?.arg("--field=_SYSTEMD_UNIT").output().map_err(|error| cannot_run(&error))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(failed(said.lines().next().unwrap_or("it failed without a message")));
-    }
-    let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut command = command()?;
+    command.arg("--field=_SYSTEMD_UNIT");
+    let names = String::from_utf8_lossy(&output(command)?).into_owned();
     Ok(names.lines().filter(|unit| (service.is_unit)(unit.as_bytes())).map(String::from).collect())
 }
 
 impl Entry {
+    /// If journald itself says that it dropped messages because a unit logged too many: how many, and the unit.
+    ///
+    /// (systemd, journald-server.c: `Suppressed %i messages from %s`.)
+    pub fn dropped(&self) -> Option<(u64, &[u8])> {
+        if self.transport != DRIVER.as_bytes() || self.message_id != DROPPED.as_bytes() {
+            return None;
+        }
+        let mut cursor = Cursor::new(&self.message);
+        cursor.take(b"Suppressed ").then_some(())?;
+        let count = cursor.number(1, 10)?;
+        cursor.take(b" messages from ").then_some(())?;
+        Some((count, cursor.rest()))
+    }
+
     /// The entry as a line of a syslog file, with the time at which journald received it.
     pub fn line(&self, zone: &Zone) -> Vec<u8> {
         let seconds = i64::try_from(self.realtime / 1_000_000).unwrap_or(0);
@@ -298,6 +354,8 @@ impl Entry {
             b"_UID" => &mut self.uid,
             b"_SYSTEMD_UNIT" => &mut self.unit,
             b"MESSAGE" => &mut self.message,
+            b"_TRANSPORT" => &mut self.transport,
+            b"MESSAGE_ID" => &mut self.message_id,
             _ => return,
         };
         *field = value;

@@ -3,7 +3,8 @@
 //! Takes a path or a stream and gives a [`Log`]: the files that hold its lines, in reading order, rotated
 //! logs before the log itself. All of them are opened before the first is read, so that a rotation in the
 //! meantime changes nothing. Files are read with positioned reads, never mapped, up to the length that they
-//! had when they were opened. If one turns out shorter, or was rewritten, that can be asked afterwards.
+//! had when they were opened. If one turns out shorter, or was rewritten, that can be asked afterwards. What
+//! may be opened, where other users have a say in it, is up to [`access`]; `span` passes over holes.
 //!
 //! In a plain file, the start of the period is found from the end, without reading what comes before. Lines
 //! can be missed only if lines of the period come before older ones: the search assumes that timestamps
@@ -11,6 +12,7 @@
 //! just before the period, or the whole file is read; a mebibyte before it is read line by line; and samples
 //! are taken at 64 evenly spaced offsets in the rest. See `seek`.
 
+pub mod access;
 pub mod choose;
 mod compressed;
 pub mod journal;
@@ -19,18 +21,22 @@ mod read_ahead;
 mod rotated;
 mod rotated_names;
 mod seek;
+mod span;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::thread::Scope;
 use std::time::SystemTime;
 
 use crate::error::Error;
 use crate::source::lines::Lines;
+use access::{Access, Opened};
+pub use compressed::Bomb;
 use compressed::Compression;
 use read_ahead::ReadAhead;
+pub use span::Span;
 
 /// For this long after the last write to a log, a last line without a newline is still being written.
 const LIVE: std::time::Duration = std::time::Duration::from_secs(60);
@@ -66,11 +72,11 @@ pub struct LogFile {
 }
 
 enum Input {
-    /// A plain file, from an offset to its length when it was opened; its first bytes; and whether its last
-    /// line may still be being written.
-    Plain { file: File, from: u64, to: u64, head: Vec<u8>, hold_last: bool },
-    /// A compressed file, to its length when it was opened.
-    Compressed { file: File, to: u64, compression: Compression },
+    /// A plain file, from an offset to its length when it was opened; its first bytes; whether its last line
+    /// may still be being written; and whether it may have holes.
+    Plain { file: File, from: u64, to: u64, head: Vec<u8>, hold_last: bool, is_sparse: bool },
+    /// A compressed file, to its length when it was opened, and whether it may have holes.
+    Compressed { file: File, to: u64, compression: Compression, is_sparse: bool },
     /// A stream, which can be read only once.
     Stream(Box<dyn Read + Send>),
 }
@@ -100,41 +106,31 @@ impl Log {
 
     /// Opens the log at `path` with its rotated logs, as far back as a period that starts at `start` requires.
     ///
-    /// A file that is compressed or has the name of a rotated log is read alone. With `plain_only`, anything
-    /// but a regular file is refused, because it could block. `wall` is the time on this host's clock.
+    /// A file that is compressed or has the name of a rotated log is read alone. `access` says what may be
+    /// opened. `wall` is the time on this host's clock.
     pub fn open(
         path: &Path,
         start: i64,
         wall: SystemTime,
-        plain_only: bool,
+        access: Access,
         instant_of: InstantOf<'_>,
     ) -> Result<Self, Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let metadata = match std::fs::metadata(path) {
             // It is being rotated, or nothing has been written since it was.
             Err(_) if rotated_names::has_rotated_logs(path) => {
-                return rotated::open(path, start, wall, instant_of);
+                return rotated::open(path, start, wall, access, instant_of);
             }
             result => result.map_err(read)?,
         };
-        if plain_only && !metadata.is_file() {
-            return Err(Error::Refused { path: path.to_owned(), why: "not a regular file" });
+        if metadata.is_file() || metadata.is_dir() {
+            return rotated::open(path, start, wall, access, instant_of);
         }
-        if metadata.is_dir() {
-            return Err(read(io::ErrorKind::IsADirectory.into()));
+        match access.open(path)? {
+            Opened::Stream(file) => Ok(Self::stream(&path.to_string_lossy(), Box::new(file))),
+            // It was replaced a moment ago.
+            Opened::Regular(_) => rotated::open(path, start, wall, access, instant_of),
         }
-        if !metadata.is_file() {
-            let kind = metadata.file_type();
-            if kind.is_block_device() || kind.is_socket() {
-                return Err(Error::Refused {
-                    path: path.to_owned(),
-                    why: "it is a block device or socket",
-                });
-            }
-            let file = File::open(path).map_err(read)?;
-            return Ok(Self::stream(&path.to_string_lossy(), Box::new(file)));
-        }
-        rotated::open(path, start, wall, instant_of)
     }
 
     /// Whether all files of it can be read a second time.
@@ -145,24 +141,30 @@ impl Log {
 
 impl LogFile {
     /// Opens a file of a log. A compression that is not supported is an error.
-    fn open(path: &Path, rotated: bool, wall: SystemTime) -> Result<(Self, Metadata), Error> {
+    fn open(
+        path: &Path,
+        rotated: bool,
+        wall: SystemTime,
+        access: Access,
+    ) -> Result<(Self, Metadata), Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(read)?;
-        let metadata = file.metadata().map_err(read)?;
-        if !metadata.is_file() {
+        let Opened::Regular(file) = (Access { plain_only: true, ..access }).open(path)? else {
             return Err(Error::Refused { path: path.to_owned(), why: "not a regular file" });
-        }
+        };
+        let metadata = file.metadata().map_err(read)?;
+        let is_sparse = span::is_sparse(&metadata);
         let to = metadata.len();
         let mut head = vec![0; HEAD];
         let known = read_up_to(&file, &mut head).map_err(read)?;
         head.truncate(known);
         let input = match compressed::recognize(&head) {
-            Some(Ok(compression)) => Input::Compressed { file, to, compression },
+            Some(Ok(compression)) => Input::Compressed { file, to, compression, is_sparse },
             Some(Err(why)) => return Err(Error::Refused { path: path.to_owned(), why }),
             None => {
                 let age = |at| wall.duration_since(at).unwrap_or_else(|error| error.duration());
                 let live = metadata.modified().is_ok_and(|at| age(at) < LIVE);
-                Input::Plain { file, from: 0, to, head, hold_last: live && !rotated }
+                let hold_last = live && !rotated;
+                Input::Plain { file, from: 0, to, head, hold_last, is_sparse }
             }
         };
         let identity = Some(identity(&metadata));
@@ -173,22 +175,23 @@ impl LogFile {
     /// gives its lines only once.
     pub fn parts(&mut self) -> Vec<Part<'_>> {
         let (reader, hold_last) = match &mut self.input {
-            Input::Plain { file, from, to, hold_last, .. } => {
+            Input::Plain { file, from, to, hold_last, is_sparse, .. } => {
+                let span = |from, to| Reader::Plain(Span::of_lines(file, from, to, *is_sparse));
                 if *to - *from >= LARGE
                     && let Some((middle, before)) = seek::line_near_middle(file, *from, *to)
                 {
-                    let first = Reader::Plain(Span { file, at: *from, to: middle });
-                    let second = Reader::Plain(Span { file, at: middle, to: *to });
+                    let first = Lines::new(span(*from, middle), false);
+                    let second = Lines::new(span(middle, *to), *hold_last);
                     return vec![
-                        Part { before: Vec::new(), lines: Lines::new(first, false) },
-                        Part { before, lines: Lines::new(second, *hold_last) },
+                        Part { before: Vec::new(), lines: first },
+                        Part { before, lines: second },
                     ];
                 }
-                (Reader::Plain(Span { file, at: *from, to: *to }), *hold_last)
+                (span(*from, *to), *hold_last)
             }
-            Input::Compressed { file, to, compression } => {
-                let span = Span { file, at: 0, to: *to };
-                (Reader::Compressed(compression.decompress(Box::new(span))), false)
+            Input::Compressed { file, to, compression, is_sparse } => {
+                let span = Span::of_bytes(file, *to, *is_sparse);
+                (Reader::Compressed(compression.decompress(Box::new(span), Some(*to))), false)
             }
             Input::Stream(input) => (Reader::Stream(input), false),
         };
@@ -205,10 +208,21 @@ impl LogFile {
 
     /// Skips what is older than the period, where that can be found without reading all of it.
     fn skip_to(&mut self, start: i64, instant_of: InstantOf<'_>) -> io::Result<()> {
-        if let Input::Plain { file, from, to, .. } = &mut self.input {
-            *from = seek::find(file, *to, start, instant_of)?;
+        if let Some(end) = self.end_of_data()
+            && let Input::Plain { file, from, .. } = &mut self.input
+        {
+            *from = seek::find(file, end, start, instant_of)?;
         }
         Ok(())
+    }
+
+    /// Where the text of a plain file ends: at its end, or before the hole there.
+    fn end_of_data(&self) -> Option<u64> {
+        match &self.input {
+            Input::Plain { file, to, is_sparse: true, .. } => Some(span::end_of_data(file, *to)),
+            Input::Plain { to, .. } => Some(*to),
+            Input::Compressed { .. } | Input::Stream(_) => None,
+        }
     }
 }
 
@@ -221,7 +235,8 @@ pub struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    /// If it is compressed, has another thread decompress it. To be called before the first line is read.
+    /// If it is compressed, has another thread decompress it, where one can be started. To be called before the
+    /// first line is read.
     pub fn decompressed_in_background<'scope>(
         self,
         scope: &'scope Scope<'scope, '_>,
@@ -231,7 +246,9 @@ impl<'a> Part<'a> {
     {
         let Self { before, lines } = self;
         let lines = lines.map_input(|reader| match reader {
-            Reader::Compressed(input) => Reader::ReadAhead(ReadAhead::start(input, scope)),
+            Reader::Compressed(input) => {
+                ReadAhead::start(input, scope).map_or_else(Reader::Compressed, Reader::ReadAhead)
+            }
             Reader::ReadAhead(input) => Reader::ReadAhead(input),
             Reader::Plain(span) => Reader::Plain(span),
             Reader::Stream(input) => Reader::Stream(input),
@@ -256,8 +273,16 @@ impl Reader<'_> {
     /// If a plain file ended early: the offset at which it did, and the length it had when it was opened.
     pub fn shrunk(&self) -> Option<(u64, u64)> {
         match self {
-            Self::Plain(span) if span.at < span.to => Some((span.at, span.to)),
+            Self::Plain(span) => span.shrunk(),
             _ => None,
+        }
+    }
+
+    /// How many bytes of holes in a plain file were left out.
+    pub fn skipped(&self) -> u64 {
+        match self {
+            Self::Plain(span) => span.skipped(),
+            _ => 0,
         }
     }
 }
@@ -270,23 +295,6 @@ impl Read for Reader<'_> {
             Self::ReadAhead(input) => input.read(into),
             Self::Stream(input) => input.read(into),
         }
-    }
-}
-
-/// A part of a file, read without moving the file's own offset.
-#[derive(Debug)]
-pub struct Span<'a> {
-    file: &'a File,
-    at: u64,
-    to: u64,
-}
-
-impl Read for Span<'_> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.to - self.at).unwrap_or(usize::MAX).min(into.len());
-        let got = self.file.read_at(&mut into[..left], self.at)?;
-        self.at += got as u64;
-        Ok(got)
     }
 }
 
@@ -331,7 +339,8 @@ mod tests {
         let path = dir.path().join(name);
         let text: String = (0..200_000).map(|n| format!("line {n:094}\n")).collect();
         std::fs::write(&path, text).expect("a temporary file");
-        let log = Log::open(&path, 0, SystemTime::now(), true, &mut |_| None);
+        let access = Access { uid: rustix::process::geteuid().as_raw(), plain_only: true };
+        let log = Log::open(&path, 0, SystemTime::now(), access, &mut |_| None);
         let mut log = log.expect("it was just written");
         change(&path);
         let (mut lines, mut shrunk) = (0, None);

@@ -2,11 +2,11 @@
 //!
 //! This pays off where reading takes computation, as decompression does. Bytes and errors come in the same
 //! order as without it; only the speed differs. At most [`BUFFERS`] buffers of [`CHUNK`] bytes are in use,
-//! and they are reused.
+//! and they are reused. Where no thread can be started (`RLIMIT_NPROC`, `pids.max`), the input is given back.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::Scope;
+use std::thread::{Builder, Scope};
 
 /// How many buffers there are.
 const BUFFERS: usize = 3;
@@ -25,20 +25,32 @@ pub struct ReadAhead {
 }
 
 impl ReadAhead {
-    /// Starts to read `input`. The thread ends at the end of the input, at an error, or when this reader
-    /// is dropped.
-    pub(super) fn start<'scope>(
-        input: impl Read + Send + 'scope,
+    /// Starts to read `input`, or gives it back if no thread can be started. The thread ends at the end of the
+    /// input, at an error, or when this reader is dropped.
+    pub(super) fn start<'scope, R: Read + Send + 'scope>(
+        input: R,
         scope: &'scope Scope<'scope, '_>,
-    ) -> Self {
+    ) -> Result<Self, R> {
         let (full, filled) = sync_channel(BUFFERS);
         let (empty, to_fill) = channel();
         for _ in 0..BUFFERS {
             // The receiver still exists, so this cannot fail.
             let _ = empty.send(Vec::with_capacity(CHUNK));
         }
-        scope.spawn(move || fill(input, &full, &to_fill));
-        Self { full: filled, empty, buffer: Vec::new(), given: 0 }
+        // The thread is handed the input only when it runs: what a thread that was not started would own is lost.
+        let (hand, handed) = channel::<R>();
+        let thread = move || {
+            if let Ok(input) = handed.recv() {
+                fill(input, &full, &to_fill);
+            }
+        };
+        if Builder::new().spawn_scoped(scope, thread).is_err() {
+            return Err(input);
+        }
+        match hand.send(input) {
+            Ok(()) => Ok(Self { full: filled, empty, buffer: Vec::new(), given: 0 }),
+            Err(unsent) => Err(unsent.0),
+        }
     }
 }
 
@@ -106,11 +118,13 @@ mod tests {
         let text: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
         std::thread::scope(|scope| {
             let mut read = Vec::new();
-            ReadAhead::start(&text[..], scope).read_to_end(&mut read).expect("no errors here");
+            let mut ahead = ReadAhead::start(&text[..], scope).expect("a thread");
+            ahead.read_to_end(&mut read).expect("no errors here");
             assert!(read == text);
             for size in [0, 1, CHUNK, 5 * CHUNK + 1] {
                 let mut read = Vec::new();
-                let error = ReadAhead::start(Failing(size), scope).read_to_end(&mut read);
+                let mut ahead = ReadAhead::start(Failing(size), scope).ok().expect("a thread");
+                let error = ahead.read_to_end(&mut read);
                 assert_eq!(error.expect_err("it fails").to_string(), "it is cut off");
                 assert_eq!(read.len(), size);
             }
@@ -120,7 +134,7 @@ mod tests {
     #[test]
     fn dropping_the_reader_stops_the_thread() {
         std::thread::scope(|scope| {
-            let mut ahead = ReadAhead::start(io::repeat(b'x'), scope);
+            let mut ahead = ReadAhead::start(io::repeat(b'x'), scope).expect("a thread");
             assert_eq!(ahead.read(&mut [0; 10]).expect("no errors here"), 10);
         });
     }

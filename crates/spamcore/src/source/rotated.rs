@@ -21,10 +21,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use super::access::Access;
 use super::rotated_names::{
     has_rotated_logs, is_backup, is_rotated_name, parent_of, rotated_logs_of,
 };
-use super::{Input, InstantOf, Log, LogFile, identity, read_up_to};
+use super::{Input, InstantOf, Log, LogFile, Span, identity, read_up_to};
 use crate::error::Error;
 use crate::source::lines::split;
 
@@ -59,6 +60,7 @@ pub(super) fn open(
     path: &Path,
     start: i64,
     wall: SystemTime,
+    access: Access,
     instant_of: InstantOf<'_>,
 ) -> Result<Log, Error> {
     // The length of a rotated log that may be an unfinished copy, and whether it was seen to grow.
@@ -69,7 +71,7 @@ pub(super) fn open(
             Err(_) if is_missing_after_rotation(path, wall) => true,
             Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
         };
-        match Attempt::open(path, is_missing, start, wall, instant_of) {
+        match Attempt::open(path, is_missing, start, wall, access, instant_of) {
             Ok(attempt) if attempt.copy.is_some() => {
                 grew |= copied.is_some() && copied != attempt.copy;
                 copied = attempt.copy;
@@ -82,8 +84,14 @@ pub(super) fn open(
             Err(error) => return Err(error),
         }
     }
-    let mut attempt =
-        Attempt::open(path, is_missing_after_rotation(path, wall), start, wall, instant_of)?;
+    let mut attempt = Attempt::open(
+        path,
+        is_missing_after_rotation(path, wall),
+        start,
+        wall,
+        access,
+        instant_of,
+    )?;
     if grew {
         attempt
             .files
@@ -139,12 +147,13 @@ impl Attempt {
         is_missing: bool,
         start: i64,
         wall: SystemTime,
+        access: Access,
         instant_of: InstantOf<'_>,
     ) -> Result<Self, Error> {
         let (files, problems, names) = (Vec::new(), Vec::new(), Vec::new());
         let mut attempt = Self { is_missing, files, problems, names, copy: None };
         if !is_missing {
-            let first = LogFile::open(path, false, wall)?;
+            let first = LogFile::open(path, false, wall, access)?;
             let alone = matches!(first.0.input, Input::Compressed { .. }) || is_rotated_name(path);
             attempt.files.push(first);
             if alone {
@@ -158,11 +167,17 @@ impl Attempt {
                 attempt.problems.push(Error::Read { path: dir, source });
             }
         }
-        attempt.open_rotated(start, wall, instant_of);
+        attempt.open_rotated(start, wall, access, instant_of);
         Ok(attempt)
     }
 
-    fn open_rotated(&mut self, start: i64, wall: SystemTime, instant_of: InstantOf<'_>) {
+    fn open_rotated(
+        &mut self,
+        start: i64,
+        wall: SystemTime,
+        access: Access,
+        instant_of: InstantOf<'_>,
+    ) {
         let start = start - NEAR;
         let mut known: HashSet<_> =
             self.files.iter().map(|(_, metadata)| identity(metadata)).collect();
@@ -183,7 +198,7 @@ impl Attempt {
                 }
             }
             let needed_if_compressed = self.oldest_reaches_into_period(start, instant_of);
-            let (file, metadata) = match LogFile::open(&name, true, wall) {
+            let (file, metadata) = match LogFile::open(&name, true, wall, access) {
                 Ok(opened) => opened,
                 Err(_) if !needed_if_compressed => return,
                 Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -264,9 +279,10 @@ impl Attempt {
 
 /// The newest timestamp at the end of a plain file; none if none can be read there.
 fn newest_in(file: &LogFile, instant_of: InstantOf<'_>) -> Option<i64> {
-    let Input::Plain { file, to, .. } = &file.input else { return None };
-    let from = to.saturating_sub(SAMPLE);
-    let sample = sample(file, from, *to)?;
+    let end = file.end_of_data()?;
+    let Input::Plain { file, .. } = &file.input else { return None };
+    let from = end.saturating_sub(SAMPLE);
+    let sample = sample(file, from, end)?;
     let cut = if from == 0 { 0 } else { memchr::memchr(b'\n', &sample)? + 1 };
     split(&sample[cut..]).filter_map(instant_of).max()
 }
@@ -275,10 +291,10 @@ fn newest_in(file: &LogFile, instant_of: InstantOf<'_>) -> Option<i64> {
 fn begins_after(file: &LogFile, start: i64, instant_of: InstantOf<'_>) -> bool {
     let head = match &file.input {
         Input::Plain { file, to, .. } => sample(file, 0, (*to).min(SAMPLE)),
-        Input::Compressed { file, to, compression } => {
-            let span = super::Span { file, at: 0, to: *to };
+        Input::Compressed { file, to, compression, is_sparse } => {
+            let span = Box::new(Span::of_bytes(file, *to, *is_sparse));
             let mut head = Vec::new();
-            let mut input = io::Read::take(compression.decompress(Box::new(span)), SAMPLE);
+            let mut input = io::Read::take(compression.decompress(span, Some(*to)), SAMPLE);
             // What comes before an error is enough here. The error is reported when the file is read.
             let _ = io::Read::read_to_end(&mut input, &mut head);
             Some(head)
@@ -295,6 +311,6 @@ fn begins_after(file: &LogFile, start: i64, instant_of: InstantOf<'_>) -> bool {
 fn sample(file: &std::fs::File, from: u64, to: u64) -> Option<Vec<u8>> {
     use std::io::Read;
     let mut text = Vec::new();
-    super::Span { file, at: from, to }.read_to_end(&mut text).ok()?;
+    Span::of_lines(file, from, to, false).read_to_end(&mut text).ok()?;
     Some(text)
 }

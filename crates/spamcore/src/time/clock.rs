@@ -14,12 +14,10 @@
 //! line before, they cost one comparison. Only local times that occur twice are worked out each time,
 //! because they depend on the line before.
 
-use std::collections::HashMap;
-
 use time::{Date, Month};
 
 use crate::time::stamp::{Minute, Stamp, StampZone};
-use crate::time::zone::{Instants, Zone};
+use crate::time::zone::{Instants, Zone, Zones};
 
 /// How far in the future a timestamp may be, because clocks differ. Seconds.
 pub const MAX_CLOCK_SKEW: i64 = 3600;
@@ -29,9 +27,6 @@ const LATE: i64 = 1800;
 
 /// A line that is no older shows that the log is still being written. Seconds.
 const DAY: i64 = 86_400;
-
-/// How many zone names are remembered. About 600 exist; a log may contain any number of others.
-const ZONES: usize = 2048;
 
 /// An instant that was read from a line's timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +46,7 @@ pub struct Reading {
 pub struct Clock {
     now: i64,
     local: Zone,
-    named: HashMap<Box<[u8]>, Option<Zone>>,
+    named: Zones,
     /// The nearest earlier instant of this file.
     previous: Option<i64>,
     /// A line of the last day was read in this log.
@@ -84,7 +79,7 @@ impl Clock {
         Self {
             now,
             local,
-            named: HashMap::new(),
+            named: Zones::default(),
             previous: None,
             recent: false,
             anchored: false,
@@ -152,7 +147,7 @@ impl Clock {
         let (instants, rolled_back_a_year) = match zone {
             StampZone::Name(name) => {
                 let local = local_minute(&minute, minute.year?)?;
-                (self.zone(name)?.instants(local), false)
+                (self.named.get(name)?.instants(local), false)
             }
             _ => self.instants(&minute, offset)?,
         };
@@ -202,20 +197,10 @@ impl Clock {
         match self.local.offset_called(name, local) {
             Some(offset) => Some(offset),
             None => {
-                let zone = self.zone(name)?;
+                let zone = self.named.get(name)?;
                 Some(zone.offset_called(name, local).unwrap_or_else(|| zone.offset_at(local)))
             }
         }
-    }
-
-    fn zone(&mut self, name: &[u8]) -> Option<&Zone> {
-        if !self.named.contains_key(name) {
-            if self.named.len() >= ZONES {
-                self.named.clear();
-            }
-            self.named.insert(name.into(), Zone::named(name));
-        }
-        self.named.get(name)?.as_ref()
     }
 }
 

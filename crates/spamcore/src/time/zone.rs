@@ -3,7 +3,8 @@
 //! Takes `TZ`, or the name of a zone, and converts between instants and local time. The rules come from
 //! the system's TZif files (`/usr/share/zoneinfo`, `/etc/localtime`) and from POSIX strings in `TZ`; the
 //! `tz-rs` crate reads them. Names also come from log lines, so a name is checked before it becomes a
-//! path: it can only lead to a file below the zone directory. UTC and GMT need no file.
+//! path: it can only lead to a file below the zone directory. UTC and GMT need no file. A log can name any
+//! number of zones, in any number of spellings: [`Zones`] reads each file once, and no file for other names.
 //!
 //! Limit: if the clocks change twice within one day, only one change is seen. Since 1970 that has not
 //! happened in any zone that has servers.
@@ -13,6 +14,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::sync::OnceLock;
 
+use foldhash::quality::RandomState;
 use tz::TimeZone;
 use tz::timezone::TimeZoneSettings;
 
@@ -31,6 +33,15 @@ const DAY: i64 = 86_400;
 #[derive(Clone, Debug)]
 pub struct Zone {
     rules: TimeZone,
+}
+
+/// Zones by their names, each read once.
+#[derive(Debug, Default)]
+pub struct Zones {
+    /// By name in lower case; none for a file that is not a zone. It holds no more names than there are files.
+    known: HashMap<Box<str>, Option<Zone>, RandomState>,
+    /// The name that is looked up. Kept, so that a lookup allocates nothing.
+    name: String,
 }
 
 /// The instants, in Unix seconds, at which clocks show a given local time.
@@ -60,32 +71,6 @@ impl Zone {
             None => settings().parse_posix_tz("localtime"),
         };
         rules.map_or_else(|_| Self::utc(), |rules| Self { rules })
-    }
-
-    /// The zone that a log line names, such as `Europe/Madrid`; none if it is not known here.
-    ///
-    /// PHP accepts a name in any case, and with empty or `.` components, and logs it as it was set; so
-    /// those make no difference here.
-    pub fn named(name: &[u8]) -> Option<Self> {
-        let name = std::str::from_utf8(name).ok()?;
-        if name.starts_with('/') || name.len() > LONGEST_NAME {
-            return None;
-        }
-        let parts: Vec<_> =
-            name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-        let name = &parts.join("/");
-        let is_allowed =
-            |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'+' | b'-' | b'/');
-        if !name.bytes().all(is_allowed) {
-            return None;
-        }
-        const UTC: [&str; 7] = ["UTC", "GMT", "Z", "Etc/UTC", "Etc/GMT", "Universal", "Zulu"];
-        if UTC.iter().any(|utc| utc.eq_ignore_ascii_case(name)) {
-            return Some(Self::utc());
-        }
-        let exact = DIRECTORIES.iter().find_map(|dir| read_file(&format!("{dir}/{name}")).ok());
-        let data = exact.or_else(|| read_file(in_any_case(name)?).ok())?;
-        TimeZone::from_tz_data(&data).ok().map(|rules| Self { rules })
     }
 
     /// Seconds east of UTC at an instant.
@@ -134,27 +119,91 @@ impl Zone {
     }
 }
 
+impl Zones {
+    /// The zone that a log line names, such as `Europe/Madrid`; none if it is not known here.
+    ///
+    /// PHP accepts a name in any case, and with empty or `.` components, and logs it as it was set; so
+    /// those make no difference here.
+    pub fn get(&mut self, name: &[u8]) -> Option<&Zone> {
+        let name = std::str::from_utf8(name).ok()?;
+        let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"_+-/.".contains(&b);
+        if name.starts_with('/') || name.len() > LONGEST_NAME || !name.bytes().all(is_allowed) {
+            return None;
+        }
+        self.name.clear();
+        for part in name.split('/').filter(|part| !part.is_empty() && *part != ".") {
+            if part.contains('.') {
+                return None;
+            }
+            if !self.name.is_empty() {
+                self.name.push('/');
+            }
+            self.name.push_str(part);
+        }
+        let key = self.name.to_ascii_lowercase();
+        if !self.known.contains_key(&*key) {
+            let zone = match read_zone(&self.name, &key) {
+                Named::Zone(zone) => Some(zone),
+                Named::Other => None,
+                // There are as many such names as anybody likes, so they are not kept.
+                Named::Nothing => return None,
+            };
+            self.known.insert(key.as_str().into(), zone);
+        }
+        self.known.get(&*key)?.as_ref()
+    }
+}
+
+/// What the file of a name holds.
+enum Named {
+    Zone(Zone),
+    /// It exists, but is not a zone, as `leapseconds`.
+    Other,
+    /// There is no such file.
+    Nothing,
+}
+
+/// Reads the zone of a name, which is `key` in lower case.
+fn read_zone(name: &str, key: &str) -> Named {
+    const UTC: [&str; 7] = ["utc", "gmt", "z", "etc/utc", "etc/gmt", "universal", "zulu"];
+    if UTC.contains(&key) {
+        return Named::Zone(Zone::utc());
+    }
+    let parsed = |data: Vec<u8>| {
+        let rules = TimeZone::from_tz_data(&data);
+        rules.map_or(Named::Other, |rules| Named::Zone(Zone { rules }))
+    };
+    // Most logs spell their zones as the files are called. The first other name is looked up in a list of all
+    // files, and from then on every name is: one that does not exist must cost no system call.
+    let exact = || DIRECTORIES.iter().find_map(|dir| read_file(&format!("{dir}/{name}")).ok());
+    if FILES.get().is_none()
+        && let Some(data) = exact()
+    {
+        return parsed(data);
+    }
+    match FILES.get_or_init(list_files).get(key) {
+        Some(path) => read_file(path).map_or(Named::Other, parsed),
+        None => Named::Nothing,
+    }
+}
+
 fn settings() -> TimeZoneSettings<'static> {
     TimeZoneSettings::new(&DIRECTORIES, |path| Ok(read_file(path)?))
 }
 
-/// The file of a zone whose name was given in the wrong case.
-///
-/// The directories are read once, when the first such name is met: a log may contain any number of them.
-fn in_any_case(name: &str) -> Option<&'static String> {
-    static FILES: OnceLock<HashMap<String, String>> = OnceLock::new();
-    let files = FILES.get_or_init(|| {
-        let mut files = HashMap::new();
-        for directory in DIRECTORIES {
-            list(directory, "", &mut files);
-        }
-        files
-    });
-    files.get(&name.to_ascii_lowercase())
+/// The files of all zones, by their names in lower case; read when the first name is met that is no file's.
+static FILES: OnceLock<HashMap<String, String, RandomState>> = OnceLock::new();
+
+fn list_files() -> HashMap<String, String, RandomState> {
+    let mut files = HashMap::default();
+    for directory in DIRECTORIES {
+        list(directory, "", &mut files);
+    }
+    files
 }
 
 /// Lists the files below a directory by their names in lower case. Zone names have at most three parts.
-fn list(directory: &str, below: &str, files: &mut HashMap<String, String>) {
+fn list(directory: &str, below: &str, files: &mut HashMap<String, String, RandomState>) {
     let Ok(entries) = std::fs::read_dir(format!("{directory}/{below}")) else { return };
     for entry in entries.flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
@@ -182,9 +231,36 @@ fn read_file(path: &str) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
 
+    fn named(name: &[u8]) -> Option<Zone> {
+        Zones::default().get(name).cloned()
+    }
+
+    #[test]
+    fn a_file_is_read_once_however_its_name_is_spelled() {
+        let mut zones = Zones::default();
+        let name = "Europe/Madrid";
+        for spelling in 0..1_u32 << name.len() {
+            let spelled = |(nth, c): (usize, char)| {
+                if spelling >> nth & 1 == 1 {
+                    c.to_ascii_uppercase()
+                } else {
+                    c.to_ascii_lowercase()
+                }
+            };
+            let spelled: String = name.chars().enumerate().map(spelled).collect();
+            assert_eq!(
+                zones.get(spelled.as_bytes()).expect("tzdata").offset_at(0),
+                3600,
+                "{spelled}"
+            );
+            assert!(zones.get(format!("{spelled}{spelling}").as_bytes()).is_none());
+        }
+        assert_eq!(zones.known.len(), 1, "and names that do not exist are not kept");
+    }
+
     #[test]
     fn madrid_skips_and_repeats_an_hour() {
-        let zone = Zone::named(b"Europe/Madrid").expect("tzdata");
+        let zone = named(b"Europe/Madrid").expect("tzdata");
         // 2026-03-29 01:59:59, 02:30:00 (does not exist) and 03:00:00
         assert_eq!(zone.instants(1_774_749_599), Instants::One(1_774_745_999));
         assert_eq!(zone.instants(1_774_751_400), Instants::One(1_774_747_800));
@@ -216,16 +292,16 @@ mod tests {
             "zone.tab",
             "tzdata.zi",
         ] {
-            assert!(Zone::named(name.as_bytes()).is_none(), "{name}");
+            assert!(named(name.as_bytes()).is_none(), "{name}");
         }
-        assert_eq!(Zone::named(b"eUROPE/mADRID").expect("tzdata").offset_at(0), 3600);
+        assert_eq!(named(b"eUROPE/mADRID").expect("tzdata").offset_at(0), 3600);
         // PHP accepts these.
         let longest = format!("Europe{}Madrid", "/".repeat(LONGEST_NAME - 12));
         for name in ["./Europe/Madrid", "Europe/./Madrid", "Europe//./madrid", &longest] {
-            assert_eq!(Zone::named(name.as_bytes()).expect("tzdata").offset_at(0), 3600, "{name}");
+            assert_eq!(named(name.as_bytes()).expect("tzdata").offset_at(0), 3600, "{name}");
         }
-        assert!(Zone::named(b"utc").is_some());
-        assert_eq!(Zone::named(b"Etc/GMT+5").expect("tzdata").offset_at(0), -18_000);
+        assert!(named(b"utc").is_some());
+        assert_eq!(named(b"Etc/GMT+5").expect("tzdata").offset_at(0), -18_000);
     }
 
     #[test]
