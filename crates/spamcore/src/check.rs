@@ -11,11 +11,12 @@ use std::path::Path;
 
 use crate::cli::options::SharedArgs;
 use crate::error::Error;
+use crate::escape::display;
 use crate::evidence::{Evidence, EvidenceSource, Lines, Selection, SenderEvidence};
 use crate::file;
 use crate::host::Host;
 use crate::limits::Limits;
-use crate::messages::{Messages, Outcome};
+use crate::messages::{Messages, Outcome, number};
 use crate::parse::Parser;
 use crate::report::{Format, Report, Style};
 use crate::scan::Scan;
@@ -183,6 +184,13 @@ impl<P: Parser + Sync> Check<P> {
             colour: host.colour,
             judged: self.spread.is_some(),
         };
+        for finding in findings {
+            if let Some(why) = report.withholds(finding.sender) {
+                let sent = number(finding.stats.messages, "message");
+                let name = display(finding.sender);
+                messages.note(format!("{name} ({sent}) is not printed: {why}"));
+            }
+        }
         let mut out = BufWriter::new(out);
         let written = match (host.stdout_closed, findings.is_empty()) {
             (true, false) => Err(io::Error::other("it is closed")),
