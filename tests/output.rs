@@ -167,3 +167,33 @@ fn a_path_that_a_reader_would_take_apart_is_told_and_needs_null() {
     );
     assert!(whole.err.contains("relative.php (2 messages) is not printed: not an absolute path\n"));
 }
+
+#[test]
+fn a_directory_of_small_scripts_is_a_finding_of_its_own() {
+    let dir = Directory::new();
+    let line = |n: u32| {
+        format!(
+            "[23-Nov-2026 17:{n:02}:00 UTC] mail() on [/home/a/tmp/{}.php:1]: To: a@b\n",
+            n % 25
+        )
+    };
+    let log: String = (0..50).rev().map(line).collect();
+    let log = dir.file("log", log + &line(0).replace("tmp", "big").repeat(40));
+    let args = ["40", "--now", NOW, "-l", &log];
+    assert_eq!(run("php-spam-check", &args).text(), "/home/a/big/0.php\n/home/a/tmp/\n");
+    let json = run("php-spam-check", &[&["--format=json"], &args[..]].concat());
+    assert_eq!((json.status, &json.err[..]), (Some(0), ""));
+    let found = json.text();
+    let found: Value = serde_json::from_str(found.lines().last().expect("two")).expect("JSON");
+    assert_eq!((&found["kind"], &found["sender"]), (&"directory".into(), &"/home/a/tmp/".into()));
+    assert_eq!((&found["messages"], &found["limit"]), (&50.into(), &40.into()));
+    assert_eq!(found["first"], "2026-11-23T17:00:00Z");
+    assert_eq!(found["last"], "2026-11-23T17:49:00Z");
+    let table = run("php-spam-check", &[&["--format=table"], &args[..]].concat()).text();
+    assert!(
+        table
+            .lines()
+            .any(|row| row.starts_with("  50     40  ") && row.ends_with("  /home/a/tmp/")),
+        "{table}"
+    );
+}

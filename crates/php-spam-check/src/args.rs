@@ -100,7 +100,8 @@ fn checked(
 ) -> Result<Outcome, Outcome> {
     let args = PROGRAM.start(arguments, out)?;
     let mut messages = Messages::default();
-    let check = Check::new(Php, &DEFAULTS, args, &host, &mut messages)?;
+    let mut check = Check::new(Php, &DEFAULTS, args, &host, &mut messages)?;
+    check.directories = true;
     let mut scan = check.open(&mut host, &mut messages);
     let tally = check.count(&mut scan, &mut messages);
     let findings = check.judge(&tally);

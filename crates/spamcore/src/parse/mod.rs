@@ -56,11 +56,13 @@ pub enum Kind {
     Authenticated,
     /// The path of a PHP script.
     Script,
+    /// A directory of PHP scripts, with a slash at its end. No line names one: the tally adds them up.
+    Directory,
 }
 
 impl Kind {
     /// How many kinds there are.
-    pub const COUNT: usize = 7;
+    pub const COUNT: usize = 8;
 
     /// All kinds, in order.
     pub const ALL: [Self; Self::COUNT] = [
@@ -71,6 +73,7 @@ impl Kind {
         Self::Address,
         Self::Authenticated,
         Self::Script,
+        Self::Directory,
     ];
 }
 

@@ -115,6 +115,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Address => "address",
         Kind::Authenticated => "auth",
         Kind::Script => "script",
+        Kind::Directory => "directory",
     }
 }
 
