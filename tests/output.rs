@@ -122,9 +122,78 @@ fn control_bytes_of_a_line_are_shown() {
 #[test]
 fn paths_are_raw_bytes_and_may_end_with_nul() {
     let dir = Directory::new();
-    let log = dir.file("log", b"mail() on [/home/\xff\x01a b.php:1]: To: a@b\n".repeat(2));
+    let log = dir.file("log", b"mail() on [/home/\xffa:b.php:1]: To: a@b\n".repeat(2));
     let args = ["2", "--now", NOW, "-l", &log];
-    assert_eq!(run("php-spam-check", &args).out, b"/home/\xff\x01a b.php\n");
+    assert_eq!(run("php-spam-check", &args).out, b"/home/\xffa:b.php\n");
     let args = [&["-0"], &args[..]].concat();
-    assert_eq!(run("php-spam-check", &args).out, b"/home/\xff\x01a b.php\0");
+    assert_eq!(run("php-spam-check", &args).out, b"/home/\xffa:b.php\0");
+}
+
+#[test]
+fn a_path_that_a_reader_would_take_apart_is_told_and_needs_null() {
+    let dir = Directory::new();
+    let php = |name: &[u8]| [b"mail() on [", name, b":1]: To: a@b\n"].concat().repeat(2);
+    for name in ["/a b", "/a\tb", "/it's", "/a\"b", "/a\\b", "/a\u{1b}b", "/a\u{85}b"] {
+        let log = dir.file("log", php(name.as_bytes()));
+        let args = ["2", "--now", NOW, "-l", &log];
+        let piped = run("php-spam-check", &args);
+        assert_eq!((piped.text(), piped.status), (String::new(), Some(0)), "{name}");
+        let shown = name.replace('\u{1b}', "\\x1b").replace('\u{85}', "\\xc2\\x85");
+        let why = "a path with a space, quote, backslash or control character needs --null";
+        let told = format!("php-spam-check: {shown} (2 messages) is not printed: {why}\n");
+        assert_eq!(piped.err, told);
+        assert_eq!(run("php-spam-check", &[&["-e"], &args[..]].concat()).status, Some(1), "{name}");
+        let whole = run("php-spam-check", &[&["-0"], &args[..]].concat());
+        assert_eq!((whole.text(), whole.err), (format!("{name}\0"), String::new()));
+        // Nor does anybody take the other formats apart.
+        for format in ["--format=json", "--format=table"] {
+            let other = run("php-spam-check", &[&[format], &args[..]].concat());
+            assert!(other.err.is_empty() && !other.out.is_empty(), "{format} {name}");
+        }
+    }
+    // A newline comes only in the wrapper's log; a NUL byte would end a path with --null.
+    let line = "Nov 23 17:57:00 web www: sendmail-php v=2, url=, client=, filename=/a%0a/etc/b, uid=0, user=, args=\n";
+    let log = dir.file("log", line.repeat(2));
+    let piped = run("php-legacy-spam-check", &["10", "2", "--now", NOW, "-l", &log]);
+    assert_eq!((piped.text(), piped.status), (String::new(), Some(0)));
+    assert!(piped.err.contains("/a\\x0a/etc/b (2 messages) is not printed: "), "{}", piped.err);
+    let whole = run("php-legacy-spam-check", &["-0", "10", "2", "--now", NOW, "-l", &log]);
+    assert_eq!(whole.text(), "/a\n/etc/b\0");
+    let log = dir.file("log", [php(b"/a\0/etc/b"), php(b"relative.php")].concat());
+    let whole = run("php-spam-check", &["-0", "2", "--now", NOW, "-l", &log]);
+    assert_eq!((whole.text(), whole.status), (String::new(), Some(0)));
+    assert!(
+        whole.err.contains("/a\\x00/etc/b (2 messages) is not printed: it contains a NUL byte\n")
+    );
+    assert!(whole.err.contains("relative.php (2 messages) is not printed: not an absolute path\n"));
+}
+
+#[test]
+fn a_directory_of_small_scripts_is_a_finding_of_its_own() {
+    let dir = Directory::new();
+    let line = |n: u32| {
+        format!(
+            "[23-Nov-2026 17:{n:02}:00 UTC] mail() on [/home/a/tmp/{}.php:1]: To: a@b\n",
+            n % 25
+        )
+    };
+    let log: String = (0..50).rev().map(line).collect();
+    let log = dir.file("log", log + &line(0).replace("tmp", "big").repeat(40));
+    let args = ["40", "--now", NOW, "-l", &log];
+    assert_eq!(run("php-spam-check", &args).text(), "/home/a/big/0.php\n/home/a/tmp/\n");
+    let json = run("php-spam-check", &[&["--format=json"], &args[..]].concat());
+    assert_eq!((json.status, &json.err[..]), (Some(0), ""));
+    let found = json.text();
+    let found: Value = serde_json::from_str(found.lines().last().expect("two")).expect("JSON");
+    assert_eq!((&found["kind"], &found["sender"]), (&"directory".into(), &"/home/a/tmp/".into()));
+    assert_eq!((&found["messages"], &found["limit"]), (&50.into(), &40.into()));
+    assert_eq!(found["first"], "2026-11-23T17:00:00Z");
+    assert_eq!(found["last"], "2026-11-23T17:49:00Z");
+    let table = run("php-spam-check", &[&["--format=table"], &args[..]].concat()).text();
+    assert!(
+        table
+            .lines()
+            .any(|row| row.starts_with("  50     40  ") && row.ends_with("  /home/a/tmp/")),
+        "{table}"
+    );
 }

@@ -110,6 +110,7 @@ fn describe(parser: &impl Parser, line: &[u8]) -> Option<Vec<u8>> {
         Kind::Address => "address",
         Kind::Authenticated => "authenticated",
         Kind::Script => "script",
+        Kind::Directory => "directory",
     };
     let client = accepted
         .client

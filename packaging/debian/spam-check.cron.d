@@ -16,5 +16,6 @@ PATH=/usr/sbin:/usr/bin:/sbin:/bin
 #*/20 * * * *  root  [ -x /usr/bin/exim-spam-check ] && exim-spam-check -p 1hour -m 90
 # PHP: report scripts that sent at least 500 messages in a day.
 #*/10 * * * *  root  [ -x /usr/bin/php-spam-check ] && php-spam-check 500
+# To pass the scripts on to a scanner, end its options with --: php-spam-check -0 500 | xargs -0 -r SCANNER --
 # PHP before 5.3: report scripts that sent at least 10 messages in ten minutes.
 #*/10 * * * *  root  [ -x /usr/bin/php-legacy-spam-check ] && php-legacy-spam-check 10 10

@@ -24,7 +24,13 @@ pub const PROGRAM: Program<SharedArgs> = Program {
         "MINUTES is extended by a fifth, rounded down to a whole minute (10 becomes 12), so that the runs of \
          a cron job overlap. Ambiguous lines count for nobody: those whose URL allows two readings, and those \
          of an older wrapper that the log may have truncated (900 bytes or more). Once there are MAX_MAILS \
-         of them, their number is reported on stderr and the exit status is 1.",
+         of them, their number is reported on stderr; with --exit-code the exit status is then 3 if no script \
+         is reported.",
+        "A script can be given any name. So a name that is not an absolute path is not printed, and a path \
+         with a space, quote, backslash or control character is printed only with --null or, escaped, on a \
+         terminal. Such names are reported on stderr, with their number of messages; so are twenty or more \
+         scripts that send at most three messages each and reach MAX_MAILS together, in one directory or in \
+         those below a common one (/home/a, not /home).",
     ],
     arguments: &[
         Argument { name: "MINUTES", help: "How far back to look. Default: 10.", set: set_minutes },
@@ -67,11 +73,12 @@ pub const PROGRAM: Program<SharedArgs> = Program {
     fields: &[],
     examples: &[(
         "Every ten minutes, together with php-spam-check:",
-        "*/10 * * * *  { php-legacy-spam-check 10 10 && php-spam-check 500; } | full-scan -q",
+        "*/10 * * * *  { php-legacy-spam-check 10 10 && php-spam-check 500; } | full-scan -q --",
     )],
     differences: &[
         "Text that a visitor puts into the URL is never taken for the path.",
-        "Paths may contain spaces and equals signs; lines without a path are not counted.",
+        "Paths may contain equals signs, and with --null any character; lines without a path are not counted, \
+         and what is not an absolute path is not printed.",
         "A repeated message counts as often as syslog says it was repeated. All formats of timestamps are \
          read.",
     ],

@@ -20,11 +20,18 @@ pub const PROGRAM: Program<SharedArgs> = Program {
         "Counts the messages that each PHP script has sent, as logged by PHP itself (mail.log in php.ini), and \
          prints the paths of the scripts that sent at least MAX_DAILY_MAILS, one per line, ready to be \
          passed to a malware scanner. If there are none, nothing is printed.",
+        "A script can be given any name. So a name that is not an absolute path is not printed, and a path \
+         with a space, quote, backslash or control character is printed only with --null or, escaped, on a \
+         terminal. Such names and their number of messages are reported on stderr.",
+        "Scripts that send at most three messages each, at least twenty of them, are added up: if those of one \
+         directory reach MAX_DAILY_MAILS together, the directory is printed (/home/a/tmp/). If only those in \
+         the directories below a common one do (/home/a, not /home), or names that are not absolute paths, \
+         that is reported on stderr.",
         "Lines with a timestamp count if they are less than 24 hours old, in the time zone that the \
          timestamp names. Lines without one (PHP 5.3) count for as long as they are in the log, which \
          should therefore be rotated daily. Mail from code that a script evaluates counts for that script. \
-         If MAX_DAILY_MAILS or more lines have an unreadable timestamp, their number is reported on stderr \
-         and the exit status is 1.",
+         If MAX_DAILY_MAILS or more lines have an unreadable timestamp, their number is reported on stderr; \
+         with --exit-code the exit status is then 3 if nothing is reported.",
     ],
     arguments: &[Argument {
         name: "MAX_DAILY_MAILS",
@@ -58,15 +65,17 @@ pub const PROGRAM: Program<SharedArgs> = Program {
     ],
     fields: &[],
     examples: &[
-        ("Pass the scripts to a malware scanner:", "php-spam-check 100 | full-scan -q"),
+        ("Pass the scripts to a malware scanner:", "php-spam-check 100 | full-scan -q --"),
         (
-            "The same, safe for any character in a path:",
-            "php-spam-check -0 100 | xargs -0 -r ls -l",
+            "The same, with any character in a path:",
+            "php-spam-check -0 100 | xargs -0 -r full-scan -q --",
         ),
     ],
     differences: &[
         "Timestamps are read, so only the last 24 hours count even if the log is not rotated daily.",
-        "Paths may contain spaces, colons and brackets.",
+        "Paths may contain colons and brackets, and with --null any character. What is not an absolute path is \
+         not printed.",
+        "A directory of many scripts that send little each is reported.",
         "Lines that a caller has injected with a folded subject are not counted.",
     ],
     see_also: &["postfix-spam-check", "exim-spam-check", "php-legacy-spam-check"],
@@ -100,7 +109,8 @@ fn steps(
 ) -> Result<Outcome, Outcome> {
     let args = PROGRAM.start(arguments, out)?;
     let mut messages = Messages::default();
-    let check = Check::new(Php, &DEFAULTS, args, &host, &mut messages)?;
+    let mut check = Check::new(Php, &DEFAULTS, args, &host, &mut messages)?;
+    check.directories = true;
     let mut scan = check.open(&mut host, &mut messages);
     let tally = check.count(&mut scan, &mut messages);
     let findings = check.judge(&tally);

@@ -11,15 +11,17 @@ use std::path::Path;
 
 use crate::cli::options::SharedArgs;
 use crate::error::Error;
+use crate::escape::display;
 use crate::evidence::{Evidence, EvidenceSource, Lines, Selection, SenderEvidence};
 use crate::file;
 use crate::host::Host;
 use crate::limits::Limits;
-use crate::messages::{Messages, Outcome};
-use crate::parse::Parser;
+use crate::messages::{Messages, Outcome, number};
+use crate::parse::{Kind, Parser};
 use crate::report::{Format, Report, Style};
 use crate::scan::Scan;
 use crate::source::choose::Logs;
+use crate::tally::directories::{FEW, Scattered};
 use crate::tally::network::Webmail;
 use crate::tally::{Detail, Tally};
 use crate::time::clock::instant_of;
@@ -65,6 +67,9 @@ pub struct Check<P> {
     pub webmail: Webmail,
     /// The limits of `--disable-account`, if it was given.
     pub spread: Option<Spread>,
+    /// Whether a directory whose scripts reach the limit only together is reported like a script; if not, it is
+    /// only mentioned in the messages.
+    pub directories: bool,
 }
 
 impl<P: Parser + Sync> Check<P> {
@@ -111,6 +116,7 @@ impl<P: Parser + Sync> Check<P> {
             exit_code: args.exit_code,
             webmail: Webmail::default(),
             spread: None,
+            directories: false,
         })
     }
 
@@ -149,12 +155,38 @@ impl<P: Parser + Sync> Check<P> {
                 tally.dropped()
             ));
         }
+        self.report_scattered(&tally, messages);
         tally
+    }
+
+    /// Reports scripts that reach the limit only together and are not findings.
+    fn report_scattered(&self, tally: &Tally, messages: &mut Messages) {
+        let few = format!("of at most {} each", number(FEW, "message"));
+        for directory in tally.directories().iter().filter(|_| !self.directories) {
+            let sent = number(directory.stats.messages, "message");
+            let scripts = number(directory.scripts, "script");
+            messages.note(format!("{}: {sent} from {scripts} {few}", display(&directory.name)));
+        }
+        for Scattered { below, scripts, messages: sent } in tally.scattered() {
+            let sent = number(*sent, "message");
+            messages.note(if below.is_empty() {
+                let names = number(*scripts, "name");
+                format!("{sent} from {names} {few} that are not absolute paths")
+            } else {
+                let scripts = number(*scripts, "script");
+                format!(
+                    "{}/: {sent} from {scripts} {few} in the directories below it",
+                    display(below)
+                )
+            });
+        }
     }
 
     /// Who is reported.
     pub fn judge<'t>(&self, tally: &'t Tally) -> Vec<Finding<'t>> {
-        judge(tally, self.spread)
+        let mut findings = judge(tally, self.spread);
+        findings.retain(|finding| self.directories || finding.kind != Kind::Directory);
+        findings
     }
 
     /// Reads the logs again, to look more closely at a few senders.
@@ -183,6 +215,13 @@ impl<P: Parser + Sync> Check<P> {
             colour: host.colour,
             judged: self.spread.is_some(),
         };
+        for finding in findings {
+            if let Some(why) = report.withholds(finding.sender) {
+                let sent = number(finding.stats.messages, "message");
+                let name = display(finding.sender);
+                messages.note(format!("{name} ({sent}) is not printed: {why}"));
+            }
+        }
         let mut out = BufWriter::new(out);
         let written = match (host.stdout_closed, findings.is_empty()) {
             (true, false) => Err(io::Error::other("it is closed")),

@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Text with its control bytes written as `\xnn`, so that a terminal does not act on them.
+/// Text with its control bytes written as `\xnn`, so that a terminal does not act on them, and with the bytes
+/// of characters that cannot be seen, or that look like a space, written in the same way.
 ///
 /// Control bytes are those below 0x20 except TAB, 0x7F, the C1 controls in UTF-8, and 0x80 to 0x9F
 /// outside valid UTF-8. All other bytes are kept.
@@ -20,7 +21,7 @@ pub fn escape(text: &[u8]) -> Cow<'_, [u8]> {
         for c in chunk.valid().chars() {
             let mut bytes = [0; 4];
             let bytes = c.encode_utf8(&mut bytes);
-            if c.is_control() && c != '\t' {
+            if is_hidden(c) || is_no_break_space(c) {
                 for b in bytes.bytes() {
                     push_escape(&mut shown, b);
                 }
@@ -43,22 +44,66 @@ pub fn display(text: &[u8]) -> String {
     String::from_utf8_lossy(&escape(text)).into_owned()
 }
 
-/// Whether a terminal may act on a character, or it is invisible but changes the text around it:
-/// controls, and characters that set the direction of writing or have no width.
+/// What this program says of an account at the end of a report line, as far as it must not be forged.
+const NOTES: [&[u8]; 4] = [b"DISABLED", b"NOT DISABLED", b"ALREADY DISABLED", b"WOULD DISABLE"];
+
+/// A line of a log for a report: [escaped](escape), and with `\x5b` for the `[` of what only this program may
+/// say of an account. A login or a sender could end in it.
+pub fn escape_line(line: &[u8]) -> Cow<'_, [u8]> {
+    let shown = escape(line);
+    let forged = |at: &usize| NOTES.iter().any(|note| shown[at + 1..].starts_with(note));
+    let mut places = memchr::memchr_iter(b'[', &shown).filter(forged).peekable();
+    if places.peek().is_none() {
+        return shown;
+    }
+    let (mut marked, mut from) = (Vec::with_capacity(shown.len() + 16), 0);
+    for at in places {
+        marked.extend_from_slice(&shown[from..at]);
+        push_escape(&mut marked, b'[');
+        from = at + 1;
+    }
+    marked.extend_from_slice(&shown[from..]);
+    Cow::Owned(marked)
+}
+
+/// Whether a text contains a control byte: one that [`escape`] would escape as such, or a TAB.
+pub(crate) fn has_controls(text: &[u8]) -> bool {
+    text.utf8_chunks().any(|chunk| {
+        chunk.valid().chars().any(char::is_control)
+            || chunk.invalid().iter().any(|b| matches!(b, 0x80..=0x9f))
+    })
+}
+
+/// Whether a terminal may act on a character, or it is invisible: controls, characters that set the direction
+/// of writing or separate lines, and those that Unicode lets a program ignore
+/// (`Default_Ignorable_Code_Point` in `DerivedCoreProperties.txt`).
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control() && c != '\t'
         || matches!(
             c,
             '\u{ad}'
+                | '\u{34f}'
                 | '\u{61c}'
-                | '\u{180e}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
                 | '\u{200b}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
                 | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
         )
+}
+
+/// Whether a character looks like a space, and is none where a program splits words.
+fn is_no_break_space(c: char) -> bool {
+    matches!(c, '\u{a0}' | '\u{2007}' | '\u{202f}')
 }
 
 fn push_escape(shown: &mut Vec<u8>, b: u8) {
@@ -83,6 +128,42 @@ mod tests {
             (b"\xc2\x85", b"\\xc2\\x85"),
         ] {
             assert_eq!(escape(text), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_shown_byte_by_byte() {
+        for (text, want) in [
+            ("d\u{202e}e", "d\\xe2\\x80\\xaee"),
+            ("a\u{200b}b\u{feff}", "a\\xe2\\x80\\x8bb\\xef\\xbb\\xbf"),
+            ("a\u{a0}b\u{202f}", "a\\xc2\\xa0b\\xe2\\x80\\xaf"),
+            ("a\u{3164}\u{e0041}", "a\\xe3\\x85\\xa4\\xf3\\xa0\\x81\\x81"),
+            ("日本 \u{c0}\u{e9}", "日本 \u{c0}\u{e9}"),
+        ] {
+            assert_eq!(display(text.as_bytes()), want);
+        }
+    }
+
+    #[test]
+    fn what_only_this_program_says_cannot_be_forged() {
+        for (line, want) in [
+            (&b"x=a [DISABLED]"[..], &b"x=a \\x5bDISABLED]"[..]),
+            (b"[NOT DISABLED: no][WOULD DISABLE]", b"\\x5bNOT DISABLED: no]\\x5bWOULD DISABLE]"),
+            (b"[[ALREADY DISABLED, STILL", b"[\\x5bALREADY DISABLED, STILL"),
+            (b"\x1b[DISABLED]", b"\\x1b\\x5bDISABLED]"),
+            (b"c[192.0.2.1] [disabled] [ DISABLED] [", b"c[192.0.2.1] [disabled] [ DISABLED] ["),
+        ] {
+            assert_eq!(escape_line(line), want, "{}", line.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn controls_are_found_where_they_are_bytes_or_characters() {
+        for odd in [&b"a\nb"[..], b"\t", b"\x7f", b"\x80", "\u{9b}".as_bytes()] {
+            assert!(has_controls(odd), "{odd:?}");
+        }
+        for plain in [&b""[..], b"a b'\\", b"\xff\xa0", "\u{e9}\u{200b}".as_bytes()] {
+            assert!(!has_controls(plain), "{plain:?}");
         }
     }
 }

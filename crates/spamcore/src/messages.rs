@@ -22,6 +22,10 @@ use crate::escape::display;
 pub enum Weight {
     /// Nothing.
     Note,
+    /// Text that strangers can write keeps something from being counted: status 3 with `--exit-code` where
+    /// nothing is reported, and nothing otherwise, because they must not be able to stop an `&&` chain, nor to
+    /// cover a finding.
+    Unclear,
     /// Something could not be checked, which is status 3 with `--exit-code`, and nothing without.
     Blind,
     /// Something failed: status 1, or 3 with `--exit-code`.
@@ -40,6 +44,11 @@ impl Messages {
     /// Reports something that does not change the exit status.
     pub fn note(&mut self, text: impl Into<String>) {
         self.add(Weight::Note, text.into());
+    }
+
+    /// Reports that text of strangers keeps something from being counted.
+    pub fn unclear(&mut self, text: impl Into<String>) {
+        self.add(Weight::Unclear, text.into());
     }
 
     /// Reports that something could not be checked.
@@ -88,6 +97,7 @@ impl Messages {
             (false, Weight::Failure) => 1,
             (false, _) => 0,
             (true, Weight::Note) => u8::from(found),
+            (true, Weight::Unclear) if found => 1,
             (true, _) => 3,
         };
         let messages = self.iter().map(|(_, text)| text.to_owned()).collect();
@@ -143,6 +153,10 @@ mod tests {
             (&[], true, 0, 1),
             (&[Weight::Note], false, 0, 0),
             (&[Weight::Note], true, 0, 1),
+            (&[Weight::Unclear], false, 0, 3),
+            (&[Weight::Unclear, Weight::Note], true, 0, 1),
+            (&[Weight::Unclear, Weight::Blind], true, 0, 3),
+            (&[Weight::Unclear, Weight::Failure], true, 1, 3),
             (&[Weight::Blind], false, 0, 3),
             (&[Weight::Failure, Weight::Note], true, 1, 3),
             (&[Weight::Failure], false, 1, 3),

@@ -71,8 +71,9 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
         }
     }
 
-    /// Makes it a failure if `limit` or more lines count for nobody, or have no readable timestamp, because a
-    /// sender could hide that way. Without it, lines that count for nobody are not reported.
+    /// Reports that `limit` or more lines count for nobody, or have no readable timestamp, because a sender
+    /// could hide that way; strangers can cause it, so it is no failure. Without it, lines that count for
+    /// nobody are not reported.
     #[must_use]
     pub fn with_hiding_limit(self, limit: Option<u64>) -> Self {
         Self { hiding_limit: limit, ..self }
@@ -390,7 +391,7 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             );
             // A PHP script chooses its time zone. It must not be able to hide in one that is not known here.
             let hides = self.scan.hiding_limit.is_some_and(|limit| unreadable >= limit.max(1));
-            self.messages.add(if hides { Weight::Failure } else { Weight::Note }, text);
+            self.messages.add(if hides { Weight::Unclear } else { Weight::Note }, text);
         }
         let window = &self.scan.window;
         // With --now, later lines are to be expected.
@@ -413,7 +414,7 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         if self.scan.hiding_limit.is_some_and(|limit| *total >= limit.max(1)) {
             let tags: Vec<String> =
                 tags.iter().map(|(tag, times)| format!("{} ({times})", display(tag))).collect();
-            self.messages.fail(format!(
+            self.messages.unclear(format!(
                 "ignored {} that can be read in two ways or are cut off, logged as {}",
                 number(*total, "line"),
                 tags.join(", ")

@@ -76,12 +76,13 @@ pub struct Finding<'a> {
 /// of their names.
 ///
 /// For this, SMTP clients of Exim are one kind; of equal names, the HELO name comes first, then the verified
-/// host name, then the address.
+/// host name, then the address. So are scripts and their directories.
 pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
     let limits = tally.limits();
     let mut findings: Vec<_> = tally
         .senders()
         .filter(|(_, sender, stats)| limits.reached(sender, stats.messages))
+        .chain(tally.directories().iter().map(|dir| (Kind::Directory, &dir.name[..], &dir.stats)))
         .map(|(kind, sender, stats)| Finding {
             kind,
             sender,
@@ -104,6 +105,7 @@ pub fn is_spread(counts: &Counts, spread: Spread) -> bool {
 fn group(kind: Kind) -> Kind {
     match kind {
         Kind::HostName | Kind::Address => Kind::Helo,
+        Kind::Directory => Kind::Script,
         kind => kind,
     }
 }

@@ -31,7 +31,8 @@ const FIELDS: [(&str, &str); 11] = [
     ("program", "the program's name"),
     (
         "kind",
-        "sasl (a login name), user (a local user), client (an SMTP client) or script (a path)",
+        "sasl (a login name), user (a local user), client (an SMTP client), script (a path) or directory \
+         (many scripts of one directory)",
     ),
     ("sender", "the sender's name; bytes that are not valid UTF-8 are replaced by U+FFFD"),
     ("sender_hex", "the exact name in hexadecimal; present only if it is not valid UTF-8"),
@@ -169,7 +170,8 @@ impl<A> Program<A> {
             &[
                 "These logs contain text supplied by strangers. A field is read only where the program \
                  that wrote the line puts it; the same text anywhere else is ignored. Names are compared \
-                 byte for byte and are never patterns. Control characters are shown as \\xnn.",
+                 byte for byte and are never patterns. Control characters and invisible characters are shown \
+                 as \\xnn, and so is the bracket of a text that looks like a note of this program.",
                 "Local users can write lines of their own to syslog and to PHP's log. If you do not trust \
                  them, treat a report from log files as a hint; the journal records who wrote each line.",
             ],

@@ -198,7 +198,8 @@ pub const fn null<A: HasSharedArgs>() -> Opt<A> {
         aliases: &[],
         short: Some('0'),
         value: Value::None,
-        help: "End each path with a NUL byte instead of a newline, for xargs -0.",
+        help: "End each path with a NUL byte instead of a newline, for xargs -0. Paths with spaces, quotes, \
+               backslashes or control characters are printed only so.",
         set: |args, _| {
             args.as_mut().null = true;
             Ok(())

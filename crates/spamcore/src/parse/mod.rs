@@ -56,6 +56,8 @@ pub enum Kind {
     Authenticated,
     /// The path of a PHP script.
     Script,
+    /// A directory of PHP scripts, with a slash at its end. No line names one: the tally adds them up.
+    Directory,
 }
 
 /// Makes `Kind::COUNT` and `Kind::ALL` from a list. It does not compile if a kind is missing from the list or
@@ -84,7 +86,7 @@ macro_rules! list_kinds {
     };
 }
 
-list_kinds!(Sasl, User, Helo, HostName, Address, Authenticated, Script);
+list_kinds!(Sasl, User, Helo, HostName, Address, Authenticated, Script, Directory);
 
 /// A name under which messages are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -89,6 +89,7 @@ fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
         Kind::HostName => ("client", Some("name")),
         Kind::Address => ("client", Some("address")),
         Kind::Script => ("script", None),
+        Kind::Directory => ("directory", None),
     };
     let from = stats.origins();
     let origins = (report.style == Style::Origins).then(|| Origins {

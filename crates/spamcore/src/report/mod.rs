@@ -9,6 +9,7 @@ mod text;
 
 use std::io::{self, Write};
 
+use crate::escape::has_controls;
 use crate::time::window::Window;
 use crate::time::zone::Zone;
 use crate::verdict::Finding;
@@ -64,6 +65,26 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
+    /// Why a name is not printed; none if it is.
+    ///
+    /// Whoever reads names from a pipe may run as root, take them apart at spaces and pass them on as
+    /// arguments. So a name that is not an absolute path could be an option there, or a path that its
+    /// owner never had; and one that would be taken apart is printed only where nothing does that.
+    pub fn withholds(&self, name: &[u8]) -> Option<&'static str> {
+        if self.style != Style::Names || self.format != Format::Text {
+            return None;
+        }
+        if !name.starts_with(b"/") {
+            return Some("not an absolute path");
+        }
+        if self.end == 0 && !self.terminal {
+            return name.contains(&0).then_some("it contains a NUL byte");
+        }
+        let splits = |b: &u8| matches!(b, b' ' | b'"' | b'\'' | b'\\');
+        let odd = !self.terminal && (name.iter().any(splits) || has_controls(name));
+        odd.then_some("a path with a space, quote, backslash or control character needs --null")
+    }
+
     /// Writes the findings, or nothing if there are none.
     pub fn write(&self, findings: &[Finding<'_>], out: &mut impl Write) -> io::Result<()> {
         if findings.is_empty() {

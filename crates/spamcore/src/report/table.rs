@@ -7,7 +7,7 @@ use time::macros::format_description;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::{Report, Style};
-use crate::escape::{display, is_hidden};
+use crate::escape::display;
 use crate::parse::Kind;
 use crate::tally::stats::PARTS;
 use crate::time::zone::Zone;
@@ -115,6 +115,7 @@ fn kind(kind: Kind) -> &'static str {
         Kind::Address => "address",
         Kind::Authenticated => "auth",
         Kind::Script => "script",
+        Kind::Directory => "directory",
     }
 }
 
@@ -132,8 +133,8 @@ fn sparkline(activity: &[u64; PARTS]) -> String {
     activity.iter().map(bar).collect()
 }
 
-/// A name that cannot break out of its cell. TAB and hidden characters are escaped too, and so is a space
-/// before a bracket, so that no name can look as if something had been done about it.
+/// A name that cannot break out of its cell. TAB is escaped too, and so is a space before a bracket, so that
+/// no name can look as if something had been done about it.
 fn escape_cell(name: &[u8]) -> String {
     let mut text = String::new();
     for c in display(name).chars() {
@@ -143,7 +144,6 @@ fn escape_cell(name: &[u8]) -> String {
                 text.pop();
                 text.push_str("\\x20[");
             }
-            c if is_hidden(c) => text.extend(c.escape_unicode()),
             c => text.push(c),
         }
     }
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn no_name_looks_as_if_something_had_been_done_about_it() {
         assert_eq!(escape_cell(b"bob [DISABLED]"), "bob\\x20[DISABLED]");
-        assert_eq!(escape_cell("a\u{61c}\u{e0001}b".as_bytes()), "a\\u{61c}\\u{e0001}b");
+        assert_eq!(escape_cell("bob\u{a0}[DISABLED]".as_bytes()), "bob\\xc2\\xa0[DISABLED]");
     }
 
     #[test]
@@ -202,6 +202,6 @@ mod tests {
         assert_eq!(fitted("abcdefg", 6, false), "abcde…");
         assert_eq!(fitted("/home/a/x.php", 6, true), "…x.php");
         assert_eq!(fitted("日本語です", 5, false), "日本…");
-        assert_eq!(escape_cell("a\tb\u{202e}c".as_bytes()), "a\\x09b\\u{202e}c");
+        assert_eq!(escape_cell("a\tb\u{202e}c".as_bytes()), "a\\x09b\\xe2\\x80\\xaec");
     }
 }

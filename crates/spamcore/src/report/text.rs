@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::{Report, Style};
-use crate::escape::escape;
+use crate::escape::{escape, escape_line};
 use crate::verdict::Finding;
 
 pub(super) fn write(
@@ -45,12 +45,15 @@ pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) ->
         )?;
     }
     out.write_all(b" -- ")?;
-    out.write_all(&escape(&stats.line))
+    out.write_all(&escape_line(&stats.line))
 }
 
-/// Names as they are for a pipe, and escaped for a terminal.
+/// Names as they are for a pipe, and escaped for a terminal, without those that are withheld.
 fn names(report: &Report<'_>, findings: &[Finding<'_>], out: &mut impl Write) -> io::Result<()> {
     for Finding { sender, .. } in findings {
+        if report.withholds(sender).is_some() {
+            continue;
+        }
         if report.terminal {
             out.write_all(&escape(sender))?;
         } else {

@@ -134,7 +134,7 @@ fn what_is_not_counted_is_reported() {
 
     // From the limit on, they could hide a sender.
     for (times, messages, weight) in
-        [(1, "1 message", Weight::Note), (2, "2 messages", Weight::Failure)]
+        [(1, "1 message", Weight::Note), (2, "2 messages", Weight::Unclear)]
     {
         let unread = line("Nov 23 17:00:00", SENT) + &line("Feb 30 17:00:00", SENT).repeat(times);
         let text = format!(
@@ -173,7 +173,7 @@ fn ambiguous_lines_are_reported_from_the_limit_on() {
     let ambiguous = line("Nov 23 17:00:00", "sendmail-php url=h/cut");
     assert_eq!(reported(hour(), &ambiguous), []);
     let text = "ignored 2 lines that can be read in two ways or are cut off, logged as www (2)";
-    assert_eq!(reported(hour(), &ambiguous.repeat(2)), [(text.into(), Weight::Failure)]);
+    assert_eq!(reported(hour(), &ambiguous.repeat(2)), [(text.into(), Weight::Unclear)]);
 }
 
 #[test]

@@ -16,8 +16,14 @@
 //!
 //! With limits below ten, names that are nowhere near their limit can share a bucket that reaches it, and
 //! the bound does not hold.
+//!
+//! Scripts that send a few messages each are added up by [`directories`]: when all have been counted, where
+//! their names are kept. A sketch counts their directories too, like senders, and the second pass adds up the
+//! scripts of those that may reach the limit. There a script counts only if nothing else in its bucket makes it
+//! seem to have more messages, so the sums are lower bounds, of which a few per cent may be missing.
 
 pub mod bounded_set;
+pub mod directories;
 mod memo;
 pub mod network;
 pub mod stats;
@@ -31,6 +37,7 @@ use foldhash::quality::RandomState;
 use crate::limits::Limits;
 use crate::parse::{Accepted, Event, Kind, LazyEvent, Sender};
 use crate::sink::Sink;
+use crate::tally::directories::{Directories, Directory, Scattered, Share, above, directory_of};
 use crate::tally::memo::{ClientMemo, Entry};
 use crate::tally::network::Webmail;
 use crate::tally::stats::{PARTS, SenderStats};
@@ -76,6 +83,10 @@ pub struct Tally {
     senders: [Index; Kind::COUNT],
     stats: Vec<SenderStats>,
     memo: ClientMemo,
+    /// Scripts of few messages that are not kept, by directory.
+    unkept: Directories,
+    directories: Vec<Directory>,
+    scattered: Vec<Scattered>,
     mode: Mode,
     /// Everything has been counted; a further pass is for another sink.
     complete: bool,
@@ -116,6 +127,9 @@ impl Tally {
             senders: Default::default(),
             stats: Vec::new(),
             memo: ClientMemo::default(),
+            unkept: Directories::default(),
+            directories: Vec::new(),
+            scattered: Vec::new(),
             mode: Mode::Everything { rereadable },
             complete: false,
             used: 0,
@@ -140,6 +154,16 @@ impl Tally {
         Kind::ALL.into_iter().zip(&self.senders).flat_map(move |(kind, senders)| {
             senders.iter().map(move |(name, &index)| (kind, &name[..], &self.stats[index]))
         })
+    }
+
+    /// The directories whose scripts reach the limit only together, in byte order; once all is counted.
+    pub fn directories(&self) -> &[Directory] {
+        &self.directories
+    }
+
+    /// The directories below which other scripts reach the limit together, in byte order; once all is counted.
+    pub fn scattered(&self) -> &[Scattered] {
+        &self.scattered
     }
 
     /// Counts an event whose text is known, and so its sender and client. False if the text is not known.
@@ -193,15 +217,69 @@ impl Tally {
         }
         let line = if self.detail.line { line } else { b"" };
         if !self.keeps(kind, name, times, line) {
+            if kind == Kind::Script {
+                self.count_in_directories(name, times, at, line);
+            }
             return None;
         }
+        let stats = self.stats_of(times, at, line);
+        Some(self.insert(kind, name.into(), stats))
+    }
+
+    /// What is known of a sender after its first line.
+    fn stats_of(&self, times: u64, at: Option<i64>, line: &[u8]) -> SenderStats {
         let mut stats = SenderStats {
             line: line.into(),
             activity: self.detail.activity.then(|| Box::new([0; PARTS])),
             ..SenderStats::default()
         };
         stats.add(times, at, &self.window);
-        Some(self.insert(kind, name.into(), stats))
+        stats
+    }
+
+    /// Counts messages of a script that is not kept in those of its directories that may reach the limit.
+    fn count_in_directories(&mut self, script: &[u8], times: u64, at: Option<i64>, line: &[u8]) {
+        let Mode::Candidates(buckets) = &self.mode else { return };
+        let mut unkept = std::mem::take(&mut self.unkept);
+        let in_bucket = |name: &[u8], kind| buckets[self.bucket(kind, name)];
+        let all = u64::from(in_bucket(script, Kind::Script));
+        let share = Share::of_messages(times, all);
+        let may_reach = |name: &&[u8]| {
+            let most = in_bucket(name, Kind::Directory);
+            most == u8::MAX || self.limits.reached(name, u64::from(most))
+        };
+        if let Some(share) = share {
+            if let Some(directory) = directory_of(script).filter(may_reach) {
+                unkept.add(directory, share, self.stats_of(times, at, line));
+            }
+            above(script).filter(may_reach).for_each(|above| unkept.add_below(above, share));
+        }
+        self.unkept = unkept;
+    }
+
+    /// Finds the directories whose scripts reach the limit only together.
+    fn finish_directories(&mut self) {
+        let limits = &self.limits;
+        let scripts = || {
+            self.senders[Kind::Script as usize].iter().filter_map(|(name, &index)| {
+                let stats = &self.stats[index];
+                let share = Share::of_script(stats.messages)?;
+                (!limits.reached(name, stats.messages)).then_some((name, stats, share))
+            })
+        };
+        let mut directories = std::mem::take(&mut self.unkept);
+        // Mostly, all of them together do not reach it.
+        let messages = scripts().map(|(_, stats, _)| stats.messages).sum();
+        if !directories.is_empty() || limits.reached(b"", messages) {
+            for (script, stats, share) in scripts() {
+                if let Some(directory) = directory_of(script) {
+                    directories.add(directory, share, stats.clone());
+                }
+                above(script).for_each(|directory| directories.add_below(directory, share));
+            }
+        }
+        let reached = |name: &[u8], messages| limits.reached(name, messages);
+        (self.directories, self.scattered) = directories.finish(reached);
     }
 
     fn insert(&mut self, kind: Kind, name: Box<[u8]>, stats: SenderStats) -> usize {
@@ -230,7 +308,8 @@ impl Tally {
                 self.mode = Mode::StreamNames { dropped: 0 };
             }
         }
-        let bucket = self.bucket(kind, name);
+        let hasher = &self.hasher;
+        let bucket = bucket(hasher, kind, name);
         match &mut self.mode {
             Mode::Everything { .. } => true,
             Mode::StreamNames { dropped } => {
@@ -239,6 +318,9 @@ impl Tally {
             }
             Mode::Sketch(buckets) => {
                 add_to(buckets, bucket, times);
+                if kind == Kind::Script {
+                    add_directories(buckets, hasher, name, times);
+                }
                 false
             }
             Mode::Candidates(buckets) => {
@@ -265,6 +347,9 @@ impl Tally {
         let mut buckets = vec![0; BUCKETS];
         for (kind, name, stats) in self.senders() {
             add_to(&mut buckets, self.bucket(kind, name), stats.messages);
+            if kind == Kind::Script {
+                add_directories(&mut buckets, &self.hasher, name, stats.messages);
+            }
         }
         self.senders = Default::default();
         self.stats = Vec::new();
@@ -274,7 +359,7 @@ impl Tally {
     }
 
     fn bucket(&self, kind: Kind, name: &[u8]) -> usize {
-        usize::try_from(self.hasher.hash_one((kind, name)) % BUCKETS as u64).unwrap_or(0)
+        bucket(&self.hasher, kind, name)
     }
 }
 
@@ -323,6 +408,7 @@ impl Sink for Tally {
         }
         self.origins_used += later.origins_used;
         self.check_origins();
+        self.unkept.join(later.unkept);
         let mut more: Vec<_> = later.stats.into_iter().map(Some).collect();
         for (kind, senders) in Kind::ALL.into_iter().zip(later.senders) {
             for (name, index) in senders {
@@ -344,10 +430,24 @@ impl Sink for Tally {
             }
             mode => {
                 self.mode = mode;
-                self.complete = true;
+                if !self.complete {
+                    self.complete = true;
+                    self.finish_directories();
+                }
                 false
             }
         }
+    }
+}
+
+fn bucket(hasher: &RandomState, kind: Kind, name: &[u8]) -> usize {
+    usize::try_from(hasher.hash_one((kind, name)) % BUCKETS as u64).unwrap_or(0)
+}
+
+/// Adds messages of a script to the buckets of its directories.
+fn add_directories(buckets: &mut [u8], hasher: &RandomState, script: &[u8], times: u64) {
+    for directory in directory_of(script).into_iter().chain(above(script)) {
+        add_to(buckets, bucket(hasher, Kind::Directory, directory), times);
     }
 }
 
@@ -404,6 +504,61 @@ mod tests {
         assert_eq!((kind, name, stats.messages), (Kind::Script, &b"/spammer"[..], 120));
         assert_eq!(&*stats.line, b"line 0");
         assert_eq!(stats.span, Some((7, 7)));
+    }
+
+    #[test]
+    fn directories_of_too_many_scripts_are_found_in_the_second_pass() {
+        let mut all = tally(true);
+        let fill = |tally: &mut Tally, from: u32| {
+            for n in from..from + 40_000 {
+                let path = match n % 4 {
+                    0 => format!("/home/a/tmp/{n}.php"),
+                    1 => format!("/home/b/{n}/x.php"),
+                    2 => format!("ww://{n}"),
+                    _ => format!("/home/{n}/x.php"),
+                };
+                let at = i64::from(n % 3600) + 1;
+                add(tally, script(path.as_bytes()), 1, at, format!("line {n}").as_bytes());
+            }
+        };
+        for pass in 0..2 {
+            let mut later = all.fork().expect("it can be read in parts");
+            fill(&mut all, 0);
+            fill(&mut later, 40_000);
+            all.join(later);
+            assert_eq!(all.needs_another_pass(), pass == 0);
+        }
+        assert_eq!(all.senders().count(), 0);
+        // A few of them share a bucket with others, and look as if they had sent more.
+        let nearly = |count: u64| (19_900..=20_000).contains(&count);
+        let [directory] = all.directories() else { panic!("{:?}", all.directories()) };
+        assert_eq!(&*directory.name, b"/home/a/tmp/");
+        assert!(nearly(directory.scripts) && nearly(directory.stats.messages), "{directory:?}");
+        assert_eq!(directory.stats.span, Some((1, 3597)));
+        assert_eq!(&*directory.stats.line, b"line 0");
+        let [relative, below] = all.scattered() else { panic!("{:?}", all.scattered()) };
+        assert_eq!((&*relative.below, &*below.below), (&b""[..], &b"/home/b"[..]));
+        for scattered in [relative, below] {
+            assert!(nearly(scattered.scripts) && nearly(scattered.messages), "{scattered:?}");
+        }
+    }
+
+    #[test]
+    fn of_scripts_that_are_kept_those_below_the_limit_are_added_up() {
+        let mut tally = tally(true);
+        for n in 0..40 {
+            let times = if n < 20 { 3 } else { 4 };
+            add(&mut tally, script(format!("/home/a/{n}.php").as_bytes()), times, 5, b"x");
+            add(&mut tally, script(format!("/home/b/{n}.php").as_bytes()), times, 5, b"x");
+        }
+        add(&mut tally, script(b"/home/a/big.php"), 500, 5, b"x");
+        (0..30).for_each(|_| add(&mut tally, script(b"/home/a/30.php"), 1, 5, b"x"));
+        (0..10).for_each(|n| add(&mut tally, script(&[b"/home/a/", &[n][..]].concat()), 3, 5, b""));
+        assert!(!tally.needs_another_pass() && !tally.needs_another_pass());
+        let [directory] = tally.directories() else { panic!("{:?}", tally.directories()) };
+        assert_eq!((&*directory.name, directory.scripts), (&b"/home/a/"[..], 30));
+        assert_eq!(directory.stats.messages, 90);
+        assert_eq!(tally.scattered(), []);
     }
 
     #[test]
