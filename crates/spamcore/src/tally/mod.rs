@@ -20,7 +20,8 @@
 //! Scripts that send a few messages each are added up by [`directories`]: when all have been counted, where
 //! their names are kept. A sketch counts their directories too, like senders, and the second pass adds up the
 //! scripts of those that may reach the limit. There a script counts only if nothing else in its bucket makes it
-//! seem to have more messages, so the sums are lower bounds, of which a few per cent may be missing.
+//! seem to have more messages, so the sums are lower bounds: of the messages a few per cent may be missing, of
+//! the scripts a few more.
 
 pub mod bounded_set;
 pub mod directories;
