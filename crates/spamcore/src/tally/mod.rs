@@ -529,7 +529,8 @@ mod tests {
             all.join(later);
             assert_eq!(all.needs_another_pass(), pass == 0);
         }
-        assert_eq!(all.senders().count(), 0);
+        // A script that shares a bucket with such a directory is kept, like a sender near the limit.
+        assert!(all.senders().count() < 10);
         // A few of them share a bucket with others, and look as if they had sent more.
         let nearly = |count: u64| (19_900..=20_000).contains(&count);
         let [directory] = all.directories() else { panic!("{:?}", all.directories()) };
