@@ -424,6 +424,17 @@ mod tests {
     }
 
     #[test]
+    fn as_many_repeats_as_are_believed_count() {
+        for (times, want) in [(MAX_REPEATS, MAX_REPEATS), (MAX_REPEATS + 1, 0)] {
+            let mut reader = reader(&PhpWrapper);
+            let repeated = format!("message repeated {times} times: [ {SENT}]");
+            read(&mut reader, &format!("Nov 23 17:00:00 web www: {repeated}\n"));
+            let counted: u64 = reader.sink.senders().map(|(.., stats)| stats.messages).sum();
+            assert_eq!((counted, reader.file.implausible.0), (want, u64::from(want == 0)));
+        }
+    }
+
+    #[test]
     fn names_are_counted_without_their_escapes() {
         let mut reader = reader(&PhpWrapper);
         let line = "Nov 23 17:00:00 web www: sendmail-php v=2, url=, client=, filename=/a%20%2c, uid=1, user=u, args=\n";

@@ -6,9 +6,9 @@
 //! had when they were opened. If one turns out shorter, or was rewritten, that can be asked afterwards. What
 //! may be opened, where other users have a say in it, is up to [`access`]; `span` passes over holes.
 //!
-//! In a plain file, the start of the period is found from the end, without reading what comes before. Lines
-//! can be missed only if lines of the period come before older ones: the search assumes that timestamps
-//! roughly increase, and checks that in three ways. The lines just before the offset found must be from
+//! In an uncompressed file, the start of the period is found from the end, without reading what comes before.
+//! Lines can be missed only if lines of the period come before older ones: the search assumes that
+//! timestamps roughly increase, and checks that in three ways. The lines just before the offset found must be from
 //! just before the period, or the whole file is read; a mebibyte before it is read line by line; and samples
 //! are taken at 64 evenly spaced offsets in the rest. See `seek`.
 
@@ -72,7 +72,7 @@ pub struct LogFile {
 }
 
 enum Input {
-    /// A plain file, from an offset to its length when it was opened; its first bytes; whether its last line
+    /// An uncompressed file, from an offset to its length when it was opened; its first bytes; whether its last line
     /// may still be being written; and whether it may have holes.
     Plain { file: File, from: u64, to: u64, head: Vec<u8>, hold_last: bool, is_sparse: bool },
     /// A compressed file, to its length when it was opened, and whether it may have holes.
@@ -171,8 +171,8 @@ impl LogFile {
         Ok((Self { path: path.to_owned(), rotated, identity, input }, metadata))
     }
 
-    /// Its lines, from the start of the period, in one part, or in two if it is a large plain file. A stream
-    /// gives its lines only once.
+    /// Its lines, from the start of the period, in one part, or in two if it is a large uncompressed file.
+    /// A stream gives its lines only once.
     pub fn parts(&mut self) -> Vec<Part<'_>> {
         let (reader, hold_last) = match &mut self.input {
             Input::Plain { file, from, to, hold_last, is_sparse, .. } => {
@@ -198,7 +198,7 @@ impl LogFile {
         vec![Part { before: Vec::new(), lines: Lines::new(reader, hold_last) }]
     }
 
-    /// Whether the first bytes of a plain file have changed since it was opened: it was truncated, and
+    /// Whether the first bytes of an uncompressed file have changed since it was opened: it was truncated, and
     /// something else was written to it. (For a file that only shrank, see [`Reader::shrunk`].)
     pub fn was_rewritten(&self) -> bool {
         let Input::Plain { file, head, .. } = &self.input else { return false };
@@ -259,7 +259,7 @@ impl<'a> Part<'a> {
 
 /// The decompressed bytes of a file of a log.
 pub enum Reader<'a> {
-    /// Of a plain file.
+    /// Of an uncompressed file.
     Plain(Span<'a>),
     /// Of a compressed file.
     Compressed(Box<dyn Read + Send + 'a>),
@@ -270,7 +270,8 @@ pub enum Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// If a plain file ended early: the offset at which it did, and the length it had when it was opened.
+    /// If an uncompressed file ended early: the offset at which it did, and the length it had when it was
+    /// opened.
     pub fn shrunk(&self) -> Option<(u64, u64)> {
         match self {
             Self::Plain(span) => span.shrunk(),

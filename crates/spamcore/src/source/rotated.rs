@@ -277,7 +277,7 @@ impl Attempt {
     }
 }
 
-/// The newest timestamp at the end of a plain file; none if none can be read there.
+/// The newest timestamp at the end of an uncompressed file; none if none can be read there.
 fn newest_in(file: &LogFile, instant_of: InstantOf<'_>) -> Option<i64> {
     let end = file.end_of_data()?;
     let Input::Plain { file, .. } = &file.input else { return None };

@@ -448,6 +448,16 @@ mod tests {
     }
 
     #[test]
+    fn of_an_hour_that_repeats_an_argument_is_the_later_one() {
+        let zone = Zone::local(Some("Europe/Madrid"));
+        let at = |text: &str| {
+            instant_of(&Stamp::of_argument(text.as_bytes()).expect("a timestamp"), &zone)
+        };
+        assert_eq!(at("2026-10-25 02:30"), at("2026-10-25T02:30:00+01:00"));
+        assert_eq!(at("2026-10-25 01:59"), at("2026-10-25T01:59:00+02:00"));
+    }
+
+    #[test]
     fn a_repeated_time_without_a_line_before_is_not_in_the_future() {
         let zone = Zone::local(Some("Europe/Madrid"));
         let mut clock = Clock::new(1_792_888_200, zone); // the first 02:30 of that night
