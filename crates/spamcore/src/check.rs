@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::evidence::{Evidence, EvidenceSource, Lines, Selection, SenderEvidence};
 use crate::file;
 use crate::host::Host;
+use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::messages::{Messages, Outcome};
 use crate::parse::Parser;
@@ -57,6 +58,7 @@ pub struct Check<P> {
     period: Period,
     window: Window,
     limits: Limits,
+    identity: Identity,
     logs: Logs,
     format: Format,
     null: bool,
@@ -85,10 +87,12 @@ impl<P: Parser + Sync> Check<P> {
         let window = window(&period, args.now, host).map_err(|error| {
             Outcome::usage(format_args!("the period '{}': {error}", period.typed()))
         })?;
+        let identity =
+            if parser.names_logins() { Identity::logins(args.realms) } else { Identity::exact() };
         let mut limits = Limits::new(args.limit.unwrap_or(defaults.limit), defaults.exclusive);
         let overrides = args.overrides.as_deref();
         if let Err(error) =
-            read_overrides(&mut limits, overrides, defaults.overrides, host, messages)
+            read_overrides(&mut limits, &identity, overrides, defaults.overrides, host, messages)
         {
             messages.fail_with(&error);
             return Err(std::mem::take(messages).outcome(false, args.exit_code));
@@ -100,6 +104,7 @@ impl<P: Parser + Sync> Check<P> {
             period,
             window,
             limits,
+            identity,
             logs: Logs {
                 named: args.logs,
                 default: defaults.logs,
@@ -132,6 +137,12 @@ impl<P: Parser + Sync> Check<P> {
 
     /// Counts the senders of the logs.
     pub fn count(&self, scan: &mut Scan<'_, P>, messages: &mut Messages) -> Tally {
+        let tally = scan.read(self.tally(scan), messages);
+        report_dropped(&tally, messages);
+        tally
+    }
+
+    fn tally(&self, scan: &Scan<'_, P>) -> Tally {
         let detail = Detail {
             // What is done about an account is always reported with its line.
             line: self.format == Format::Json
@@ -140,16 +151,8 @@ impl<P: Parser + Sync> Check<P> {
             activity: self.format == Format::Table,
         };
         let (limits, webmail) = (self.limits.clone(), self.webmail.clone());
-        let tally = Tally::new(self.window, limits, webmail, detail, scan.is_rereadable());
-        let tally = scan.read(tally, messages);
-        if tally.dropped() > 0 {
-            messages.fail(format!(
-                "more than a million senders in a stream: {} messages of others were not counted; \
-                 give the name of the log instead of a pipe",
-                tally.dropped()
-            ));
-        }
-        tally
+        Tally::new(self.window, limits, webmail, detail, scan.is_rereadable())
+            .with_identity(self.identity.clone())
     }
 
     /// Who is reported.
@@ -212,11 +215,21 @@ impl<P: Parser + Sync> EvidenceSource for Reread<'_, '_, P> {
             Lines::Logged if self.scan.is_rereadable() => self.scan.read(evidence, messages),
             Lines::Logged => return None,
         };
-        let Check { limits, spread, .. } = self.check;
+        let Check { limits, identity, spread, .. } = self.check;
         Some(evidence.into_senders(|sender, counts| {
-            limits.reached(sender, counts.messages)
+            limits.reached(&identity.fold(sender), counts.messages)
                 && spread.is_some_and(|spread| is_spread(counts, spread))
         }))
+    }
+}
+
+fn report_dropped(tally: &Tally, messages: &mut Messages) {
+    if tally.dropped() > 0 {
+        messages.fail(format!(
+            "more than a million senders in a stream: {} messages of others were not counted; \
+             give the name of the log instead of a pipe",
+            tally.dropped()
+        ));
     }
 }
 
@@ -234,6 +247,7 @@ fn window(
 
 fn read_overrides(
     limits: &mut Limits,
+    identity: &Identity,
     asked: Option<&Path>,
     default: Option<&str>,
     host: &Host,
@@ -244,7 +258,7 @@ fn read_overrides(
         (None, Some(path)) if path.exists() => path,
         (None, _) => return Ok(()),
     };
-    for line in limits.add(&file::read_file(path, host.root)?) {
+    for line in limits.add(&file::read_file(path, host.root)?, identity) {
         messages.note(format!("{}: line {line} is not 'NAME NUMBER'; skipped", path.display()));
     }
     Ok(())

@@ -42,6 +42,8 @@ pub mod source;
 
 pub mod parse;
 
+pub mod identity;
+
 pub mod limits;
 
 pub mod sink;
