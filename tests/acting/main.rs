@@ -491,6 +491,28 @@ fn a_table_refuses_all_that_a_login_can_become() {
 }
 
 #[test]
+fn a_local_account_that_sends_under_many_domains_is_hinted_at() {
+    on_a_host("a_local_account_that_sends_under_many_domains_is_hinted_at", |host| {
+        let at = host.ten_minutes_ago();
+        let logins: Vec<String> = (0..30).map(|n| format!("alice@r{n}.example")).collect();
+        let logins: Vec<&str> = logins.iter().map(String::as_str).collect();
+        host.log(spelled(at, &logins));
+        let run = host.check(&[]);
+        assert_eq!((run.text(), run.status), (String::new(), Some(0)));
+        assert!(run.err.contains("not in sum: alice (120 messages, 30 domains)"), "{}", run.err);
+        assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+        assert_eq!(host.check(&["--realm=none"]).err, "");
+        let log = host.text("log/mail.log");
+        assert_eq!(host.run(&["-m", "90", "-l", &log]).err, "", "without -d it is not looked for");
+        host.is_untouched();
+        let run = host.check(&["--realm=*"]);
+        reports(&run, "alice@r0.example", " [DISABLED]");
+        assert_eq!(run.err, "");
+        host.has_locked(&["alice"]);
+    });
+}
+
+#[test]
 fn virtual_mailboxes_are_locked_in_a_table() {
     on_a_host("virtual_mailboxes_are_locked_in_a_table", |host| {
         fs::create_dir_all("/etc/postfix").expect("/etc is ours");

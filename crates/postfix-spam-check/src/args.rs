@@ -246,6 +246,8 @@ fn checked(
     let args = PROGRAM.start(arguments, out)?;
     let spread = args.acting.spread;
     let (look_back, realms) = (args.shared.now.is_some(), args.shared.realms.clone());
+    // Where every domain is one, or the administrator has said that no other is, there is nothing to say.
+    let hints = !realms.any() && !realms.denied();
     let task = args.acting.task(&APPLICATION, look_back, realms).map_err(Outcome::usage)?;
     let mut messages = Messages::default();
     if task.as_ref().is_some_and(Task::may_connect)
@@ -269,8 +271,18 @@ fn checked(
     let mut check = Check::new(Postfix, &DEFAULTS, args.shared, &host, &mut messages)?;
     (check.webmail, check.spread) = (args.webmail, spread);
     let mut scan = check.open(&mut host, &mut messages);
-    let tally = check.count(&mut scan, &mut messages);
+    let users = plan.as_ref().filter(|_| hints).and_then(|plan| plan.regular_users(system));
+    let (tally, split) = match users {
+        Some(users) => {
+            let (tally, split) = check.count_split(&mut scan, users, &mut messages);
+            (tally, Some(split))
+        }
+        None => (check.count(&mut scan, &mut messages), None),
+    };
     let mut findings = check.judge(&tally);
+    if let Some(hint) = split.and_then(|split| split.hint(tally.limits(), &findings)) {
+        messages.note(hint);
+    }
     if let Some(plan) = plan {
         let looked = Looked {
             period: check.period(),

@@ -482,6 +482,11 @@ impl Plan {
         Ok(Rules { uids, exempt, realms: self.realms.clone(), invokers, passwd })
     }
 
+    /// The regular users of this host, if they can be read: whose logins may come with any domain.
+    pub fn regular_users(&self, system: &System) -> Option<Vec<Vec<u8>>> {
+        Some(self.rules(system).ok()?.regular_users())
+    }
+
     /// Undoes the locks of an account, and gives what to print.
     pub fn enable(
         &self,

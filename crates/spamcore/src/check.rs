@@ -21,6 +21,7 @@ use crate::parse::Parser;
 use crate::report::{Format, Report, Style};
 use crate::scan::Scan;
 use crate::source::choose::Logs;
+use crate::split_logins::SplitLogins;
 use crate::tally::network::Webmail;
 use crate::tally::{Detail, Tally};
 use crate::time::clock::instant_of;
@@ -140,6 +141,19 @@ impl<P: Parser + Sync> Check<P> {
         let tally = scan.read(self.tally(scan), messages);
         report_dropped(&tally, messages);
         tally
+    }
+
+    /// Counts the senders of the logs, and what all logins of each of these users have sent together.
+    pub fn count_split(
+        &self,
+        scan: &mut Scan<'_, P>,
+        users: Vec<Vec<u8>>,
+        messages: &mut Messages,
+    ) -> (Tally, SplitLogins) {
+        let split = SplitLogins::new(self.window, self.identity.clone(), users);
+        let (tally, split) = scan.read((self.tally(scan), split), messages);
+        report_dropped(&tally, messages);
+        (tally, split)
     }
 
     fn tally(&self, scan: &Scan<'_, P>) -> Tally {

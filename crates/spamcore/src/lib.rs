@@ -58,6 +58,8 @@ pub mod evidence;
 
 pub mod verdict;
 
+pub mod split_logins;
+
 pub mod report;
 
 pub mod cli;

@@ -116,6 +116,13 @@ impl Rules {
         logins.keeping_apart(apart)
     }
 
+    /// The regular users of this host.
+    pub fn regular_users(&self) -> Vec<Vec<u8>> {
+        let is_regular = |uid: Option<u32>| uid.is_some_and(|uid| self.uids.has(uid));
+        let regular = entries(&self.passwd).filter(|(_, uid)| is_regular(*uid));
+        regular.map(|(entry, _)| entry.to_vec()).collect()
+    }
+
     /// The name to lock for a sender, or why not. A sender is a login in any spelling, most often the folded
     /// one.
     pub fn account(&self, sender: &[u8], names: NameRule) -> Result<AccountName, Refusal> {
