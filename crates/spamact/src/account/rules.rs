@@ -324,7 +324,7 @@ mod tests {
     fn every_domain_can_be_a_realm() {
         let realms = Realms::new(["*".into()]);
         let exempt = Exempt::parse(b"vip@example.org\n");
-        let rules = Rules { realms, exempt, ..rules() };
+        let rules = Rules { exempt, realms, ..rules() };
         let ask = |name: &str| rules.account(name.as_bytes(), NameRule::LocalEntry);
         assert_eq!(ask("alice@r7.example").map(|name| name.to_string()), Ok("alice".into()));
         assert_eq!(ask("vip@elsewhere.net"), Err(Refusal::Exempt));

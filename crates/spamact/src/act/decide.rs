@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use spamcore::evidence::{Counts, EvidenceSource, Lines, Selection, SenderEvidence};
-use spamcore::identity::Realms;
+use spamcore::identity::{Identity, Realms};
 use spamcore::messages::Messages;
 use spamcore::verdict::{Action, Finding};
 
@@ -39,7 +39,8 @@ pub(super) fn left_out() -> Action {
     Action::NotDisabled(LEFT_OUT.into())
 }
 
-/// A suspect that the rules allow to lock.
+/// An account of a suspect that the rules allow to lock.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(super) struct Case {
     /// Which of the suspects.
     pub(super) number: usize,
@@ -154,19 +155,16 @@ fn last(suspect: &Finding<'_>) -> i64 {
 }
 
 impl Actor<'_> {
-    /// The suspects that may be locked, worst first; and for the others, in the order of the suspects, what
-    /// the rules say of them.
-    pub(super) fn cases(
+    /// The accounts that the rules allow to lock, and for the other suspects what the rules say of them.
+    fn accounts(
         &self,
+        identity: &Identity,
         names: NameRule,
         suspects: &[&Finding<'_>],
         state: &State,
-        source: &mut dyn EvidenceSource,
-        messages: &mut Messages,
     ) -> (Vec<Case>, Vec<Option<Action>>) {
         let (mut cases, mut actions) = (Vec::new(), Vec::new());
-        let identity = self.rules.identity();
-        let folded = if names.folds_case() { state.folded(&identity) } else { HashMap::new() };
+        let folded = if names.folds_case() { state.folded(identity) } else { HashMap::new() };
         let known = |account: &AccountName| {
             if names.folds_case() {
                 return folded.get(&*identity.fold(account.as_ref().as_bytes())).copied();
@@ -201,6 +199,21 @@ impl Actor<'_> {
             let is_case = cases.last().is_some_and(|case| case.number == number);
             actions.push(refused.filter(|_| !is_case));
         }
+        (cases, actions)
+    }
+
+    /// The suspects that may be locked, worst first; and for the others, in the order of the suspects, what
+    /// the rules say of them.
+    pub(super) fn cases(
+        &self,
+        names: NameRule,
+        suspects: &[&Finding<'_>],
+        state: &State,
+        source: &mut dyn EvidenceSource,
+        messages: &mut Messages,
+    ) -> (Vec<Case>, Vec<Option<Action>>) {
+        let identity = self.rules.identity();
+        let (mut cases, mut actions) = self.accounts(&identity, names, suspects, state);
         let Some(kind) = suspects.first().map(|suspect| suspect.kind) else {
             return (cases, actions);
         };
@@ -266,7 +279,9 @@ impl Actor<'_> {
         }
         drop_innocent_namesakes(&mut cases, &mut actions);
         if names.keeps_realm() {
-            cases.iter_mut().for_each(|case| case.find_logins(&self.rules.realms));
+            for case in &mut cases {
+                case.find_logins(&self.rules.realms);
+            }
         }
         let sufficient = |case: &Case| case.evidence.as_ref().is_some_and(|e| e.sufficient);
         if self.verify_journal && !too_many && cases.iter().any(sufficient) {

@@ -252,7 +252,9 @@ impl<'a> Run<'a> {
                 if case.uncovered { self.uncovered(account) } else { Action::Disabled }
             }
             Err(error) => {
-                if open.iter().fold(true, |all, login| self.method.roll_back(login) && all) {
+                // All of them, also after one could not be.
+                let left = open.iter().filter(|login| !self.method.roll_back(login)).count();
+                if left == 0 {
                     self.state.abandon_lock(account, &self.kind);
                     // What was locked before still is.
                     if let Some(before) = before {
