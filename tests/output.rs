@@ -50,7 +50,8 @@ fn json_has_an_object_a_finding() {
     assert_eq!(
         alice,
         &serde_json::json!({
-            "program": POSTFIX, "kind": "sasl", "sender": "alice", "messages": 3, "limit": 1,
+            "program": POSTFIX, "kind": "sasl", "sender": "alice", "first_spelling": "alice", "messages": 3,
+            "limit": 1,
             "start": "2026-11-23T16:58:00Z", "end": "2026-11-23T17:58:00Z",
             "first": "2026-11-23T17:10:00Z", "last": "2026-11-23T17:10:00Z",
             "line": accepted("17:10:00", "alice").trim_end(),
@@ -65,6 +66,30 @@ fn json_has_an_object_a_finding() {
     assert_eq!(bytes["sender"], "\u{fffd}\u{fffd}");
     assert_eq!(bytes["sender_hex"], "ff80");
     assert!(alice.get("sender_hex").is_none());
+}
+
+#[test]
+fn json_tells_the_spellings_of_a_login() {
+    let dir = Directory::new();
+    let lines: Vec<_> = ["Alice@Example.org", "alice@example.org", "ALICE", "alice."]
+        .iter()
+        .map(|login| accepted("17:10:00", login))
+        .collect();
+    let log = dir.file("mail.log", lines.concat());
+    let overrides = dir.file("overrides", "Alice@example.org 4\n");
+    let args = ["-m9", "--realm=EXAMPLE.org", "--now", NOW, "--format=json"];
+    let run = run(POSTFIX, &[&args[..], &["--overrides", &overrides, "-l", &log]].concat());
+    assert_eq!((run.status, &run.err[..]), (Some(0), ""));
+    let alice: Value = serde_json::from_str(run.text().trim_end()).expect("one object");
+    for (field, want) in [
+        ("sender", Value::from("alice")),
+        ("first_spelling", "Alice@Example.org".into()),
+        ("spellings", 4.into()),
+        ("messages", 4.into()),
+        ("limit", 4.into()),
+    ] {
+        assert_eq!(alice[field], want, "{field}");
+    }
 }
 
 #[test]

@@ -67,14 +67,13 @@ fn accounts_that_must_not_be_locked_are_refused_with_the_reason() {
         fs::create_dir("/etc/spam-check").expect("/etc is ours");
         fs::write("/etc/spam-check/exempt", "# ours\nCarol\n").expect("/etc is ours");
         let (rule, failure) = (Some(0), Some(1));
-        let cases: [(&[u8], &str, &str, Option<i32>); 13] = [
+        let cases: [(&[u8], &str, &str, Option<i32>); 12] = [
             (b"root", "root", "never locked", rule),
             (b"Postmaster@example.org", "Postmaster@example.org", "never locked", rule),
             (b"www-data", "www-data", "a system account", rule),
             (b"WWW-data", "WWW-data", "a system account", rule),
             (b"carol", "carol", "exempt", rule),
             (b"x@example.org", "x@example.org", "no such account", failure),
-            (b"Alice", "Alice", "no such account", failure),
             (b"a.ice", "a.ice", "no such account", failure),
             (b"al ice", "al ice", "not a name of an account", failure),
             (b"$(id)", "$(id)", "not a name of an account", failure),
@@ -381,6 +380,135 @@ fn the_lock_is_made_whoever_reads_the_report() {
             fs::write("/etc/shadow", &host.shadow).expect("/etc is ours");
             host.logged();
         }
+    });
+}
+
+/// As many messages of an account as in [`botnet`], in these spellings in turn.
+fn spelled(at: i64, logins: &[&str]) -> Vec<u8> {
+    let logs: Vec<_> = logins.iter().map(|login| botnet(at, login.as_bytes())).collect();
+    let lines =
+        |log: &'_ Vec<u8>| log.split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
+    let logs: Vec<Vec<_>> = logs.iter().map(lines).collect();
+    (0..120).flat_map(|number| logs[number % logs.len()][number].clone()).collect()
+}
+
+#[test]
+fn an_account_is_locked_however_its_name_is_spelled() {
+    on_a_host("an_account_is_locked_however_its_name_is_spelled", |host| {
+        host.log(spelled(
+            host.ten_minutes_ago(),
+            &["Alice", "alice", "ALICE.", "alice@r1.example"],
+        ));
+        let run = host.check(&["--realm=r1.example"]);
+        reports(&run, "Alice", " [DISABLED]");
+        assert_eq!((run.status, &*run.err), (Some(0), ""));
+        host.has_locked(&["alice"]);
+        reports(&host.check(&["--realm=*"]), "Alice", " [ALREADY DISABLED]");
+        let enabled = host.run(&["--enable-account=ALICE@r1.example", "--realm=*"]);
+        assert_eq!(enabled.text(), "ALICE@r1.example enabled (local)\n");
+        host.has_locked(&[]);
+    });
+}
+
+#[test]
+fn accounts_that_differ_only_in_spelling_are_judged_each_by_itself() {
+    on_a_host("accounts_that_differ_only_in_spelling_are_judged_each_by_itself", |host| {
+        for file in ["/etc/passwd", "/etc/shadow"] {
+            let more: String = read(file)
+                .lines()
+                .filter(|line| line.starts_with("alice:"))
+                .map(|line| format!("Alice{}\n", &line["alice".len()..]))
+                .collect();
+            fs::write(file, read(file) + &more).expect("/etc is ours");
+        }
+        let shadow = read("/etc/shadow");
+        // Together they are beyond the limit.
+        host.log(spelled(host.ten_minutes_ago(), &["alice", "Alice"]));
+        let run = host.check(&[]);
+        let none = " [NOT DISABLED: accounts of that name do not send so much each by itself]";
+        reports(&run, "alice", none);
+        assert_eq!((run.status, read("/etc/shadow")), (Some(0), shadow.clone()), "{run:?}");
+        // One of them is stolen.
+        let at = host.ten_minutes_ago();
+        let few = spelled(at, &["alice", "Alice"]);
+        host.log([&botnet(at, b"Alice")[..], &few].concat());
+        reports(&host.check(&[]), "Alice", " [DISABLED]");
+        assert_eq!(read("/etc/shadow"), shadow.replace("\nAlice:$", "\nAlice:!$"));
+    });
+}
+
+#[test]
+fn a_table_refuses_all_that_a_login_can_become() {
+    on_a_host("a_table_refuses_all_that_a_login_can_become", |host| {
+        fs::create_dir_all("/etc/postfix").expect("/etc is ours");
+        let table = "/etc/postfix/sasl_access";
+        let option = &format!("--sasl-access={table}")[..];
+        let refused = || {
+            let text = read(table);
+            let mut names: Vec<_> =
+                text.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect();
+            names.sort();
+            names
+        };
+        let realms = ["--realm=a.example", "--realm=b.example"];
+        host.log(spelled(host.ten_minutes_ago(), &["Alice@a.example", "alice."]));
+        let run = host.check(&[option, realms[0], realms[1]]);
+        reports(&run, "Alice@a.example", " [DISABLED]");
+        assert_eq!((run.status, &*run.err), (Some(0), ""));
+        let all = ["alice", "alice.", "alice@a.example", "alice@b.example"];
+        assert_eq!(refused(), all);
+        let again = host.check(&[option, realms[0], realms[1]]);
+        reports(&again, "Alice@a.example", " [ALREADY DISABLED]");
+        assert_eq!(host.notices().len(), 1);
+        let enabled = host.run(&["--enable-account=alice"]);
+        assert_eq!((enabled.status, refused()), (Some(0), vec![]), "{enabled:?}");
+        // What cannot be refused is not said to be: any domain, and a name that no table can hold.
+        for (logins, realm) in [
+            (&["alice@r1.example", "alice@r2.example"][..], "--realm=*"),
+            (&["alice", "alice "], "--realm=none"),
+        ] {
+            host.reset();
+            fs::write(table, "").expect("/etc is ours");
+            host.log(spelled(host.ten_minutes_ago(), logins));
+            let dry = host.check(&[option, realm, "--dry-run"]);
+            let only = " [NOT DISABLED: only some of its spellings can be refused]";
+            reports(&dry, logins[0], only);
+            let run = host.check(&[option, realm]);
+            reports(&run, logins[0], only);
+            assert!(!run.text().contains("[DISABLED]"), "{run:?}");
+            assert_eq!(run.status, Some(1));
+            assert!(run.err.contains("it can still log in under others"), "{run:?}");
+            assert_eq!(refused()[0], "alice");
+            let [subject] = &host.notices()[..] else { panic!("one notice: {:?}", host.notices()) };
+            assert!(
+                subject.ends_with(" [USER alice NOT DISABLED: ONLY SOME SPELLINGS]"),
+                "{subject}"
+            );
+            let enabled = host.run(&["--enable-account=alice"]);
+            assert_eq!((enabled.status, refused()), (Some(0), vec![]), "{enabled:?}");
+        }
+    });
+}
+
+#[test]
+fn a_local_account_that_sends_under_many_domains_is_hinted_at() {
+    on_a_host("a_local_account_that_sends_under_many_domains_is_hinted_at", |host| {
+        let at = host.ten_minutes_ago();
+        let logins: Vec<String> = (0..30).map(|n| format!("alice@r{n}.example")).collect();
+        let logins: Vec<&str> = logins.iter().map(String::as_str).collect();
+        host.log(spelled(at, &logins));
+        let run = host.check(&[]);
+        assert_eq!((run.text(), run.status), (String::new(), Some(0)));
+        assert!(run.err.contains("not in sum: alice (120 messages, 30 domains)"), "{}", run.err);
+        assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+        assert_eq!(host.check(&["--realm=none"]).err, "");
+        let log = host.text("log/mail.log");
+        assert_eq!(host.run(&["-m", "90", "-l", &log]).err, "", "without -d it is not looked for");
+        host.is_untouched();
+        let run = host.check(&["--realm=*"]);
+        reports(&run, "alice@r0.example", " [DISABLED]");
+        assert_eq!(run.err, "");
+        host.has_locked(&["alice"]);
     });
 }
 

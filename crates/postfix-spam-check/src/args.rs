@@ -63,7 +63,7 @@ pub const PROGRAM: Program<Args> = Program {
         acting::sasl_access(),
         acting::disable_command(),
         acting::enable_command(),
-        acting::realm(),
+        options::realm(),
         acting::verify_journal(),
         acting::max_locks(),
         acting::list_disabled(),
@@ -85,7 +85,13 @@ pub const PROGRAM: Program<Args> = Program {
              without reverse DNS both exceed the limits of --disable-account. How depends on where your accounts are: local accounts \
              (PAM, saslauthd) are locked with passwd -l, which is the default; use --nis for accounts on a NIS \
              master, --sasl-access for virtual mailboxes (Dovecot, SQL), and --disable-command for anything \
-             else. If logins look like user@example.org and accounts like user, add --realm=example.org.",
+             else. If logins look like user@example.org and accounts like user, add --realm=example.org; if \
+             the mail system takes any domain (saslauthd, PAM), --realm='*'.",
+            "Spellings of a login (upper or lower case, dots and spaces at the end, the domains of --realm) are one \
+             sender. If /etc/passwd has accounts that differ only in spelling (alice and Alice), each is judged by the \
+             lines with exactly its name. The table of --sasl-access gets a line for each name: the folded one, that \
+             with each realm, and each spelling in the log. If an account can log in under names that a table cannot \
+             hold (--realm='*', spaces), the line says [NOT DISABLED: only some of its spellings can be refused].",
             "The table of --sasl-access takes effect through two lines of main.cf; put the restriction before \
              any permit:",
             "    smtpd_sender_restrictions = check_sasl_access hash:/etc/postfix/sasl_access, ...\n\
@@ -135,6 +141,8 @@ pub const PROGRAM: Program<Args> = Program {
              log), and of addresses in all; 100000 means 100000 or more",
         ),
         ("webmail", "the number of messages from webmail hosts"),
+        ("first_spelling", "how the sender's name is spelled in line"),
+        ("spellings", "how many spellings of the name were logged; present only if more than one"),
         (
             "action",
             "with --disable-account: disabled, already_disabled, still_sending, would_disable, not_disabled, \
@@ -169,6 +177,7 @@ pub const PROGRAM: Program<Args> = Program {
         "Lines of every service and instance of smtpd count, with or without a queue id (NOQUEUE), with \
          client ports, IPv6 addresses and long queue ids. All formats of timestamps are read, and the period \
          extends into rotated logs.",
+        "Spellings of a login (upper or lower case, dots and spaces at the end) are one sender.",
         "A user name is plain text: it is not a pattern, it is not split at spaces, and it ends where its field \
          ends.",
         "Failed logins and text that Postfix quotes from a client do not count, and so cannot get anybody \
@@ -236,7 +245,10 @@ fn steps(
 ) -> Result<Outcome, Outcome> {
     let args = PROGRAM.start(arguments, out)?;
     let spread = args.acting.spread;
-    let task = args.acting.task(&APPLICATION, args.shared.now.is_some()).map_err(Outcome::usage)?;
+    let (look_back, realms) = (args.shared.now.is_some(), args.shared.realms.clone());
+    // Where every domain is one, or the administrator has said that no other is, there is nothing to say.
+    let hints = !realms.any() && !realms.denied();
+    let task = args.acting.task(&APPLICATION, look_back, realms).map_err(Outcome::usage)?;
     let mut messages = Messages::default();
     if task.as_ref().is_some_and(Task::may_connect)
         && let Some(error) = clean_environment()
@@ -259,8 +271,18 @@ fn steps(
     let mut check = Check::new(Postfix, &DEFAULTS, args.shared, &host, &mut messages)?;
     (check.webmail, check.spread) = (args.webmail, spread);
     let mut scan = check.open(&mut host, &mut messages);
-    let tally = check.count(&mut scan, &mut messages);
+    let users = plan.as_ref().filter(|_| hints).and_then(|plan| plan.regular_users(system));
+    let (tally, split) = match users {
+        Some(users) => {
+            let (tally, split) = check.count_split(&mut scan, users, &mut messages);
+            (tally, Some(split))
+        }
+        None => (check.count(&mut scan, &mut messages), None),
+    };
     let mut findings = check.judge(&tally);
+    if let Some(hint) = split.and_then(|split| split.hint(tally.limits(), &findings)) {
+        messages.note(hint);
+    }
     if let Some(plan) = plan {
         let looked = Looked {
             period: check.period(),

@@ -12,12 +12,13 @@ use spamcore::cli::options::why;
 use spamcore::cli::{Opt, Value, number, text};
 use spamcore::error::chain;
 use spamcore::evidence::EvidenceSource;
+use spamcore::identity::Realms;
 use spamcore::messages::Messages;
 use spamcore::time::zone::Zone;
 use spamcore::verdict::{Action, Finding, Spread};
 use time::OffsetDateTime;
 
-use crate::account::{AccountName, Exempt, Realms, Rules, Uids, name_of_uid};
+use crate::account::{AccountName, Exempt, Rules, Uids, name_of_uid};
 use crate::act::undo::{Undo, is_open, list};
 use crate::act::{Actor, Looked, reason};
 use crate::mail::{Address, Mailer};
@@ -41,7 +42,6 @@ pub struct ActingArgs {
     sasl_access: Option<Table>,
     command: Option<CommandPath>,
     undo_command: Option<CommandPath>,
-    realms: Realms,
     verify_journal: bool,
     max_locks: Option<u64>,
     notify: Option<Address>,
@@ -154,25 +154,6 @@ pub const fn enable_command<A: AsMut<ActingArgs>>() -> Opt<A> {
                lock for --enable-account.",
         set: |args, value| {
             args.as_mut().undo_command = Some(CommandPath::parse(text(value)?).map_err(why)?);
-            Ok(())
-        },
-    }
-}
-
-/// `--realm`
-pub const fn realm<A: AsMut<ActingArgs>>() -> Opt<A> {
-    Opt {
-        long: "realm",
-        aliases: &[],
-        short: None,
-        value: Value::Required("DOMAIN"),
-        help: "user@DOMAIN is the local account user. May be repeated.",
-        set: |args, value| {
-            let domain = text(value)?.trim_start_matches('@').trim_end_matches('.');
-            if domain.is_empty() {
-                return Err("expected a domain".into());
-            }
-            args.as_mut().realms.add(domain);
             Ok(())
         },
     }
@@ -306,11 +287,12 @@ pub enum Task {
 impl ActingArgs {
     /// What is asked for, if anything; an error names the options that cannot be combined. `application` is
     /// the program that acts. `look_back` says that the report is about another time (`--now`): then nobody may be
-    /// locked.
+    /// locked. `realms` are those of the report.
     pub fn task(
         self,
         application: &'static Application,
         look_back: bool,
+        realms: Realms,
     ) -> Result<Option<Task>, String> {
         let methods = [
             ("--nis", self.nis.is_some()),
@@ -350,7 +332,7 @@ impl ActingArgs {
         let plan = Plan {
             application,
             method,
-            realms: self.realms,
+            realms,
             verify_journal: self.verify_journal,
             max_locks: usize::try_from(max_locks).unwrap_or(usize::MAX),
             notify: self.notify,
@@ -498,6 +480,11 @@ impl Plan {
         let invokers = name_of_uid(&passwd, system.uid).into_iter().chain(system.sudo_user.clone());
         let invokers = invokers.collect();
         Ok(Rules { uids, exempt, realms: self.realms.clone(), invokers, passwd })
+    }
+
+    /// The regular users of this host, if they can be read: whose logins may come with any domain.
+    pub fn regular_users(&self, system: &System) -> Option<Vec<Vec<u8>>> {
+        Some(self.rules(system).ok()?.regular_users())
     }
 
     /// Undoes the locks of an account, and gives what to print.

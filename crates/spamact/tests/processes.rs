@@ -24,6 +24,7 @@ fn run(dir: &Path, name: &str) {
     assert_eq!(damaged, None);
     let lock = Lock {
         method: "local".into(),
+        logins: vec![],
         undo: vec![format!("passwd -u {name}")],
         at: NOW,
         counts: Counts::default(),

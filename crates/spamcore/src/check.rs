@@ -15,12 +15,14 @@ use crate::escape::display;
 use crate::evidence::{Evidence, EvidenceSource, Lines, Selection, SenderEvidence};
 use crate::file;
 use crate::host::Host;
+use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::messages::{Messages, Outcome, number};
 use crate::parse::{Kind, Parser};
 use crate::report::{Format, Report, Style};
 use crate::scan::Scan;
 use crate::source::choose::Logs;
+use crate::split_logins::SplitLogins;
 use crate::tally::directories::{FEW, Scattered};
 use crate::tally::network::Webmail;
 use crate::tally::{Detail, Tally};
@@ -59,6 +61,7 @@ pub struct Check<P> {
     period: Period,
     window: Window,
     limits: Limits,
+    identity: Identity,
     logs: Logs,
     format: Format,
     null: bool,
@@ -90,10 +93,12 @@ impl<P: Parser + Sync> Check<P> {
         let window = window(&period, args.now, host).map_err(|error| {
             Outcome::usage(format_args!("the period '{}': {error}", period.typed()))
         })?;
+        let identity =
+            if parser.names_logins() { Identity::logins(args.realms) } else { Identity::exact() };
         let mut limits = Limits::new(args.limit.unwrap_or(defaults.limit), defaults.exclusive);
         let overrides = args.overrides.as_deref();
         if let Err(error) =
-            read_overrides(&mut limits, overrides, defaults.overrides, host, messages)
+            read_overrides(&mut limits, &identity, overrides, defaults.overrides, host, messages)
         {
             messages.fail_with(&error);
             return Err(std::mem::take(messages).outcome(false, args.exit_code));
@@ -105,6 +110,7 @@ impl<P: Parser + Sync> Check<P> {
             period,
             window,
             limits,
+            identity,
             logs: Logs {
                 named: args.logs,
                 default: defaults.logs,
@@ -138,6 +144,25 @@ impl<P: Parser + Sync> Check<P> {
 
     /// Counts the senders of the logs.
     pub fn count(&self, scan: &mut Scan<'_, P>, messages: &mut Messages) -> Tally {
+        let tally = scan.read(self.tally(scan), messages);
+        self.report_uncounted(&tally, messages);
+        tally
+    }
+
+    /// Counts the senders of the logs, and what all logins of each of these users have sent together.
+    pub fn count_split(
+        &self,
+        scan: &mut Scan<'_, P>,
+        users: Vec<Vec<u8>>,
+        messages: &mut Messages,
+    ) -> (Tally, SplitLogins) {
+        let split = SplitLogins::new(self.window, self.identity.clone(), users);
+        let (tally, split) = scan.read((self.tally(scan), split), messages);
+        self.report_uncounted(&tally, messages);
+        (tally, split)
+    }
+
+    fn tally(&self, scan: &Scan<'_, P>) -> Tally {
         let detail = Detail {
             // What is done about an account is always reported with its line.
             line: self.format == Format::Json
@@ -146,8 +171,13 @@ impl<P: Parser + Sync> Check<P> {
             activity: self.format == Format::Table,
         };
         let (limits, webmail) = (self.limits.clone(), self.webmail.clone());
-        let tally = Tally::new(self.window, limits, webmail, detail, scan.is_rereadable());
-        let tally = scan.read(tally, messages);
+        Tally::new(self.window, limits, webmail, detail, scan.is_rereadable())
+            .with_identity(self.identity.clone())
+    }
+
+    /// Reports what the findings leave out: senders that found no room, and scripts that reach the limit only
+    /// together and are not findings.
+    fn report_uncounted(&self, tally: &Tally, messages: &mut Messages) {
         if tally.dropped() > 0 {
             messages.fail(format!(
                 "more than a million senders in a stream: {} messages of others were not counted; \
@@ -155,12 +185,6 @@ impl<P: Parser + Sync> Check<P> {
                 tally.dropped()
             ));
         }
-        self.report_scattered(&tally, messages);
-        tally
-    }
-
-    /// Reports scripts that reach the limit only together and are not findings.
-    fn report_scattered(&self, tally: &Tally, messages: &mut Messages) {
         let few = format!("of at most {} each", number(FEW, "message"));
         for directory in tally.directories().iter().filter(|_| !self.directories) {
             let sent = number(directory.stats.messages, "message");
@@ -251,9 +275,9 @@ impl<P: Parser + Sync> EvidenceSource for Reread<'_, '_, P> {
             Lines::Logged if self.scan.is_rereadable() => self.scan.read(evidence, messages),
             Lines::Logged => return None,
         };
-        let Check { limits, spread, .. } = self.check;
+        let Check { limits, identity, spread, .. } = self.check;
         Some(evidence.into_senders(|sender, counts| {
-            limits.reached(sender, counts.messages)
+            limits.reached(&identity.fold(sender), counts.messages)
                 && spread.is_some_and(|spread| is_spread(counts, spread))
         }))
     }
@@ -273,6 +297,7 @@ fn window(
 
 fn read_overrides(
     limits: &mut Limits,
+    identity: &Identity,
     asked: Option<&Path>,
     default: Option<&str>,
     host: &Host,
@@ -283,7 +308,7 @@ fn read_overrides(
         (None, Some(path)) if path.exists() => path,
         (None, _) => return Ok(()),
     };
-    for line in limits.add(&file::read_file(path, host.root)?) {
+    for line in limits.add(&file::read_file(path, host.root)?, identity) {
         messages.note(format!("{}: line {line} is not 'NAME NUMBER'; skipped", path.display()));
     }
     Ok(())

@@ -4,12 +4,13 @@
 //! those lines alone amount to ([`SenderEvidence`]). The logs are read again for that, because a tally does
 //! not keep lines and cannot tell new ones from old ones. What is then done to an account is decided elsewhere.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 use serde::{Deserialize, Serialize};
 
+use crate::identity::Identity;
 use crate::messages::Messages;
 use crate::parse::{Client, Event, Kind, LazyEvent};
 use crate::sink::Sink;
@@ -21,6 +22,12 @@ const LINES: usize = 10;
 
 /// How many networks, and how many addresses, of a sender are listed.
 const LISTED: usize = 1000;
+
+/// How many spellings of a name are listed.
+const SPELLINGS: usize = 64;
+
+/// The longest spelling that is listed, in bytes. No account name is longer.
+const LONGEST_SPELLING: usize = 255;
 
 /// What an account is judged on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,14 +66,16 @@ impl From<&SenderStats> for Counts {
 pub struct Selection {
     /// What kind of names they have.
     pub kind: Kind,
-    /// Their names, each with the instant after which its lines are evidence; none if all of them are.
+    /// Which spellings are one name.
+    pub identity: Identity,
+    /// Their names, folded, each with the instant after which its lines are evidence; none if all of them are.
     pub senders: HashMap<Vec<u8>, Option<i64>, RandomState>,
     /// The last instant at which a line is evidence, in Unix seconds.
     pub until: i64,
 }
 
 impl Selection {
-    /// Whether a line of this sender and instant is evidence. A line without a timestamp never is.
+    /// Whether a line of this sender (a folded name) and instant is evidence. A line without a timestamp never is.
     fn includes(&self, kind: Kind, name: &[u8], at: Option<i64>) -> bool {
         kind == self.kind
             && self.senders.get(name).is_some_and(|after| {
@@ -84,6 +93,10 @@ pub struct SenderEvidence {
     pub sufficient: bool,
     /// The first few of them, in reading order.
     pub lines: Vec<Box<[u8]>>,
+    /// The spellings of the name: the first 64, in the order of their bytes.
+    pub spellings: Vec<Box<[u8]>>,
+    /// Whether there were others, or longer ones than an account name can be.
+    pub more_spellings: bool,
     /// Messages by network, of the first thousand networks.
     pub networks: Vec<(Box<[u8]>, u64)>,
     /// Messages by address, of the first thousand addresses.
@@ -117,6 +130,8 @@ struct Found {
     messages: u64,
     origins: Origins,
     lines: Vec<Box<[u8]>>,
+    spellings: BTreeSet<Box<[u8]>>,
+    more_spellings: bool,
     networks: HashMap<Box<[u8]>, u64, RandomState>,
     addresses: HashMap<Box<[u8]>, u64, RandomState>,
 }
@@ -147,6 +162,8 @@ impl Evidence {
                 counts,
                 sufficient: sufficient(&name, &counts),
                 lines: found.lines,
+                spellings: found.spellings.into_iter().collect(),
+                more_spellings: found.more_spellings,
                 networks: listed(found.networks),
                 addresses: listed(found.addresses),
             };
@@ -164,14 +181,16 @@ impl Sink for Evidence {
         let Some(event) = event.parse() else { return };
         let Event::Accepted(accepted) = &*event;
         for sender in accepted.senders.iter() {
-            if !self.selection.includes(sender.kind, &sender.name, at) {
+            let name = self.selection.identity.fold(&sender.name);
+            if !self.selection.includes(sender.kind, &name, at) {
                 continue;
             }
-            if !self.found.contains_key(&*sender.name) {
-                self.found.insert(sender.name.to_vec(), Found::default());
+            if !self.found.contains_key(&*name) {
+                self.found.insert(name.to_vec(), Found::default());
             }
-            if let Some(found) = self.found.get_mut(&*sender.name) {
+            if let Some(found) = self.found.get_mut(&*name) {
                 found.add(accepted.client, times, line);
+                found.add_spelling(&sender.name);
             }
         }
     }
@@ -207,7 +226,20 @@ impl Found {
         }
     }
 
+    fn add_spelling(&mut self, spelling: &[u8]) {
+        if self.spellings.contains(spelling) {
+            return;
+        }
+        if self.spellings.len() < SPELLINGS && spelling.len() <= LONGEST_SPELLING {
+            self.spellings.insert(spelling.into());
+        } else {
+            self.more_spellings = true;
+        }
+    }
+
     fn join(&mut self, later: Self) {
+        later.spellings.iter().for_each(|spelling| self.add_spelling(spelling));
+        self.more_spellings |= later.more_spellings;
         self.messages = self.messages.saturating_add(later.messages);
         self.origins.join(later.origins);
         let room = LINES.saturating_sub(self.lines.len());
@@ -233,11 +265,13 @@ fn add_times(counts: &mut HashMap<Box<[u8]>, u64, RandomState>, key: &[u8], time
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Realms;
     use crate::parse::{Accepted, Sender, Senders};
 
     fn selection(senders: &[(&str, Option<i64>)]) -> Selection {
         let senders = senders.iter().map(|(name, after)| (name.as_bytes().to_vec(), *after));
-        Selection { kind: Kind::Sasl, senders: senders.collect(), until: 200 }
+        let identity = Identity::logins(Realms::default());
+        Selection { kind: Kind::Sasl, identity, senders: senders.collect(), until: 200 }
     }
 
     fn add(evidence: &mut Evidence, name: &str, host: &str, address: &str, at: i64, times: u64) {
@@ -312,6 +346,30 @@ mod tests {
             assert_eq!(sorted(a.networks), networks);
             assert_eq!(sorted(a.addresses)[0], network(b"192.0.2.1", 7));
         }
+    }
+
+    #[test]
+    fn all_spellings_of_a_name_are_evidence_and_the_first_are_listed() {
+        let mut evidence = Evidence::new(selection(&[("a", None)]));
+        let mut later = evidence.fork().expect("it can be read in parts");
+        add(&mut evidence, "A", "unknown", "192.0.2.1", 150, 1);
+        for name in ["a", "A", "a."] {
+            add(&mut later, name, "unknown", "192.0.2.1", 150, 1);
+        }
+        evidence.join(later);
+        let a = &evidence.clone().into_senders(|_, _| false)[&b"a"[..]];
+        assert_eq!((a.counts.messages, a.more_spellings), (4, false));
+        assert_eq!(a.spellings, [&b"A"[..], b"a", b"a."].map(Box::from));
+        for dots in 2..SPELLINGS + 10 {
+            let name = format!("a{}", ".".repeat(dots));
+            add(&mut evidence, &name, "unknown", "192.0.2.1", 150, 1);
+        }
+        let a = &evidence.into_senders(|_, _| false)[&b"a"[..]];
+        assert_eq!((a.spellings.len(), a.more_spellings), (SPELLINGS, true));
+        let mut evidence = Evidence::new(selection(&[("a", None)]));
+        add(&mut evidence, &format!("a{}", ".".repeat(255)), "unknown", "192.0.2.1", 150, 1);
+        let a = &evidence.into_senders(|_, _| false)[&b"a"[..]];
+        assert!(a.spellings.is_empty() && a.more_spellings);
     }
 
     #[test]

@@ -42,6 +42,8 @@ pub mod source;
 
 pub mod parse;
 
+pub mod identity;
+
 pub mod limits;
 
 pub mod sink;
@@ -55,6 +57,8 @@ pub mod tally;
 pub mod evidence;
 
 pub mod verdict;
+
+pub mod split_logins;
 
 pub mod report;
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use crate::file::strip_bom;
+use crate::identity::Identity;
 
 /// Limits on the number of messages.
 #[derive(Clone, Debug, Default)]
@@ -35,10 +36,11 @@ impl Limits {
     }
 
     /// Adds individual limits: one `NAME N` per line; N is the last word. If a name occurs twice, the last
-    /// line counts. Blank lines and lines that begin with `#` are ignored.
+    /// line counts. Blank lines and lines that begin with `#` are ignored. A name is folded as those of senders
+    /// are.
     ///
     /// Returns the line numbers of invalid lines, which are skipped.
-    pub fn add(&mut self, text: &[u8]) -> Vec<usize> {
+    pub fn add(&mut self, text: &[u8], identity: &Identity) -> Vec<usize> {
         let mut wrong = Vec::new();
         let text = strip_bom(text);
         for (number, line) in text.split(|&b| b == b'\n').enumerate() {
@@ -48,7 +50,7 @@ impl Limits {
             }
             match name_and_limit(line) {
                 Some((name, limit)) => {
-                    self.own.insert(name.into(), limit);
+                    self.own.insert(identity.fold(name).into(), limit);
                 }
                 None => wrong.push(number + 1),
             }
@@ -70,14 +72,16 @@ fn name_and_limit(line: &[u8]) -> Option<(&[u8], u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Realms;
 
     #[test]
     fn a_line_is_a_name_and_a_number_as_its_last_word() {
         let mut limits = Limits::new(90, false);
         let text = b"# a comment\nalice 500\nspaced user\t 7\n\n  bob  010 \nalice 600\r\n\
                      wrong\nalso wrong x\nneg -5\nbig 99999999999999999999\n\xff\xfe 3\na # b 4\n";
-        assert_eq!(limits.add(text), vec![7, 8, 9, 10]);
-        assert!(limits.add("\u{feff}marked 8\n".as_bytes()).is_empty());
+        let exact = Identity::exact();
+        assert_eq!(limits.add(text, &exact), vec![7, 8, 9, 10]);
+        assert!(limits.add("\u{feff}marked 8\n".as_bytes(), &exact).is_empty());
         for (name, want) in [
             (&b"alice"[..], 600),
             (b"marked", 8),
@@ -89,6 +93,15 @@ mod tests {
         ] {
             assert_eq!(limits.limit_for(name), want);
         }
+    }
+
+    #[test]
+    fn a_name_is_folded_as_logins_are() {
+        let mut limits = Limits::new(90, false);
+        let text = b"Alice@Example.org 500\nbob. 7\nBOB 8\n";
+        let identity = Identity::logins(Realms::new(["example.org".into()]));
+        assert!(limits.add(text, &identity).is_empty());
+        assert_eq!((limits.limit_for(b"alice"), limits.limit_for(b"bob")), (500, 8));
     }
 
     #[test]

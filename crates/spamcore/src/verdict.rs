@@ -60,7 +60,7 @@ impl Action {
 pub struct Finding<'a> {
     /// What kind of name the sender has.
     pub kind: Kind,
-    /// The name, as logged.
+    /// The name: of several spellings, the [folded](crate::identity) one.
     pub sender: &'a [u8],
     /// What is known about the sender.
     pub stats: &'a SenderStats,

@@ -1,8 +1,9 @@
 //! Claims about whole texts: limits, lists of names, password files, access tables, escaped text.
 
-use spamact::account::{AccountName, Exempt, NameRule, Realms, Rules, Uids};
+use spamact::account::{AccountName, Exempt, NameRule, Rules, Uids};
 use spamact::method::table::{ACTION, Holder};
 use spamact::method::{AccountStatus, shadow, table};
+use spamcore::identity::{Identity, Realms};
 use spamcore::limits::Limits;
 
 pub(crate) fn escaped(input: &[u8]) {
@@ -19,7 +20,7 @@ pub(crate) fn escaped(input: &[u8]) {
 /// Every line is a comment, is used, or is reported.
 pub(crate) fn overrides(input: &[u8]) {
     let mut limits = Limits::new(90, false);
-    let wrong = limits.add(input);
+    let wrong = limits.add(input, &Identity::exact());
     let lines: Vec<&[u8]> = input.split(|&b| b == b'\n').map(<[u8]>::trim_ascii).collect();
     let mut told = wrong.iter().peekable();
     for (number, line) in lines.iter().enumerate() {

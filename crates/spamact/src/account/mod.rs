@@ -17,7 +17,7 @@ pub(crate) use passwd::{entries, name_of_uid};
 pub(crate) use rules::is_nis_name;
 
 pub use passwd::Uids;
-pub use rules::{Exempt, NameRule, Realms, Rules};
+pub use rules::{Exempt, NameRule, Rules};
 
 static NAME: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,254}\z").expect("the pattern is a constant")

@@ -3,14 +3,17 @@
 //! Takes the sender as logged, and which names the lock method has; gives the name to lock, or the refusal.
 //! What only a NIS master knows is asked there, not here.
 //!
-//! Names are compared exactly when an account is looked up, and without regard to case when one is protected:
-//! mail systems let `WWW-Data` log in as `www-data`, so that a rule for one spelling must hold for all.
+//! A login has many spellings (see [`spamcore::identity`]): mail systems let `WWW-Data` log in as `www-data`. So
+//! names are compared folded, and a rule that protects one spelling protects all. But what is locked is an
+//! exact entry, and where several entries are spellings of one name, each is an account of its own.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use regex_lite::Regex;
 use spamcore::file::strip_bom;
+use spamcore::identity::{Identity, Realms};
 
 use super::passwd::{Uids, entries, is_shadowed};
 use super::{AccountName, Refusal};
@@ -31,8 +34,8 @@ pub enum NameRule {
     LocalEntry,
     /// A valid NIS name; only the master knows whether it exists.
     Nis,
-    /// The login as it was logged, realm included, because that is the key that the mail server looks up;
-    /// in any case, upper or lower.
+    /// The login, realm included, because that is the key that the mail server looks up; in any case, upper
+    /// or lower. An account that can log in under several names has several keys.
     Login,
     /// Any account name.
     Account,
@@ -65,35 +68,14 @@ impl Exempt {
         Self(names.filter(|name| !name.is_empty()).collect())
     }
 
+    /// The names on the list, in lower case.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(Vec::as_slice)
+    }
+
     /// Whether a name is on the list, in upper or lower case.
     pub fn has(&self, name: &[u8]) -> bool {
         self.0.contains(&name.to_ascii_lowercase())
-    }
-}
-
-/// Domains whose `user@DOMAIN` is the local account `user`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Realms(Vec<String>);
-
-impl Realms {
-    /// These domains, in upper or lower case.
-    pub fn new(domains: impl IntoIterator<Item = String>) -> Self {
-        Self(domains.into_iter().collect())
-    }
-
-    /// Adds a domain, in upper or lower case.
-    pub fn add(&mut self, domain: &str) {
-        self.0.push(domain.to_owned());
-    }
-
-    /// The account of a login: without its domain, if that is one of these.
-    pub fn account(&self, login: &AccountName) -> Result<AccountName, Refusal> {
-        match login.as_ref().rsplit_once('@') {
-            Some((user, domain)) if self.0.iter().any(|own| own.eq_ignore_ascii_case(domain)) => {
-                AccountName::check(user.as_bytes())
-            }
-            _ => Ok(login.clone()),
-        }
     }
 }
 
@@ -106,57 +88,97 @@ pub struct Rules {
     pub uids: Uids,
     /// Who is never locked here.
     pub exempt: Exempt,
-    /// The domains whose logins are local accounts.
+    /// The domains that do not count as a part of a login.
     pub realms: Realms,
     /// The users who invoke the program: the one it runs as, and the one who called `sudo` for it.
     pub invokers: Vec<String>,
 }
 
 impl Rules {
-    /// The name to lock for a sender as logged, or why not.
-    pub fn account(&self, sender: &[u8], names: NameRule) -> Result<AccountName, Refusal> {
-        // First of all: an exempt sender is reported as exempt, whatever else it is.
-        if self.exempt.has(sender) {
-            return Err(Refusal::Exempt);
-        }
-        let login = AccountName::check(sender)?;
-        let account = self.realms.account(&login)?;
-        if self.exempt.has(account.as_ref().as_bytes()) {
-            return Err(Refusal::Exempt);
-        }
-        for name in [&login, &account] {
-            self.check_protected(name)?;
-        }
-        match names {
-            NameRule::LocalEntry => {
-                let name = account.as_ref();
-                if !LOCAL.is_match(name) {
-                    return Err(Refusal::NotAName);
-                }
-                if !entries(&self.passwd).any(|(entry, _)| entry == name.as_bytes()) {
-                    return Err(Refusal::NoAccount);
-                }
-                if !is_shadowed(&self.passwd, name.as_bytes()) {
-                    return Err(Refusal::NotShadowed);
-                }
-                Ok(account)
+    /// Which spellings of a login are one account: as in the report, except that accounts of `/etc/passwd`
+    /// whose names differ only in spelling (`alice` and `Alice`) are different people. A login that is spelled
+    /// exactly as one of them is never merged with another.
+    pub fn identity(&self) -> Identity {
+        let logins = Identity::logins(self.realms.clone());
+        let mut accounts: HashMap<Cow<'_, [u8]>, Vec<&[u8]>> = HashMap::new();
+        for (entry, _) in entries(&self.passwd) {
+            let same = accounts.entry(logins.fold(entry)).or_default();
+            if !same.contains(&entry) {
+                same.push(entry);
             }
-            NameRule::Nis if !is_nis_name(&account) => Err(Refusal::NotAName),
-            NameRule::Nis | NameRule::Account => Ok(account),
-            NameRule::Login => Ok(login),
         }
+        let apart: Vec<_> = accounts
+            .into_values()
+            .filter(|same| same.len() > 1)
+            .flatten()
+            .map(<[u8]>::to_vec)
+            .collect();
+        logins.keeping_apart(apart)
     }
 
-    /// Refuses the users who invoke the program, and system accounts, whatever the lock method.
-    fn check_protected(&self, name: &AccountName) -> Result<(), Refusal> {
-        if self.invokers.iter().any(|own| own.eq_ignore_ascii_case(name.as_ref())) {
+    /// The regular users of this host.
+    pub fn regular_users(&self) -> Vec<Vec<u8>> {
+        let is_regular = |uid: Option<u32>| uid.is_some_and(|uid| self.uids.has(uid));
+        let regular = entries(&self.passwd).filter(|(_, uid)| is_regular(*uid));
+        regular.map(|(entry, _)| entry.to_vec()).collect()
+    }
+
+    /// The name to lock for a sender, or why not. A sender is a login in any spelling, most often the folded
+    /// one.
+    pub fn account(&self, sender: &[u8], names: NameRule) -> Result<AccountName, Refusal> {
+        let identity = Identity::logins(self.realms.clone());
+        let same = |name: &[u8]| identity.fold(name) == identity.fold(sender);
+        // First of all: an exempt sender is reported as exempt, whatever else it is.
+        if self.exempt.names().any(same) {
+            return Err(Refusal::Exempt);
+        }
+        let folded = AccountName::check(&identity.fold(sender))?;
+        if self.invokers.iter().any(|invoker| same(invoker.as_bytes())) {
             return Err(Refusal::Invoker);
         }
         let is_regular = |uid: Option<u32>| uid.is_some_and(|uid| self.uids.has(uid));
-        let system = entries(&self.passwd).any(|(entry, uid)| {
-            entry.eq_ignore_ascii_case(name.as_ref().as_bytes()) && !is_regular(uid)
-        });
-        if system { Err(Refusal::System) } else { Ok(()) }
+        if entries(&self.passwd).any(|(entry, uid)| !is_regular(uid) && same(entry)) {
+            return Err(Refusal::System);
+        }
+        let local = self.local_entry(sender, &identity);
+        let exact = || local.and_then(|entry| AccountName::check(entry).ok());
+        match names {
+            NameRule::LocalEntry => {
+                let Some(entry) = local else {
+                    let fits = LOCAL.is_match(folded.as_ref());
+                    return Err(if fits { Refusal::NoAccount } else { Refusal::NotAName });
+                };
+                let name = exact().filter(|name| LOCAL.is_match(name.as_ref()));
+                let name = name.ok_or(Refusal::NotAName)?;
+                if !is_shadowed(&self.passwd, entry) {
+                    return Err(Refusal::NotShadowed);
+                }
+                Ok(name)
+            }
+            NameRule::Nis => {
+                // An account of this host whose name NIS cannot have is not the one that has the folded name.
+                let name = exact().filter(|name| name.as_ref().as_bytes() == sender);
+                let name = name.unwrap_or(folded);
+                if is_nis_name(&name) { Ok(name) } else { Err(Refusal::NotAName) }
+            }
+            NameRule::Login => Ok(folded),
+            NameRule::Account => Ok(exact().unwrap_or(folded)),
+        }
+    }
+
+    /// The entry of `/etc/passwd` that a login is: the one of exactly its spelling or of the folded one, or the
+    /// only one that differs from it in spelling.
+    fn local_entry(&self, sender: &[u8], identity: &Identity) -> Option<&[u8]> {
+        let folded = identity.fold(sender);
+        let names = || entries(&self.passwd).map(|(entry, _)| entry);
+        for exact in [sender, &folded] {
+            if let Some(entry) = names().find(|entry| *entry == exact) {
+                return Some(entry);
+            }
+        }
+        let mut same = names().filter(|entry| identity.fold(entry) == folded);
+        let entry = same.next()?;
+        same.all(|other| other == entry).then_some(entry)
     }
 }
 
@@ -213,9 +235,12 @@ mod tests {
             for name in ["admin", "ADMIN", "Admin@example.net"] {
                 assert_eq!(ask(name, names), Err(Refusal::Invoker), "{name} {names:?}");
             }
-            assert!(ask("vip", NameRule::Account).is_ok());
+            // The account at a realm is on the list.
+            assert_eq!(ask("vip", names), Err(Refusal::Exempt));
         }
-        assert_eq!(rules().account(b"boss ", NameRule::LocalEntry), Err(Refusal::NotAName));
+        for name in ["boss ", "boss@example.net.", "vip@example.org."] {
+            assert_eq!(ask(name, NameRule::LocalEntry), Err(Refusal::Exempt), "{name:?}");
+        }
         assert!(Exempt::parse(b"a b\n").has(b"A b"));
         assert!(Exempt::parse(b"carl#x").has(b"carl#x"));
         assert!(Exempt::parse(b"carol #x").has(b"carol"));
@@ -230,15 +255,18 @@ mod tests {
             ("alice@example.org", Ok("alice".into())),
             ("alice@EXAMPLE.NET", Ok("alice".into())),
             ("Bob", Ok("Bob".into())),
-            ("bob", Err(Refusal::NoAccount)),
-            ("Alice", Err(Refusal::NoAccount)),
+            // The only account of that name, however it is spelled.
+            ("bob", Ok("Bob".into())),
+            ("Alice", Ok("alice".into())),
+            ("ALICE@example.net. ", Ok("alice".into())),
+            ("alice\t", Ok("alice".into())),
             ("alice@elsewhere.org", Err(Refusal::NoAccount)),
             ("here", Err(Refusal::NotShadowed)),
             ("none", Err(Refusal::NotShadowed)),
             ("alic", Err(Refusal::NoAccount)),
             ("al.ce", Err(Refusal::NoAccount)),
-            // The realm wins over an account of that name.
-            ("vic@example.org", Err(Refusal::NoAccount)),
+            ("vic@example.org", Ok("vic@example.org".into())),
+            ("Vic", Ok("vic@example.org".into())),
             ("a+b", Err(Refusal::NotAName)),
             ("9lives", Err(Refusal::NotAName)),
             ("al ice", Err(Refusal::NotAName)),
@@ -255,13 +283,53 @@ mod tests {
     fn other_methods_know_names_that_are_not_local() {
         assert_eq!(ask("carol", NameRule::Nis), Ok("carol".into()));
         assert_eq!(ask("carol@example.org", NameRule::Nis), Ok("carol".into()));
-        for name in ["Carol", "carol@elsewhere.org", "9x", "a+b"] {
+        assert_eq!(ask("Carol", NameRule::Nis), Ok("carol".into()));
+        for name in ["carol@elsewhere.org", "9x", "a+b"] {
             assert_eq!(ask(name, NameRule::Nis), Err(Refusal::NotAName), "{name}");
         }
-        assert_eq!(ask("Carol@example.org", NameRule::Login), Ok("Carol@example.org".into()));
-        assert_eq!(ask("alice@example.org", NameRule::Login), Ok("alice@example.org".into()));
-        assert_eq!(ask("Carol@example.org", NameRule::Account), Ok("Carol".into()));
+        assert_eq!(ask("Carol@example.org", NameRule::Login), Ok("carol".into()));
+        assert_eq!(ask("alice@elsewhere.org", NameRule::Login), Ok("alice@elsewhere.org".into()));
+        assert_eq!(ask("Carol@example.org", NameRule::Account), Ok("carol".into()));
+        assert_eq!(ask("BOB@example.org", NameRule::Account), Ok("Bob".into()));
         assert_eq!(ask("x@y@example.org", NameRule::Account), Ok("x@y".into()));
+    }
+
+    #[test]
+    fn accounts_that_differ_only_in_spelling_are_different_people() {
+        let passwd =
+            [&rules().passwd[..], b"\nAlice:x:1010:1::/:\ncarl.:x:1011:1::/:\ncarl:x:1012:1::/:"];
+        let rules = Rules { passwd: passwd.concat(), ..rules() };
+        let identity = rules.identity();
+        assert_eq!(identity.senders(b"alice"), [b"Alice", b"alice"]);
+        assert_eq!(identity.senders(b"bob"), [b"bob"]);
+        for (login, account) in [
+            ("alice", "alice"),
+            ("Alice", "Alice"),
+            ("Alice@example.org", "Alice"),
+            ("ALICE", "alice"),
+            ("carl.", "carl."),
+            ("carl", "carl"),
+            ("Carl", "carl"),
+        ] {
+            let sender = identity.fold(login.as_bytes());
+            for names in [NameRule::LocalEntry, NameRule::Account] {
+                let name = rules.account(&sender, names).map(|name| name.to_string());
+                assert_eq!(name, Ok(account.into()), "{login}");
+            }
+        }
+        assert_eq!(rules.account(b"Alice", NameRule::Nis), Err(Refusal::NotAName));
+    }
+
+    #[test]
+    fn every_domain_can_be_a_realm() {
+        let realms = Realms::new(["*".into()]);
+        let exempt = Exempt::parse(b"vip@example.org\n");
+        let rules = Rules { exempt, realms, ..rules() };
+        let ask = |name: &str| rules.account(name.as_bytes(), NameRule::LocalEntry);
+        assert_eq!(ask("alice@r7.example").map(|name| name.to_string()), Ok("alice".into()));
+        assert_eq!(ask("vip@elsewhere.net"), Err(Refusal::Exempt));
+        assert_eq!(ask("www-data@r7.example"), Err(Refusal::System));
+        assert_eq!(ask("Admin@r7.example"), Err(Refusal::Invoker));
     }
 
     #[test]
@@ -287,8 +355,9 @@ mod tests {
                 };
                 prop_assert!(is_allowed(b"_.@+-") && !name.starts_with(['-', '.', '@', '+']));
                 prop_assert!(names != NameRule::Nis || is_allowed(b"_.-") && name.len() <= 32);
-                prop_assert!(names != NameRule::LocalEntry || ["alice", "Bob"].contains(&name));
-                prop_assert!(sender.starts_with(name.as_bytes()));
+                prop_assert!(names != NameRule::LocalEntry || ["alice", "Bob", "vic@example.org"].contains(&name));
+                let identity = rules().identity();
+                prop_assert_eq!(identity.fold(&sender), identity.fold(name.as_bytes()));
             }
         }
     }

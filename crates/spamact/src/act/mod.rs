@@ -40,7 +40,7 @@ use crate::state::State;
 use crate::system;
 use crate::system::run_lock::RunLock;
 use crate::system::syslog::Audit;
-use decide::{Decision, LEFT_OUT, UNCONFIRMED, left_out};
+use decide::{Decision, LEFT_OUT, UNCONFIRMED, UNCOVERED, left_out, worse};
 pub use reason::reason;
 use run::Run;
 
@@ -147,7 +147,8 @@ impl Actor<'_> {
             run.messages.fail(format!("{left_out} accounts: not disabled: {LEFT_OUT}"));
         }
         for case in cases {
-            actions[case.number] = Some(run.handle(&case, suspects[case.number]));
+            let action = run.handle(&case, suspects[case.number]);
+            actions[case.number] = Some(worse(actions[case.number].take(), action));
         }
         run.notify_of_too_many(suspects);
         let saved = run.save();
@@ -197,6 +198,9 @@ impl Actor<'_> {
                     Action::NotDisabled(Refusal::NoAccount.to_string())
                 }
                 Decision::Locked { sends: true } => Action::StillSending,
+                Decision::Locked { .. } | Decision::Lock if case.uncovered => {
+                    Action::NotDisabled(UNCOVERED.into())
+                }
                 Decision::Locked { sends: false } => Action::AlreadyDisabled,
                 Decision::Spare(why) => Action::NotDisabled(why.into()),
                 Decision::Lock if !case.confirmed => Action::NotDisabled(UNCONFIRMED.into()),
@@ -208,7 +212,7 @@ impl Actor<'_> {
                     }
                 },
             };
-            actions[case.number] = Some(action);
+            actions[case.number] = Some(worse(actions[case.number].take(), action));
         }
         all_decided(actions)
     }

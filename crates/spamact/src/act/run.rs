@@ -11,7 +11,7 @@ use spamcore::messages::Messages;
 use spamcore::report::{self, Style};
 use spamcore::verdict::{Action, Finding};
 
-use super::decide::{Case, Decision, UNCONFIRMED};
+use super::decide::{Case, Decision, UNCONFIRMED, UNCOVERED};
 use super::{Actor, Looked, reason};
 use crate::account::AccountName;
 use crate::method::{AccountStatus, Error, LockMethod};
@@ -57,7 +57,7 @@ impl<'a> Run<'a> {
     /// Finds out what became of locks that an earlier run started and did not finish.
     pub(super) fn recover_pending_locks(&mut self) {
         for account in self.state.pending(&self.kind) {
-            match self.method.recover(&account) {
+            match self.recover(&account) {
                 Ok(AccountStatus::Locked) => {
                     self.state.finish_lock(&account, &self.kind, self.actor.now());
                     self.audit(&format!(
@@ -72,6 +72,30 @@ impl<'a> Run<'a> {
                 }
             }
         }
+    }
+
+    /// What became of the lock of an account. If it has several logins, the lock holds where all are locked;
+    /// else none is left.
+    fn recover(&self, account: &AccountName) -> Result<AccountStatus, Error> {
+        let lock = self.state.lock_of(account, &self.kind);
+        let logins = lock.map_or_else(|| vec![account.clone()], |lock| lock.names(account));
+        let mut locked = Vec::new();
+        for login in &logins {
+            if self.method.recover(login)? == AccountStatus::Locked {
+                locked.push(login);
+            }
+        }
+        if locked.len() == logins.len() {
+            return Ok(AccountStatus::Locked);
+        }
+        for login in locked {
+            match self.method.unlock(login) {
+                // Somebody else refuses this login, too.
+                Ok(()) | Err(Error::StillLocked { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(AccountStatus::Open)
     }
 
     /// The lock in the state was never made, or an administrator has undone it. If an account was changed
@@ -107,15 +131,31 @@ impl<'a> Run<'a> {
         if remembered.is_some_and(|lock| lock.pending) {
             return Action::NotDisabled(UNFINISHED.into());
         }
-        let status = match self.method.status(account) {
-            Ok(AccountStatus::Missing) => {
-                let place = self.kind.clone();
-                return self.refuse(account, &Error::Missing { name: account.clone(), place });
+        let mut logins =
+            remembered.map_or_else(|| vec![account.clone()], |lock| lock.names(account));
+        for login in &case.logins {
+            if !logins.contains(login) {
+                logins.push(login.clone());
             }
-            Ok(status) => status.or_remembered(remembered.is_some()),
-            Err(error) => return self.refuse(account, &error),
-        };
-        if status == AccountStatus::Open && remembered.is_some() {
+        }
+        // The logins that are not locked.
+        let mut open = Vec::new();
+        for login in &logins {
+            match self.method.status(login) {
+                Ok(AccountStatus::Missing) => {
+                    let place = self.kind.clone();
+                    return self.refuse(account, &Error::Missing { name: login.clone(), place });
+                }
+                Ok(status) => {
+                    if status.or_remembered(remembered.is_some()) != AccountStatus::Locked {
+                        open.push(login.clone());
+                    }
+                }
+                Err(error) => return self.refuse(account, &error),
+            }
+        }
+        let status = if open.is_empty() { AccountStatus::Locked } else { AccountStatus::Open };
+        if open.len() == logins.len() && remembered.is_some() {
             // It was unlocked by hand.
             self.state.drop_lock(account, &self.kind);
         }
@@ -135,7 +175,7 @@ impl<'a> Run<'a> {
                     return self
                         .leave_open(account, format!("{} locks failed before", self.failed));
                 }
-                self.lock(case, suspect)
+                self.lock(case, suspect, &logins, &open)
             }
         }
     }
@@ -144,6 +184,9 @@ impl<'a> Run<'a> {
         let (account, now) = (&case.account, self.actor.now());
         let since = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
         self.state.see_locked(account, now);
+        if !sends && case.uncovered {
+            return self.uncovered(account);
+        }
         if !sends {
             return Action::AlreadyDisabled;
         }
@@ -156,14 +199,23 @@ impl<'a> Run<'a> {
                 ..SenderEvidence::default()
             });
             let since = since.and_then(|since| self.actor.local(since));
-            let notice =
-                self.notice(account, suspect, &evidence, IncidentKind::StillSending { since });
+            let lock = self.state.lock_of(account, &self.kind);
+            let logins = lock.map_or_else(|| vec![account.clone()], |lock| lock.names(account));
+            let incident = IncidentKind::StillSending { since };
+            let notice = self.notice(account, suspect, &evidence, incident, &logins);
             self.state.wait(account, kind, notice);
         }
         Action::StillSending
     }
 
-    fn lock(&mut self, case: &Case, suspect: &Finding<'_>) -> Action {
+    /// Locks an account: of its logins those that are open.
+    fn lock(
+        &mut self,
+        case: &Case,
+        suspect: &Finding<'_>,
+        logins: &[AccountName],
+        open: &[AccountName],
+    ) -> Action {
         let account = &case.account;
         let evidence = case.evidence.clone().unwrap_or_default();
         let counts = evidence.counts;
@@ -174,10 +226,14 @@ impl<'a> Run<'a> {
              {ips} addresses in {period}, by {log}",
             self.kind
         );
-        let notice = self.notice(account, suspect, &evidence, IncidentKind::Disabled);
+        let incident =
+            if case.uncovered { IncidentKind::PartlyDisabled } else { IncidentKind::Disabled };
+        let notice = self.notice(account, suspect, &evidence, incident, logins);
+        let before = self.state.lock_of(account, &self.kind).cloned();
         let lock = Lock {
             method: self.kind.clone(),
-            undo: self.method.manual(account),
+            logins: logins.iter().skip(1).map(ToString::to_string).collect(),
+            undo: self.manual(logins),
             at: self.actor.now(),
             counts,
             period: period.clone(),
@@ -187,17 +243,24 @@ impl<'a> Run<'a> {
         self.state.begin_lock(account, lock, notice);
         self.save();
         self.audit(&format!("disabling {what}"));
-        let locked = self.method.lock(account);
+        let locked = open.iter().try_for_each(|login| self.method.lock(login));
         let action = match locked {
             Ok(()) => {
                 self.locks += 1;
                 self.state.finish_lock(account, &self.kind, self.actor.now());
-                self.audit(&format!("disabled {what}"));
-                Action::Disabled
+                let part = if case.uncovered { " in part" } else { "" };
+                self.audit(&format!("disabled{part} {what}"));
+                if case.uncovered { self.uncovered(account) } else { Action::Disabled }
             }
             Err(error) => {
-                if self.method.roll_back(account) {
+                // All of them, also after one could not be.
+                let left = open.iter().filter(|login| !self.method.roll_back(login)).count();
+                if left == 0 {
                     self.state.abandon_lock(account, &self.kind);
+                    // What was locked before still is.
+                    if let Some(before) = before {
+                        self.state.restore_lock(account, before);
+                    }
                     // With somebody else's entry in the table, no lock was attempted.
                     self.failed += usize::from(!matches!(error, Error::Entry { .. }));
                 } else {
@@ -209,6 +272,23 @@ impl<'a> Run<'a> {
         };
         self.save();
         action
+    }
+
+    /// What can be refused of an account is, but it can log in under other names.
+    fn uncovered(&mut self, account: &AccountName) -> Action {
+        self.messages.fail(format!(
+            "{account}: not disabled: {UNCOVERED}, by {}; it can still log in under others",
+            self.method.description()
+        ));
+        Action::NotDisabled(UNCOVERED.into())
+    }
+
+    /// The commands that undo the locks of these logins by hand.
+    fn manual(&self, logins: &[AccountName]) -> Vec<String> {
+        let all: Vec<_> = logins.iter().flat_map(|login| self.method.manual(login)).collect();
+        // A command that completes each of them is needed once, at the end.
+        let is_last = |at: usize| !all[at + 1..].contains(&all[at]);
+        (0..all.len()).filter(|&at| is_last(at)).map(|at| all[at].clone()).collect()
     }
 
     /// An account is not locked, because something failed or because it must not be.
@@ -238,7 +318,8 @@ impl<'a> Run<'a> {
         }
         let others: Vec<_> = others.iter().map(|(_, account, _)| account.clone()).collect();
         let incident = IncidentKind::NotDisabled { limit: self.actor.max_locks, others: &others };
-        let notice = self.notice(worst, suspects[*number], evidence, incident);
+        let logins = std::slice::from_ref(worst);
+        let notice = self.notice(worst, suspects[*number], evidence, incident, logins);
         for other in others.iter().take(REMEMBERED) {
             self.state.notified(other, kind, now);
         }
@@ -251,12 +332,13 @@ impl<'a> Run<'a> {
         suspect: &Finding<'_>,
         evidence: &SenderEvidence,
         kind: IncidentKind<'_>,
+        logins: &[AccountName],
     ) -> Notice {
         let incident = Incident {
             application: self.actor.application,
             host: &self.actor.host,
             account,
-            sender: suspect.sender,
+            sender: suspect.stats.first_spelling(suspect.sender),
             kind,
             method: &self.method.description(),
             at: (self.actor.clock)(),
@@ -267,7 +349,7 @@ impl<'a> Run<'a> {
             first_lines: &evidence.lines,
             networks: &evidence.networks,
             addresses: &evidence.addresses,
-            undo: &self.method.manual(account),
+            undo: &self.manual(logins),
         };
         incident.notice()
     }

@@ -8,11 +8,12 @@ use std::path::Path;
 
 use spamcore::error::chain;
 use spamcore::escape::display;
+use spamcore::identity::{Identity, Realms};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::reason;
-use crate::account::{AccountName, Realms};
+use crate::account::{AccountName, NameRule};
 use crate::method::{self, AccountStatus, Error, LockMethod};
 use crate::state::{Lock, State};
 use crate::system;
@@ -73,7 +74,7 @@ pub struct Undo<'a> {
     pub root: bool,
     /// The names of this host.
     pub names: &'a [String],
-    /// The domains whose logins are local accounts.
+    /// The domains that do not count as a part of a login.
     pub realms: &'a Realms,
     /// Where it is recorded.
     pub audit: &'a Audit,
@@ -93,8 +94,8 @@ pub struct Undone {
 }
 
 impl Undo<'_> {
-    /// Undoes all locks that the state has of a login, or of the account that the login is, and forgets them.
-    /// `otherwise` is the method to try if the state has no lock.
+    /// Undoes all locks that the state has of a login in any spelling, or of the account that the login is, and
+    /// forgets them. `otherwise` is the method to try if the state has no lock.
     pub fn enable(&self, login: &AccountName, otherwise: &dyn LockMethod) -> Result<Undone, Error> {
         let lock = RunLock::acquire(self.dir, self.root, WAIT);
         if let Err(error @ system::Error::AnotherRun) = lock {
@@ -104,31 +105,34 @@ impl Undo<'_> {
         let mut undone = Undone { warnings: damaged.into_iter().collect(), ..Undone::default() };
         // A full or read-only disk keeps nobody locked.
         undone.warnings.extend(lock.as_ref().err().map(|error| chain(error)));
-        let mut account = login.clone();
-        let mut locks = locks_of(&state, &account);
-        if locks.is_empty() && !otherwise.names().keeps_realm() {
-            // If it is no account name without its realm, it is kept as it is.
-            account = self.realms.account(login).unwrap_or(account);
-            locks = locks_of(&state, &account);
-        }
-        let account = &account;
+        let locks = locks_of(&state, login, &Identity::logins(self.realms.clone()));
         if locks.is_empty() {
             // Locked by hand, or before a state was lost.
-            match otherwise.status(account)? {
+            let names = self.names_of(login, otherwise)?;
+            let mut locked = Vec::new();
+            let mut status = AccountStatus::Missing;
+            for name in &names {
+                status = otherwise.status(name)?;
+                if status == AccountStatus::Locked {
+                    locked.push(name);
+                }
+            }
+            for name in &locked {
+                self.undo(name, otherwise)?;
+            }
+            let account = &names[0];
+            match status {
+                _ if !locked.is_empty() => undone.methods.push(otherwise.kind()),
                 AccountStatus::Missing => {
                     return Err(Error::Missing { name: account.clone(), place: otherwise.kind() });
                 }
-                AccountStatus::Locked => {
-                    self.undo(account, otherwise)?;
-                    undone.methods.push(otherwise.kind());
+                AccountStatus::Unknown => {
+                    undone.failures.push(format!("no lock of it is known ({})", otherwise.kind()));
                 }
-                AccountStatus::Open => {
+                AccountStatus::Open | AccountStatus::Locked => {
                     let method = otherwise.kind();
                     let why = format!("no lock of it is known, and it is not locked ({method})");
                     undone.failures.push(why);
-                }
-                AccountStatus::Unknown => {
-                    undone.failures.push(format!("no lock of it is known ({})", otherwise.kind()));
                 }
             }
             state.forget(account, self.now());
@@ -137,7 +141,7 @@ impl Undo<'_> {
             let method = method::remembered(&lock.method, self.names, self.root);
             let undone_now = method.map_err(Error::from).and_then(|mut method| {
                 method.prepare()?;
-                self.undo(&name, &*method)
+                lock.names(&name).iter().try_for_each(|login| self.undo(login, &*method))
             });
             match undone_now {
                 Ok(()) => undone.methods.push(lock.method.clone()),
@@ -163,6 +167,33 @@ impl Undo<'_> {
         Ok(undone)
     }
 
+    /// The names under which a method may have locked a login of which the state has no lock. The first is the
+    /// account.
+    fn names_of(
+        &self,
+        login: &AccountName,
+        method: &dyn LockMethod,
+    ) -> Result<Vec<AccountName>, Error> {
+        let folded = Identity::logins(self.realms.clone());
+        let folded = folded.fold(login.as_ref().as_bytes());
+        // If it is no account name without its realm, it is kept as it is.
+        let folded = AccountName::check(&folded).unwrap_or_else(|_| login.clone());
+        let mut names = vec![folded.clone()];
+        match method.names() {
+            // An account of exactly this spelling.
+            NameRule::LocalEntry if method.status(login)? != AccountStatus::Missing => {
+                names = vec![login.clone()];
+            }
+            NameRule::Login => {
+                let realms = self.realms.domains().map(|domain| format!("{folded}@{domain}"));
+                names.extend(realms.filter_map(|name| AccountName::check(name.as_bytes()).ok()));
+                names.push(login.clone());
+            }
+            NameRule::LocalEntry | NameRule::Nis | NameRule::Account => {}
+        }
+        Ok(names)
+    }
+
     fn undo(&self, account: &AccountName, method: &dyn LockMethod) -> Result<(), Error> {
         let done = method.unlock(account);
         let how = match &done {
@@ -179,17 +210,26 @@ impl Undo<'_> {
     }
 }
 
-/// The locks of an account. Under some methods one spelling of a name locks all of them.
-fn locks_of(state: &State, account: &AccountName) -> Vec<(AccountName, Lock)> {
-    let mut locks = Vec::new();
+/// The locks of an account: of exactly that name, and under some methods of all its spellings. If there are none,
+/// those of all its spellings under any method.
+fn locks_of(state: &State, account: &AccountName, identity: &Identity) -> Vec<(AccountName, Lock)> {
+    let folded = identity.fold(account.as_ref().as_bytes());
+    let (mut locks, mut others) = (Vec::new(), Vec::new());
     for (name, record) in state.accounts() {
         let exact = name == account.as_ref();
         let Ok(known) = AccountName::check(name.as_bytes()) else { continue };
-        let folded = name.eq_ignore_ascii_case(account.as_ref());
-        let is_its = |lock: &&Lock| exact || (folded && method::folds_case(&lock.method));
-        locks.extend(record.locks.iter().filter(is_its).map(|lock| (known.clone(), lock.clone())));
+        let is_spelling = identity.fold(name.as_bytes()) == folded;
+        for lock in &record.locks {
+            let is_login = lock.logins.iter().any(|l| l.eq_ignore_ascii_case(account.as_ref()));
+            let its = (known.clone(), lock.clone());
+            if exact || ((is_spelling || is_login) && method::folds_case(&lock.method)) {
+                locks.push(its);
+            } else if is_spelling {
+                others.push(its);
+            }
+        }
     }
-    locks
+    if locks.is_empty() { others } else { locks }
 }
 
 #[cfg(test)]
@@ -210,6 +250,7 @@ mod tests {
         ] {
             let lock = Lock {
                 method: method.into(),
+                logins: Vec::new(),
                 undo: Vec::new(),
                 at: 0,
                 counts: spamcore::evidence::Counts::default(),
@@ -220,7 +261,8 @@ mod tests {
             let notice = Notice { subject: String::new(), body: String::new() };
             state.begin_lock(&name(account), lock, notice);
         }
-        let mut locks: Vec<_> = locks_of(&state, &name("alice"))
+        let identity = Identity::logins(Realms::default());
+        let mut locks: Vec<_> = locks_of(&state, &name("alice"), &identity)
             .into_iter()
             .map(|(account, lock)| format!("{account} {}", lock.method))
             .collect();

@@ -29,7 +29,7 @@ pub(super) fn body(incident: &Incident<'_>) -> String {
     let mut body = Body(String::with_capacity(8 << 10));
     body.what_happened(incident);
     match incident.kind {
-        IncidentKind::Disabled => {
+        IncidentKind::Disabled | IncidentKind::PartlyDisabled => {
             body.heading("WHAT TO DO NOW");
             body.queue(incident, 1);
             body.sessions(incident, 2);
@@ -81,6 +81,16 @@ impl Body {
                 self.prose(
                     "Nobody works from so many places at once: most likely somebody else knows the \
                      password.",
+                );
+            }
+            IncidentKind::PartlyDisabled => {
+                self.line(&format!("{account} was locked IN PART on {host} at {at}."));
+                self.line(&sent(incident));
+                self.gap();
+                self.prose(
+                    "Only some of the names under which it can log in could be refused: not those with \
+                     every domain (--realm=*), nor names that a table cannot hold. Lock the account \
+                     itself, or change its password.",
                 );
             }
             IncidentKind::StillSending { since } => {
@@ -354,6 +364,11 @@ mod tests {
             (
                 IncidentKind::Disabled,
                 "alice was locked on host.example.org at 2026-11-03 17:20:04 +0100.",
+                sent.to_owned(),
+            ),
+            (
+                IncidentKind::PartlyDisabled,
+                "alice was locked IN PART on host.example.org at 2026-11-03 17:20:04 +0100.",
                 sent.to_owned(),
             ),
             (

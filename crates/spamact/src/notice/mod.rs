@@ -48,6 +48,8 @@ pub enum NoticeKind {
 pub enum IncidentKind<'a> {
     /// The account was locked.
     Disabled,
+    /// It was locked under some names, but can log in under others.
+    PartlyDisabled,
     /// It was locked before, and still sends.
     StillSending {
         /// When it was locked, if that is known.
@@ -102,6 +104,7 @@ impl Incident<'_> {
     pub fn notice(&self) -> Notice {
         let what = match self.kind {
             IncidentKind::Disabled => "DISABLED".into(),
+            IncidentKind::PartlyDisabled => "NOT DISABLED: ONLY SOME SPELLINGS".into(),
             IncidentKind::StillSending { .. } => "DISABLED, STILL SENDING".into(),
             IncidentKind::NotDisabled { others: [], .. } => "NOT DISABLED: TOO MANY AT ONCE".into(),
             IncidentKind::NotDisabled { others, .. } => {

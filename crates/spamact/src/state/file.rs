@@ -152,6 +152,7 @@ mod tests {
         let alice = AccountName::check(b"alice@example.org").expect("a name");
         let lock = Lock {
             method: "nis:master.example.org".into(),
+            logins: Vec::new(),
             undo: vec!["undo".into()],
             at: NOW,
             counts: Counts { messages: 95, nets: 7, unknowns: 8, ips: 9 },

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use spamcore::evidence::Counts;
+use spamcore::identity::Identity;
 
 use crate::account::AccountName;
 use crate::notice::{Notice, NoticeKind};
@@ -80,6 +81,9 @@ pub struct Lock {
     // The name is part of the file format.
     #[serde(rename = "way")]
     pub method: String,
+    /// The other names under which the account can log in, where logins are locked by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logins: Vec<String>,
     /// The commands that undo it by hand.
     pub undo: Vec<String>,
     /// When, in Unix seconds.
@@ -93,6 +97,15 @@ pub struct Lock {
     /// It was started, and may not be complete: the run was killed, or a last step failed.
     #[serde(default)]
     pub pending: bool,
+}
+
+impl Lock {
+    /// All names that were locked for an account.
+    pub fn names(&self, account: &AccountName) -> Vec<AccountName> {
+        let logins =
+            self.logins.iter().filter_map(|login| AccountName::check(login.as_bytes()).ok());
+        std::iter::once(account.clone()).chain(logins).collect()
+    }
 }
 
 impl Record {
@@ -124,11 +137,12 @@ impl State {
     }
 
     /// What is remembered where all spellings of a name are one account: when it was last seen locked, and
-    /// whether a lock holds, by the name in lower case.
-    pub fn in_any_case(&self) -> HashMap<String, (Option<i64>, bool)> {
+    /// whether a lock holds, by the folded name.
+    pub fn folded(&self, identity: &Identity) -> HashMap<Vec<u8>, (Option<i64>, bool)> {
         let mut known: HashMap<_, (Option<i64>, bool)> = HashMap::new();
         for (name, record) in &self.accounts {
-            let (seen_locked, locked) = known.entry(name.to_ascii_lowercase()).or_default();
+            let name = identity.fold(name.as_bytes()).into_owned();
+            let (seen_locked, locked) = known.entry(name).or_default();
             *seen_locked = record.seen_locked.max(*seen_locked);
             *locked |= !record.locks.is_empty();
         }
@@ -158,6 +172,11 @@ impl State {
             (lock.pending, lock.at) = (false, at);
         }
         self.recent.push(at);
+    }
+
+    /// A lock was not extended to further logins: it is what it was before.
+    pub fn restore_lock(&mut self, name: &AccountName, lock: Lock) {
+        self.record_mut(name).locks.push(lock);
     }
 
     /// The account was not locked after all.
@@ -299,7 +318,9 @@ mod tests {
     fn lock(method: &str, at: i64) -> Lock {
         let undo = vec![format!("undo {method}")];
         let (period, log) = ("1hour".into(), "/var/log/mail.log".into());
+        let logins = Vec::new();
         Lock {
+            logins,
             method: method.into(),
             undo,
             at,

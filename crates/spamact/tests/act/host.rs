@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use spamact::account::{AccountName, Exempt, NameRule, Realms, Rules};
+use spamact::account::{AccountName, Exempt, NameRule, Rules};
 use spamact::act::undo::Undo;
 use spamact::act::{Actor, Looked};
 use spamact::mail::{Address, Mailer, Route, Timeouts};
@@ -18,6 +18,7 @@ use spamact::notice::{Application, MailServer};
 use spamact::state::State;
 use spamact::system::syslog::Audit;
 use spamcore::evidence::{Counts, EvidenceSource, Lines, Selection, SenderEvidence};
+use spamcore::identity::{Identity, Realms};
 use spamcore::limits::Limits;
 use spamcore::messages::{Messages, Weight};
 use spamcore::parse::{Accepted, Client, Kind, Sender, Senders};
@@ -282,9 +283,10 @@ impl EvidenceSource for Source<'_> {
         };
         let mut found: HashMap<Vec<u8>, SenderEvidence> = HashMap::new();
         for (name, at) in lines {
-            let Some(after) = selection.senders.get(name.as_bytes()) else { continue };
+            let sender = selection.identity.fold(name.as_bytes()).into_owned();
+            let Some(after) = selection.senders.get(&sender) else { continue };
             if *at <= selection.until && after.is_none_or(|after| *at > after) {
-                let evidence = found.entry(name.as_bytes().to_vec()).or_default();
+                let evidence = found.entry(sender).or_default();
                 let many = evidence.counts.messages + 1;
                 evidence.counts = Counts { messages: many, nets: many, unknowns: many, ips: many };
                 evidence.sufficient = many >= ENOUGH;
@@ -299,7 +301,8 @@ impl EvidenceSource for Source<'_> {
 pub(super) fn tally(log: &[(&str, i64)]) -> Tally {
     let detail = Detail { line: true, activity: false };
     let (window, limits) = (Window::until(0, i64::MAX), Limits::new(1, false));
-    let mut tally = Tally::new(window, limits, Webmail::default(), detail, false);
+    let mut tally = Tally::new(window, limits, Webmail::default(), detail, false)
+        .with_identity(Identity::logins(Realms::new([REALM.to_owned()])));
     for (number, (name, at)) in log.iter().enumerate() {
         let senders = Senders::new(Sender::new(Kind::Sasl, name.as_bytes()), None);
         // In letters: the network is what follows the digits in a host's name.

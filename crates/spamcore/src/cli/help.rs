@@ -34,7 +34,11 @@ const FIELDS: [(&str, &str); 11] = [
         "sasl (a login name), user (a local user), client (an SMTP client), script (a path) or directory \
          (many scripts of one directory)",
     ),
-    ("sender", "the sender's name; bytes that are not valid UTF-8 are replaced by U+FFFD"),
+    (
+        "sender",
+        "the sender's name, of a login in its folded spelling; bytes that are not valid UTF-8 are replaced \
+         by U+FFFD",
+    ),
     ("sender_hex", "the exact name in hexadecimal; present only if it is not valid UTF-8"),
     ("messages", "the number of messages"),
     ("limit", "the limit that applies to this sender"),

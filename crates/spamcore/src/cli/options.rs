@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 use super::{Argument, Opt, Value, number, text};
+use crate::identity::Realms;
 use crate::report::Format;
 use crate::time::clock::instant_of;
 use crate::time::period::Period;
@@ -20,6 +21,8 @@ pub struct SharedArgs {
     pub limit: Option<u64>,
     /// A file of limits of their own, instead of the default one.
     pub overrides: Option<PathBuf>,
+    /// Domains that do not count as a part of a login.
+    pub realms: Realms,
     /// Logs to read, `-` for standard input.
     pub logs: Vec<PathBuf>,
     /// Read the journal.
@@ -112,6 +115,27 @@ pub const fn overrides<A: HasSharedArgs>() -> Opt<A> {
                none.",
         set: |args, value| {
             args.as_mut().overrides = Some(not_empty(value)?.into());
+            Ok(())
+        },
+    }
+}
+
+/// `--realm`
+pub const fn realm<A: HasSharedArgs>() -> Opt<A> {
+    Opt {
+        long: "realm",
+        aliases: &[],
+        short: None,
+        value: Value::Required("DOMAIN"),
+        help: "user@DOMAIN is the account user: both are counted, judged and locked as one. May be repeated. \
+               '*' is every domain, where the mail system takes any (saslauthd, PAM). 'none' says that there \
+               are no others, and silences the hint about them.",
+        set: |args, value| {
+            let domain = text(value)?.trim_start_matches('@').trim_end_matches('.');
+            if domain.is_empty() {
+                return Err("expected a domain".into());
+            }
+            args.as_mut().realms.add(domain);
             Ok(())
         },
     }

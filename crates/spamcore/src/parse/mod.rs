@@ -284,6 +284,11 @@ pub trait Parser {
         None
     }
 
+    /// Whether senders are logins, which have several spellings (see [`crate::identity`]).
+    fn names_logins(&self) -> bool {
+        false
+    }
+
     /// Whether the start of a line that is too long has all that matters, and is parsed.
     fn accepts_truncated_lines(&self) -> bool {
         false

@@ -39,6 +39,10 @@ impl Parser for Postfix {
         Some(Author::Service(Service { user: "postfix", is_unit, unit: "postfix.service" }))
     }
 
+    fn names_logins(&self) -> bool {
+        true
+    }
+
     #[inline]
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         if !(name.ends_with(b"/smtpd") || is_cut(name)) {

@@ -21,6 +21,10 @@ struct Object<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     sender_hex: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    first_spelling: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spellings: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     named_by: Option<&'a str>,
     messages: u64,
     limit: u64,
@@ -111,6 +115,9 @@ fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
         kind,
         sender: String::from_utf8_lossy(sender).into_owned(),
         sender_hex: std::str::from_utf8(sender).is_err().then(|| hex(sender)),
+        first_spelling: (report.style == Style::Origins)
+            .then(|| String::from_utf8_lossy(stats.first_spelling(sender)).into_owned()),
+        spellings: Some(stats.spellings()).filter(|&spellings| spellings > 1),
         named_by,
         messages: stats.messages,
         limit: *limit,

@@ -45,6 +45,11 @@ impl<T: Eq + Hash> BoundedSet<T> {
         self.members.contains(member)
     }
 
+    /// Removes a member.
+    pub(crate) fn remove(&mut self, member: &T) {
+        self.members.remove(member);
+    }
+
     /// Adds the members of another set.
     pub(crate) fn join(&mut self, other: Self) {
         for member in other.members {

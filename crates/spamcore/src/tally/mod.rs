@@ -35,6 +35,7 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
+use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::parse::{Accepted, Event, Kind, LazyEvent, Sender};
 use crate::sink::Sink;
@@ -79,6 +80,7 @@ type Index = HashMap<Box<[u8]>, usize, RandomState>;
 pub struct Tally {
     window: Window,
     limits: Limits,
+    identity: Identity,
     webmail: Webmail,
     detail: Detail,
     senders: [Index; Kind::COUNT],
@@ -123,6 +125,7 @@ impl Tally {
         Self {
             window,
             limits,
+            identity: Identity::exact(),
             webmail,
             detail,
             senders: Default::default(),
@@ -138,6 +141,12 @@ impl Tally {
             names: 0,
             hasher: RandomState::default(),
         }
+    }
+
+    /// Counts spellings of a name as one sender, if they are that.
+    #[must_use]
+    pub fn with_identity(self, identity: Identity) -> Self {
+        Self { identity, ..self }
     }
 
     /// How many messages of a stream were dropped, because a million senders were kept already.
@@ -211,9 +220,15 @@ impl Tally {
         at: Option<i64>,
         line: &[u8],
     ) -> Option<usize> {
-        let (kind, name) = (sender.kind, &sender.name[..]);
+        let (kind, spelling) = (sender.kind, &sender.name[..]);
+        let folded = self.identity.fold(spelling);
+        let name = &folded[..];
         if let Some(&index) = self.senders[kind as usize].get(name) {
-            self.stats[index].add(times, at, &self.window);
+            let stats = &mut self.stats[index];
+            stats.add(times, at, &self.window);
+            if stats.first_spelling(name) != spelling {
+                self.origins_used += stats.add_spelling(self.hasher.hash_one(spelling));
+            }
             return Some(index);
         }
         let line = if self.detail.line { line } else { b"" };
@@ -223,7 +238,11 @@ impl Tally {
             }
             return None;
         }
-        let stats = self.stats_of(times, at, line);
+        let mut stats = self.stats_of(times, at, line);
+        if spelling != name {
+            self.used += spelling.len();
+            stats.spelling = Some(spelling.into());
+        }
         Some(self.insert(kind, name.into(), stats))
     }
 
@@ -394,6 +413,7 @@ impl Sink for Tally {
         };
         let mut fork =
             Self::new(self.window, self.limits.clone(), self.webmail.clone(), self.detail, true);
+        fork.identity = self.identity.clone();
         fork.mode = mode;
         fork.complete = self.complete;
         fork.hasher = self.hasher.clone();
@@ -413,8 +433,10 @@ impl Sink for Tally {
         let mut more: Vec<_> = later.stats.into_iter().map(Some).collect();
         for (kind, senders) in Kind::ALL.into_iter().zip(later.senders) {
             for (name, index) in senders {
-                let Some(stats) = more[index].take() else { continue };
+                let Some(mut stats) = more[index].take() else { continue };
                 if let Some(&known) = self.senders[kind as usize].get(&name) {
+                    let hash = |spelling: &[u8]| self.hasher.hash_one(spelling);
+                    self.stats[known].join_spellings(&mut stats, &name, hash);
                     self.stats[known].join(stats);
                 } else if self.keeps(kind, &name, stats.messages, &stats.line) {
                     self.insert(kind, name, stats);
@@ -489,6 +511,33 @@ mod tests {
             if n % 1000 == 0 {
                 add(tally, script(b"/spammer"), 1, 7, format!("line {n}").as_bytes());
             }
+        }
+    }
+
+    #[test]
+    fn spellings_of_a_login_are_counted_as_one_whichever_part_they_are_in() {
+        let logins = ["Alice", "alice@r1.example", "Alice", "alice.", "ALICE@r2.example", "bob"];
+        for at in 0..=logins.len() {
+            let mut tally = tally(true)
+                .with_identity(Identity::logins(crate::identity::Realms::new(["*".into()])));
+            let mut later = tally.fork().expect("it can be read in parts");
+            for (number, login) in logins.iter().enumerate() {
+                let accepted = Accepted {
+                    senders: Senders::new(Sender::new(Kind::Sasl, login.as_bytes()), None),
+                    client: Some(Client { name: b"unknown", address: b"192.0.2.1" }),
+                    recurs: true,
+                };
+                let part = if number < at { &mut tally } else { &mut later };
+                add(part, accepted, 1, 5, login.as_bytes());
+            }
+            tally.join(later);
+            let mut senders: Vec<_> =
+                tally.senders().map(|(_, name, stats)| (name, stats)).collect();
+            senders.sort_unstable_by_key(|(name, _)| *name);
+            let [(alice, stats), (bob, his)] = senders[..] else { panic!("{senders:?}") };
+            assert_eq!((alice, stats.messages, stats.spellings()), (&b"alice"[..], 5, 4), "{at}");
+            assert_eq!(stats.first_spelling(alice), b"Alice");
+            assert_eq!((his.first_spelling(bob), his.spellings()), (&b"bob"[..], 1));
         }
     }
 

@@ -111,6 +111,10 @@ pub struct SenderStats {
     /// The messages in each of [`PARTS`] equal parts of the window, if they are asked for. Messages without
     /// a timestamp are in none of them.
     pub activity: Option<Box<[u64; PARTS]>>,
+    /// How its name was spelled on the first line, where that is not the name under which it is counted.
+    pub(crate) spelling: Option<Box<[u8]>>,
+    /// Hashes of its other spellings, as one login can have any number of them.
+    pub(crate) other_spellings: Option<Box<BoundedSet<u64>>>,
     /// Where they came from, if lines name a client.
     pub(crate) origins: Option<Box<Origins>>,
 }
@@ -124,6 +128,44 @@ impl SenderStats {
     /// Where the messages came from; empty if lines name no client.
     pub fn origins(&self) -> Cow<'_, Origins> {
         self.origins.as_deref().map_or_else(|| Cow::Owned(Origins::default()), Cow::Borrowed)
+    }
+
+    /// How the name was spelled on the first line. `name` is the one under which it is counted.
+    pub fn first_spelling<'a>(&'a self, name: &'a [u8]) -> &'a [u8] {
+        self.spelling.as_deref().unwrap_or(name)
+    }
+
+    /// How many spellings the name has.
+    pub fn spellings(&self) -> u64 {
+        1 + self.other_spellings.as_ref().map_or(0, |others| others.cardinality().count)
+    }
+
+    /// Adds a spelling that is not the first one, by its hash. Returns roughly how many more bytes are kept now.
+    pub(crate) fn add_spelling(&mut self, hash: u64) -> usize {
+        if self.other_spellings.get_or_insert_default().insert(hash) { MEMBER } else { 0 }
+    }
+
+    /// Adds the spellings of a later part of the log, before the parts are [joined](Self::join).
+    pub(crate) fn join_spellings(
+        &mut self,
+        later: &mut Self,
+        name: &[u8],
+        hash: impl Fn(&[u8]) -> u64,
+    ) {
+        let (first, other) = (self.first_spelling(name), later.first_spelling(name));
+        let is_other = first != other;
+        if !is_other && later.other_spellings.is_none() {
+            return;
+        }
+        let (first, other) = (hash(first), hash(other));
+        let others = self.other_spellings.get_or_insert_default();
+        if is_other {
+            others.insert(other);
+        }
+        if let Some(mut more) = later.other_spellings.take() {
+            more.remove(&first);
+            others.join(*more);
+        }
     }
 
     /// Adds the statistics of a later part of the log. The first line is this one's.
