@@ -7,7 +7,7 @@
 //! wrapper, and then has any name it likes) are added up too, all together.
 //!
 //! A directory counts with those below it from its second level on (`/home/a`), because all sites together may
-//! well send that many; and so does `/tmp`, in which everybody can make directories. Deeper than [`DEEPEST`]
+//! well send that many; and so does `/tmp`, in which everybody can make directories. Deeper than `DEEPEST`
 //! levels, and in paths longer than the system allows, only the first directories count.
 
 use std::collections::HashMap;
