@@ -76,7 +76,6 @@ impl Access {
                 return Err(refused("a device that never ends"));
             }
             FileType::Fifo | FileType::CharacterDevice => wait = OFlags::empty(),
-            FileType::Directory => return Err(read(io::ErrorKind::IsADirectory.into())),
             _ => return Err(refused("it is a block device or socket")),
         }
         if self.plain_only && kind != FileType::RegularFile {

@@ -580,8 +580,8 @@ mod tests {
         }
         // A script that shares a bucket with such a directory is kept, like a sender near the limit.
         assert!(all.senders().count() < 10);
-        // A few of them share a bucket with others, and look as if they had sent more.
-        let nearly = |count: u64| (19_900..=20_000).contains(&count);
+        // About one in a hundred shares a bucket with another, looks as if it had sent two, and counts half.
+        let nearly = |count: u64| (19_800..=20_000).contains(&count);
         let [directory] = all.directories() else { panic!("{:?}", all.directories()) };
         assert_eq!(&*directory.name, b"/home/a/tmp/");
         assert!(nearly(directory.scripts) && nearly(directory.stats.messages), "{directory:?}");
