@@ -502,6 +502,13 @@ fn a_local_account_that_sends_under_many_domains_is_hinted_at() {
         assert!(run.err.contains("not in sum: alice (120 messages, 30 domains)"), "{}", run.err);
         assert_eq!(run.err.lines().count(), 1, "{}", run.err);
         assert_eq!(host.check(&["--realm=none"]).err, "");
+        // More logins than are kept at once.
+        let stranger =
+            |n| format!("3F1A2B: client={}, sasl_method=PLAIN, sasl_username=u{n}@s{n}", client(0));
+        let strangers: Vec<u8> =
+            (0..20_000).flat_map(|n| line(at, stranger(n).as_bytes())).collect();
+        host.log([strangers, spelled(at, &logins)].concat());
+        assert_eq!(host.check(&[]).err, run.err);
         let log = host.text("log/mail.log");
         assert_eq!(host.run(&["-m", "90", "-l", &log]).err, "", "without -d it is not looked for");
         host.is_untouched();

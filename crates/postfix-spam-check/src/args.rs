@@ -271,17 +271,11 @@ fn steps(
     let mut check = Check::new(Postfix, &DEFAULTS, args.shared, &host, &mut messages)?;
     (check.webmail, check.spread) = (args.webmail, spread);
     let mut scan = check.open(&mut host, &mut messages);
-    let users = plan.as_ref().filter(|_| hints).and_then(|plan| plan.regular_users(system));
-    let (tally, split) = match users {
-        Some(users) => {
-            let (tally, split) = check.count_split(&mut scan, users, &mut messages);
-            (tally, Some(split))
-        }
-        None => (check.count(&mut scan, &mut messages), None),
-    };
+    let tally = check.count(&mut scan, &mut messages);
     let mut findings = check.judge(&tally);
-    if let Some(hint) = split.and_then(|split| split.hint(tally.limits(), &findings)) {
-        messages.note(hint);
+    let users = plan.as_ref().filter(|_| hints).and_then(|plan| plan.regular_users(system));
+    if let Some(users) = users {
+        check.hint_at_split_logins(users, (&tally, &findings), &mut scan, &mut messages);
     }
     if let Some(plan) = plan {
         let looked = Looked {

@@ -149,19 +149,6 @@ impl<P: Parser + Sync> Check<P> {
         tally
     }
 
-    /// Counts the senders of the logs, and what all logins of each of these users have sent together.
-    pub fn count_split(
-        &self,
-        scan: &mut Scan<'_, P>,
-        users: Vec<Vec<u8>>,
-        messages: &mut Messages,
-    ) -> (Tally, SplitLogins) {
-        let split = SplitLogins::new(self.window, self.identity.clone(), users);
-        let (tally, split) = scan.read((self.tally(scan), split), messages);
-        self.report_uncounted(&tally, messages);
-        (tally, split)
-    }
-
     fn tally(&self, scan: &Scan<'_, P>) -> Tally {
         let detail = Detail {
             // What is done about an account is always reported with its line.
@@ -211,6 +198,26 @@ impl<P: Parser + Sync> Check<P> {
         let mut findings = judge(tally, self.spread);
         findings.retain(|finding| self.directories || finding.kind != Kind::Directory);
         findings
+    }
+
+    /// Tells the administrator which of these users of the host reach the limit only with all their logins
+    /// together. The logs are read again only if there were too many logins to keep them all.
+    pub fn hint_at_split_logins(
+        &self,
+        users: Vec<Vec<u8>>,
+        (tally, findings): (&Tally, &[Finding<'_>]),
+        scan: &mut Scan<'_, P>,
+        messages: &mut Messages,
+    ) {
+        let mut split = SplitLogins::new(self.window, self.identity.clone(), users);
+        if tally.has_all_senders() {
+            tally.senders().for_each(|(_, login, stats)| split.add(login, stats.messages));
+        } else {
+            split = scan.read(split, messages);
+        }
+        if let Some(hint) = split.hint(&self.limits, findings) {
+            messages.note(hint);
+        }
     }
 
     /// Reads the logs again, to look more closely at a few senders.

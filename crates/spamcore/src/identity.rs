@@ -57,6 +57,9 @@ impl Realms {
     /// A login without blanks and dots at its end, and without its domain if that is one of these.
     fn account<'a>(&self, login: &'a [u8]) -> &'a [u8] {
         let mut name = trim_end(login);
+        if self.domains.is_empty() && !self.any {
+            return name;
+        }
         while let Some(at) = name.iter().rposition(|&b| b == b'@').filter(|&at| at > 0)
             && self.has(&name[at + 1..])
         {
@@ -114,10 +117,23 @@ impl Identity {
         senders
     }
 
+    /// Whether names can have several spellings.
+    #[inline]
+    pub fn has_spellings(&self) -> bool {
+        self.realms.is_some()
+    }
+
     /// The name under which a name is counted. Folding what is folded changes nothing. Only a name that is not
     /// a part of the one logged costs an allocation.
+    #[inline]
     pub fn fold<'a>(&self, name: &'a [u8]) -> Cow<'a, [u8]> {
-        let Some(realms) = &self.realms else { return Cow::Borrowed(name) };
+        match &self.realms {
+            Some(realms) => self.fold_login(realms, name),
+            None => Cow::Borrowed(name),
+        }
+    }
+
+    fn fold_login<'a>(&self, realms: &Realms, name: &'a [u8]) -> Cow<'a, [u8]> {
         let account = realms.account(name);
         if !self.apart.is_empty() {
             for exact in [name, account] {

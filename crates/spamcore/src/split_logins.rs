@@ -1,11 +1,11 @@
 //! Accounts of this host that may be sending under many domains: a hint for the administrator.
 //!
-//! Takes every login, and the names of the regular users of this host. Where the mail system takes any domain
-//! behind a user's name, whoever knows one password can spread his messages over `user@a`, `user@b` and so on,
-//! none of which reaches the limit. Only the administrator knows whether these are one account; then `--realm`
-//! makes them one sender. So this counts for each user what all his logins have sent together, and
-//! [`SplitLogins::hint`] names those whose logins look like one account: some have no domain, or twenty and more
-//! have a domain that nobody else uses.
+//! Takes the messages of every login (as a [`Sink`], where a tally does not keep them all), and the names of
+//! the regular users of this host. Where the mail system takes any domain behind a user's name, whoever knows
+//! one password can spread his messages over `user@a`, `user@b` and so on, none of which reaches the limit.
+//! Only the administrator knows whether these are one account; then `--realm` makes them one sender. So this
+//! counts for each user what all his logins have sent together, and [`SplitLogins::hint`] names those whose
+//! logins look like one account: some have no domain, or twenty and more have a domain that nobody else uses.
 //!
 //! Memory is bounded by the number of regular users, and [`DOMAINS`]. What is beyond that may be missing from
 //! the hint; nothing else depends on it.
@@ -91,7 +91,8 @@ impl SplitLogins {
         }
     }
 
-    fn add(&mut self, name: &[u8], times: u64) {
+    /// Adds messages of a login.
+    pub fn add(&mut self, name: &[u8], times: u64) {
         let login = self.identity.fold(name);
         let user = self.users_of.fold(&login);
         let domain = &login[user.len().min(login.len())..];

@@ -163,11 +163,15 @@ pub fn split(block: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
+#[inline]
 fn leading_nuls(line: &[u8]) -> usize {
-    // Most lines have none, and a run of them may be long.
-    if line.first() != Some(&0) {
-        return 0;
-    }
+    // Most lines have none.
+    if line.first() == Some(&0) { length_of_nuls(line) } else { 0 }
+}
+
+/// How many NULs a line starts with; there may be very many.
+#[cold]
+fn length_of_nuls(line: &[u8]) -> usize {
     let words = line.chunks_exact(64).take_while(|word| word.iter().fold(0, |any, b| any | b) == 0);
     let at = words.count() * 64;
     line[at..].iter().position(|&b| b != 0).map_or(line.len(), |more| at + more)

@@ -159,6 +159,11 @@ impl Tally {
         &self.limits
     }
 
+    /// Whether the senders that were kept are all there are, but for those of a stream that were dropped.
+    pub fn has_all_senders(&self) -> bool {
+        !matches!(self.mode, Mode::Sketch(_) | Mode::Candidates(_))
+    }
+
     /// The senders that were kept, in no particular order.
     pub fn senders(&self) -> impl Iterator<Item = (Kind, &[u8], &SenderStats)> {
         Kind::ALL.into_iter().zip(&self.senders).flat_map(move |(kind, senders)| {
@@ -226,7 +231,7 @@ impl Tally {
         if let Some(&index) = self.senders[kind as usize].get(name) {
             let stats = &mut self.stats[index];
             stats.add(times, at, &self.window);
-            if stats.first_spelling(name) != spelling {
+            if self.identity.has_spellings() && stats.first_spelling(name) != spelling {
                 self.origins_used += stats.add_spelling(self.hasher.hash_one(spelling));
             }
             return Some(index);
