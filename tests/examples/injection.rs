@@ -103,8 +103,13 @@ const HONEST: [Honest; 15] = [
 /// What a program must count for a sender: the minimum and the maximum.
 type Wanted = BTreeMap<String, (u64, u64)>;
 
-fn want(wanted: &mut Wanted, sender: &str, surely: bool, times: u64) {
-    let (least, most) = wanted.entry(sender.to_owned()).or_default();
+fn want(program: usize, wanted: &mut Wanted, sender: &str, surely: bool, times: u64) {
+    // Spellings of a login are one sender.
+    let sender = match program {
+        0 => sender.trim_end_matches(['.', ' ', '\t']).to_ascii_lowercase(),
+        _ => sender.to_owned(),
+    };
+    let (least, most) = wanted.entry(sender).or_default();
     *least += if surely { times } else { 0 };
     *most += times;
 }
@@ -173,7 +178,7 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
             honest += 1;
             let (log, line, of) = HONEST[random.below(HONEST.len())];
             for (program, sender, times) in of {
-                want(&mut wanted[*program], sender, true, *times);
+                want(*program, &mut wanted[*program], sender, true, *times);
             }
             (log, stamped(log, &time, line, &mut random).into_bytes())
         } else {
@@ -190,7 +195,7 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
             };
             for sender in field.senders(&text) {
                 let surely = !matches!(field.counts, Counts::Perhaps(_));
-                want(&mut wanted[program], &sender, surely, 1);
+                want(program, &mut wanted[program], &sender, surely, 1);
             }
             (field.log, field.with(&stamps[random.below(stamps.len())], &text))
         };

@@ -1,8 +1,52 @@
-//! Whether a script or a visitor can hide a thousand messages: a fresh value in each, wherever they may choose one.
+//! Whether anybody can hide a thousand messages: a fresh value in each, wherever a sender may choose one.
 //!
-//! Each is either reported on stdout, or told on stderr with the exit status 0.
+//! They are either reported on stdout, or told on stderr with the exit status 0. Prints how many choices were tried, in
+//! lines that start with `figure: `.
+
+#![expect(clippy::print_stderr, reason = "figures are printed")]
 
 use tests::{Directory, NOW, Run, run, run_with_input};
+
+/// What a client of Postfix chooses: the end of its lines, by their number, and how its name is reported.
+type Login = (fn(u32) -> String, &'static str);
+
+const LOGINS: [Login; 6] = [
+    // Upper and lower case, dots and blanks at the end.
+    (|n| format!("{}{}", cased("alicealice", n), [". ", "", ".."][n as usize % 3]), "alicealice"),
+    (|n| format!("Alice@R{n}.example"), "alice"),
+    (|n| format!("alice, sasl_sender=x{n}@example.org"), "alice"),
+    (|n| format!("alice, sasl_sender={n}, sasl_username=victim{n}"), "alice"),
+    (|n| format!("alice, orig_queue_id=3F{n:05X}, orig_client=h{n}[192.0.2.1]"), "alice"),
+    (|n| format!("alice@a@b{n}"), "alice"),
+];
+
+/// A name whose letters are upper case where this number has a bit.
+fn cased(name: &str, bits: u32) -> String {
+    let letter = |(at, letter): (usize, char)| {
+        if bits >> at & 1 == 0 { letter } else { letter.to_ascii_uppercase() }
+    };
+    name.chars().enumerate().map(letter).collect()
+}
+
+#[test]
+fn a_spelling_a_message_hides_no_login() {
+    for (end, name) in LOGINS {
+        let line = |n| {
+            let client = format!("h{n}.example[192.0.2.{}]", n % 256);
+            format!(
+                "Nov 23 17:57:00 mx postfix/smtpd[7]: {n:06X}: client={client}, sasl_method=PLAIN, sasl_username={}\n",
+                end(n)
+            )
+        };
+        let log: String = (0..1000).map(line).collect();
+        let options = ["--realm=*", "--format=json", "--overrides=/dev/null"];
+        let report = check("postfix-spam-check", &options, &log).text();
+        let sender = format!("\"sender\":\"{name}\",");
+        assert!(report.contains(&sender) && report.contains("\"messages\":1000,"), "{report}");
+        assert_eq!(report.lines().count(), 1, "{report}");
+    }
+    figure(LOGINS.len(), "a client of Postfix");
+}
 
 /// PHP's log of messages, each sent by the script that has this path for its number.
 fn php(messages: u32, path: impl Fn(u32) -> String) -> String {
@@ -13,6 +57,11 @@ fn php(messages: u32, path: impl Fn(u32) -> String) -> String {
             format!("[23-Nov-2026 {time} UTC] mail() on [{path}:1]: To: a@b -- Headers: \n")
         })
         .collect()
+}
+
+/// Prints how many choices of a client, a script or a visitor were tried.
+fn figure(choices: usize, of: &str) {
+    eprintln!("figure: {choices} choices of {of}, a fresh one a message: all reported or told");
 }
 
 /// The log of an old wrapper: messages with this URL, path and end.
@@ -63,6 +112,7 @@ fn a_path_a_message_is_reported_or_told() {
         let streamed = run_with_input("php-spam-check", &["--now", NOW, "-l", "-"], log.as_bytes());
         assert_eq!((streamed.out, streamed.err), (run.out, run.err), "a stream");
     }
+    figure(PATHS.len(), "a script");
 }
 
 #[test]
@@ -93,21 +143,23 @@ fn a_url_a_message_hides_nobody() {
     let run = check("php-legacy-spam-check", &[], &log);
     assert_eq!((run.text(), run.err), ("/home/a/x.php\n".into(), String::new()));
     // With a URL that makes the line ambiguous, or so long that it may have been cut.
-    for url in [
+    let urls = [
         |n| format!("h/?{n}, client=1.1.1.1, filename=/v, uid=0, user=r"),
         |n| format!("h/?{n:0900}"),
-    ] {
+    ];
+    for url in urls {
         let log = wrapper(1000, |n| format!("{}, {group}, {sent}", url(n)));
         let run = check("php-legacy-spam-check", &[], &log);
         assert_eq!(run.text(), "");
         let told = "ignored 1000 lines that can be read in two ways or are cut off, logged as www (1000)\n";
         assert!(run.err.ends_with(told), "{}", run.err);
     }
+    figure(1 + urls.len(), "a visitor");
 }
 
 #[test]
 fn a_path_a_message_of_the_wrapper_is_told() {
-    for (path, told) in [
+    let paths = [
         (
             "/home/a/tmp/N.php",
             "/home/a/tmp/: 1000 messages from 1000 scripts of at most 3 messages each\n",
@@ -120,7 +172,8 @@ fn a_path_a_message_of_the_wrapper_is_told() {
             "N.php",
             "1000 messages from 1000 names of at most 3 messages each that are not absolute paths",
         ),
-    ] {
+    ];
+    for (path, told) in paths {
         let sent = |n: u32| {
             let path = path.replace('N', &n.to_string());
             format!("h, client=8.8.8.8, filename={path}, uid=1, user=u, args=")
@@ -129,6 +182,7 @@ fn a_path_a_message_of_the_wrapper_is_told() {
         assert_eq!(run.text(), "");
         assert!(run.err.contains(told), "{}", run.err);
     }
+    figure(paths.len(), "a script that the wrapper runs for");
 }
 
 #[test]
