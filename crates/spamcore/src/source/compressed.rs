@@ -1,7 +1,8 @@
 //! Compressed logs, recognised by their content: gzip (all members), xz, Zstandard.
 //!
 //! Takes compressed bytes and gives decompressed ones as a stream. A small file can expand to terabytes, which
-//! takes no memory, but would take time: it is read only as far as it can be a log (see [`Bomb`]). Other formats are recognised only to say so, and are not decompressed.
+//! takes no memory, but would take time: it is read only as far as it can be a log (see [`Bomb`]). Other formats
+//! are recognised only to say so, and are not decompressed.
 
 use std::io::{self, BufReader, Cursor, Read};
 
