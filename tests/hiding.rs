@@ -82,7 +82,7 @@ fn check(program: &str, options: &[&str], log: &str) -> Run {
 /// messages.
 type Case = (fn(u32) -> String, &'static str, &'static str);
 
-const PATHS: [Case; 7] = [
+const PATHS: [Case; 8] = [
     (|n| format!("/home/a/tmp/{n}.php"), "/home/a/tmp/\n", ""),
     (|n| format!("/home/a/my tmp/{n}.php"), "", "/home/a/my tmp/ (N messages) is not printed: "),
     (
@@ -96,6 +96,11 @@ const PATHS: [Case; 7] = [
         |n| format!("w{n}://x"),
         "",
         ": N messages from N names of at most 3 messages each that are not absolute paths\n",
+    ),
+    (
+        |n| format!("/home/a/x\n{n}.php"),
+        "",
+        ": ignored N lines that can be read in two ways or are cut off, logged as mail() on [/home/a/x (N)\n",
     ),
     (|_| "-d://tmp/x.php".into(), "", "-d://tmp/x.php (N messages) is not printed: "),
 ];

@@ -227,6 +227,8 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                 if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Bomb>) {
                     // Whoever may put a file there must not be able to end a chain of commands.
                     self.messages.blind(format!("{path}: the rest was not read: {error}"));
+                    // What was read may be half a line.
+                    self.reader.file.readable = true;
                     continue;
                 }
                 let bytes = outcome.bytes;

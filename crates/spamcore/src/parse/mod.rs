@@ -200,7 +200,7 @@ pub enum Content<'a> {
     /// An event.
     Event(LazyEvent<'a>),
     /// The line has this format, but can be read in two ways, or may have been truncated where a stranger
-    /// wanted it to be: it counts for nobody. This is its syslog tag.
+    /// wanted it to be: it counts for nobody. It is reported under this name, its syslog tag or how it starts.
     Ambiguous(&'a [u8]),
 }
 

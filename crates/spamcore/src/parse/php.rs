@@ -8,7 +8,7 @@
 //!
 //! The path ends at the first `:DIGITS]: To: `; the caller of `mail()` chooses what follows. A line or message
 //! that starts with a space or a TAB continues a folded header, which a caller can use to smuggle in a line,
-//! and counts for nobody. Code that a script evaluates (`zend.c COMPILED_STRING_DESCRIPTION_FORMAT`, which is
+//! and counts for nobody. A path with a newline breaks its line in two; the first half is ambiguous. Code that a script evaluates (`zend.c COMPILED_STRING_DESCRIPTION_FORMAT`, which is
 //! `%s(%d) : %s`) counts as that script.
 
 use super::php_wrapper::script;
@@ -18,6 +18,9 @@ use crate::source::journal::Author;
 use crate::time::stamp::Stamp;
 
 const MAIL: &[u8] = b"mail() on [";
+
+/// How many bytes of a broken line are shown.
+const SHOWN: usize = 80;
 
 /// The parser for PHP's `mail.log`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,7 +81,17 @@ fn stamped(line: &[u8]) -> Line<'_> {
 }
 
 fn mail(message: &[u8]) -> Option<Content<'_>> {
-    Some(script(path(message)?.into()))
+    match path(message) {
+        Some(path) => Some(script(path.into())),
+        None => {
+            is_broken(message).then(|| Content::Ambiguous(&message[..message.len().min(SHOWN)]))
+        }
+    }
+}
+
+/// Whether this is the start of a line that a newline in the path has broken in two.
+fn is_broken(message: &[u8]) -> bool {
+    message.starts_with(MAIL) && positions(message, b"]: To: ").next().is_none()
 }
 
 /// The script that called `mail()`; none if this is another message.
