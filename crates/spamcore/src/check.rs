@@ -11,22 +11,26 @@ use std::path::Path;
 
 use crate::cli::options::SharedArgs;
 use crate::error::Error;
+use crate::escape::display;
 use crate::evidence::{Evidence, EvidenceSource, Lines, Selection, SenderEvidence};
 use crate::file;
 use crate::host::Host;
 use crate::limits::Limits;
-use crate::messages::{Messages, Outcome};
+use crate::messages::{Messages, Outcome, number};
 use crate::parse::Parser;
 use crate::report::{Format, Report, Style};
 use crate::scan::Scan;
 use crate::source::choose::Logs;
 use crate::tally::network::Webmail;
-use crate::tally::{Detail, Tally};
+use crate::tally::{Detail, Tally, UnclearAddresses};
 use crate::time::clock::instant_of;
 use crate::time::period::{Period, PeriodError};
 use crate::time::stamp::Stamp;
 use crate::time::window::Window;
 use crate::verdict::{Finding, Spread, is_spread, judge};
+
+/// How many bytes of a line a message shows.
+const SHOWN: usize = 200;
 
 /// What a program does unless its arguments say otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -149,7 +153,21 @@ impl<P: Parser + Sync> Check<P> {
                 tally.dropped()
             ));
         }
+        self.report_unclear_addresses(&tally, messages);
         tally
+    }
+
+    /// Reports messages of clients that are counted for no address, once somebody could hide that way. A client
+    /// can cause that, so it is not a failure.
+    fn report_unclear_addresses(&self, tally: &Tally, messages: &mut Messages) {
+        let UnclearAddresses { messages: count, line } = tally.unclear_addresses();
+        if self.limits.exceeds(self.limits.everybody, *count) && *count > 0 {
+            let line = display(&line[..line.len().min(SHOWN)]);
+            messages.note(format!(
+                "counted for no address: {} whose lines show more than one, or are cut off; the first: {line}",
+                number(*count, "message"),
+            ));
+        }
     }
 
     /// Who is reported.

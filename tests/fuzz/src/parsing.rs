@@ -21,7 +21,7 @@ pub(crate) fn postfix(input: &[u8]) {
 }
 
 pub(crate) fn exim(input: &[u8]) {
-    reads(&Exim { authenticated: true }, input);
+    reads(&Exim, input);
 }
 
 pub(crate) fn php(input: &[u8]) {

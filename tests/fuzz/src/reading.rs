@@ -238,7 +238,7 @@ pub(crate) fn count(input: &[u8]) {
     let (&which, input) = input.split_last().unwrap_or((&0, &[]));
     match which % 4 {
         0 => same(&Postfix, input),
-        1 => same(&Exim { authenticated: true }, input),
+        1 => same(&Exim, input),
         2 => same(&Php, input),
         _ => same(&PhpWrapper, input),
     }

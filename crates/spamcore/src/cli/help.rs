@@ -31,7 +31,8 @@ const FIELDS: [(&str, &str); 11] = [
     ("program", "the program's name"),
     (
         "kind",
-        "sasl (a login name), user (a local user), client (an SMTP client) or script (a path)",
+        "sasl (a login name), user (a local user), client (an SMTP client by name), address (of an SMTP client), \
+         auth (an authenticated id) or script (a path)",
     ),
     ("sender", "the sender's name; bytes that are not valid UTF-8 are replaced by U+FFFD"),
     ("sender_hex", "the exact name in hexadecimal; present only if it is not valid UTF-8"),
@@ -41,7 +42,11 @@ const FIELDS: [(&str, &str); 11] = [
     ("end", "end of the period, RFC 3339"),
     ("first", "the earliest timestamp, RFC 3339; null if no line has one"),
     ("last", "the latest timestamp, RFC 3339; null if no line has one"),
-    ("line", "the sender's first line in the order of reading, as logged"),
+    (
+        "line",
+        "the sender's first line in the order of reading, as logged; if several addresses used a client's \
+         name, the first line of the address that sent most",
+    ),
 ];
 
 impl<A> Program<A> {

@@ -50,7 +50,7 @@ pub enum Kind {
     Helo,
     /// The verified host name of an SMTP client of Exim, if the line has no HELO name.
     HostName,
-    /// The address of an SMTP client of Exim, if the line has neither.
+    /// The address of an SMTP client of Exim.
     Address,
     /// The authenticated id of a client of Exim (`A=DRIVER:ID`).
     Authenticated,
@@ -72,6 +72,11 @@ impl Kind {
         Self::Authenticated,
         Self::Script,
     ];
+
+    /// Whether it names an SMTP client of Exim, which is also counted under its address.
+    pub fn is_client(self) -> bool {
+        matches!(self, Self::Helo | Self::HostName | Self::Address)
+    }
 }
 
 /// A name under which messages are counted.
@@ -94,14 +99,22 @@ impl<'a> Sender<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Senders<'a> {
     first: Sender<'a>,
-    second: Option<Sender<'a>>,
+    others: [Option<Sender<'a>>; 2],
 }
 
 impl<'a> Senders<'a> {
     /// One sender, or two of different kinds, so that none is counted twice.
     pub fn new(first: Sender<'a>, second: Option<Sender<'a>>) -> Self {
         debug_assert!(second.as_ref().is_none_or(|second| second.kind != first.kind));
-        Self { first, second }
+        Self { first, others: [second, None] }
+    }
+
+    /// One more, of yet another kind, if the line names one.
+    #[must_use]
+    pub fn with(self, third: Option<Sender<'a>>) -> Self {
+        debug_assert!(third.as_ref().is_none_or(|third| self.iter().all(|s| s.kind != third.kind)));
+        let [second, _] = self.others;
+        Self { others: [second, third], ..self }
     }
 
     /// The main sender, to which the client belongs.
@@ -111,7 +124,7 @@ impl<'a> Senders<'a> {
 
     /// The other senders, if there are any.
     pub fn others(&self) -> impl Iterator<Item = &Sender<'a>> {
-        self.second.iter()
+        self.others.iter().flatten()
     }
 
     /// All of them.
@@ -120,12 +133,12 @@ impl<'a> Senders<'a> {
     }
 }
 
-/// A client as Postfix names it.
+/// A client as a server names it, without what the client says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client<'a> {
-    /// The verified host name, or `unknown`.
+    /// The verified host name. If there is none, Postfix writes `unknown`, and of Exim this is empty.
     pub name: &'a [u8],
-    /// The address, or `unknown`.
+    /// The address, or `unknown`; empty if a line of Exim does not show which of its addresses it is.
     pub address: &'a [u8],
 }
 

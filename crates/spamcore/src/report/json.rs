@@ -22,6 +22,8 @@ struct Object<'a> {
     sender_hex: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     named_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address_count: Option<u64>,
     messages: u64,
     limit: u64,
     start: Option<String>,
@@ -83,11 +85,12 @@ fn escape_json_controls(json: &str) -> String {
 fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
     let Finding { kind, sender, stats, limit, .. } = finding;
     let (kind, named_by) = match kind {
-        Kind::Sasl | Kind::Authenticated => ("sasl", None),
+        Kind::Sasl => ("sasl", None),
         Kind::User => ("user", None),
         Kind::Helo => ("client", Some("helo")),
         Kind::HostName => ("client", Some("name")),
-        Kind::Address => ("client", Some("address")),
+        Kind::Address => ("address", None),
+        Kind::Authenticated => ("auth", None),
         Kind::Script => ("script", None),
     };
     let from = stats.origins();
@@ -111,6 +114,7 @@ fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
         sender: String::from_utf8_lossy(sender).into_owned(),
         sender_hex: std::str::from_utf8(sender).is_err().then(|| hex(sender)),
         named_by,
+        address_count: finding.addresses,
         messages: stats.messages,
         limit: *limit,
         start: at(report.window.start),

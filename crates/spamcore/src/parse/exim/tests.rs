@@ -3,13 +3,17 @@
 use super::super::Event;
 use super::*;
 
+/// The senders of a line but the address of a client that has a name, and how often.
 fn show(line: &str) -> String {
-    let parser = Exim { authenticated: true };
-    let line = parser.line(line.as_bytes());
+    let line = Exim.line(line.as_bytes());
     let Some(event) = line.event() else { return "-".into() };
     let Event::Accepted(accepted) = &*event;
     let mut shown = String::new();
+    let first = accepted.senders.first();
     for Sender { kind, name } in accepted.senders.iter() {
+        if *kind == Kind::Address && first.kind != Kind::Address {
+            continue;
+        }
         let name = String::from_utf8_lossy(name);
         match kind {
             Kind::Authenticated => shown += &format!("A={name} "),
@@ -42,6 +46,58 @@ fn senders_of_every_kind() {
         ("a@b H=(x\u{1}y) [1.1.1.1] P=esmtp S=4", "Helo x\u{1}y 1"),
     ] {
         assert_eq!(show(&format!("{ID}{rest}")), want, "{rest}");
+    }
+}
+
+/// What Exim itself knows of the client of a line: its verified name and its address.
+fn client(line: &str) -> String {
+    let line = Exim.line(line.as_bytes());
+    let Some(event) = line.event() else { return "-".into() };
+    let Event::Accepted(accepted) = &*event;
+    let Some(Client { name, address }) = accepted.client else { return "none".into() };
+    let mut counted = accepted.senders.iter().filter(|sender| sender.kind == Kind::Address);
+    assert_eq!(
+        counted.next().map_or(&b""[..], |sender| &sender.name),
+        address,
+        "the address is counted"
+    );
+    format!("{}[{}]", String::from_utf8_lossy(name), String::from_utf8_lossy(address))
+}
+
+#[test]
+fn a_client_is_its_verified_name_and_its_address() {
+    for (rest, want) in [
+        ("a@b U=www P=local S=307", "none"),
+        ("a@b H=mx.example [192.0.2.1]:25 P=esmtp S=4", "mx.example[192.0.2.1]"),
+        ("a@b H=mx.example (helo) [192.0.2.1] P=esmtp S=4", "mx.example[192.0.2.1]"),
+        ("a@b H=(helo) [2001:db8::9] P=esmtp S=4", "[2001:db8::9]"),
+        ("a@b H=([192.0.2.7]) [192.0.2.1] P=esmtp S=4", "[192.0.2.1]"),
+        ("a@b H=[192.0.2.1] P=esmtp S=4", "[192.0.2.1]"),
+        // Where a HELO may hold an address, nobody knows which one is true.
+        ("a@b H=(a) [192.0.2.1] x (b) [203.0.113.9] P=esmtp S=4", "[]"),
+        ("a@b H=mx.example (a) [192.0.2.1] x) [203.0.113.9] P=esmtp S=4", "mx.example[]"),
+        ("a@b H=(a) [192.0.2.1] P=esmtp S=4 id=\"x) [203.0.113.9]\"@y", "[]"),
+        ("a@b H=(a) [192.0.2.1] P=esmtp S=4 T=\"y) [z] (x) 1.2.3.4\"", "[192.0.2.1]"),
+        (
+            "a@b H=(a) [192.0.2.1] P=esmtp S=4 T=\"x **** log string overflowed log buffer ****",
+            "[]",
+        ),
+        // What Exim verified is no HELO.
+        (
+            "a@b H=mx.example [192.0.2.1] P=esmtp S=4 T=\"(b) [203.0.113.9]\"",
+            "mx.example[192.0.2.1]",
+        ),
+    ] {
+        assert_eq!(client(&format!("{ID}{rest}")), want, "{rest}");
+    }
+    // The rest of a line in pieces may hold the true address.
+    for (rest, want) in [
+        ("H=(a) [192.0.2.1] P=esmtp S=4", "[]"),
+        ("H=(long", "[]"),
+        ("H=mx.example [192.0.2.1] P=esmtp S=4", "mx.example[192.0.2.1]"),
+    ] {
+        let line = format!("Nov 23 17:57:00 vm exim[5]: [1/2] 1xVYTC-0001Ir-2Q <= a@b {rest}");
+        assert_eq!(client(&line), want, "{rest}");
     }
 }
 
