@@ -18,7 +18,7 @@ fn senders(parser: &impl Parser, line: &[u8]) -> Vec<Vec<u8>> {
         Some(Event::Accepted(accepted)) => {
             accepted.senders.iter().map(|sender| sender.name.to_vec()).collect()
         }
-        None => Vec::new(),
+        Some(Event::Completed(_)) | None => Vec::new(),
     }
 }
 

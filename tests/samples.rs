@@ -97,7 +97,12 @@ fn describe(parser: &impl Parser, line: &[u8]) -> Option<Vec<u8>> {
         return Some([format!("? {at} {times} ").as_bytes(), tag].concat());
     }
     let event = line.event()?;
-    let Event::Accepted(accepted) = &*event;
+    let accepted = match &*event {
+        Event::Accepted(accepted) => accepted,
+        Event::Completed(id) => {
+            return Some([format!("= {at} {times} completed - ").as_bytes(), id].concat());
+        }
+    };
     if times > MAX_REPEATS {
         return Some(format!("too many: {times}").into_bytes());
     }

@@ -149,7 +149,7 @@ fn checked(
     let mut messages = Messages::default();
     let check = Check::new(Exim, &DEFAULTS, args.shared, &host, &mut messages)?;
     let mut scan = check.open(&mut host, &mut messages);
-    let tally = check.count(&mut scan, &mut messages);
+    let tally = check.count_and_find_unlogged(&mut scan, &mut messages);
     let findings = check.judge(&tally);
     Ok(check.report(&findings, &host, out, messages))
 }

@@ -27,6 +27,7 @@ use crate::time::clock::instant_of;
 use crate::time::period::{Period, PeriodError};
 use crate::time::stamp::Stamp;
 use crate::time::window::Window;
+use crate::unlogged::{MOST, Unlogged};
 use crate::verdict::{Finding, Spread, is_spread, judge};
 
 /// How many bytes of a line a message shows.
@@ -136,6 +137,33 @@ impl<P: Parser + Sync> Check<P> {
 
     /// Counts the senders of the logs.
     pub fn count(&self, scan: &mut Scan<'_, P>, messages: &mut Messages) -> Tally {
+        let tally = self.tally(scan);
+        let tally = scan.read(tally, messages);
+        self.report_uncounted(&tally, messages);
+        tally
+    }
+
+    /// Counts the senders of the logs, and reports messages of which only the end is in them.
+    pub fn count_and_find_unlogged(
+        &self,
+        scan: &mut Scan<'_, P>,
+        messages: &mut Messages,
+    ) -> Tally {
+        let sinks = (self.tally(scan), Unlogged::new(self.window, scan.is_rereadable()));
+        let (tally, unlogged) = scan.read(sinks, messages);
+        self.report_uncounted(&tally, messages);
+        if let Some(count) = unlogged.count() {
+            let most = if count == MOST { " or more" } else { "" };
+            // A client can cause that, so it is not a failure.
+            messages.note(format!(
+                "counted for nobody: {count}{most} messages that were completed, but whose reception is \
+                 not in the log (a HELO longer than Exim's log buffer?)"
+            ));
+        }
+        tally
+    }
+
+    fn tally(&self, scan: &Scan<'_, P>) -> Tally {
         let detail = Detail {
             // What is done about an account is always reported with its line.
             line: self.format == Format::Json
@@ -144,8 +172,10 @@ impl<P: Parser + Sync> Check<P> {
             activity: self.format == Format::Table,
         };
         let (limits, webmail) = (self.limits.clone(), self.webmail.clone());
-        let tally = Tally::new(self.window, limits, webmail, detail, scan.is_rereadable());
-        let tally = scan.read(tally, messages);
+        Tally::new(self.window, limits, webmail, detail, scan.is_rereadable())
+    }
+
+    fn report_uncounted(&self, tally: &Tally, messages: &mut Messages) {
         if tally.dropped() > 0 {
             messages.fail(format!(
                 "more than a million senders in a stream: {} messages of others were not counted; \
@@ -153,13 +183,8 @@ impl<P: Parser + Sync> Check<P> {
                 tally.dropped()
             ));
         }
-        self.report_unclear_addresses(&tally, messages);
-        tally
-    }
-
-    /// Reports messages of clients that are counted for no address, once somebody could hide that way. A client
-    /// can cause that, so it is not a failure.
-    fn report_unclear_addresses(&self, tally: &Tally, messages: &mut Messages) {
+        // Messages of clients that are counted for no address, once somebody could hide that way. A client can
+        // cause that, so it is not a failure.
         let UnclearAddresses { messages: count, line } = tally.unclear_addresses();
         if self.limits.exceeds(self.limits.everybody, *count) && *count > 0 {
             let line = display(&line[..line.len().min(SHOWN)]);

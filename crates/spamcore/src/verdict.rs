@@ -160,7 +160,7 @@ mod tests {
         let senders = Senders::new(Sender::new(kind, sender.as_bytes()), None);
         let client =
             client.map(|(name, ip)| Client { name: name.as_bytes(), address: ip.as_bytes() });
-        let accepted = Accepted { senders, client, recurs: false };
+        let accepted = Accepted { senders, client, recurs: false, id: None };
         tally.event(Some(50), 1, &accepted.into(), b"line");
     }
 

@@ -150,7 +150,7 @@ fn counted(
             Stamped::Unreadable => false,
         };
         let Some(event) = read.event() else { continue };
-        let Event::Accepted(accepted) = &*event;
+        let Event::Accepted(accepted) = &*event else { continue };
         if !inside || read.times > MAX_REPEATS {
             continue;
         }

@@ -1,4 +1,4 @@
-//! Exim's main log: one message that was received (`<=`).
+//! Exim's main log: one message that was received (`<=`), or completed.
 //!
 //! The prefix comes from `log.c log_vwrite()` and `tod.c`, the rest from `receive.c receive_msg()`, which
 //! writes its fields in a fixed order:
@@ -23,8 +23,8 @@
 
 use super::syslog;
 use super::{
-    Accepted, Client, Content, Kind, Line, Parser, Sender, Senders, Stamped, is_address_byte,
-    syslog_line,
+    Accepted, Client, Content, Event, Kind, LazyEvent, Line, Parser, Sender, Senders, Stamped,
+    is_address_byte, syslog_line,
 };
 use crate::cursor::{Cursor, positions};
 use crate::time::stamp::Stamp;
@@ -38,11 +38,15 @@ impl Parser for Exim {
         b" <= "
     }
 
+    fn second_needle(&self) -> Option<&'static [u8]> {
+        Some(COMPLETED)
+    }
+
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
         let mut cursor = Cursor::new(line);
         if let Some(stamp) = Stamp::of_exim(&mut cursor) {
-            let received = cursor.take(b" ").then(|| received(cursor, false)).flatten();
-            let content = received.map(|accepted| Content::Event(accepted.into()));
+            let event = cursor.take(b" ").then(|| event(cursor, false)).flatten();
+            let content = event.map(|event| Content::Event(LazyEvent::Parsed(event)));
             return Line::once(Stamped::At(stamp), content);
         }
         syslog_line(self, line)
@@ -55,13 +59,13 @@ impl Parser for Exim {
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         // It is `exim` unless the option `syslog_processname` says otherwise.
         let is_exim = name.starts_with(b"exim") && !name.contains(&b'[');
-        let received = is_exim.then(|| syslog_message(message)).flatten()?;
-        Some(Content::Event(received.into()))
+        let event = is_exim.then(|| syslog_message(message)).flatten()?;
+        Some(Content::Event(LazyEvent::Parsed(event)))
     }
 }
 
 /// Reads a message after its piece number and Exim's own timestamp, if it has them.
-fn syslog_message(message: &[u8]) -> Option<Accepted<'_>> {
+fn syslog_message(message: &[u8]) -> Option<Event<'_>> {
     let mut cursor = Cursor::new(message);
     let cut = cursor.take(b"[1/") || cursor.take(b"[1\\");
     if cut {
@@ -73,25 +77,37 @@ fn syslog_message(message: &[u8]) -> Option<Accepted<'_>> {
     if Stamp::of_exim(&mut cursor).is_some() && !cursor.take(b" ") {
         return None;
     }
-    received(cursor, cut)
+    event(cursor, cut)
 }
 
 /// Reads a line after its timestamp. `cut` says that it is only the first piece of a line.
-fn received(mut cursor: Cursor<'_>, cut: bool) -> Option<Accepted<'_>> {
+fn event(mut cursor: Cursor<'_>, cut: bool) -> Option<Event<'_>> {
     if cursor.take(b"[") {
         cursor.number(1, 10)?;
         if !cursor.take(b"] ") {
             return None;
         }
     }
-    if !(is_message_id(cursor.word()?) && cursor.take(b" <= ")) {
+    let id = cursor.word()?;
+    if !is_message_id(id) {
         return None;
     }
+    if cursor.take(b" <= ") {
+        return received(cursor, id, cut).map(Event::Accepted);
+    }
+    let completed = cursor.take(COMPLETED)
+        && (cursor.rest().trim_ascii_end().is_empty() || cursor.rest().starts_with(b" QT="));
+    completed.then_some(Event::Completed(id))
+}
+
+/// Reads the rest of the line of a message that was received, after ` <= `.
+fn received<'a>(mut cursor: Cursor<'a>, id: &'a [u8], cut: bool) -> Option<Accepted<'a>> {
     take_word(&mut cursor)?;
     if cursor.take(b" R=") {
         cursor.word()?;
     }
     cursor.take(b" DS");
+    let message = Some(id);
     let authenticated = |id| Sender::new(Kind::Authenticated, id);
     if cursor.take(b" H=") {
         let Host { name, client } = host(&mut cursor, cut)?;
@@ -104,16 +120,19 @@ fn received(mut cursor: Cursor<'_>, cut: bool) -> Option<Accepted<'_>> {
             }
             None => Senders::new(address, id),
         };
-        return Some(Accepted { senders, client: Some(client), recurs: false });
+        return Some(Accepted { senders, client: Some(client), recurs: false, id: message });
     }
     if cursor.take(b" U=") {
         let user = without_connection_id(cursor.until(b" P=")?);
         let id = local_id(cursor, cut).map(authenticated);
         let senders = Senders::new(Sender::new(Kind::User, user), id);
-        return Some(Accepted { senders, client: None, recurs: false });
+        return Some(Accepted { senders, client: None, recurs: false, id: message });
     }
     None
 }
+
+/// What follows the id of a message that left the queue (`deliver.c`), perhaps before ` QT=` and a time.
+const COMPLETED: &[u8] = b" Completed";
 
 /// `1xVYRD-0008N8-0D`, or `1x5dJQ-00000002ksM-1pMm` since Exim 4.97.
 #[inline]

@@ -152,6 +152,8 @@ pub struct Accepted<'a> {
     /// Whether other messages from the same sender and client have the same text
     /// ([`LazyEvent::Deferred`]), because that contains no port and no queue id.
     pub recurs: bool,
+    /// Its id, if this format also says when messages are [completed](Event::Completed).
+    pub id: Option<&'a [u8]>,
 }
 
 /// What happened to a message: one variant per step in its life that logs record.
@@ -159,6 +161,8 @@ pub struct Accepted<'a> {
 pub enum Event<'a> {
     /// A server accepted it.
     Accepted(Accepted<'a>),
+    /// It left the server's queue: it was delivered, or bounced. This is its id.
+    Completed(&'a [u8]),
 }
 
 /// An event that is only parsed when it is asked for.
@@ -205,10 +209,12 @@ pub enum Content<'a> {
 
 impl Content<'_> {
     /// How many messages a line stands for if it says that this happened `times` times. Zero if it turns out
-    /// not to be a line that counts; one if the number of repeats is implausible.
+    /// not to be a line of a message that counts; one if the number of repeats is implausible.
     pub fn messages(&self, times: u64) -> u64 {
         match self {
-            Self::Event(event) if event.parse().is_none() => 0,
+            Self::Event(event) if !matches!(event.parse().as_deref(), Some(Event::Accepted(_))) => {
+                0
+            }
             _ if times > MAX_REPEATS => 1,
             _ => times,
         }
@@ -256,6 +262,11 @@ impl<'a> Line<'a> {
 pub trait Parser {
     /// Bytes that every line that counts contains. Lines without them need not be parsed.
     fn needle(&self) -> &'static [u8];
+
+    /// Bytes that every other line with an event contains, if there are such lines.
+    fn second_needle(&self) -> Option<&'static [u8]> {
+        None
+    }
 
     /// Parses a line of a log, without its newline.
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a>;

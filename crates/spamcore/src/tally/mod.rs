@@ -432,7 +432,7 @@ impl Tally {
     /// Keeps the line of an event if it is one that is looked for.
     fn search_lines(&mut self, event: &LazyEvent<'_>, line: &[u8]) {
         let Some(event) = event.parse() else { return };
-        let Event::Accepted(accepted) = &*event;
+        let Event::Accepted(accepted) = &*event else { return };
         let (first, Some(client)) = (accepted.senders.first(), accepted.client) else { return };
         let address = self.address_hash(client.address);
         let Mode::Lines(LineSearch { wanted, found }) = &mut self.mode else { return };
@@ -460,6 +460,7 @@ impl Sink for Tally {
             LazyEvent::Parsed(Event::Accepted(ref accepted)) => {
                 self.count_accepted(accepted, None, times, at, line);
             }
+            LazyEvent::Parsed(Event::Completed(_)) => {}
             LazyEvent::Deferred(text, parse) => {
                 if !self.count_known(text, times, at)
                     && let Some(Event::Accepted(accepted)) = parse(text)
@@ -580,7 +581,7 @@ mod tests {
 
     fn script(name: &[u8]) -> Accepted<'_> {
         let senders = Senders::new(Sender::new(Kind::Script, name), None);
-        Accepted { senders, client: None, recurs: false }
+        Accepted { senders, client: None, recurs: false, id: None }
     }
 
     fn add(
@@ -625,7 +626,7 @@ mod tests {
             let client = Client { name: b"unknown", address: address.as_bytes() };
             let sender = Sender::new(Kind::Authenticated, name.as_bytes());
             let senders = Senders::new(sender, None);
-            let accepted = Accepted { senders, client: Some(client), recurs: false };
+            let accepted = Accepted { senders, client: Some(client), recurs: false, id: None };
             add(tally, accepted, 1, 5, b"a line");
         };
         let fill = |tally: &mut Tally| {

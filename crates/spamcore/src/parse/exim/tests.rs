@@ -1,13 +1,15 @@
 //! Lines of Exim's log, and what the parser reads in them.
 
-use super::super::Event;
 use super::*;
 
 /// The senders of a line but the address of a client that has a name, and how often.
 fn show(line: &str) -> String {
     let line = Exim.line(line.as_bytes());
     let Some(event) = line.event() else { return "-".into() };
-    let Event::Accepted(accepted) = &*event;
+    let accepted = match &*event {
+        Event::Accepted(accepted) => accepted,
+        Event::Completed(id) => return format!("{} completed", String::from_utf8_lossy(id)),
+    };
     let mut shown = String::new();
     let first = accepted.senders.first();
     for Sender { kind, name } in accepted.senders.iter() {
@@ -53,7 +55,7 @@ fn senders_of_every_kind() {
 fn client(line: &str) -> String {
     let line = Exim.line(line.as_bytes());
     let Some(event) = line.event() else { return "-".into() };
-    let Event::Accepted(accepted) = &*event;
+    let Event::Accepted(accepted) = &*event else { return "-".into() };
     let Some(Client { name, address }) = accepted.client else { return "none".into() };
     let mut counted = accepted.senders.iter().filter(|sender| sender.kind == Kind::Address);
     assert_eq!(
@@ -98,6 +100,23 @@ fn a_client_is_its_verified_name_and_its_address() {
     ] {
         let line = format!("Nov 23 17:57:00 vm exim[5]: [1/2] 1xVYTC-0001Ir-2Q <= a@b {rest}");
         assert_eq!(client(&line), want, "{rest}");
+    }
+}
+
+#[test]
+fn a_message_is_completed() {
+    let done = "1xVYRD-0008N8-0D completed";
+    for (line, want) in [
+        ("2026-11-23 18:06:47 1xVYRD-0008N8-0D Completed", done),
+        ("2026-11-23 18:06:47.123 +0000 [77] 1xVYRD-0008N8-0D Completed QT=3.1s", done),
+        ("Nov 23 18:06:47 vm exim[5]: 2026-11-23 18:06:47 1xVYRD-0008N8-0D Completed", done),
+        ("Nov 23 18:06:47 vm exim[5]: 1xVYRD-0008N8-0D Completed\r", done),
+        ("Nov 23 18:06:47 vm cron[5]: 1xVYRD-0008N8-0D Completed", "-"),
+        ("2026-11-23 18:06:47 1xVYRD-0008N8-0D Completed it", "-"),
+        ("2026-11-23 18:06:47 1xVYRD-0008N8-0D => a R=x T=y C=\"1xVYRD-0008N8-0E Completed\"", "-"),
+        ("2026-11-23 18:06:47 Completed", "-"),
+    ] {
+        assert_eq!(show(line), want, "{line}");
     }
 }
 
