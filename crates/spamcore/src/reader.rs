@@ -1,6 +1,6 @@
 //! From the lines of one file to the events of the window, into a [`Sink`].
 //!
-//! Candidate lines are found by a search for the parser's needle over whole blocks of lines; nothing is
+//! Candidate lines are found by a search for the parser's needles over whole blocks of lines; nothing is
 //! parsed or copied before that. Only where the order of lines matters (an hour that repeats is near, or the
 //! parser says so) is every line read.
 
@@ -25,6 +25,47 @@ const DST_MARGIN: i64 = 2 * 3600;
 
 /// How many different tags of ambiguous lines are kept.
 const TAGS: usize = 8;
+
+/// Finds the lines that may have an event.
+struct Needles {
+    first: memmem::Finder<'static>,
+    second: Option<memmem::Finder<'static>>,
+}
+
+/// Where the needles are next in a block; `usize::MAX` if nowhere.
+#[derive(Default)]
+struct Candidates {
+    first: Option<usize>,
+    second: Option<usize>,
+}
+
+impl Needles {
+    fn new(parser: &impl Parser) -> Self {
+        Self {
+            first: memmem::Finder::new(parser.needle()),
+            second: parser.second_needle().map(memmem::Finder::new),
+        }
+    }
+
+    /// The first occurrence of any needle in `block` from an offset on. `candidates` are remembered from
+    /// one call to the next.
+    #[inline]
+    fn find(&self, block: &[u8], from: usize, candidates: &mut Candidates) -> Option<usize> {
+        let next = |needle: &memmem::Finder<'_>, known: &mut Option<usize>| match *known {
+            Some(at) if at >= from => at,
+            _ => {
+                let at = needle.find(&block[from..]).map_or(usize::MAX, |at| from + at);
+                *known = Some(at);
+                at
+            }
+        };
+        let first = next(&self.first, &mut candidates.first);
+        let second =
+            self.second.as_ref().map_or(usize::MAX, |needle| next(needle, &mut candidates.second));
+        let at = first.min(second);
+        (at < usize::MAX).then_some(at)
+    }
+}
 
 /// Reads one file after the other into a sink.
 #[derive(Debug)]
@@ -145,13 +186,13 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
 
     /// Reads all lines. Those of a rotated log count only if they have a timestamp.
     pub fn read(&mut self, lines: &mut Lines<Reader<'_>>, rotated: bool) -> ReadOutcome {
-        let needle = memmem::Finder::new(self.parser.needle());
+        let needles = Needles::new(self.parser);
         let mut bytes = 0;
         let error = loop {
             match lines.next_block() {
                 Ok(Some(block)) => {
                     bytes += block.len() as u64;
-                    self.read_block(block, &needle, rotated);
+                    self.read_block(block, &needles, rotated);
                 }
                 Ok(None) => break None,
                 Err(error) => break Some(error),
@@ -184,7 +225,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         reading(self.parser, &mut self.clock, line)
     }
 
-    fn read_block(&mut self, block: &[u8], needle: &memmem::Finder<'_>, rotated: bool) {
+    fn read_block(&mut self, block: &[u8], needles: &Needles, rotated: bool) {
         if self.in_order {
             let truncated = self.parser.accepts_truncated_lines();
             for line in split(block) {
@@ -205,8 +246,8 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             }
         }
         let (mut from, mut shown) = (0, 0);
-        while let Some(at) = needle.find(&block[from..]) {
-            let at = from + at;
+        let mut candidates = Candidates::default();
+        while let Some(at) = needles.find(block, from, &mut candidates) {
             let start = memrchr(b'\n', &block[from..at]).map_or(from, |n| from + n + 1);
             let end = memchr(b'\n', &block[at..]).map_or(block.len(), |n| at + n);
             if let Some(line) = trimmed(&block[start..end])
@@ -345,8 +386,8 @@ mod tests {
     }
 
     fn read<P: Parser>(reader: &mut LogReader<'_, P, impl Sink>, text: &str) {
-        let needle = memmem::Finder::new(reader.parser.needle());
-        reader.read_block(text.as_bytes(), &needle, false);
+        let needles = Needles::new(reader.parser);
+        reader.read_block(text.as_bytes(), &needles, false);
     }
 
     fn counts(tally: &Tally) -> Vec<String> {

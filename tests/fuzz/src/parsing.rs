@@ -21,7 +21,7 @@ pub(crate) fn postfix(input: &[u8]) {
 }
 
 pub(crate) fn exim(input: &[u8]) {
-    reads(&Exim { authenticated: true }, input);
+    reads(&Exim, input);
 }
 
 pub(crate) fn php(input: &[u8]) {
@@ -45,7 +45,13 @@ fn is_sound(content: &Content<'_>, line: &[u8], name: &[u8]) {
         Content::Ambiguous(tag) => return lies_in(tag, name),
     };
     let Some(parsed) = event.parse() else { return };
-    let Event::Accepted(accepted) = &*parsed;
+    let accepted = match &*parsed {
+        Event::Accepted(accepted) => accepted,
+        Event::Completed(id) => return lies_in(id, line),
+    };
+    if let Some(id) = accepted.id {
+        lies_in(id, line);
+    }
     for sender in accepted.senders.iter() {
         // Escapes that were undone are not in the line.
         if let Cow::Borrowed(name) = sender.name {
@@ -70,8 +76,13 @@ fn reads(parser: &impl Parser, input: &[u8]) {
     let Line { stamp, times, content } = parser.line(line);
     assert_eq!(parser.stamp(line), stamp, "the stamp alone is another");
     if let Some(content) = content {
-        let needle = parser.needle();
-        let found = line.windows(needle.len()).any(|window| window == needle);
+        let holds = |needle: &[u8]| line.windows(needle.len()).any(|window| window == needle);
+        let found = holds(parser.needle());
+        if let Content::Event(event) = &content
+            && matches!(event.parse().as_deref(), Some(Event::Completed(_)))
+        {
+            assert!(parser.second_needle().is_some_and(holds), "a search would not find it");
+        }
         is_sound(&content, line, line);
         if content.messages(times) > 0 {
             assert!(found, "a search would not find it");

@@ -1,4 +1,4 @@
-//! Exim's main log: one message that was received (`<=`).
+//! Exim's main log: one message that was received (`<=`), or completed.
 //!
 //! The prefix comes from `log.c log_vwrite()` and `tod.c`, the rest from `receive.c receive_msg()`, which
 //! writes its fields in a fixed order:
@@ -14,7 +14,7 @@
 //! SENDER, HELO, IDENT after `H=`, the authenticated ID and everything after `S=` are text from strangers.
 //! So the sender is read byte by byte (a backslash escapes the next byte, a quote anywhere in it opens or
 //! closes a quoted word, and it ends at the first space outside quotes); a HELO ends at the first
-//! `) [ADDRESS]`; and the authenticated id ends at the first ` S=` from which the rest of the line matches
+//! `) [ADDRESS]`, and if there is another one, the line counts for no address; and the authenticated id ends at the first ` S=` from which the rest of the line matches
 //! the grammar. `U=` is a local user only if there is no `H=` before it.
 //!
 //! In syslog (`log.c write_syslog()`) the same line may or may not have its own timestamp, the program's name
@@ -23,28 +23,30 @@
 
 use super::syslog;
 use super::{
-    Accepted, Content, Kind, Line, Parser, Sender, Senders, Stamped, is_address_byte, syslog_line,
+    Accepted, Client, Content, Event, Kind, LazyEvent, Line, Parser, Sender, Senders, Stamped,
+    is_address_byte, syslog_line,
 };
 use crate::cursor::{Cursor, positions};
 use crate::time::stamp::Stamp;
 
 /// The parser for Exim's main log.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Exim {
-    /// Whether authenticated ids are read too.
-    pub authenticated: bool,
-}
+pub struct Exim;
 
 impl Parser for Exim {
     fn needle(&self) -> &'static [u8] {
         b" <= "
     }
 
+    fn second_needle(&self) -> Option<&'static [u8]> {
+        Some(COMPLETED)
+    }
+
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
         let mut cursor = Cursor::new(line);
         if let Some(stamp) = Stamp::of_exim(&mut cursor) {
-            let received = cursor.take(b" ").then(|| self.received(cursor, false)).flatten();
-            let content = received.map(|accepted| Content::Event(accepted.into()));
+            let event = cursor.take(b" ").then(|| event(cursor, false)).flatten();
+            let content = event.map(|event| Content::Event(LazyEvent::Parsed(event)));
             return Line::once(Stamped::At(stamp), content);
         }
         syslog_line(self, line)
@@ -57,60 +59,80 @@ impl Parser for Exim {
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         // It is `exim` unless the option `syslog_processname` says otherwise.
         let is_exim = name.starts_with(b"exim") && !name.contains(&b'[');
-        let received = is_exim.then(|| self.syslog_message(message)).flatten()?;
-        Some(Content::Event(received.into()))
+        let event = is_exim.then(|| syslog_message(message)).flatten()?;
+        Some(Content::Event(LazyEvent::Parsed(event)))
     }
 }
 
-/// Reads the authenticated id in the rest of a line, which may be `cut`.
-type ReadId = for<'a> fn(Cursor<'a>, bool) -> Option<&'a [u8]>;
-
-impl Exim {
-    /// Reads a message after its piece number and Exim's own timestamp, if it has them.
-    fn syslog_message<'a>(&self, message: &'a [u8]) -> Option<Accepted<'a>> {
-        let mut cursor = Cursor::new(message);
-        let cut = cursor.take(b"[1/") || cursor.take(b"[1\\");
-        if cut {
-            cursor.number(1, 6)?;
-            if !cursor.take(b"] ") {
-                return None;
-            }
-        }
-        if Stamp::of_exim(&mut cursor).is_some() && !cursor.take(b" ") {
+/// Reads a message after its piece number and Exim's own timestamp, if it has them.
+fn syslog_message(message: &[u8]) -> Option<Event<'_>> {
+    let mut cursor = Cursor::new(message);
+    let cut = cursor.take(b"[1/") || cursor.take(b"[1\\");
+    if cut {
+        cursor.number(1, 6)?;
+        if !cursor.take(b"] ") {
             return None;
         }
-        self.received(cursor, cut)
     }
+    if Stamp::of_exim(&mut cursor).is_some() && !cursor.take(b" ") {
+        return None;
+    }
+    event(cursor, cut)
+}
 
-    /// Reads a line after its timestamp. `cut` says that it is only the first piece of a line.
-    fn received<'a>(&self, mut cursor: Cursor<'a>, cut: bool) -> Option<Accepted<'a>> {
-        if cursor.take(b"[") {
-            cursor.number(1, 10)?;
-            if !cursor.take(b"] ") {
-                return None;
+/// Reads a line after its timestamp. `cut` says that it is only the first piece of a line.
+fn event(mut cursor: Cursor<'_>, cut: bool) -> Option<Event<'_>> {
+    if cursor.take(b"[") {
+        cursor.number(1, 10)?;
+        if !cursor.take(b"] ") {
+            return None;
+        }
+    }
+    let id = cursor.word()?;
+    if !is_message_id(id) {
+        return None;
+    }
+    if cursor.take(b" <= ") {
+        return received(cursor, id, cut).map(Event::Accepted);
+    }
+    let completed = cursor.take(COMPLETED)
+        && (cursor.rest().trim_ascii_end().is_empty() || cursor.rest().starts_with(b" QT="));
+    completed.then_some(Event::Completed(id))
+}
+
+/// Reads the rest of the line of a message that was received, after ` <= `.
+fn received<'a>(mut cursor: Cursor<'a>, id: &'a [u8], cut: bool) -> Option<Accepted<'a>> {
+    take_word(&mut cursor)?;
+    if cursor.take(b" R=") {
+        cursor.word()?;
+    }
+    cursor.take(b" DS");
+    let message = Some(id);
+    let authenticated = |id| Sender::new(Kind::Authenticated, id);
+    if cursor.take(b" H=") {
+        let Host { name, client } = host(&mut cursor, cut)?;
+        let address = Sender::new(Kind::Address, client.address);
+        let id = authenticated_id(cursor, cut).map(authenticated);
+        let senders = match name {
+            Some(name) => {
+                let address = (!client.address.is_empty()).then_some(address);
+                Senders::new(name, address).with(id)
             }
-        }
-        if !(is_message_id(cursor.word()?) && cursor.take(b" <= ")) {
-            return None;
-        }
-        take_word(&mut cursor)?;
-        if cursor.take(b" R=") {
-            cursor.word()?;
-        }
-        cursor.take(b" DS");
-        let (sender, id): (_, ReadId) = if cursor.take(b" H=") {
-            (host(&mut cursor, cut)?, authenticated_id)
-        } else if cursor.take(b" U=") {
-            let user = without_connection_id(cursor.until(b" P=")?);
-            (Sender::new(Kind::User, user), local_id)
-        } else {
-            return None;
+            None => Senders::new(address, id),
         };
-        let id = self.authenticated.then(|| id(cursor, cut)).flatten();
-        let senders = Senders::new(sender, id.map(|id| Sender::new(Kind::Authenticated, id)));
-        Some(Accepted { senders, client: None, recurs: false })
+        return Some(Accepted { senders, client: Some(client), recurs: false, id: message });
     }
+    if cursor.take(b" U=") {
+        let user = without_connection_id(cursor.until(b" P=")?);
+        let id = local_id(cursor, cut).map(authenticated);
+        let senders = Senders::new(Sender::new(Kind::User, user), id);
+        return Some(Accepted { senders, client: None, recurs: false, id: message });
+    }
+    None
 }
+
+/// What follows the id of a message that left the queue (`deliver.c`), perhaps before ` QT=` and a time.
+const COMPLETED: &[u8] = b" Completed";
 
 /// `1xVYRD-0008N8-0D`, or `1x5dJQ-00000002ksM-1pMm` since Exim 4.97.
 #[inline]
@@ -157,36 +179,63 @@ fn take_word<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     (!quoted && !word.is_empty()).then_some(word)
 }
 
-/// Takes `HOST` with its port, and gives the name under which the client is counted. If a line was `cut`
-/// within a HELO, that is counted as far as it goes, so that nobody can hide behind a long one.
-fn host<'a>(cursor: &mut Cursor<'a>, cut: bool) -> Option<Sender<'a>> {
+/// What a line says about a client.
+struct Host<'a> {
+    /// The name under which it is counted, if it has one.
+    name: Option<Sender<'a>>,
+    /// The name that Exim verified, and the address.
+    client: Client<'a>,
+}
+
+/// Takes `HOST` with its port. If a line was `cut` within a HELO, that is counted as far as it goes, so that
+/// nobody can hide behind a long one.
+fn host<'a>(cursor: &mut Cursor<'a>, cut: bool) -> Option<Host<'a>> {
     if cursor.rest().starts_with(b"[") {
         let address = take_address(cursor)?;
-        return Some(Sender::new(Kind::Address, address));
+        return Some(Host { name: None, client: Client { name: b"", address } });
     }
-    let mut name = None;
+    let mut verified = &b""[..];
     if !cursor.rest().starts_with(b"(") {
-        name = Some(cursor.word()?);
+        verified = cursor.word()?;
         if !cursor.take(b" ") {
             return None;
         }
     }
     if cursor.take(b"(") {
-        let helo = take_helo(cursor).or_else(|| cut.then(|| cursor.take_while(|_| true)))?;
-        return Some(Sender::new(Kind::Helo, helo));
+        let (helo, address) = match take_helo(cursor) {
+            Some((helo, address)) if is_the_only_end(*cursor, cut) => (helo, address),
+            Some((helo, _)) => (helo, &b""[..]),
+            None if cut => (cursor.take_while(|_| true), &b""[..]),
+            None => return None,
+        };
+        let name = Some(Sender::new(Kind::Helo, helo));
+        return Some(Host { name, client: Client { name: verified, address } });
     }
-    take_address(cursor)?;
-    Some(Sender::new(Kind::HostName, name?))
+    let address = take_address(cursor)?;
+    let name = Some(Sender::new(Kind::HostName, verified));
+    Some(Host { name, client: Client { name: verified, address } })
+}
+
+/// Whether a HELO ended where it seems to. `cursor` is after its address.
+///
+/// Where Exim takes junk in HELO, a client can write `) [ADDRESS]` there, with any address. So if there is
+/// another one in the rest of the line, or may be in what was cut off, nobody knows which is the true one.
+fn is_the_only_end(cursor: Cursor<'_>, cut: bool) -> bool {
+    let text = cursor.rest();
+    let is_end = |at: usize| {
+        text[at..].starts_with(b") [") && take_address(&mut Cursor::new(&text[at + 2..])).is_some()
+    };
+    !cut && !memchr::memchr_iter(b')', text).any(is_end) && !text.ends_with(OVERFLOWED)
 }
 
 /// Takes a HELO, which ends at the first `) [ADDRESS]`, and the address.
-fn take_helo<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+fn take_helo<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let text = cursor.rest();
     positions(text, b") [").find_map(|at| {
         let mut here = Cursor::new(&text[at + 2..]);
-        take_address(&mut here)?;
+        let address = take_address(&mut here)?;
         *cursor = here;
-        Some(&text[..at])
+        Some((&text[..at], address))
     })
 }
 

@@ -83,7 +83,7 @@ impl Parser for PhpWrapper {
 /// A mail that a script sent.
 pub(super) fn script(path: Cow<'_, [u8]>) -> Content<'_> {
     let senders = Senders::new(Sender { kind: Kind::Script, name: path }, None);
-    Content::Event(Accepted { senders, client: None, recurs: false }.into())
+    Content::Event(Accepted { senders, client: None, recurs: false, id: None }.into())
 }
 
 /// How every message of a wrapper starts.

@@ -14,6 +14,10 @@
 //! without a budget would have given. Of logs that cannot be read twice (a pipe), a tally keeps the first
 //! million names instead, at most a gibibyte of them, and counts the messages that it dropped.
 //!
+//! A client of Exim is counted under the name that it gives itself, and under its address, which it cannot
+//! choose. Of each name the tally knows from which addresses it came ([`sources`]), because the line that is
+//! reported is one of the address that sent most; that line may be found only by reading the logs again.
+//!
 //! With limits below ten, names that are nowhere near their limit can share a bucket that reaches it, and
 //! the bound does not hold.
 //!
@@ -27,6 +31,7 @@ pub mod bounded_set;
 pub mod directories;
 mod memo;
 pub mod network;
+pub(crate) mod sources;
 pub mod stats;
 
 use std::collections::HashMap;
@@ -37,12 +42,14 @@ use foldhash::quality::RandomState;
 
 use crate::identity::Identity;
 use crate::limits::Limits;
-use crate::parse::{Accepted, Event, Kind, LazyEvent, Sender};
+use crate::parse::{Accepted, Client, Event, Kind, LazyEvent, Sender};
 use crate::sink::Sink;
+use crate::tally::bounded_set::Cardinality;
 use crate::tally::directories::{Directories, Directory, Scattered, Share, above, directory_of};
 use crate::tally::memo::{ClientMemo, Entry};
 use crate::tally::network::Webmail;
-use crate::tally::stats::{PARTS, SenderStats};
+use crate::tally::sources::{Representative, Sources};
+use crate::tally::stats::{ClientStats, PARTS, SenderStats};
 use crate::time::window::Window;
 
 /// How many bytes of names and lines are kept before the tally switches to a sketch.
@@ -75,12 +82,17 @@ pub struct Detail {
 /// The names of one kind, with their indexes in the list of all senders.
 type Index = HashMap<Box<[u8]>, usize, RandomState>;
 
+/// A name of this kind.
+type Name = (Kind, Box<[u8]>);
+
 /// The senders of a window: a [`Sink`] of accepted messages.
 #[derive(Debug)]
 pub struct Tally {
     window: Window,
     limits: Limits,
     identity: Identity,
+    /// The lowest of all limits.
+    lowest_limit: u64,
     webmail: Webmail,
     detail: Detail,
     senders: [Index; Kind::COUNT],
@@ -99,6 +111,26 @@ pub struct Tally {
     origins_used: usize,
     names: usize,
     hasher: RandomState,
+    /// A name of the line that is being counted was dropped.
+    dropped_name: bool,
+    unclear: UnclearAddresses,
+}
+
+/// Messages from clients of Exim whose address cannot be told.
+#[derive(Clone, Debug, Default)]
+pub struct UnclearAddresses {
+    /// How many.
+    pub messages: u64,
+    /// The line of the first one.
+    pub line: Box<[u8]>,
+}
+
+/// The lines that stand for names, while they are being looked for.
+#[derive(Debug, Default)]
+struct LineSearch {
+    /// The names, with a hash of the address whose first line is looked for.
+    wanted: Arc<HashMap<Name, u64, RandomState>>,
+    found: HashMap<Name, Box<[u8]>, RandomState>,
 }
 
 #[derive(Debug)]
@@ -111,6 +143,8 @@ enum Mode {
     Sketch(Vec<u8>),
     /// Only names whose bucket reaches their limit are kept.
     Candidates(Arc<Vec<u8>>),
+    /// All is counted; the lines of some names are looked for.
+    Lines(LineSearch),
 }
 
 impl Tally {
@@ -124,6 +158,7 @@ impl Tally {
     ) -> Self {
         Self {
             window,
+            lowest_limit: limits.lowest(),
             limits,
             identity: Identity::exact(),
             webmail,
@@ -140,6 +175,8 @@ impl Tally {
             origins_used: 0,
             names: 0,
             hasher: RandomState::default(),
+            dropped_name: false,
+            unclear: UnclearAddresses::default(),
         }
     }
 
@@ -157,6 +194,30 @@ impl Tally {
     /// The limits by which the senders are judged.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The limit of a sender. An address without an individual one has the highest of those of the names that
+    /// Exim verified for it.
+    pub fn limit_for(&self, name: &[u8], stats: &SenderStats) -> u64 {
+        match stats.client.as_deref() {
+            Some(&ClientStats::Address(limit)) => self.limits.individual(name).unwrap_or(limit),
+            _ => self.limits.limit_for(name),
+        }
+    }
+
+    /// Messages from clients of Exim that are counted for no address.
+    pub fn unclear_addresses(&self) -> &UnclearAddresses {
+        &self.unclear
+    }
+
+    /// From how many addresses the messages of a client of Exim came.
+    pub fn address_count(&self, stats: &SenderStats) -> Option<Cardinality> {
+        Some(stats.sources()?.cardinality(self.address_hash(b"")))
+    }
+
+    /// What an address is told apart by among the [sources](SenderStats::sources) of a name.
+    pub(crate) fn address_hash(&self, address: &[u8]) -> u64 {
+        self.hasher.hash_one(address)
     }
 
     /// The senders that were kept, in no particular order.
@@ -198,6 +259,9 @@ impl Tally {
         line: &[u8],
     ) {
         let first = self.count(accepted.senders.first(), times, at, line);
+        if accepted.senders.first().kind.is_client() {
+            return self.count_client(first, accepted, times, at, line);
+        }
         if let (Some(sender), Some(client)) = (first, accepted.client) {
             let origins = self.stats[sender].origins.get_or_insert_default();
             let (webmail, bytes) = origins.add(client, times, &self.webmail);
@@ -209,6 +273,70 @@ impl Tally {
         }
         for sender in accepted.senders.others() {
             self.count(sender, times, at, line);
+        }
+        self.count_dropped(times);
+    }
+
+    /// Counts the address and the id of a client of Exim, whose name has been counted as the sender with the
+    /// index `first` if it is kept.
+    fn count_client(
+        &mut self,
+        first: Option<usize>,
+        accepted: &Accepted<'_>,
+        times: u64,
+        at: Option<i64>,
+        line: &[u8],
+    ) {
+        let Some(client) = accepted.client else { return };
+        if client.address.is_empty() {
+            if self.unclear.messages == 0 {
+                self.unclear.line = line.into();
+            }
+            self.unclear.messages = self.unclear.messages.saturating_add(times);
+        }
+        if accepted.senders.first().kind != Kind::Address
+            && let Some(name) = first
+        {
+            self.add_source(name, client, times, line);
+        }
+        for sender in accepted.senders.others() {
+            let index = self.count(sender, times, at, line);
+            if sender.kind == Kind::Address
+                && !client.name.is_empty()
+                && let Some(index) = index
+            {
+                let limit = self.limits.limit_for(client.name);
+                match self.stats[index].client.as_deref_mut() {
+                    Some(ClientStats::Address(highest)) => *highest = limit.max(*highest),
+                    _ => self.stats[index].client = Some(ClientStats::Address(limit).into()),
+                }
+            }
+        }
+        self.count_dropped(times);
+    }
+
+    /// Adds messages from an address to those of a client's name.
+    fn add_source(&mut self, name: usize, client: Client<'_>, times: u64, line: &[u8]) {
+        if self.origins_used > STREAM_BUDGET {
+            return;
+        }
+        let address = self.address_hash(client.address);
+        let line = if self.detail.line { line } else { b"" };
+        let stats = &mut self.stats[name];
+        let sources =
+            stats.client.get_or_insert_with(|| Box::new(ClientStats::Name(Sources::new(address))));
+        if let ClientStats::Name(sources) = &mut **sources {
+            self.origins_used += sources.add(address, times, line);
+        }
+        self.check_origins();
+    }
+
+    /// Counts the messages of a line as dropped if one of its names was.
+    fn count_dropped(&mut self, times: u64) {
+        if std::mem::take(&mut self.dropped_name)
+            && let Mode::StreamNames { dropped } = &mut self.mode
+        {
+            *dropped = dropped.saturating_add(times);
         }
     }
 
@@ -332,10 +460,11 @@ impl Tally {
         let bucket = bucket(hasher, kind, name);
         match &mut self.mode {
             Mode::Everything { .. } => true,
-            Mode::StreamNames { dropped } => {
-                *dropped = dropped.saturating_add(times);
+            Mode::StreamNames { .. } => {
+                self.dropped_name = true;
                 false
             }
+            Mode::Lines(_) => false,
             Mode::Sketch(buckets) => {
                 add_to(buckets, bucket, times);
                 if kind == Kind::Script {
@@ -345,7 +474,12 @@ impl Tally {
             }
             Mode::Candidates(buckets) => {
                 let most = buckets[bucket];
-                most == u8::MAX || self.limits.reached(name, u64::from(most))
+                // Which names Exim verifies for an address is known only in the end.
+                let limit = match kind {
+                    Kind::Address => self.limits.individual(name).unwrap_or(self.lowest_limit),
+                    _ => self.limits.limit_for(name),
+                };
+                most == u8::MAX || self.limits.exceeds(limit, u64::from(most))
             }
         }
     }
@@ -378,6 +512,44 @@ impl Tally {
         self.mode = Mode::Sketch(buckets);
     }
 
+    /// Puts the line of the address that sent most in the place of a name's first line. Returns which lines
+    /// are not kept.
+    fn choose_lines(&mut self, rereadable: bool) -> HashMap<Name, u64, RandomState> {
+        let mut wanted = HashMap::default();
+        if !self.detail.line {
+            return wanted;
+        }
+        for kind in [Kind::Helo, Kind::HostName] {
+            for (name, &index) in &self.senders[kind as usize] {
+                let stats = &mut self.stats[index];
+                if !self.limits.reached(name, stats.messages) {
+                    continue;
+                }
+                match stats.sources().map(|sources| sources.representative(rereadable)) {
+                    Some(Representative::Line(line)) => stats.line = line.into(),
+                    Some(Representative::Unknown(address)) => {
+                        wanted.insert((kind, name.clone()), address);
+                    }
+                    Some(Representative::First) | None => {}
+                }
+            }
+        }
+        wanted
+    }
+
+    /// Keeps the line of an event if it is one that is looked for.
+    fn search_lines(&mut self, event: &LazyEvent<'_>, line: &[u8]) {
+        let Some(event) = event.parse() else { return };
+        let Event::Accepted(accepted) = &*event else { return };
+        let (first, Some(client)) = (accepted.senders.first(), accepted.client) else { return };
+        let address = self.address_hash(client.address);
+        let Mode::Lines(LineSearch { wanted, found }) = &mut self.mode else { return };
+        let name = (first.kind, Box::from(&*first.name));
+        if wanted.get(&name) == Some(&address) {
+            found.entry(name).or_insert_with(|| line.into());
+        }
+    }
+
     fn bucket(&self, kind: Kind, name: &[u8]) -> usize {
         bucket(&self.hasher, kind, name)
     }
@@ -389,10 +561,14 @@ impl Sink for Tally {
         if self.complete || at.is_some_and(|at| !self.window.holds(at)) {
             return;
         }
+        if matches!(self.mode, Mode::Lines(_)) {
+            return self.search_lines(event, line);
+        }
         match *event {
             LazyEvent::Parsed(Event::Accepted(ref accepted)) => {
                 self.count_accepted(accepted, None, times, at, line);
             }
+            LazyEvent::Parsed(Event::Completed(_)) => {}
             LazyEvent::Deferred(text, parse) => {
                 if !self.count_known(text, times, at)
                     && let Some(Event::Accepted(accepted)) = parse(text)
@@ -409,6 +585,10 @@ impl Sink for Tally {
                 Mode::Everything { rereadable: true }
             }
             Mode::Candidates(buckets) => Mode::Candidates(Arc::clone(buckets)),
+            Mode::Lines(search) => {
+                let wanted = Arc::clone(&search.wanted);
+                Mode::Lines(LineSearch { wanted, ..LineSearch::default() })
+            }
             Mode::Everything { rereadable: false } | Mode::StreamNames { .. } => return None,
         };
         let mut fork =
@@ -421,6 +601,19 @@ impl Sink for Tally {
     }
 
     fn join(&mut self, later: Self) {
+        let UnclearAddresses { messages, line } = later.unclear;
+        if self.unclear.messages == 0 {
+            self.unclear.line = line;
+        }
+        self.unclear.messages = self.unclear.messages.saturating_add(messages);
+        if let Mode::Lines(search) = &mut self.mode {
+            if let Mode::Lines(more) = later.mode {
+                for (name, line) in more.found {
+                    search.found.entry(name).or_insert(line);
+                }
+            }
+            return;
+        }
         if let Mode::Sketch(more) = &later.mode {
             self.switch_to_sketch();
             if let Mode::Sketch(buckets) = &mut self.mode {
@@ -446,20 +639,42 @@ impl Sink for Tally {
     }
 
     fn needs_another_pass(&mut self) -> bool {
+        if self.complete {
+            return false;
+        }
         match std::mem::replace(&mut self.mode, Mode::Everything { rereadable: false }) {
             Mode::Sketch(buckets) => {
                 self.mode = Mode::Candidates(Arc::new(buckets));
-                true
+                self.unclear = UnclearAddresses::default();
+                return true;
+            }
+            Mode::Lines(search) => {
+                for ((kind, name), line) in search.found {
+                    if let Some(&index) = self.senders[kind as usize].get(&name) {
+                        self.stats[index].line = line;
+                    }
+                }
             }
             mode => {
+                let rereadable = match mode {
+                    Mode::Everything { rereadable } => rereadable,
+                    Mode::StreamNames { .. } => false,
+                    _ => true,
+                };
+                let wanted = self.choose_lines(rereadable);
+                if !wanted.is_empty() {
+                    let wanted = Arc::new(wanted);
+                    self.mode = Mode::Lines(LineSearch { wanted, ..LineSearch::default() });
+                    return true;
+                }
                 self.mode = mode;
                 if !self.complete {
-                    self.complete = true;
                     self.finish_directories();
                 }
-                false
             }
         }
+        self.complete = true;
+        false
     }
 }
 
@@ -492,7 +707,7 @@ mod tests {
 
     fn script(name: &[u8]) -> Accepted<'_> {
         let senders = Senders::new(Sender::new(Kind::Script, name), None);
-        Accepted { senders, client: None, recurs: false }
+        Accepted { senders, client: None, recurs: false, id: None }
     }
 
     fn add(
@@ -526,6 +741,7 @@ mod tests {
                     senders: Senders::new(Sender::new(Kind::Sasl, login.as_bytes()), None),
                     client: Some(Client { name: b"unknown", address: b"192.0.2.1" }),
                     recurs: true,
+                    id: None,
                 };
                 let part = if number < at { &mut tally } else { &mut later };
                 add(part, accepted, 1, 5, login.as_bytes());
@@ -620,7 +836,7 @@ mod tests {
             let client = Client { name: b"unknown", address: address.as_bytes() };
             let sender = Sender::new(Kind::Authenticated, name.as_bytes());
             let senders = Senders::new(sender, None);
-            let accepted = Accepted { senders, client: Some(client), recurs: false };
+            let accepted = Accepted { senders, client: Some(client), recurs: false, id: None };
             add(tally, accepted, 1, 5, b"a line");
         };
         let fill = |tally: &mut Tally| {

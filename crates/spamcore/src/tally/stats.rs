@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use super::bounded_set::{BoundedSet, Cardinality};
 use super::network::{Webmail, network_of};
+use super::sources::Sources;
 use crate::parse::Client;
 use crate::time::window::Window;
 
@@ -117,6 +118,17 @@ pub struct SenderStats {
     pub(crate) other_spellings: Option<Box<BoundedSet<u64>>>,
     /// Where they came from, if lines name a client.
     pub(crate) origins: Option<Box<Origins>>,
+    /// What else is known of a client of Exim.
+    pub(crate) client: Option<Box<ClientStats>>,
+}
+
+/// What is known of a client of Exim besides its messages.
+#[derive(Clone, Debug)]
+pub(crate) enum ClientStats {
+    /// Of a name: the addresses that used it.
+    Name(Sources),
+    /// Of an address: the highest limit of the names that Exim verified for it.
+    Address(u64),
 }
 
 /// The last bytes of a name, as many as a host name can have.
@@ -181,6 +193,27 @@ impl SenderStats {
         match (&mut self.origins, later.origins) {
             (Some(origins), Some(more)) => origins.join(*more),
             (origins, more) => *origins = origins.take().or(more),
+        }
+        match (self.client.as_deref_mut(), later.client) {
+            (Some(ClientStats::Name(sources)), Some(more)) => {
+                if let ClientStats::Name(more) = *more {
+                    sources.join(more, &later.line);
+                }
+            }
+            (Some(ClientStats::Address(limit)), Some(more)) => {
+                if let ClientStats::Address(other) = *more {
+                    *limit = other.max(*limit);
+                }
+            }
+            (_, more) => self.client = self.client.take().or(more),
+        }
+    }
+
+    /// The addresses that used a client's name.
+    pub(crate) fn sources(&self) -> Option<&Sources> {
+        match self.client.as_deref() {
+            Some(ClientStats::Name(sources)) => Some(sources),
+            _ => None,
         }
     }
 
