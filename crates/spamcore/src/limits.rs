@@ -29,6 +29,11 @@ impl Limits {
         self.individual(sender).unwrap_or(self.everybody)
     }
 
+    /// Whether anybody has an individual limit.
+    pub fn has_individual(&self) -> bool {
+        !self.own.is_empty()
+    }
+
     /// The individual limit of a sender, if there is one.
     pub fn individual(&self, sender: &[u8]) -> Option<u64> {
         self.own.get(sender).copied()

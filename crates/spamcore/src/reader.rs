@@ -189,6 +189,9 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         let needles = Needles::new(self.parser);
         let mut bytes = 0;
         let error = loop {
+            if self.sink.is_done() {
+                break None;
+            }
             match lines.next_block() {
                 Ok(Some(block)) => {
                     bytes += block.len() as u64;

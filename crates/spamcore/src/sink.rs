@@ -31,6 +31,12 @@ pub trait Sink: Sized {
     /// Adds what a [fork](Self::fork) took. Forks are joined in reading order.
     fn join(&mut self, _later: Self) {}
 
+    /// Whether no further event of this pass matters, so that the rest of the logs need not be read. What such a
+    /// pass has read of a file is not reported; an earlier pass did that.
+    fn is_done(&self) -> bool {
+        false
+    }
+
     /// Whether all logs must be read again into this sink. Asked each time all of them have been read.
     ///
     /// A sink that says no is complete. It must ignore any further events, which come if another sink needs
@@ -56,6 +62,10 @@ impl<A: Sink, B: Sink> Sink for (A, B) {
         self.1.join(later.1);
     }
 
+    fn is_done(&self) -> bool {
+        self.0.is_done() && self.1.is_done()
+    }
+
     fn needs_another_pass(&mut self) -> bool {
         // Both must be asked.
         let (first, second) = (self.0.needs_another_pass(), self.1.needs_another_pass());
@@ -79,6 +89,10 @@ impl<S: Sink> Sink for Vec<S> {
         for (sink, later) in self.iter_mut().zip(later) {
             sink.join(later);
         }
+    }
+
+    fn is_done(&self) -> bool {
+        self.iter().all(Sink::is_done)
     }
 
     fn needs_another_pass(&mut self) -> bool {

@@ -40,6 +40,8 @@ type Ids = HashSet<u64, RandomState>;
 pub struct Unlogged {
     window: Window,
     rereadable: bool,
+    /// How many ids are kept at most.
+    most: usize,
     hasher: RandomState,
     in_flight: Ids,
     /// There were more in flight than are kept.
@@ -65,6 +67,7 @@ impl Unlogged {
         Self {
             window,
             rereadable,
+            most: MOST,
             hasher: RandomState::default(),
             in_flight: Ids::default(),
             overflowed: false,
@@ -79,7 +82,7 @@ impl Unlogged {
     pub fn count(&self) -> Option<usize> {
         // What was in flight and is not kept cannot be told from what is missing.
         let sure = self.rereadable || !self.overflowed;
-        (sure && self.missing.len() >= REPORTED).then(|| self.missing.len())
+        (sure && self.missing.len() >= REPORTED).then(|| self.missing.len().min(MOST))
     }
 
     fn received(&mut self, id: u64) {
@@ -89,7 +92,7 @@ impl Unlogged {
                 if !self.missing.is_empty() && Arc::make_mut(&mut self.missing).remove(&id) {
                     return;
                 }
-                if self.in_flight.len() < MOST {
+                if self.in_flight.len() < self.most {
                     self.in_flight.insert(id);
                 } else {
                     self.overflowed = true;
@@ -117,7 +120,7 @@ impl Unlogged {
     }
 
     fn miss(&mut self, id: u64) {
-        if !self.recent.contains(&id) && self.missing.len() < MOST {
+        if !self.recent.contains(&id) && self.missing.len() < self.most {
             Arc::make_mut(&mut self.missing).insert(id);
         }
     }
@@ -159,7 +162,9 @@ impl Sink for Unlogged {
             Phase::Complete => (Arc::default(), Phase::Complete),
         };
         let hasher = self.hasher.clone();
-        Some(Self { hasher, missing, phase, ..Self::new(self.window, self.rereadable) })
+        // What is in flight at its start seems to be missing there, besides what is.
+        let most = 2 * MOST;
+        Some(Self { most, hasher, missing, phase, ..Self::new(self.window, self.rereadable) })
     }
 
     fn join(&mut self, later: Self) {
@@ -180,6 +185,14 @@ impl Sink for Unlogged {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        match &self.phase {
+            Phase::Count => false,
+            Phase::Search(found) => found.len() == self.missing.len(),
+            Phase::Complete => true,
         }
     }
 

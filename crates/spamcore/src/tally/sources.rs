@@ -3,42 +3,44 @@
 //! Anybody can use a name in HELO. So the line that is shown is the first one of the address that sent most
 //! under it, and not the first of all: nobody who sent a single message stands for somebody else's ninety.
 //!
-//! Addresses are told apart by a hash of 64 bits with a random seed, and counted exactly up to
-//! [`BOUND`]. Lines are kept of the first [`LINES`] addresses. If another address sent most, its line is
-//! found by reading the logs again.
+//! Addresses are told apart by a hash of 64 bits with a random seed, and counted exactly up to [`BOUND`], in
+//! the order in which they were seen. No lines are kept: that of another address than the first is found by
+//! reading the logs again. Of logs that cannot be read again, the lines of the first [`FIRST`] addresses are
+//! kept.
 
-use std::collections::HashMap;
-
-use foldhash::quality::RandomState;
+use std::cmp::Reverse;
 
 use super::bounded_set::{BOUND, Cardinality};
 
-/// Of how many addresses a line is kept.
-const LINES: usize = 64;
+/// Of how many addresses a line is kept if the logs cannot be read again. Only one of these stands for a name
+/// with more than [`BOUND`] addresses.
+const FIRST: usize = 64;
 
-/// Roughly what an address costs in bytes, not counting its line.
-const COST: usize = 32;
+/// So many addresses are searched one after the other. If there are more, an index is kept.
+const FEW: usize = 8;
 
 /// The messages from one address.
 #[derive(Clone, Copy, Debug)]
 struct Source {
+    address: u64,
     messages: u64,
-    /// How many addresses were seen before it.
-    order: usize,
 }
 
-/// The addresses of a name. The first one is that of the name's first line, which is kept elsewhere.
+/// The addresses of a name. Most names have one. It is that of the name's first line, which is kept elsewhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
-    first: u64,
-    messages: u64,
+    first: Source,
     others: Option<Box<Others>>,
 }
 
+/// The other addresses of a name.
 #[derive(Clone, Debug, Default)]
 struct Others {
-    sources: HashMap<u64, Source, RandomState>,
-    /// The first lines of the first of them, in the order in which they were seen.
+    list: Vec<Source>,
+    /// Where each address is in the list, plus one; 0 in empty places. Its length is a power of two, or zero as
+    /// long as there are few.
+    index: Vec<u32>,
+    /// The first lines of the first of them, of logs that cannot be read again.
     lines: Vec<Box<[u8]>>,
     saturated: bool,
 }
@@ -57,150 +59,254 @@ pub(crate) enum Representative<'a> {
 impl Sources {
     /// The addresses of a name that has been seen once, with this one.
     pub(crate) fn new(address: u64) -> Self {
-        Self { first: address, messages: 0, others: None }
+        Self { first: Source { address, messages: 0 }, others: None }
     }
 
-    /// Adds messages from an address. Returns roughly how many more bytes are kept now.
+    /// Adds messages from an address. `line` is to be kept if this is one of the first, and there is one.
+    /// Returns roughly how many more bytes are kept now.
     #[inline]
-    pub(crate) fn add(&mut self, address: u64, times: u64, line: &[u8]) -> usize {
-        if address == self.first {
-            self.messages = self.messages.saturating_add(times);
+    pub(crate) fn add(&mut self, address: u64, times: u64, line: Option<&[u8]>) -> usize {
+        if address == self.first.address {
+            self.first.messages = self.first.messages.saturating_add(times);
             return 0;
         }
-        self.others.get_or_insert_default().add(address, times, line)
+        let others = self.others.get_or_insert_default();
+        if let Some(at) = others.position(address) {
+            let messages = &mut others.list[at].messages;
+            *messages = messages.saturating_add(times);
+            return 0;
+        }
+        others.add_new(Source { address, messages: times }, line)
     }
 
-    /// The messages from each address.
+    /// The messages from each address, in the order in which they were seen.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
-        let others = self.others.iter().flat_map(|others| &others.sources);
-        let others = others.map(|(address, source)| (*address, source.messages));
-        std::iter::once((self.first, self.messages)).chain(others)
+        self.in_order().map(|source| (source.address, source.messages))
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = &Source> {
+        std::iter::once(&self.first).chain(self.others.iter().flat_map(|others| &others.list))
     }
 
     /// How many addresses there are, not counting the one with the hash `unclear`.
     pub(crate) fn cardinality(&self, unclear: u64) -> Cardinality {
         let others = self.others.as_deref();
-        let known = |others: &Others| others.sources.contains_key(&unclear);
-        let all = 1 + others.map_or(0, |others| others.sources.len());
-        let unclear = self.first == unclear || others.is_some_and(known);
-        let saturated = others.is_some_and(|others| others.saturated);
-        Cardinality { count: (all - usize::from(unclear)) as u64, saturated }
+        let has_unclear = self.first.address == unclear
+            || others.is_some_and(|others| others.position(unclear).is_some());
+        let count = 1 + others.map_or(0, |others| others.list.len()) - usize::from(has_unclear);
+        Cardinality {
+            count: count as u64,
+            saturated: others.is_some_and(|others| others.saturated),
+        }
     }
 
-    /// The address that sent most; of equals, the one that was seen first. Beyond [`BOUND`] addresses, and if
-    /// the logs are not `rereadable`, it is one of those of which a line was kept.
+    /// The address that sent most; of equals, the one that was seen first. Beyond [`BOUND`] addresses it is one
+    /// of the first [`FIRST`]; if the logs are not `rereadable`, one of those of which a line was kept.
     pub(crate) fn representative(&self, rereadable: bool) -> Representative<'_> {
         let Some(others) = self.others.as_deref() else { return Representative::First };
-        let any = rereadable && !others.saturated;
-        let most = others
-            .sources
-            .iter()
-            .filter(|(_, source)| any || source.order <= others.lines.len())
-            .max_by_key(|(_, source)| (source.messages, std::cmp::Reverse(source.order)));
+        let count = match (rereadable, others.saturated) {
+            (true, false) => usize::MAX,
+            (true, true) => FIRST,
+            (false, _) => 1 + others.lines.len(),
+        };
+        let sources = self.in_order().enumerate().take(count);
+        let most = sources.max_by_key(|&(n, source)| (source.messages, Reverse(n)));
         match most {
-            Some((&address, source)) if source.messages > self.messages => others
-                .lines
-                .get(source.order - 1)
-                .map_or(Representative::Unknown(address), |line| Representative::Line(line)),
-            _ => Representative::First,
+            None | Some((0, _)) => Representative::First,
+            Some((n, source)) => match others.lines.get(n - 1) {
+                Some(line) => Representative::Line(line),
+                None => Representative::Unknown(source.address),
+            },
         }
     }
 
-    /// Adds the addresses of a later part of the log, and the first line there.
-    pub(crate) fn join(&mut self, later: Self, line: &[u8]) {
-        self.add(later.first, later.messages, line);
-        let Some(mut others) = later.others else { return };
-        let mut sources: Vec<_> = others.sources.drain().collect();
-        sources.sort_unstable_by_key(|(_, source)| source.order);
-        for (address, Source { messages, order }) in sources {
-            let line = others.lines.get(order - 1).map_or(&b""[..], |line| line);
-            self.add(address, messages, line);
+    /// Adds the addresses of a later part of the log. Only logs that can be read again are read in parts, so
+    /// there are no lines.
+    pub(crate) fn join(&mut self, later: &Self) {
+        for (address, messages) in later.iter() {
+            self.add(address, messages, None);
         }
-        if others.saturated {
+        if later.others.as_ref().is_some_and(|others| others.saturated) {
             self.others.get_or_insert_default().saturated = true;
         }
+    }
+
+    /// Roughly how many bytes are kept of the addresses after the first.
+    pub(crate) fn bytes(&self) -> usize {
+        self.others.as_ref().map_or(0, |others| others.bytes())
     }
 }
 
 impl Others {
-    fn add(&mut self, address: u64, times: u64, line: &[u8]) -> usize {
-        if let Some(source) = self.sources.get_mut(&address) {
-            source.messages = source.messages.saturating_add(times);
-            return 0;
+    /// Where an address is in the list.
+    #[inline]
+    fn position(&self, address: u64) -> Option<usize> {
+        if self.index.is_empty() {
+            return self.list.iter().position(|source| source.address == address);
         }
+        let mut place = self.place(address);
+        loop {
+            // It is at most half full, so there is an empty place.
+            let at = (self.index[place] as usize).checked_sub(1)?;
+            if self.list[at].address == address {
+                return Some(at);
+            }
+            place = self.after(place);
+        }
+    }
+
+    /// The first place of the index where an address may be: hashes are spread evenly.
+    #[inline]
+    fn place(&self, address: u64) -> usize {
+        usize::try_from(address & (self.index.len() as u64 - 1)).unwrap_or(0)
+    }
+
+    /// The next place of the index.
+    #[inline]
+    fn after(&self, place: usize) -> usize {
+        (place + 1) & (self.index.len() - 1)
+    }
+
+    fn add_new(&mut self, source: Source, line: Option<&[u8]>) -> usize {
         // With the first one, there are as many as the bound.
-        if self.sources.len() + 1 >= BOUND {
+        if self.list.len() + 1 >= BOUND {
             self.saturated = true;
             return 0;
         }
-        let order = self.sources.len() + 1;
-        self.sources.insert(address, Source { messages: times, order });
-        if self.lines.len() + 1 < LINES && self.lines.len() + 1 == order {
-            self.lines.push(line.into());
-            return COST + size_of::<Box<[u8]>>() + line.len();
+        let before = self.bytes();
+        self.list.push(source);
+        if self.list.len() > FEW {
+            self.add_to_index();
         }
-        COST
+        let mut bytes = self.bytes() - before;
+        if let Some(line) = line
+            && self.list.len() < FIRST
+            && self.lines.len() + 1 == self.list.len()
+        {
+            self.lines.push(line.into());
+            bytes += size_of::<Box<[u8]>>() + line.len();
+        }
+        bytes
+    }
+
+    /// Adds the last address to the index; all of them if it has to grow.
+    fn add_to_index(&mut self) {
+        let mut from = self.list.len() - 1;
+        if self.list.len() * 2 > self.index.len() {
+            self.index = vec![0; (self.list.len() * 4).next_power_of_two()];
+            from = 0;
+        }
+        for at in from..self.list.len() {
+            let mut place = self.place(self.list[at].address);
+            while self.index[place] != 0 {
+                place = self.after(place);
+            }
+            self.index[place] = u32::try_from(at + 1).unwrap_or(u32::MAX);
+        }
+    }
+
+    /// How many bytes are allocated for addresses.
+    fn bytes(&self) -> usize {
+        self.list.capacity() * size_of::<Source>() + self.index.len() * size_of::<u32>()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use Representative::{First, Line, Unknown};
 
-    /// The addresses of a name after these messages, each with its number as its line.
-    fn sources(addresses: &[u64]) -> Sources {
+    /// The addresses of a name after these messages; on a stream each with its number as its line.
+    fn sources(addresses: &[u64], stream: bool) -> Sources {
         let mut sources = Sources::new(addresses[0]);
         for (number, &address) in addresses.iter().enumerate() {
-            sources.add(address, 1, number.to_string().as_bytes());
+            let line = number.to_string();
+            sources.add(address, 1, stream.then_some(line.as_bytes()));
         }
         sources
     }
 
     #[test]
     fn the_address_that_sent_most_stands_for_a_name_and_of_equals_the_first() {
-        use Representative::{First, Line, Unknown};
         let many: Vec<u64> = (0..70).collect();
         for (addresses, want) in [
             (&[1][..], First),
             (&[1, 2], First),
-            (&[1, 2, 2], Line(b"1")),
-            (&[1, 2, 3, 3, 2], Line(b"1")),
+            (&[1, 2, 2], Unknown(2)),
+            (&[1, 2, 3, 3, 2], Unknown(2)),
             (&[1, 2, 3, 3, 1], First),
-            (&[1, 2, 2, 3, 3, 3], Line(b"3")),
-            (&[&many[..], &[63]].concat(), Line(b"63")),
+            (&[1, 2, 2, 3, 3, 3], Unknown(3)),
+            (&[&many[..], &[63]].concat(), Unknown(63)),
             (&[&many[..], &[64]].concat(), Unknown(64)),
         ] {
-            assert_eq!(sources(addresses).representative(true), want, "{addresses:?}");
+            assert_eq!(sources(addresses, false).representative(true), want, "{addresses:?}");
             // The same in two parts.
             for at in 1..addresses.len() {
                 let (before, after) = addresses.split_at(at);
-                let mut sum = sources(before);
-                let mut later = Sources::new(after[0]);
-                for (number, &address) in after.iter().enumerate() {
-                    later.add(address, 1, (at + number).to_string().as_bytes());
-                }
-                sum.join(later, at.to_string().as_bytes());
+                let mut sum = sources(before, false);
+                sum.join(&sources(after, false));
                 assert_eq!(sum.representative(true), want, "{addresses:?} at {at}");
                 assert_eq!(sum.iter().map(|(_, n)| n).sum::<u64>(), addresses.len() as u64);
             }
         }
-        let late = [&many[..], &[64, 5]].concat();
-        assert_eq!(sources(&late).representative(false), Line(b"5"), "of those with a line");
-        assert_eq!(sources(&late).cardinality(0).count, 69, "one of them is none");
-        assert_eq!(sources(&late).cardinality(99).count, 70);
+        let late = sources(&[&many[..], &[64, 5]].concat(), false);
+        assert_eq!(late.cardinality(0).count, 69, "one of them is none");
+        assert_eq!(late.cardinality(69).count, 69);
+        assert_eq!(late.cardinality(99).count, 70);
+    }
+
+    #[test]
+    fn of_a_stream_it_is_one_of_the_first_addresses() {
+        let many: Vec<u64> = (0..70).collect();
+        for (more, want) in
+            [(&[][..], First), (&[64], First), (&[63], Line(b"63")), (&[64, 64, 5], Line(b"5"))]
+        {
+            let sources = sources(&[&many[..], more].concat(), true);
+            assert_eq!(sources.representative(false), want, "{more:?}");
+        }
+        // Where the budget for lines was used up, one of those that have one.
+        let mut sources = sources(&many[..3], true);
+        for address in [3, 3, 4, 1, 1] {
+            sources.add(address, 1, None);
+        }
+        assert_eq!(sources.representative(false), Line(b"1"));
+    }
+
+    #[test]
+    fn each_address_is_found_again() {
+        let mut random = 1_u64;
+        let mut next = || {
+            random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            random >> 8
+        };
+        for count in [1, FEW, FEW + 1, FEW + 2, 33, 1000] {
+            let addresses: Vec<u64> = (0..count).map(|_| next()).collect();
+            let mut sources = sources(&addresses, false);
+            let before = sources.bytes();
+            for &address in addresses.iter().rev() {
+                assert_eq!(sources.add(address, 2, None), 0, "it is known");
+            }
+            assert_eq!(sources.bytes(), before);
+            assert!(sources.iter().eq(addresses.iter().map(|&address| (address, 3))), "{count}");
+            assert_eq!(sources.others.as_ref().and_then(|others| others.position(next())), None);
+        }
     }
 
     #[test]
     fn addresses_are_counted_up_to_a_bound() {
         let all: Vec<u64> = (0..BOUND as u64).collect();
         let full = Cardinality { count: BOUND as u64, saturated: false };
-        assert_eq!(sources(&all).cardinality(u64::MAX), full);
-        let more = [&all[..], &[u64::MAX - 1, 500, 500]].concat();
+        assert_eq!(sources(&all, false).cardinality(u64::MAX), full);
+        let more = sources(&[&all[..], &[u64::MAX - 1, 500, 500, 7]].concat(), false);
         let full = Cardinality { saturated: true, ..full };
-        assert_eq!(sources(&more).cardinality(u64::MAX), full);
-        assert_eq!(sources(&more).representative(true), Representative::First, "500 has no line");
-        let mut sum = sources(&[7, 7, 7]);
-        sum.join(sources(&more), b"");
+        assert_eq!(more.cardinality(u64::MAX), full);
+        assert_eq!(more.representative(true), Unknown(7), "500 is none of the first");
+        let mut sum = sources(&[8, 8, 8], false);
+        sum.join(&more);
         assert_eq!(sum.cardinality(u64::MAX), full);
+        let mut whole = sources(&all, false);
+        assert!(whole.bytes() < 40 * BOUND, "{}", whole.bytes());
+        whole.join(&sources(&[3, 4], false));
+        assert_eq!(whole.cardinality(u64::MAX), Cardinality { saturated: false, ..full });
     }
 }

@@ -119,12 +119,15 @@ pub struct SenderStats {
     /// Where they came from, if lines name a client.
     pub(crate) origins: Option<Box<Origins>>,
     /// What else is known of a client of Exim.
-    pub(crate) client: Option<Box<ClientStats>>,
+    pub(crate) client: ClientStats,
 }
 
 /// What is known of a client of Exim besides its messages.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum ClientStats {
+    /// Nothing, or it is none.
+    #[default]
+    Nothing,
     /// Of a name: the addresses that used it.
     Name(Sources),
     /// Of an address: the highest limit of the names that Exim verified for it.
@@ -194,25 +197,20 @@ impl SenderStats {
             (Some(origins), Some(more)) => origins.join(*more),
             (origins, more) => *origins = origins.take().or(more),
         }
-        match (self.client.as_deref_mut(), later.client) {
-            (Some(ClientStats::Name(sources)), Some(more)) => {
-                if let ClientStats::Name(more) = *more {
-                    sources.join(more, &later.line);
-                }
+        match (&mut self.client, later.client) {
+            (ClientStats::Name(sources), ClientStats::Name(more)) => sources.join(&more),
+            (ClientStats::Address(limit), ClientStats::Address(other)) => {
+                *limit = other.max(*limit);
             }
-            (Some(ClientStats::Address(limit)), Some(more)) => {
-                if let ClientStats::Address(other) = *more {
-                    *limit = other.max(*limit);
-                }
-            }
-            (_, more) => self.client = self.client.take().or(more),
+            (client @ ClientStats::Nothing, more) => *client = more,
+            _ => {}
         }
     }
 
     /// The addresses that used a client's name.
     pub(crate) fn sources(&self) -> Option<&Sources> {
-        match self.client.as_deref() {
-            Some(ClientStats::Name(sources)) => Some(sources),
+        match &self.client {
+            ClientStats::Name(sources) => Some(sources),
             _ => None,
         }
     }
