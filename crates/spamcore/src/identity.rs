@@ -101,6 +101,12 @@ impl Identity {
         Self { apart: apart.into_iter().collect(), ..self }
     }
 
+    /// Whether every name is a sender of its own.
+    #[inline]
+    pub fn is_exact(&self) -> bool {
+        self.realms.is_none()
+    }
+
     /// The senders that a folded name stands for: those that are kept apart, in the order of their names, or
     /// else only itself.
     pub fn senders<'a>(&'a self, folded: &'a [u8]) -> Vec<&'a [u8]> {
@@ -116,8 +122,15 @@ impl Identity {
 
     /// The name under which a name is counted. Folding what is folded changes nothing. Only a name that is not
     /// a part of the one logged costs an allocation.
+    #[inline]
     pub fn fold<'a>(&self, name: &'a [u8]) -> Cow<'a, [u8]> {
-        let Some(realms) = &self.realms else { return Cow::Borrowed(name) };
+        match &self.realms {
+            Some(realms) => self.fold_login(realms, name),
+            None => Cow::Borrowed(name),
+        }
+    }
+
+    fn fold_login<'a>(&self, realms: &Realms, name: &'a [u8]) -> Cow<'a, [u8]> {
         let account = realms.account(name);
         if !self.apart.is_empty() {
             for exact in [name, account] {

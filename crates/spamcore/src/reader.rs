@@ -40,17 +40,24 @@ struct Candidates {
 }
 
 impl Needles {
-    fn new(parser: &impl Parser) -> Self {
+    /// The second one finds only completions.
+    fn new(parser: &impl Parser, completions: bool) -> Self {
+        let second = parser.second_needle().filter(|_| completions);
         Self {
             first: memmem::Finder::new(parser.needle()),
-            second: parser.second_needle().map(memmem::Finder::new),
+            second: second.map(memmem::Finder::new),
         }
     }
 
-    /// The first occurrence of any needle in `block` from an offset on. `candidates` are remembered from
-    /// one call to the next.
+    /// The first occurrence of any needle in `block` from an offset on, and whether it is that of the second.
+    /// `candidates` are remembered from one call to the next.
     #[inline]
-    fn find(&self, block: &[u8], from: usize, candidates: &mut Candidates) -> Option<usize> {
+    fn find(
+        &self,
+        block: &[u8],
+        from: usize,
+        candidates: &mut Candidates,
+    ) -> Option<(usize, bool)> {
         let next = |needle: &memmem::Finder<'_>, known: &mut Option<usize>| match *known {
             Some(at) if at >= from => at,
             _ => {
@@ -63,7 +70,7 @@ impl Needles {
         let second =
             self.second.as_ref().map_or(usize::MAX, |needle| next(needle, &mut candidates.second));
         let at = first.min(second);
-        (at < usize::MAX).then_some(at)
+        (at < usize::MAX).then_some((at, second < first))
     }
 }
 
@@ -186,7 +193,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
 
     /// Reads all lines. Those of a rotated log count only if they have a timestamp.
     pub fn read(&mut self, lines: &mut Lines<Reader<'_>>, rotated: bool) -> ReadOutcome {
-        let needles = Needles::new(self.parser);
+        let needles = Needles::new(self.parser, self.sink.needs_completions());
         let mut bytes = 0;
         let error = loop {
             if self.sink.is_done() {
@@ -250,7 +257,14 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         }
         let (mut from, mut shown) = (0, 0);
         let mut candidates = Candidates::default();
-        while let Some(at) = needles.find(block, from, &mut candidates) {
+        while let Some((at, is_second)) = needles.find(block, from, &mut candidates) {
+            if is_second
+                && let Some((id, end)) = self.parser.completed(&block[from..], at - from)
+                && self.sink.completed(id)
+            {
+                from = (from + end + 1).min(block.len());
+                continue;
+            }
             let start = memrchr(b'\n', &block[from..at]).map_or(from, |n| from + n + 1);
             let end = memchr(b'\n', &block[at..]).map_or(block.len(), |n| at + n);
             if let Some(line) = trimmed(&block[start..end])
@@ -389,7 +403,7 @@ mod tests {
     }
 
     fn read<P: Parser>(reader: &mut LogReader<'_, P, impl Sink>, text: &str) {
-        let needles = Needles::new(reader.parser);
+        let needles = Needles::new(reader.parser, true);
         reader.read_block(text.as_bytes(), &needles, false);
     }
 

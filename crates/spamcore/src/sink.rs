@@ -21,6 +21,18 @@ pub trait Sink: Sized {
     /// The events are those of the window that is read. A sink for a smaller window ignores the others.
     fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]);
 
+    /// Whether it needs to know when messages were [completed](crate::parse::Event::Completed), in this pass.
+    fn needs_completions(&self) -> bool {
+        true
+    }
+
+    /// Takes the id of a message that was completed, whose line has not been fully read, and says whether it
+    /// need not be: neither its time nor anything else of it matters. The event may come all the same, because
+    /// of another sink.
+    fn completed(&mut self, _id: &[u8]) -> bool {
+        false
+    }
+
     /// An empty sink for a later part of the same file, which another thread reads; none if reading in parts
     /// would not give the same result. None is the default, and costs the sinks beside it in a pair or a `Vec`
     /// the second thread too.
@@ -53,6 +65,14 @@ impl<A: Sink, B: Sink> Sink for (A, B) {
         self.1.event(at, times, event, line);
     }
 
+    fn needs_completions(&self) -> bool {
+        self.0.needs_completions() || self.1.needs_completions()
+    }
+
+    fn completed(&mut self, id: &[u8]) -> bool {
+        self.0.completed(id) & self.1.completed(id)
+    }
+
     fn fork(&self) -> Option<Self> {
         Some((self.0.fork()?, self.1.fork()?))
     }
@@ -79,6 +99,14 @@ impl<S: Sink> Sink for Vec<S> {
         for sink in self {
             sink.event(at, times, event, line);
         }
+    }
+
+    fn needs_completions(&self) -> bool {
+        self.iter().any(Sink::needs_completions)
+    }
+
+    fn completed(&mut self, id: &[u8]) -> bool {
+        self.iter_mut().fold(true, |all, sink| sink.completed(id) & all)
     }
 
     fn fork(&self) -> Option<Self> {

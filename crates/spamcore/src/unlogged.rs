@@ -11,7 +11,7 @@
 //! to be missing. So if many are, the logs are read again to look for them.
 
 use std::collections::HashSet;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use foldhash::quality::RandomState;
@@ -33,7 +33,27 @@ const MARGIN: i64 = 600;
 /// Lines that a log has twice are this close to each other, in completed messages.
 const RECENT: usize = 64;
 
-type Ids = HashSet<u64, RandomState>;
+type Ids = HashSet<u64, BuildHasherDefault<AsItIs>>;
+
+/// The hash of what is a hash already.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn write(&mut self, bytes: &[u8]) {
+        for &b in bytes {
+            self.0 = self.0 << 8 | u64::from(b);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
 
 /// Counts messages that were completed, and whose reception is not in the logs.
 #[derive(Debug)]
@@ -107,16 +127,14 @@ impl Unlogged {
         }
     }
 
-    fn completed(&mut self, name: &[u8], id: u64) {
-        if !matches!(self.phase, Phase::Count) {
-            return;
-        }
-        if self.in_flight.remove(&id) {
+    /// Whether a message that was completed was in flight. It no longer is.
+    fn complete(&mut self, id: u64) -> bool {
+        let was_in_flight = self.in_flight.remove(&id);
+        if was_in_flight {
             self.recent[self.next % RECENT] = id;
             self.next += 1;
-        } else if self.began_inside(name) {
-            self.miss(id);
         }
+        was_in_flight
     }
 
     fn miss(&mut self, id: u64) {
@@ -151,8 +169,25 @@ impl Sink for Unlogged {
                     self.received(self.hasher.hash_one(id));
                 }
             }
-            Event::Completed(id) => self.completed(id, self.hasher.hash_one(id)),
+            Event::Completed(id) => {
+                let hash = self.hasher.hash_one(id);
+                if matches!(self.phase, Phase::Count)
+                    && !self.complete(hash)
+                    && self.began_inside(id)
+                {
+                    self.miss(hash);
+                }
+            }
         }
+    }
+
+    fn needs_completions(&self) -> bool {
+        matches!(self.phase, Phase::Count)
+    }
+
+    fn completed(&mut self, id: &[u8]) -> bool {
+        let id = self.hasher.hash_one(id);
+        !matches!(self.phase, Phase::Count) || self.complete(id)
     }
 
     fn fork(&self) -> Option<Self> {

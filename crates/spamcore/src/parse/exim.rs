@@ -26,7 +26,7 @@ use super::{
     Accepted, Client, Content, Event, Kind, LazyEvent, Line, Parser, Sender, Senders, Stamped,
     is_address_byte, syslog_line,
 };
-use crate::cursor::{Cursor, positions};
+use crate::cursor::{Cursor, find_any, positions};
 use crate::time::stamp::Stamp;
 
 /// The parser for Exim's main log.
@@ -40,6 +40,10 @@ impl Parser for Exim {
 
     fn second_needle(&self) -> Option<&'static [u8]> {
         Some(COMPLETED)
+    }
+
+    fn completed<'a>(&self, block: &'a [u8], at: usize) -> Option<(&'a [u8], usize)> {
+        completed(block, at)
     }
 
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
@@ -62,6 +66,24 @@ impl Parser for Exim {
         let event = is_exim.then(|| syslog_message(message)).flatten()?;
         Some(Content::Event(LazyEvent::Parsed(event)))
     }
+}
+
+/// Reads a line of Exim's own log with nothing but a plain timestamp, an id and [`COMPLETED`], which is at an
+/// offset of `block`; gives the id and the offset of the line's end.
+#[inline]
+fn completed(block: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    const PLAIN: usize = "YYYY-MM-DD HH:MM:SS ".len();
+    let end = at + COMPLETED.len();
+    if block.get(end).is_some_and(|&b| b != b'\n') {
+        return None;
+    }
+    [16, 23].into_iter().find_map(|length| {
+        let start = at.checked_sub(PLAIN + length)?;
+        let (stamp, id) = block[start..at].split_at(PLAIN);
+        let places = [stamp[4], stamp[7], stamp[10], stamp[13], stamp[16], stamp[19]];
+        let is_whole = start == 0 || block[start - 1] == b'\n';
+        (is_whole && places == *b"-- :: " && is_message_id(id)).then_some((id, end))
+    })
 }
 
 /// Reads a message after its piece number and Exim's own timestamp, if it has them.
@@ -132,26 +154,43 @@ fn received<'a>(mut cursor: Cursor<'a>, id: &'a [u8], cut: bool) -> Option<Accep
 }
 
 /// What follows the id of a message that left the queue (`deliver.c`), perhaps before ` QT=` and a time.
-const COMPLETED: &[u8] = b" Completed";
+const COMPLETED: &[u8; 10] = b" Completed";
 
 /// `1xVYRD-0008N8-0D`, or `1x5dJQ-00000002ksM-1pMm` since Exim 4.97.
 #[inline]
 fn is_message_id(id: &[u8]) -> bool {
-    let second = match id.len() {
-        16 => 13,
-        23 => 18,
-        _ => return false,
-    };
-    let is_alphanumeric =
-        |part: &[u8]| part.iter().fold(true, |all, &b| all & ALPHANUMERIC[usize::from(b)]);
-    id[6] == b'-'
-        && id[second] == b'-'
-        && is_alphanumeric(&id[..6])
-        && is_alphanumeric(&id[7..second])
-        && is_alphanumeric(&id[second + 1..])
+    // A dash at this place of eight bytes, and nothing else that is neither a letter nor a digit.
+    const fn dash(place: usize) -> u64 {
+        0x80 << (8 * place)
+    }
+    let others = |from: usize| id[from..].first_chunk().map(|word| others(*word));
+    match id.len() {
+        16 => {
+            (id[6], id[13]) == (b'-', b'-')
+                && (others(0), others(8)) == (Some(dash(6)), Some(dash(5)))
+        }
+        23 => {
+            (id[6], id[18]) == (b'-', b'-')
+                && others(8) == Some(0)
+                && (others(0), others(15)) == (Some(dash(6)), Some(dash(3)))
+        }
+        _ => false,
+    }
 }
 
-const ALPHANUMERIC: [bool; 256] = byte_table!(|b| b.is_ascii_alphanumeric());
+/// The high bit of each byte that is neither a letter nor a digit.
+#[inline]
+fn others(word: [u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(word);
+    // Of bytes below 128, the high bit of those that are at least so much.
+    let at_least = |word: u64, least: u8| (word & !HIGHS) + ONES * u64::from(0x80 - least);
+    let lower = word | ONES << 5;
+    let digits = at_least(word, b'0') & !at_least(word, b'9' + 1);
+    let letters = at_least(lower, b'a') & !at_least(lower, b'z' + 1);
+    (!(digits | letters) | word) & HIGHS
+}
 
 /// Takes an address as Exim reads it, up to the first space outside quotes. None if it is empty, or a quote
 /// is not closed.
@@ -275,11 +314,11 @@ fn without_connection_id(user: &[u8]) -> &[u8] {
 fn authenticated_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
     let text = cursor.rest();
     for at in positions(text, b" P=") {
-        let of_ident = memchr::memmem::find(&text[..at], b" U=").is_some();
+        let of_ident = positions(&text[..at], b" U=").next().is_some();
         let here = Cursor::new(&text[at + 3..]);
         match after_protocol(here, cut) {
             Some(End::Authenticated(id)) => {
-                let of_helo = memchr::memmem::find(id, b") [").is_some();
+                let of_helo = positions(id, b") [").next().is_some();
                 let mut inside = positions(id, b" P=").map(|at| Cursor::new(&id[at + 3..]));
                 // There cannot be a size in it, because the id would have ended there.
                 let two = (of_ident || of_helo) && inside.any(|here| is_protocol(here, false));
@@ -361,7 +400,7 @@ fn after_certificate(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
         return None;
     }
     let text = cursor.rest();
-    memchr::memmem::find_iter(text, b" S=").find_map(|at| {
+    positions(text, b" S=").find_map(|at| {
         let id = &text[..at];
         is_tail(Cursor::new(&text[at..]), cut).then_some(End::Authenticated(without_flags(id)))
     })
@@ -369,6 +408,9 @@ fn after_certificate(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
 
 /// An id without the flags that may come between it and the size: ` PRDR`, ` PRX=ip`, ` K`.
 fn without_flags(id: &[u8]) -> &[u8] {
+    if find_any(id, [b' ']).is_none() {
+        return id;
+    }
     let id = id.strip_suffix(b" K").unwrap_or(id);
     let id = match memchr::memmem::rfind(id, b" PRX=") {
         Some(at) if id[at + 5..].iter().all(|&b| is_address_byte(b)) => &id[..at],
@@ -390,7 +432,7 @@ fn is_tail(mut cursor: Cursor<'_>, cut: bool) -> bool {
         return false;
     }
     for field in [&b" DKIM="[..], b" ARC", b" DMARC", b" RT=", b" Q="] {
-        if cursor.take(field) {
+        if cursor.take_text(field) {
             cursor.take_while(|b| b != b' ' && b != b'"');
         }
     }
@@ -410,7 +452,7 @@ fn is_after_id(mut cursor: Cursor<'_>, cut: bool) -> bool {
     let text = cursor.rest().trim_ascii_end();
     let cut = cut || text.ends_with(OVERFLOWED);
     // If there is another size in what may have been cut off, nobody knows which is the true one.
-    let cut = cut && memchr::memmem::find(text, b" S=").is_none();
+    let cut = cut && positions(text, b" S=").next().is_none();
     cursor = Cursor::new(text.strip_suffix(OVERFLOWED).unwrap_or(text).trim_ascii_end());
     if cursor.take(b" T=\"") && !take_quoted(&mut cursor) {
         return cut;

@@ -283,8 +283,14 @@ pub trait Parser {
     /// parsed; a format whose lines have nothing in common [needs every line](Self::needs_every_line).
     fn needle(&self) -> &'static [u8];
 
-    /// Bytes that every other line with an event contains, if there are such lines.
+    /// Bytes that every line of a message that was [completed](Event::Completed) contains, if there are such lines.
     fn second_needle(&self) -> Option<&'static [u8]> {
+        None
+    }
+
+    /// The id of the message that was completed according to the line in which the second needle is at an offset
+    /// of `block`, where that can be told without reading all of the line; and where to read on.
+    fn completed<'a>(&self, _block: &'a [u8], _at: usize) -> Option<(&'a [u8], usize)> {
         None
     }
 

@@ -270,7 +270,7 @@ fn starts_with_letter<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
         *cursor = here;
         return Some(civil((year, month, day), time, StampZone::Local));
     }
-    const WEEKDAYS: [&[u8]; 7] = [b"Mon ", b"Tue ", b"Wed ", b"Thu ", b"Fri ", b"Sat ", b"Sun "];
+    const WEEKDAYS: [&[u8; 4]; 7] = [b"Mon ", b"Tue ", b"Wed ", b"Thu ", b"Fri ", b"Sat ", b"Sun "];
     if !WEEKDAYS.iter().any(|name| here.take(name)) {
         return None;
     }

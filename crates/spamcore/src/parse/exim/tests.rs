@@ -279,3 +279,44 @@ fn authenticated_ids() {
         assert_eq!(show(&line), "Helo pc 1", "{rest}");
     }
 }
+
+#[test]
+fn an_id_has_letters_and_digits_and_two_dashes() {
+    for id in [&b"1xVYRD-0008N8-0D"[..], b"1x5dJQ-00000002ksM-1pMm"] {
+        assert!(is_message_id(id));
+        for at in 0..id.len() {
+            for b in 0..=u8::MAX {
+                let mut other = id.to_vec();
+                other[at] = b;
+                let want = if id[at] == b'-' { b == b'-' } else { b.is_ascii_alphanumeric() };
+                assert_eq!(is_message_id(&other), want, "{b} at {at}");
+            }
+        }
+        assert!(!is_message_id(&id[1..]) && !is_message_id(&[id, b"x"].concat()));
+    }
+}
+
+#[test]
+fn a_plain_line_of_a_message_that_was_completed_is_known_by_its_places() {
+    let find = |block: &str| {
+        let at = block.find(" Completed").expect("it is there");
+        let found = Exim.completed(block.as_bytes(), at);
+        found.map(|(id, end)| (String::from_utf8_lossy(id).into_owned(), block.len() - end))
+    };
+    for id in ["1xVYRD-0008N8-0D", "1x5dJQ-00000002ksM-1pMm"] {
+        let line = format!("2026-11-23 18:06:47 {id} Completed");
+        for (block, want) in [
+            (line.clone(), Some(0)),
+            (format!("{line}\nmore\n"), Some(6)),
+            (format!("a line\n{line}\n"), Some(1)),
+            (format!("x{line}"), None),
+            (format!("{line} QT=1s"), None),
+            (format!("{line}\r\n"), None),
+            (line.replace(':', "-"), None),
+            (line.replace(id, &id.replace('-', "+")), None),
+            (line.replace(" 1x", " [5] 1x"), None),
+        ] {
+            assert_eq!(find(&block), want.map(|left| (id.into(), left)), "{block}");
+        }
+    }
+}
