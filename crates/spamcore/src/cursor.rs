@@ -91,11 +91,18 @@ impl<'a> Cursor<'a> {
 
     /// Takes between `min` and `max` decimal digits, as many as there are, but no more than 18.
     pub fn number(&mut self, min: usize, max: usize) -> Option<u64> {
-        let digits = self.rest.iter().take(max.min(18)).take_while(|b| b.is_ascii_digit()).count();
+        let (mut number, mut digits) = (0, 0);
+        while digits < max.min(18)
+            && let Some(digit @ b'0'..=b'9') = self.rest.get(digits)
+        {
+            number = number * 10 + u64::from(digit - b'0');
+            digits += 1;
+        }
         if digits < min || digits == 0 {
             return None;
         }
-        Some(self.take_bytes(digits).iter().fold(0, |n, &b| n * 10 + u64::from(b - b'0')))
+        self.rest = &self.rest[digits..];
+        Some(number)
     }
 
     /// Takes exactly two digits.

@@ -4,12 +4,12 @@
 //! parsed or copied before that. Only where the order of lines matters (an hour that repeats is near, or the
 //! parser says so) is every line read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
 use memchr::{memchr, memmem, memrchr};
 
-use crate::parse::{Content, Line, MAX_REPEATS, Parser, Stamped};
+use crate::parse::{Content, Glance, Line, MAX_REPEATS, Parser, Stamped};
 use crate::sink::Sink;
 use crate::source::Reader;
 use crate::source::lines::{Lines, head, split, trimmed};
@@ -23,6 +23,9 @@ const NEAR_REPEATED_HOUR: i64 = 2 * 86_400;
 /// By how much an hour that repeats makes the start of the period uncertain. Seconds.
 const DST_MARGIN: i64 = 2 * 3600;
 
+/// The lower bits of a place are the offset in a part of a file, the higher ones the number of that part.
+const PART_BITS: u32 = 44;
+
 /// How many different tags of ambiguous lines are kept.
 const TAGS: usize = 8;
 
@@ -30,13 +33,6 @@ const TAGS: usize = 8;
 struct Needles {
     first: memmem::Finder<'static>,
     second: Option<memmem::Finder<'static>>,
-}
-
-/// Where the needles are next in a block; `usize::MAX` if nowhere.
-#[derive(Default)]
-struct Candidates {
-    first: Option<usize>,
-    second: Option<usize>,
 }
 
 impl Needles {
@@ -49,28 +45,10 @@ impl Needles {
         }
     }
 
-    /// The first occurrence of any needle in `block` from an offset on, and whether it is that of the second.
-    /// `candidates` are remembered from one call to the next.
-    #[inline]
-    fn find(
-        &self,
-        block: &[u8],
-        from: usize,
-        candidates: &mut Candidates,
-    ) -> Option<(usize, bool)> {
-        let next = |needle: &memmem::Finder<'_>, known: &mut Option<usize>| match *known {
-            Some(at) if at >= from => at,
-            _ => {
-                let at = needle.find(&block[from..]).map_or(usize::MAX, |at| from + at);
-                *known = Some(at);
-                at
-            }
-        };
-        let first = next(&self.first, &mut candidates.first);
-        let second =
-            self.second.as_ref().map_or(usize::MAX, |needle| next(needle, &mut candidates.second));
-        let at = first.min(second);
-        (at < usize::MAX).then_some((at, second < first))
+    /// Whether one of them is in a line.
+    fn are_in(&self, line: &[u8]) -> bool {
+        let is_in = |needle: &memmem::Finder<'_>| needle.find(line).is_some();
+        is_in(&self.first) || self.second.as_ref().is_some_and(is_in)
     }
 }
 
@@ -83,6 +61,12 @@ pub struct LogReader<'a, P, S> {
     /// Every line is read, in order.
     in_order: bool,
     clock: Clock,
+    /// How many parts of files have been read in this pass.
+    part: u64,
+    /// Where the line is that is being read.
+    place: u64,
+    /// The places that matter in this pass and have not been read, if only some do.
+    places: Option<VecDeque<u64>>,
     /// What takes the events.
     pub sink: S,
     /// What was learned about the file that is being read.
@@ -149,6 +133,9 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             zone: zone.clone(),
             in_order: needs_order(parser, &window, zone),
             clock: Clock::new(window.now, zone.clone()),
+            part: 0,
+            place: 0,
+            places: None,
             sink,
             file: FileStats::default(),
             ambiguous: Ambiguous::default(),
@@ -161,6 +148,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     /// is read as if everything before it had been read.
     pub fn fork(&self, before: &[u8]) -> Option<Self> {
         let mut later = Self::new(self.parser, self.window, &self.zone, self.sink.fork()?);
+        later.part = self.part + 1;
         let mut ambiguous = false;
         for line in split(before).filter_map(trimmed) {
             ambiguous = later.reading(line).map_or(ambiguous, |reading| reading.year_is_ambiguous);
@@ -171,6 +159,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     /// Adds what a fork has read.
     pub fn join(&mut self, later: Self) {
         self.sink.join(later.sink);
+        self.part = later.part;
         let (file, more) = (&mut self.file, later.file);
         file.lines += more.lines;
         file.readable |= more.readable;
@@ -195,12 +184,14 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     pub fn read(&mut self, lines: &mut Lines<Reader<'_>>, rotated: bool) -> ReadOutcome {
         let needles = Needles::new(self.parser, self.sink.needs_completions());
         let mut bytes = 0;
+        self.part += 1;
         let error = loop {
-            if self.sink.is_done() {
+            if self.has_all() {
                 break None;
             }
             match lines.next_block() {
                 Ok(Some(block)) => {
+                    self.place = (self.part << PART_BITS) + bytes;
                     bytes += block.len() as u64;
                     self.read_block(block, &needles, rotated);
                 }
@@ -236,9 +227,16 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     }
 
     fn read_block(&mut self, block: &[u8], needles: &Needles, rotated: bool) {
+        if self.places.is_some() {
+            return self.read_places(block, rotated);
+        }
+        let first = self.place;
         if self.in_order {
             let truncated = self.parser.accepts_truncated_lines();
+            let mut next = first;
             for line in split(block) {
+                self.place = next;
+                next += line.len() as u64 + 1;
                 if let Some(line) = if truncated { Some(head(line)) } else { trimmed(line) } {
                     self.read_line(line, rotated, None);
                 }
@@ -255,18 +253,22 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
                 }
             }
         }
-        let (mut from, mut shown) = (0, 0);
-        let mut candidates = Candidates::default();
-        while let Some((at, is_second)) = needles.find(block, from, &mut candidates) {
-            if is_second
-                && let Some((id, end)) = self.parser.completed(&block[from..], at - from)
-                && self.sink.completed(id)
-            {
-                from = (from + end + 1).min(block.len());
-                continue;
-            }
+        let shown = if self.parser.glances() {
+            self.read_at_a_glance(block, needles, rotated)
+        } else {
+            self.read_candidates(block, needles, rotated)
+        };
+        // The lines of the next block come after these.
+        self.look_back(&block[shown..]);
+    }
+
+    /// Reads the lines in which needles are found. Returns up to where the clock was shown the block.
+    fn read_candidates(&mut self, block: &[u8], needles: &Needles, rotated: bool) -> usize {
+        let (first, mut from, mut shown) = (self.place, 0, 0);
+        while let Some(at) = needles.first.find(&block[from..]).map(|at| from + at) {
             let start = memrchr(b'\n', &block[from..at]).map_or(from, |n| from + n + 1);
             let end = memchr(b'\n', &block[at..]).map_or(block.len(), |n| at + n);
+            self.place = first + start as u64;
             if let Some(line) = trimmed(&block[start..end])
                 && self.read_line(line, rotated, Some(&block[shown..start]))
             {
@@ -274,8 +276,66 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             }
             from = (end + 1).min(block.len());
         }
-        // The lines of the next block come after these.
-        self.look_back(&block[shown..]);
+        shown
+    }
+
+    /// Glances at all lines, and reads those of which that is not enough. Returns up to where the clock was shown
+    /// the block.
+    fn read_at_a_glance(&mut self, block: &[u8], needles: &Needles, rotated: bool) -> usize {
+        let (first, mut start, mut shown) = (self.place, 0, 0);
+        while start < block.len() {
+            let end = memchr(b'\n', &block[start..]).map_or(block.len(), |n| start + n);
+            let line = &block[start..end];
+            let is_read = match self.parser.glance(line) {
+                Glance::Nothing => false,
+                Glance::Completed(id) => !self.sink.completed(id),
+                Glance::Event => true,
+                Glance::Unclear => needles.are_in(line),
+            };
+            self.place = first + start as u64;
+            if is_read
+                && let Some(line) = trimmed(line)
+                && self.read_line(line, rotated, Some(&block[shown..start]))
+            {
+                shown = start;
+            }
+            start = end + 1;
+        }
+        shown
+    }
+
+    /// Reads only the lines at the places that matter.
+    fn read_places(&mut self, block: &[u8], rotated: bool) {
+        let first = self.place;
+        while let Some(places) = &mut self.places
+            && let Some(&place) = places.front()
+            && place < first + block.len() as u64
+        {
+            places.pop_front();
+            let start = place.checked_sub(first).and_then(|start| usize::try_from(start).ok());
+            let Some(text) = start.and_then(|start| block.get(start..)) else { continue };
+            if let Some(line) = split(text).next().and_then(trimmed) {
+                self.place = place;
+                self.read_line(line, rotated, None);
+            }
+        }
+    }
+
+    /// Whether only lines at some places are read in this pass.
+    pub fn reads_places(&self) -> bool {
+        self.places.is_some()
+    }
+
+    /// Whether all of these have been read.
+    pub fn has_all(&self) -> bool {
+        self.places.as_ref().is_some_and(VecDeque::is_empty)
+    }
+
+    /// Begins another pass over all logs.
+    pub fn begin_pass(&mut self) {
+        self.part = 0;
+        // Where the order of lines matters, all are read.
+        self.places = if self.in_order { None } else { self.sink.places().map(VecDeque::from) };
     }
 
     /// Notes whether a line shows that timestamps can be read here.
@@ -344,7 +404,10 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             return;
         }
         match content {
-            Content::Event(event) => self.sink.event(at, times, event, line),
+            Content::Event(event) => {
+                self.sink.place(self.place);
+                self.sink.event(at, times, event, line);
+            }
             Content::Ambiguous(tag) => self.ambiguous.add(tag, times),
         }
     }

@@ -115,9 +115,9 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
         pass.read_all(sources);
         while pass.reader.sink.needs_another_pass() {
             let ambiguous = std::mem::take(&mut pass.reader.ambiguous);
+            pass.reader.begin_pass();
             pass.read_all(sources);
-            if pass.reader.sink.is_done() {
-                // Perhaps not everything was read.
+            if pass.reader.reads_places() {
                 pass.reader.ambiguous = ambiguous;
             }
         }
@@ -208,7 +208,7 @@ struct Pass<'a, P, S> {
 impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
     fn read_all(&mut self, sources: &mut [Source]) {
         for source in sources {
-            if self.reader.sink.is_done() {
+            if self.reader.has_all() {
                 return;
             }
             match source {
@@ -229,7 +229,7 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         self.reader.begin_file(same_log);
         let mut skipped = 0;
         let outcomes = self.read_parts(file.parts(), rotated);
-        if self.reader.sink.is_done() {
+        if self.reader.reads_places() {
             // What there is to report, an earlier pass did.
             return;
         }

@@ -21,6 +21,16 @@ pub trait Sink: Sized {
     /// The events are those of the window that is read. A sink for a smaller window ignores the others.
     fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]);
 
+    /// Says where the line of the next event is: places are in reading order, and the same in each pass.
+    fn place(&mut self, _place: u64) {}
+
+    /// The places of the lines that matter in this pass, in order; none if any line may. Nothing after the last of
+    /// them is read. Events of other lines may come all the same, because of another sink, or where the order of
+    /// lines matters.
+    fn places(&self) -> Option<Vec<u64>> {
+        None
+    }
+
     /// Whether it needs to know when messages were [completed](crate::parse::Event::Completed), in this pass.
     fn needs_completions(&self) -> bool {
         true
@@ -43,12 +53,6 @@ pub trait Sink: Sized {
     /// Adds what a [fork](Self::fork) took. Forks are joined in reading order.
     fn join(&mut self, _later: Self) {}
 
-    /// Whether no further event of this pass matters, so that the rest of the logs need not be read. What such a
-    /// pass has read of a file is not reported; an earlier pass did that.
-    fn is_done(&self) -> bool {
-        false
-    }
-
     /// Whether all logs must be read again into this sink. Asked each time all of them have been read.
     ///
     /// A sink that says no is complete. It must ignore any further events, which come if another sink needs
@@ -63,6 +67,18 @@ impl<A: Sink, B: Sink> Sink for (A, B) {
     fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]) {
         self.0.event(at, times, event, line);
         self.1.event(at, times, event, line);
+    }
+
+    fn place(&mut self, place: u64) {
+        self.0.place(place);
+        self.1.place(place);
+    }
+
+    fn places(&self) -> Option<Vec<u64>> {
+        let mut places = self.0.places()?;
+        places.append(&mut self.1.places()?);
+        places.sort_unstable();
+        Some(places)
     }
 
     fn needs_completions(&self) -> bool {
@@ -82,10 +98,6 @@ impl<A: Sink, B: Sink> Sink for (A, B) {
         self.1.join(later.1);
     }
 
-    fn is_done(&self) -> bool {
-        self.0.is_done() && self.1.is_done()
-    }
-
     fn needs_another_pass(&mut self) -> bool {
         // Both must be asked.
         let (first, second) = (self.0.needs_another_pass(), self.1.needs_another_pass());
@@ -99,6 +111,19 @@ impl<S: Sink> Sink for Vec<S> {
         for sink in self {
             sink.event(at, times, event, line);
         }
+    }
+
+    fn place(&mut self, place: u64) {
+        for sink in self {
+            sink.place(place);
+        }
+    }
+
+    fn places(&self) -> Option<Vec<u64>> {
+        let places: Option<Vec<_>> = self.iter().map(Sink::places).collect();
+        let mut places = places?.concat();
+        places.sort_unstable();
+        Some(places)
     }
 
     fn needs_completions(&self) -> bool {
@@ -117,10 +142,6 @@ impl<S: Sink> Sink for Vec<S> {
         for (sink, later) in self.iter_mut().zip(later) {
             sink.join(later);
         }
-    }
-
-    fn is_done(&self) -> bool {
-        self.iter().all(Sink::is_done)
     }
 
     fn needs_another_pass(&mut self) -> bool {

@@ -127,6 +127,25 @@ impl Unlogged {
         }
     }
 
+    fn take(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::Accepted(ref accepted) => {
+                if let Some(id) = accepted.id {
+                    self.received(self.hasher.hash_one(id));
+                }
+            }
+            Event::Completed(id) => {
+                let hash = self.hasher.hash_one(id);
+                if matches!(self.phase, Phase::Count)
+                    && !self.complete(hash)
+                    && self.began_inside(id)
+                {
+                    self.miss(hash);
+                }
+            }
+        }
+    }
+
     /// Whether a message that was completed was in flight. It no longer is.
     fn complete(&mut self, id: u64) -> bool {
         let was_in_flight = self.in_flight.remove(&id);
@@ -162,23 +181,18 @@ fn time_of(id: &[u8]) -> i64 {
 
 impl Sink for Unlogged {
     fn event(&mut self, _at: Option<i64>, _times: u64, event: &LazyEvent<'_>, _line: &[u8]) {
-        let Some(event) = event.parse() else { return };
-        match *event {
-            Event::Accepted(ref accepted) => {
-                if let Some(id) = accepted.id {
-                    self.received(self.hasher.hash_one(id));
-                }
-            }
-            Event::Completed(id) => {
-                let hash = self.hasher.hash_one(id);
-                if matches!(self.phase, Phase::Count)
-                    && !self.complete(hash)
-                    && self.began_inside(id)
-                {
-                    self.miss(hash);
+        match event {
+            LazyEvent::Parsed(event) => self.take(event),
+            LazyEvent::Deferred(text, parse) => {
+                if let Some(event) = parse(text) {
+                    self.take(&event);
                 }
             }
         }
+    }
+
+    fn places(&self) -> Option<Vec<u64>> {
+        matches!(self.phase, Phase::Complete).then(Vec::new)
     }
 
     fn needs_completions(&self) -> bool {
@@ -220,14 +234,6 @@ impl Sink for Unlogged {
                 }
             }
             _ => {}
-        }
-    }
-
-    fn is_done(&self) -> bool {
-        match &self.phase {
-            Phase::Count => false,
-            Phase::Search(found) => found.len() == self.missing.len(),
-            Phase::Complete => true,
         }
     }
 

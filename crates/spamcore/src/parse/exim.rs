@@ -23,8 +23,8 @@
 
 use super::syslog;
 use super::{
-    Accepted, Client, Content, Event, Kind, LazyEvent, Line, Parser, Sender, Senders, Stamped,
-    is_address_byte, syslog_line,
+    Accepted, Client, Content, Event, Glance, Kind, LazyEvent, Line, Parser, Sender, Senders,
+    Stamped, is_address_byte, syslog_line,
 };
 use crate::cursor::{Cursor, find_any, positions};
 use crate::time::stamp::Stamp;
@@ -42,8 +42,12 @@ impl Parser for Exim {
         Some(COMPLETED)
     }
 
-    fn completed<'a>(&self, block: &'a [u8], at: usize) -> Option<(&'a [u8], usize)> {
-        completed(block, at)
+    fn glance<'a>(&self, line: &'a [u8]) -> Glance<'a> {
+        glance(line)
+    }
+
+    fn glances(&self) -> bool {
+        true
     }
 
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
@@ -68,22 +72,23 @@ impl Parser for Exim {
     }
 }
 
-/// Reads a line of Exim's own log with nothing but a plain timestamp, an id and [`COMPLETED`], which is at an
-/// offset of `block`; gives the id and the offset of the line's end.
+/// Looks at the places where a line of Exim's own log with a plain timestamp has its id and what comes next.
 #[inline]
-fn completed(block: &[u8], at: usize) -> Option<(&[u8], usize)> {
+fn glance(line: &[u8]) -> Glance<'_> {
     const PLAIN: usize = "YYYY-MM-DD HH:MM:SS ".len();
-    let end = at + COMPLETED.len();
-    if block.get(end).is_some_and(|&b| b != b'\n') {
-        return None;
+    let Some((stamp, rest)) = line.split_at_checked(PLAIN) else { return Glance::Unclear };
+    let places = [stamp[4], stamp[7], stamp[10], stamp[13], stamp[16], stamp[19]];
+    if places != *b"-- :: " {
+        return Glance::Unclear;
     }
-    [16, 23].into_iter().find_map(|length| {
-        let start = at.checked_sub(PLAIN + length)?;
-        let (stamp, id) = block[start..at].split_at(PLAIN);
-        let places = [stamp[4], stamp[7], stamp[10], stamp[13], stamp[16], stamp[19]];
-        let is_whole = start == 0 || block[start - 1] == b'\n';
-        (is_whole && places == *b"-- :: " && is_message_id(id)).then_some((id, end))
-    })
+    let length = if rest.get(16) == Some(&b' ') { 16 } else { 23 };
+    let Some((id, after)) = rest.split_at_checked(length) else { return Glance::Unclear };
+    match after {
+        [b' ', b'=' | b'-' | b'*' | b'>', b'=' | b'>' | b'*', b' ', ..] => Glance::Nothing,
+        [b' ', b'<', b'=', b' ', ..] => Glance::Event,
+        _ if after == COMPLETED && is_message_id(id) => Glance::Completed(id),
+        _ => Glance::Unclear,
+    }
 }
 
 /// Reads a message after its piece number and Exim's own timestamp, if it has them.
@@ -431,9 +436,12 @@ fn is_tail(mut cursor: Cursor<'_>, cut: bool) -> bool {
     if cursor.take(b" M8S=") && cursor.number(1, 18).is_none() {
         return false;
     }
-    for field in [&b" DKIM="[..], b" ARC", b" DMARC", b" RT=", b" Q="] {
-        if cursor.take_text(field) {
-            cursor.take_while(|b| b != b' ' && b != b'"');
+    // Most lines have none of these.
+    if matches!(cursor.rest(), [b' ', b'D' | b'A' | b'R' | b'Q', ..]) {
+        for field in [&b" DKIM="[..], b" ARC", b" DMARC", b" RT=", b" Q="] {
+            if cursor.take_text(field) {
+                cursor.take_while(|b| b != b' ' && b != b'"');
+            }
         }
     }
     if cursor.take(b" id=") || cursor.take(b" id*=") {
@@ -449,6 +457,9 @@ fn is_tail(mut cursor: Cursor<'_>, cut: bool) -> bool {
 
 /// Whether this can be the rest of a line after the message id.
 fn is_after_id(mut cursor: Cursor<'_>, cut: bool) -> bool {
+    if cursor.is_done() {
+        return true;
+    }
     let text = cursor.rest().trim_ascii_end();
     let cut = cut || text.ends_with(OVERFLOWED);
     // If there is another size in what may have been cut off, nobody knows which is the true one.

@@ -274,6 +274,19 @@ impl<'a> Line<'a> {
     }
 }
 
+/// What can be told of a line without parsing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance<'a> {
+    /// It has no event.
+    Nothing,
+    /// The message with this id was [completed](Event::Completed).
+    Completed(&'a [u8]),
+    /// It must be parsed.
+    Event,
+    /// It must be parsed if it contains a needle.
+    Unclear,
+}
+
 /// A format of log lines.
 ///
 /// A parser is stateless: what a line means does not depend on the lines before it, so that a file can be read
@@ -288,10 +301,14 @@ pub trait Parser {
         None
     }
 
-    /// The id of the message that was completed according to the line in which the second needle is at an offset
-    /// of `block`, where that can be told without reading all of the line; and where to read on.
-    fn completed<'a>(&self, _block: &'a [u8], _at: usize) -> Option<(&'a [u8], usize)> {
-        None
+    /// What can be told of a line without parsing it.
+    fn glance<'a>(&self, _line: &'a [u8]) -> Glance<'a> {
+        Glance::Unclear
+    }
+
+    /// Whether most lines can be told at a [glance](Self::glance), so that this saves a search for the needles.
+    fn glances(&self) -> bool {
+        false
     }
 
     /// Parses a line of a log, without its newline.

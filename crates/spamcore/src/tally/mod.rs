@@ -113,6 +113,8 @@ pub struct Tally {
     sources_used: usize,
     names: usize,
     hasher: RandomState,
+    /// Where the line is that is being counted.
+    place: u64,
     /// A name of the line that is being counted was dropped.
     dropped_name: bool,
     unclear: UnclearAddresses,
@@ -127,6 +129,10 @@ pub struct UnclearAddresses {
     pub line: Box<[u8]>,
 }
 
+/// Lines that are looked for: of each name, by its index, a hash of the address whose first line it is, and where
+/// that line is.
+type WantedLines = HashMap<usize, (u64, u64), RandomState>;
+
 #[derive(Debug)]
 enum Mode {
     /// Everything is kept as long as it fits. `rereadable` is whether the logs can be read again if it does not.
@@ -137,9 +143,8 @@ enum Mode {
     Sketch(Vec<u8>),
     /// Only names whose bucket reaches their limit are kept.
     Candidates(Arc<Vec<u8>>),
-    /// All is counted. The lines that stand for some names are looked for: of each name, by its index, a hash
-    /// of the address whose first line it is.
-    Lines(HashMap<usize, u64, RandomState>),
+    /// All is counted. The lines that stand for some names are looked for, at their places or everywhere.
+    Lines { wanted: WantedLines, everywhere: bool },
 }
 
 impl Tally {
@@ -171,6 +176,7 @@ impl Tally {
             sources_used: 0,
             names: 0,
             hasher: RandomState::default(),
+            place: 0,
             dropped_name: false,
             unclear: UnclearAddresses::default(),
         }
@@ -326,10 +332,10 @@ impl Tally {
         let line = (self.detail.line && stream).then_some(line);
         let stats = &mut self.stats[name];
         if matches!(stats.client, ClientStats::Nothing) {
-            stats.client = ClientStats::Name(Sources::new(address));
+            stats.client = ClientStats::Name(Sources::new(address, self.place));
         }
         if let ClientStats::Name(sources) = &mut stats.client {
-            let bytes = sources.add(address, times, line);
+            let bytes = sources.add(address, times, self.place, line);
             if bytes > 0 {
                 self.sources_used += bytes;
                 self.check_origins();
@@ -470,7 +476,7 @@ impl Tally {
                 self.dropped_name = true;
                 false
             }
-            Mode::Lines(_) => false,
+            Mode::Lines { .. } => false,
             Mode::Sketch(buckets) => {
                 add_to(buckets, bucket, times);
                 if kind == Kind::Script {
@@ -520,8 +526,8 @@ impl Tally {
     }
 
     /// Puts the line of the address that sent most in the place of the first line of each name that is reported.
-    /// Returns which lines are not kept, as for [`Mode::Lines`].
-    fn choose_lines(&mut self, rereadable: bool) -> HashMap<usize, u64, RandomState> {
+    /// Returns which lines are not kept.
+    fn choose_lines(&mut self, rereadable: bool) -> WantedLines {
         let mut wanted = HashMap::default();
         if !self.detail.line {
             return wanted;
@@ -534,8 +540,8 @@ impl Tally {
                 }
                 match stats.sources().map(|sources| sources.representative(rereadable)) {
                     Some(Representative::Line(line)) => stats.line = line.into(),
-                    Some(Representative::Unknown(address)) => {
-                        wanted.insert(index, address);
+                    Some(Representative::Unknown { address, place }) => {
+                        wanted.insert(index, (address, place));
                     }
                     Some(Representative::First) | None => {}
                 }
@@ -552,8 +558,8 @@ impl Tally {
         let name = self.identity.fold(&first.name);
         let Some(index) = self.senders[first.kind as usize].get(&name[..]) else { return };
         let address = self.address_hash(client.address);
-        if let Mode::Lines(wanted) = &mut self.mode
-            && wanted.get(index) == Some(&address)
+        if let Mode::Lines { wanted, .. } = &mut self.mode
+            && wanted.get(index).is_some_and(|wanted| wanted.0 == address)
         {
             wanted.remove(index);
             self.stats[*index].line = line.into();
@@ -571,7 +577,7 @@ impl Sink for Tally {
         if self.complete || at.is_some_and(|at| !self.window.holds(at)) {
             return;
         }
-        if matches!(self.mode, Mode::Lines(_)) {
+        if matches!(self.mode, Mode::Lines { .. }) {
             return self.search_line(event, line);
         }
         match *event {
@@ -589,6 +595,22 @@ impl Sink for Tally {
         }
     }
 
+    fn place(&mut self, place: u64) {
+        self.place = place;
+    }
+
+    fn places(&self) -> Option<Vec<u64>> {
+        match &self.mode {
+            _ if self.complete => Some(Vec::new()),
+            Mode::Lines { wanted, everywhere: false } => {
+                let mut places: Vec<_> = wanted.values().map(|&(_, place)| place).collect();
+                places.sort_unstable();
+                Some(places)
+            }
+            _ => None,
+        }
+    }
+
     fn needs_completions(&self) -> bool {
         false
     }
@@ -603,8 +625,10 @@ impl Sink for Tally {
                 Mode::Everything { rereadable: true }
             }
             Mode::Candidates(buckets) => Mode::Candidates(Arc::clone(buckets)),
-            // In order, so that reading can stop where the last line is found.
-            Mode::Lines(_) | Mode::Everything { rereadable: false } | Mode::StreamNames { .. } => {
+            // In order, so that the first line is found.
+            Mode::Lines { .. }
+            | Mode::Everything { rereadable: false }
+            | Mode::StreamNames { .. } => {
                 return None;
             }
         };
@@ -649,10 +673,6 @@ impl Sink for Tally {
         self.check_origins();
     }
 
-    fn is_done(&self) -> bool {
-        self.complete || matches!(&self.mode, Mode::Lines(wanted) if wanted.is_empty())
-    }
-
     fn needs_another_pass(&mut self) -> bool {
         if self.complete {
             return false;
@@ -663,8 +683,12 @@ impl Sink for Tally {
                 self.unclear = UnclearAddresses::default();
                 return true;
             }
-            // What was not found is not there any more.
-            Mode::Lines(_) => {}
+            // Something has changed since then. What is not found anywhere is not there any more.
+            Mode::Lines { wanted, everywhere: false } if !wanted.is_empty() => {
+                self.mode = Mode::Lines { wanted, everywhere: true };
+                return true;
+            }
+            Mode::Lines { .. } => {}
             mode => {
                 let rereadable = match mode {
                     Mode::Everything { rereadable } => rereadable,
@@ -674,7 +698,7 @@ impl Sink for Tally {
                 self.finish_directories();
                 let wanted = self.choose_lines(rereadable);
                 if !wanted.is_empty() {
-                    self.mode = Mode::Lines(wanted);
+                    self.mode = Mode::Lines { wanted, everywhere: false };
                     return true;
                 }
                 self.mode = mode;

@@ -24,6 +24,8 @@ const FEW: usize = 8;
 struct Source {
     address: u64,
     messages: u64,
+    /// Where its first line is.
+    place: u64,
 }
 
 /// The addresses of a name. Most names have one. It is that of the name's first line, which is kept elsewhere.
@@ -53,19 +55,30 @@ pub(crate) enum Representative<'a> {
     /// The one of this line.
     Line(&'a [u8]),
     /// One of which no line was kept.
-    Unknown(u64),
+    Unknown {
+        /// The address.
+        address: u64,
+        /// Where its first line is.
+        place: u64,
+    },
 }
 
 impl Sources {
-    /// The addresses of a name that has been seen once, with this one.
-    pub(crate) fn new(address: u64) -> Self {
-        Self { first: Source { address, messages: 0 }, others: None }
+    /// The addresses of a name that is seen for the first time, from this one, in the line at `place`.
+    pub(crate) fn new(address: u64, place: u64) -> Self {
+        Self { first: Source { address, messages: 0, place }, others: None }
     }
 
-    /// Adds messages from an address. `line` is to be kept if this is one of the first, and there is one.
-    /// Returns roughly how many more bytes are kept now.
+    /// Adds messages from an address. `place` is where the line is, and `line` is to be kept if this is one of
+    /// the first addresses, and there is one. Returns roughly how many more bytes are kept now.
     #[inline]
-    pub(crate) fn add(&mut self, address: u64, times: u64, line: Option<&[u8]>) -> usize {
+    pub(crate) fn add(
+        &mut self,
+        address: u64,
+        times: u64,
+        place: u64,
+        line: Option<&[u8]>,
+    ) -> usize {
         if address == self.first.address {
             self.first.messages = self.first.messages.saturating_add(times);
             return 0;
@@ -76,7 +89,7 @@ impl Sources {
             *messages = messages.saturating_add(times);
             return 0;
         }
-        others.add_new(Source { address, messages: times }, line)
+        others.add_new(Source { address, messages: times, place }, line)
     }
 
     /// The messages from each address, in the order in which they were seen.
@@ -115,7 +128,10 @@ impl Sources {
             None | Some((0, _)) => Representative::First,
             Some((n, source)) => match others.lines.get(n - 1) {
                 Some(line) => Representative::Line(line),
-                None => Representative::Unknown(source.address),
+                None => {
+                    let Source { address, place, .. } = *source;
+                    Representative::Unknown { address, place }
+                }
             },
         }
     }
@@ -123,8 +139,8 @@ impl Sources {
     /// Adds the addresses of a later part of the log. Only logs that can be read again are read in parts, so
     /// there are no lines.
     pub(crate) fn join(&mut self, later: &Self) {
-        for (address, messages) in later.iter() {
-            self.add(address, messages, None);
+        for &Source { address, messages, place } in later.in_order() {
+            self.add(address, messages, place, None);
         }
         if later.others.as_ref().is_some_and(|others| others.saturated) {
             self.others.get_or_insert_default().saturated = true;
@@ -218,10 +234,15 @@ mod tests {
 
     /// The addresses of a name after these messages; on a stream each with its number as its line.
     fn sources(addresses: &[u64], stream: bool) -> Sources {
-        let mut sources = Sources::new(addresses[0]);
-        for (number, &address) in addresses.iter().enumerate() {
+        part(addresses, 0, stream)
+    }
+
+    /// The same of a part that starts with a message of this number.
+    fn part(addresses: &[u64], from: usize, stream: bool) -> Sources {
+        let mut sources = Sources::new(addresses[0], from as u64);
+        for (number, &address) in (from..).zip(addresses) {
             let line = number.to_string();
-            sources.add(address, 1, stream.then_some(line.as_bytes()));
+            sources.add(address, 1, number as u64, stream.then_some(line.as_bytes()));
         }
         sources
     }
@@ -232,19 +253,19 @@ mod tests {
         for (addresses, want) in [
             (&[1][..], First),
             (&[1, 2], First),
-            (&[1, 2, 2], Unknown(2)),
-            (&[1, 2, 3, 3, 2], Unknown(2)),
+            (&[1, 2, 2], Unknown { address: 2, place: 1 }),
+            (&[1, 2, 3, 3, 2], Unknown { address: 2, place: 1 }),
             (&[1, 2, 3, 3, 1], First),
-            (&[1, 2, 2, 3, 3, 3], Unknown(3)),
-            (&[&many[..], &[63]].concat(), Unknown(63)),
-            (&[&many[..], &[64]].concat(), Unknown(64)),
+            (&[1, 2, 2, 3, 3, 3], Unknown { address: 3, place: 3 }),
+            (&[&many[..], &[63]].concat(), Unknown { address: 63, place: 63 }),
+            (&[&many[..], &[64]].concat(), Unknown { address: 64, place: 64 }),
         ] {
             assert_eq!(sources(addresses, false).representative(true), want, "{addresses:?}");
             // The same in two parts.
             for at in 1..addresses.len() {
                 let (before, after) = addresses.split_at(at);
                 let mut sum = sources(before, false);
-                sum.join(&sources(after, false));
+                sum.join(&part(after, at, false));
                 assert_eq!(sum.representative(true), want, "{addresses:?} at {at}");
                 assert_eq!(sum.iter().map(|(_, n)| n).sum::<u64>(), addresses.len() as u64);
             }
@@ -267,7 +288,7 @@ mod tests {
         // Where the budget for lines was used up, one of those that have one.
         let mut sources = sources(&many[..3], true);
         for address in [3, 3, 4, 1, 1] {
-            sources.add(address, 1, None);
+            sources.add(address, 1, 0, None);
         }
         assert_eq!(sources.representative(false), Line(b"1"));
     }
@@ -284,7 +305,7 @@ mod tests {
             let mut sources = sources(&addresses, false);
             let before = sources.bytes();
             for &address in addresses.iter().rev() {
-                assert_eq!(sources.add(address, 2, None), 0, "it is known");
+                assert_eq!(sources.add(address, 2, 0, None), 0, "it is known");
             }
             assert_eq!(sources.bytes(), before);
             assert!(sources.iter().eq(addresses.iter().map(|&address| (address, 3))), "{count}");
@@ -300,12 +321,16 @@ mod tests {
         let more = sources(&[&all[..], &[u64::MAX - 1, 500, 500, 7]].concat(), false);
         let full = Cardinality { saturated: true, ..full };
         assert_eq!(more.cardinality(u64::MAX), full);
-        assert_eq!(more.representative(true), Unknown(7), "500 is none of the first");
+        assert_eq!(
+            more.representative(true),
+            Unknown { address: 7, place: 7 },
+            "500 is none of the first"
+        );
         let mut sum = sources(&[8, 8, 8], false);
         sum.join(&more);
         assert_eq!(sum.cardinality(u64::MAX), full);
         let mut whole = sources(&all, false);
-        assert!(whole.bytes() < 40 * BOUND, "{}", whole.bytes());
+        assert!(whole.bytes() < 48 * BOUND, "{}", whole.bytes());
         whole.join(&sources(&[3, 4], false));
         assert_eq!(whole.cardinality(u64::MAX), Cardinality { saturated: false, ..full });
     }

@@ -297,26 +297,38 @@ fn an_id_has_letters_and_digits_and_two_dashes() {
 }
 
 #[test]
-fn a_plain_line_of_a_message_that_was_completed_is_known_by_its_places() {
-    let find = |block: &str| {
-        let at = block.find(" Completed").expect("it is there");
-        let found = Exim.completed(block.as_bytes(), at);
-        found.map(|(id, end)| (String::from_utf8_lossy(id).into_owned(), block.len() - end))
-    };
+fn what_a_glance_tells_is_what_parsing_tells() {
+    use Glance::{Completed, Nothing, Unclear};
     for id in ["1xVYRD-0008N8-0D", "1x5dJQ-00000002ksM-1pMm"] {
-        let line = format!("2026-11-23 18:06:47 {id} Completed");
-        for (block, want) in [
-            (line.clone(), Some(0)),
-            (format!("{line}\nmore\n"), Some(6)),
-            (format!("a line\n{line}\n"), Some(1)),
-            (format!("x{line}"), None),
-            (format!("{line} QT=1s"), None),
-            (format!("{line}\r\n"), None),
-            (line.replace(':', "-"), None),
-            (line.replace(id, &id.replace('-', "+")), None),
-            (line.replace(" 1x", " [5] 1x"), None),
+        let line = |rest: &str| format!("2026-11-23 18:06:47 {id} {rest}");
+        for (line, want) in [
+            (line("Completed"), Completed(id.as_bytes())),
+            (line("=> a@b R=x T=y H=mx [1.1.1.1] C=\"250 OK\""), Nothing),
+            (line("-> a@b R=x T=y H=mx [1.1.1.1] C=\"x <= y\""), Nothing),
+            (line("** a@b R=x T=y: Completed"), Nothing),
+            (line("== a@b R=x T=y defer (-53): z"), Nothing),
+            (line("*> a@b R=x T=y"), Nothing),
+            (line(">> a@b R=x T=y"), Nothing),
+            (line("<= a@b U=www P=local S=1"), Glance::Event),
+            (line("Completed QT=1s"), Unclear),
+            (line("Completed\r"), Unclear),
+            (line("no immediate delivery"), Unclear),
+            (line("Completed").replace(id, &id.replace('-', "+")), Unclear),
+            (line("=> a@b").replace(" 1x", " [5] 1x"), Unclear),
+            (line("=> a@b").replace(":47 ", ":47.123 "), Unclear),
+            (line(""), Unclear),
+            ("Nov 23 18:06:47 vm exim[5]: x".into(), Unclear),
+            ("2026-11-23 18:06:47 x".into(), Unclear),
+            (String::new(), Unclear),
         ] {
-            assert_eq!(find(&block), want.map(|left| (id.into(), left)), "{block}");
+            let found = Exim.glance(line.as_bytes());
+            assert_eq!(found, want, "{line}");
+            let parsed = Exim.line(line.as_bytes());
+            match (found, parsed.event().as_deref()) {
+                (Completed(id), Some(&Event::Completed(other))) => assert_eq!(id, other),
+                (Completed(_), _) | (Nothing, Some(_)) => panic!("{line}"),
+                _ => {}
+            }
         }
     }
 }
