@@ -55,6 +55,64 @@ impl Hasher for AsItIs {
     }
 }
 
+/// How many places the first table of [`InFlight`] has.
+const PLACES: usize = 4096;
+
+/// The messages in flight. Most of them are there for a moment, so each has a place in a table, and only if
+/// that is taken it is kept in a set.
+#[derive(Debug, Default)]
+struct InFlight {
+    /// Empty until there is a message; an empty place is 0.
+    table: Vec<u64>,
+    others: Ids,
+    count: usize,
+}
+
+impl InFlight {
+    #[inline]
+    fn place(id: u64) -> usize {
+        usize::try_from(id % PLACES as u64).unwrap_or(0)
+    }
+
+    #[inline]
+    fn insert(&mut self, id: u64) {
+        if self.table.is_empty() {
+            self.table.resize(PLACES, 0);
+        }
+        let place = &mut self.table[Self::place(id)];
+        if *place == id {
+            return;
+        }
+        if *place == 0 {
+            *place = id;
+            self.count += 1;
+            // If the place was taken before, it may be there too.
+            if !self.others.is_empty() && self.others.remove(&id) {
+                self.count -= 1;
+            }
+        } else if self.others.insert(id) {
+            self.count += 1;
+        }
+    }
+
+    #[inline]
+    fn remove(&mut self, id: u64) -> bool {
+        let was_there = match self.table.get_mut(Self::place(id)) {
+            Some(place) if *place == id => {
+                *place = 0;
+                true
+            }
+            _ => self.others.remove(&id),
+        };
+        self.count -= usize::from(was_there);
+        was_there
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u64> {
+        self.table.iter().copied().filter(|&id| id != 0).chain(self.others.iter().copied())
+    }
+}
+
 /// Counts messages that were completed, and whose reception is not in the logs.
 #[derive(Debug)]
 pub struct Unlogged {
@@ -63,7 +121,7 @@ pub struct Unlogged {
     /// How many ids are kept at most.
     most: usize,
     hasher: RandomState,
-    in_flight: Ids,
+    in_flight: InFlight,
     /// There were more in flight than are kept.
     overflowed: bool,
     /// The last messages that were completed, the oldest at `next`.
@@ -89,7 +147,7 @@ impl Unlogged {
             rereadable,
             most: MOST,
             hasher: RandomState::default(),
-            in_flight: Ids::default(),
+            in_flight: InFlight::default(),
             overflowed: false,
             recent: [0; RECENT],
             next: 0,
@@ -112,7 +170,7 @@ impl Unlogged {
                 if !self.missing.is_empty() && Arc::make_mut(&mut self.missing).remove(&id) {
                     return;
                 }
-                if self.in_flight.len() < self.most {
+                if self.in_flight.count < self.most {
                     self.in_flight.insert(id);
                 } else {
                     self.overflowed = true;
@@ -148,7 +206,7 @@ impl Unlogged {
 
     /// Whether a message that was completed was in flight. It no longer is.
     fn complete(&mut self, id: u64) -> bool {
-        let was_in_flight = self.in_flight.remove(&id);
+        let was_in_flight = self.in_flight.remove(id);
         if was_in_flight {
             self.recent[self.next % RECENT] = id;
             self.next += 1;
@@ -221,12 +279,12 @@ impl Sink for Unlogged {
             (Phase::Search(found), Phase::Search(more)) => found.extend(more),
             (Phase::Count, _) => {
                 for &id in &*later.missing {
-                    if !self.in_flight.remove(&id) {
+                    if !self.in_flight.remove(id) {
                         self.miss(id);
                     }
                 }
                 self.overflowed |= later.overflowed;
-                for id in later.in_flight {
+                for id in later.in_flight.iter() {
                     self.received(id);
                 }
                 if later.next > 0 {
@@ -241,7 +299,7 @@ impl Sink for Unlogged {
         match std::mem::replace(&mut self.phase, Phase::Complete) {
             Phase::Count if self.rereadable && self.missing.len() >= REPORTED => {
                 self.phase = Phase::Search(Ids::default());
-                self.in_flight = Ids::default();
+                self.in_flight = InFlight::default();
                 true
             }
             Phase::Search(found) => {
@@ -303,6 +361,29 @@ mod tests {
             assert_eq!(read(at), whole, "in two parts at {at}");
         }
         whole
+    }
+
+    #[test]
+    fn what_is_in_flight_is_a_set() {
+        let mut state = 7_u64;
+        let mut random = || {
+            state = state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+            state >> 33
+        };
+        let (mut in_flight, mut set) = (InFlight::default(), std::collections::BTreeSet::new());
+        for _ in 0..100_000 {
+            // Few places, so that most are taken.
+            let id = 1 + random() % 40 + PLACES as u64 * (random() % 40);
+            if random().is_multiple_of(2) {
+                in_flight.insert(id);
+                set.insert(id);
+            } else {
+                assert_eq!(in_flight.remove(id), set.remove(&id));
+            }
+            assert_eq!(in_flight.count, set.len());
+        }
+        assert!(in_flight.others.len() > 100);
+        assert_eq!(in_flight.iter().collect::<std::collections::BTreeSet<_>>(), set);
     }
 
     #[test]
