@@ -354,9 +354,12 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     /// Pushes the content of a line into the sink, if it is in the window. `before` is what precedes it in the
     /// block, unless the clock is shown every line anyway. Returns whether `before` has been shown to the clock.
     fn read_line(&mut self, line: &[u8], rotated: bool, before: Option<&[u8]>) -> bool {
-        let Line { stamp, times, content } = self.parser.line(line);
+        let parsed = self.parser.line(line);
+        // An event is large, and not moved.
+        let Line { stamp, times, content } = &parsed;
+        let times = *times;
         if !self.file.readable {
-            self.try_stamp(line, &stamp, content.is_some());
+            self.try_stamp(line, stamp, content.is_some());
         }
         if content.is_none() && before.is_some() {
             return false;
@@ -365,7 +368,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         let messages = || content.as_ref().map_or(0, |content| content.messages(times));
         let at = match stamp {
             Stamped::At(stamp) => {
-                let Some(mut reading) = self.clock.read(&stamp) else {
+                let Some(mut reading) = self.clock.read(stamp) else {
                     self.file.unreadable += messages();
                     return looked_back;
                 };
@@ -374,7 +377,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
                 {
                     self.look_back(before);
                     looked_back = true;
-                    reading = self.clock.read(&stamp).unwrap_or(reading);
+                    reading = self.clock.read(stamp).unwrap_or(reading);
                 }
                 if reading.in_future {
                     self.file.in_future += messages();
@@ -389,7 +392,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             Stamped::Bare => None,
             Stamped::Unreadable => return looked_back,
         };
-        if let Some(content) = &content {
+        if let Some(content) = content {
             self.push(content, times, at, line);
         }
         looked_back

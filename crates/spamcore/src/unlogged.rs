@@ -156,6 +156,11 @@ impl Unlogged {
         }
     }
 
+    /// What an id is told apart by. It is not 0.
+    fn hash(&self, id: &[u8]) -> u64 {
+        self.hasher.hash_one(id).max(1)
+    }
+
     /// How many messages are missing; none if there are so few that it may mean nothing.
     pub fn count(&self) -> Option<usize> {
         // What was in flight and is not kept cannot be told from what is missing.
@@ -189,11 +194,11 @@ impl Unlogged {
         match *event {
             Event::Accepted(ref accepted) => {
                 if let Some(id) = accepted.id {
-                    self.received(self.hasher.hash_one(id));
+                    self.received(self.hash(id));
                 }
             }
             Event::Completed(id) => {
-                let hash = self.hasher.hash_one(id);
+                let hash = self.hash(id);
                 if matches!(self.phase, Phase::Count)
                     && !self.complete(hash)
                     && self.began_inside(id)
@@ -258,7 +263,7 @@ impl Sink for Unlogged {
     }
 
     fn completed(&mut self, id: &[u8]) -> bool {
-        let id = self.hasher.hash_one(id);
+        let id = self.hash(id);
         !matches!(self.phase, Phase::Count) || self.complete(id)
     }
 

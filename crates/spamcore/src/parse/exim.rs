@@ -300,8 +300,9 @@ fn take_address<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     if !cursor.take(b"[") {
         return None;
     }
-    let address = cursor.take_while(is_address_byte);
-    if address.is_empty() || !cursor.take(b"]") {
+    let address = cursor.before([b']']);
+    let is_address = address.iter().fold(true, |all, &b| all & is_address_byte(b));
+    if address.is_empty() || !is_address || !cursor.take(b"]") {
         return None;
     }
     let mut port = *cursor;
@@ -457,6 +458,11 @@ fn is_tail(mut cursor: Cursor<'_>, cut: bool) -> bool {
         }
     }
     if cursor.take(b" id=") || cursor.take(b" id*=") {
+        // Most lines end with a plain one.
+        let text = cursor.rest();
+        if find_any(text, [b' ', b'"', b'\\']).is_none() && find_any(text, [b'@']).is_some() {
+            return true;
+        }
         let word = cursor;
         if !take_word(&mut cursor).is_some_and(is_address) || !is_after_id(cursor, cut) {
             // A quote that is not closed is an ordinary byte.
