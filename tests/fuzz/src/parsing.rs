@@ -8,7 +8,9 @@ use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
-use spamcore::parse::{Content, Event, LazyEvent, Line, MAX_REPEATS, Parser, Stamped, syslog};
+use spamcore::parse::{
+    Content, Event, Glance, LazyEvent, Line, MAX_REPEATS, Parser, Stamped, syslog,
+};
 use spamcore::time::clock::{Clock, MAX_CLOCK_SKEW};
 use spamcore::time::stamp::{Minute, Stamp, StampZone};
 use spamcore::time::zone::Zone;
@@ -59,8 +61,10 @@ fn is_sound(content: &Content<'_>, line: &[u8], name: &[u8]) {
         }
     }
     if let Some(client) = accepted.client {
-        lies_in(client.name, line);
-        lies_in(client.address, line);
+        // What is not known is empty.
+        for part in [client.name, client.address].into_iter().filter(|part| !part.is_empty()) {
+            lies_in(part, line);
+        }
     }
     if let LazyEvent::Deferred(text, _) = *event {
         lies_in(text, line);
@@ -75,6 +79,14 @@ fn reads(parser: &impl Parser, input: &[u8]) {
     let line = input.split(|&b| b == b'\n').next().unwrap_or_default();
     let Line { stamp, times, content } = parser.line(line);
     assert_eq!(parser.stamp(line), stamp, "the stamp alone is another");
+    match (parser.glance(line), &content) {
+        (Glance::Nothing, content) => assert!(content.is_none(), "it has an event"),
+        (Glance::Completed(id), Some(Content::Event(event))) => {
+            assert_eq!(event.parse().as_deref(), Some(&Event::Completed(id)));
+        }
+        (Glance::Completed(_), _) => assert!(stamp == Stamped::Unreadable, "nothing was completed"),
+        (Glance::Event | Glance::Unclear, _) => {}
+    }
     if let Some(content) = content {
         let holds = |needle: &[u8]| line.windows(needle.len()).any(|window| window == needle);
         let found = holds(parser.needle());

@@ -70,8 +70,11 @@ pub(crate) const STREAM_NAMES: usize = if cfg!(test) { 20_000 } else { 1_000_000
 /// How many buckets the sketch has.
 const BUCKETS: usize = 1 << 24;
 
-/// Roughly what a sender costs in bytes, apart from its name and line.
-const OVERHEAD: usize = 512;
+/// Roughly what a sender costs in bytes, apart from its name and line, and from its networks and activity.
+const OVERHEAD: usize = 320;
+
+/// Roughly what the activity of a sender, or the sets of its networks and addresses, cost besides.
+const MORE_OVERHEAD: usize = 192;
 
 /// What is kept of a sender besides the count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -453,7 +456,8 @@ impl Tally {
     fn keeps(&mut self, kind: Kind, name: &[u8], times: u64, line: &[u8]) -> bool {
         if let Mode::Everything { rereadable } = self.mode {
             self.names += 1;
-            self.used += name.len() + line.len() + OVERHEAD;
+            let more = usize::from(kind == Kind::Sasl) + usize::from(self.detail.activity);
+            self.used += name.len() + line.len() + OVERHEAD + more * MORE_OVERHEAD;
             let fits = if rereadable {
                 self.used <= BUDGET
             } else {
