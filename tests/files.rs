@@ -52,7 +52,7 @@ fn no_log_is_told() {
     assert!(run.err.contains(&format!("{missing}: cannot be read: No such file")), "{}", run.err);
     let parent_of = check(&[dir.path("").to_str().expect("a plain name")]);
     assert_eq!(parent_of.status, Some(1));
-    assert!(parent_of.err.contains("is a directory"), "{}", parent_of.err);
+    assert!(parent_of.err.contains("Is a directory"), "{}", parent_of.err);
 }
 
 #[test]

@@ -101,10 +101,10 @@ fn only_what_journald_vouches_for_counts() {
                     postfix/smtpd[7]: 3F1A2B: client=unknown[192.0.2.7], sasl_method=PLAIN, sasl_username=bob\n";
         assert!(text.ends_with(line), "{text}");
     }
-    let legacy = run("php-legacy-spam-check", "10 1");
-    assert_eq!(legacy, Some(("/srv/a b.php\n/srv/a.php\n".into(), Some(0))));
-    let php = run("php-spam-check", "1 --journal");
-    assert_eq!(php, Some(("/srv/b\u{1}\nc.php\n".into(), Some(0))), "any byte");
+    let legacy = run("php-legacy-spam-check", "-0 10 1");
+    assert_eq!(legacy, Some(("/srv/a b.php\0/srv/a.php\0".into(), Some(0))));
+    let php = run("php-spam-check", "-0 1 --journal");
+    assert_eq!(php, Some(("/srv/b\u{1}\nc.php\0".into(), Some(0))), "any byte");
 }
 
 #[test]

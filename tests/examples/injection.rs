@@ -37,8 +37,9 @@ const PROGRAMS: [(&str, &[Log], &[&str]); 4] = [
 const UNCLEAR: &str = "counted for no address: ";
 
 /// Lines of a client of Exim, each with a field of its own choice.
-const HIDING: [(&str, &str); 6] = [
+const HIDING: [(&str, &str); 7] = [
     ("HELO", "a@b H=(pc {}) [192.0.2.66] P=esmtp S=4"),
+    ("HELO with an address", "a@b H=(pc {}) [192.0.2.1] P=esmtp) [192.0.2.66] P=esmtp S=4"),
     ("HELO and verified name", "a@b H=host.example.net (pc {}) [192.0.2.66] P=esmtp S=4"),
     ("HELO after a login", "a@b H=(pc {}) [192.0.2.66] P=esmtpa A=plain:evil S=4"),
     ("sender", "\"{}\"@b H=(pc {}) [192.0.2.66] P=esmtp S=4"),
@@ -119,6 +120,14 @@ const HONEST: [Honest; 15] = [
 /// What a program must count for a sender: the minimum and the maximum.
 type Wanted = BTreeMap<String, (u64, u64)>;
 
+/// The name under which a program counts a sender: spellings of a login are one.
+fn counted_as(program: usize, sender: &str) -> String {
+    match program {
+        0 => sender.trim_end_matches([' ', '.', '\t']).to_ascii_lowercase(),
+        _ => sender.to_owned(),
+    }
+}
+
 fn want(wanted: &mut Wanted, sender: &str, surely: bool, times: u64) {
     let (least, most) = wanted.entry(sender.to_owned()).or_default();
     *least += if surely { times } else { 0 };
@@ -190,7 +199,7 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
             honest += 1;
             let (log, line, of) = HONEST[random.below(HONEST.len())];
             for (program, sender, times) in of {
-                want(&mut wanted[*program], sender, true, *times);
+                want(&mut wanted[*program], &counted_as(*program, sender), true, *times);
             }
             (log, stamped(log, &time, line, &mut random).into_bytes())
         } else {
@@ -207,7 +216,7 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
             };
             for sender in field.senders(&text) {
                 let surely = !matches!(field.counts, Counts::Perhaps(_));
-                want(&mut wanted[program], &sender, surely, 1);
+                want(&mut wanted[program], &counted_as(program, &sender), surely, 1);
             }
             (field.log, field.with(&stamps[random.below(stamps.len())], &text))
         };
