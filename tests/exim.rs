@@ -1,6 +1,7 @@
 //! Whom `exim-spam-check` counts: by what a client cannot choose.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use serde_json::Value;
 use tests::{Directory, NOW, Run, run, run_with_input};
@@ -141,6 +142,30 @@ fn the_line_shown_is_of_the_address_that_sent_most() {
         let first = text.lines().next().expect("it was written");
         let first = format!("{} -- {first}", addresses + 2);
         assert_eq!(stream, if addresses <= 64 { want } else { first });
+    }
+}
+
+#[test]
+fn the_line_shown_is_found_in_any_of_the_logs_that_are_read() {
+    let line = |number, address: &str| {
+        message(number, "a@b", &format!("H=(innocent) [{address}] P=esmtp"))
+    };
+    let others = |from: usize| {
+        (from..from + 100).map(|n| line(n, &format!("203.0.113.{n}"))).collect::<String>()
+    };
+    let first = line(101, "192.0.2.1");
+    let last = line(300, "192.0.2.1").repeat(5);
+    for compressed in [false, true] {
+        let dir = Directory::new();
+        let old = dir.file("log.1", line(0, "192.0.2.9") + &others(0) + &first);
+        if compressed {
+            let status = Command::new("gzip").args(["-q", &old]).status();
+            assert!(status.expect("gzip").success());
+        }
+        let log = dir.file("log", others(100) + &last);
+        let shown = check(&log, &[]);
+        assert!(shown.text().ends_with(&format!("207 -- {first}")), "{}", shown.text());
+        assert_eq!(shown.err, "", "nothing is reported twice");
     }
 }
 
