@@ -1,8 +1,9 @@
 //! From the lines of one file to the events of the window, into a [`Sink`].
 //!
-//! Candidate lines are found by a search for the parser's needles over whole blocks of lines; nothing is
-//! parsed or copied before that. Only where the order of lines matters (an hour that repeats is near, or the
-//! parser says so) is every line read.
+//! Candidate lines are found by a search for the parser's needle over whole blocks of lines, or by a glance at
+//! each line where that tells most of them; nothing is parsed or copied before that. Only where the order of
+//! lines matters (an hour that repeats is near, or the parser says so) is every line read. Where a sink wants only
+//! some lines that an earlier pass has read, their places are enough: nothing else is looked at.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;

@@ -14,8 +14,8 @@
 //! SENDER, HELO, IDENT after `H=`, the authenticated ID and everything after `S=` are text from strangers.
 //! So the sender is read byte by byte (a backslash escapes the next byte, a quote anywhere in it opens or
 //! closes a quoted word, and it ends at the first space outside quotes); a HELO ends at the first
-//! `) [ADDRESS]`, and if there is another one, the line counts for no address; and the authenticated id ends at the first ` S=` from which the rest of the line matches
-//! the grammar. `U=` is a local user only if there is no `H=` before it.
+//! `) [ADDRESS]`, and if there is another one, the line counts for no address; and the authenticated id ends
+//! at the first ` S=` from which the rest of the line matches the grammar. `U=` is a local user only if there is no `H=` before it.
 //!
 //! In syslog (`log.c write_syslog()`) the same line may or may not have its own timestamp, the program's name
 //! starts with `exim`, and a long line is split into pieces `[1/4]`, of which only the first has the id. The
