@@ -108,7 +108,7 @@ fn json_of_the_other_programs() {
     };
     let args =
         ["-m", "0", "--auth", "--now", NOW, "--format=json", "--overrides=/dev/null", "-l", &exim];
-    assert_eq!(kinds(run("exim-spam-check", &args), "kind"), ["user", "client", "sasl"]);
+    assert_eq!(kinds(run("exim-spam-check", &args), "kind"), ["user", "client", "auth"]);
     assert_eq!(kinds(run("exim-spam-check", &args), "named_by"), ["-", "name", "-"]);
     assert_eq!(kinds(run("exim-spam-check", &args), "sender"), ["www", "mx.example", "bob"]);
     let php = dir.file("php", "mail() on [/home/a/x.php:1]: To: a@b -- Headers: \n");

@@ -18,7 +18,7 @@ fn senders(parser: &impl Parser, line: &[u8]) -> Vec<Vec<u8>> {
         Some(Event::Accepted(accepted)) => {
             accepted.senders.iter().map(|sender| sender.name.to_vec()).collect()
         }
-        None => Vec::new(),
+        Some(Event::Completed(_)) | None => Vec::new(),
     }
 }
 
@@ -36,7 +36,7 @@ fn read_all(line: &[u8]) {
         parser.claimed_uid(line);
     }
     read(&Postfix, line);
-    read(&Exim { authenticated: true }, line);
+    read(&Exim, line);
     read(&Php, line);
     read(&PhpWrapper, line);
 }
@@ -57,10 +57,9 @@ fn of_victim(log: injection::Log, line: &[u8]) -> Option<&'static str> {
         senders.iter().any(is)
     };
     let syslog = log == injection::Log::Syslog;
-    let exim = Exim { authenticated: true };
     [
         ("postfix", syslog && victim(senders(&Postfix, line))),
-        ("exim", log != injection::Log::Php && victim(senders(&exim, line))),
+        ("exim", log != injection::Log::Php && victim(senders(&Exim, line))),
         ("php", log != injection::Log::Exim && victim(senders(&Php, line))),
         ("wrapper", syslog && victim(senders(&PhpWrapper, line))),
     ]

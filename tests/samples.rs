@@ -30,7 +30,7 @@ fn postfix() {
 
 #[test]
 fn exim() {
-    check("exim", &Exim { authenticated: true }, 60);
+    check("exim", &Exim, 60);
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn no_line_is_of_two_formats() {
     type Hits<'a> = &'a dyn Fn(&[u8]) -> bool;
     let parsers: [(&str, Hits<'_>); 4] = [
         ("postfix", &|line| Postfix.line(line).content.is_some()),
-        ("exim", &|line| Exim::default().line(line).content.is_some()),
+        ("exim", &|line| Exim.line(line).content.is_some()),
         ("php", &|line| Php.line(line).content.is_some()),
         ("php_legacy", &|line| PhpWrapper.line(line).content.is_some()),
     ];
@@ -97,7 +97,12 @@ fn describe(parser: &impl Parser, line: &[u8]) -> Option<Vec<u8>> {
         return Some([format!("? {at} {times} ").as_bytes(), tag].concat());
     }
     let event = line.event()?;
-    let Event::Accepted(accepted) = &*event;
+    let accepted = match &*event {
+        Event::Accepted(accepted) => accepted,
+        Event::Completed(id) => {
+            return Some([format!("= {at} {times} completed - ").as_bytes(), id].concat());
+        }
+    };
     if times > MAX_REPEATS {
         return Some(format!("too many: {times}").into_bytes());
     }

@@ -4,7 +4,8 @@
 //! PHP: lines of various software, each with a forged line in a field, and honest lines in between. Then each of the four
 //! programs reads its logs. The victim must be counted 0 times and locked 0 times (`-d 0,0 --dry-run`); every honest sender
 //! must be counted exactly as often as it was written, and so must the senders whose lines have the field; and nobody else
-//! may be counted, under any name. Prints the counts; exit status 1 if they are wrong.
+//! may be counted, under any name. And no client of Exim may hide: whatever it puts into the fields that it chooses, a fresh
+//! value for each message, its messages are reported. Prints the counts; exit status 1 if they are wrong.
 
 #![expect(clippy::print_stdout, reason = "it is a command")]
 
@@ -16,7 +17,9 @@ use std::time::Instant;
 
 use serde_json::Value;
 use testkit::Random;
-use tests::injection::{Counts, FIELDS, Log, VICTIMS, forged_lines, forged_text, stamps};
+use tests::injection::{
+    Counts, FIELDS, Log, VICTIMS, forged_lines, forged_text, octal, quoted, stamps,
+};
 use tests::{Directory, Run, run};
 
 /// One of that many lines is honest.
@@ -25,9 +28,23 @@ const HONEST_EVERY: u64 = 40;
 /// A program, the logs that it reads, and arguments with a limit that every sender reaches.
 const PROGRAMS: [(&str, &[Log], &[&str]); 4] = [
     ("postfix-spam-check", &[Log::Syslog], &["-m", "1", "--overrides=/dev/null"]),
-    ("exim-spam-check", &[Log::Exim, Log::Syslog], &["-m", "0", "--auth", "--overrides=/dev/null"]),
+    ("exim-spam-check", &[Log::Exim, Log::Syslog], &["-m", "0", "--overrides=/dev/null"]),
     ("php-spam-check", &[Log::Php, Log::Syslog], &["1"]),
     ("php-legacy-spam-check", &[Log::Syslog], &["100", "1"]),
+];
+
+/// How `exim-spam-check` reports messages whose address is not clear.
+const UNCLEAR: &str = "counted for no address: ";
+
+/// Lines of a client of Exim, each with a field of its own choice.
+const HIDING: [(&str, &str); 7] = [
+    ("HELO", "a@b H=(pc {}) [192.0.2.66] P=esmtp S=4"),
+    ("HELO with an address", "a@b H=(pc {}) [192.0.2.1] P=esmtp) [192.0.2.66] P=esmtp S=4"),
+    ("HELO and verified name", "a@b H=host.example.net (pc {}) [192.0.2.66] P=esmtp S=4"),
+    ("HELO after a login", "a@b H=(pc {}) [192.0.2.66] P=esmtpa A=plain:evil S=4"),
+    ("sender", "\"{}\"@b H=(pc {}) [192.0.2.66] P=esmtp S=4"),
+    ("ident", "a@b H=(pc {}) [192.0.2.66] U={} P=esmtp S=4"),
+    ("authenticated id", "a@b H=(pc {}) [192.0.2.66] P=esmtpa A=plain:{} S=4"),
 ];
 
 /// The log of an honest line, the line, and what it counts for.
@@ -103,13 +120,16 @@ const HONEST: [Honest; 15] = [
 /// What a program must count for a sender: the minimum and the maximum.
 type Wanted = BTreeMap<String, (u64, u64)>;
 
-fn want(program: usize, wanted: &mut Wanted, sender: &str, surely: bool, times: u64) {
-    // Spellings of a login are one sender.
-    let sender = match program {
-        0 => sender.trim_end_matches(['.', ' ', '\t']).to_ascii_lowercase(),
+/// The name under which a program counts a sender: spellings of a login are one.
+fn counted_as(program: usize, sender: &str) -> String {
+    match program {
+        0 => sender.trim_end_matches([' ', '.', '\t']).to_ascii_lowercase(),
         _ => sender.to_owned(),
-    };
-    let (least, most) = wanted.entry(sender).or_default();
+    }
+}
+
+fn want(wanted: &mut Wanted, sender: &str, surely: bool, times: u64) {
+    let (least, most) = wanted.entry(sender.to_owned()).or_default();
     *least += if surely { times } else { 0 };
     *most += times;
 }
@@ -143,6 +163,7 @@ fn main() -> ExitCode {
         wrong += check(&dir, number, wanted);
     }
     wrong += check_locks(&dir);
+    wrong += check_hiding(&dir, seed);
     let verdict = if wrong == 0 { "as it must be" } else { "WRONG" };
     println!("injection: {lines} lines, {wrong} differences: {verdict}, {:.0?}", begin.elapsed());
     ExitCode::from(u8::from(wrong > 0))
@@ -178,7 +199,7 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
             honest += 1;
             let (log, line, of) = HONEST[random.below(HONEST.len())];
             for (program, sender, times) in of {
-                want(*program, &mut wanted[*program], sender, true, *times);
+                want(&mut wanted[*program], &counted_as(*program, sender), true, *times);
             }
             (log, stamped(log, &time, line, &mut random).into_bytes())
         } else {
@@ -195,7 +216,7 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
             };
             for sender in field.senders(&text) {
                 let surely = !matches!(field.counts, Counts::Perhaps(_));
-                want(program, &mut wanted[program], &sender, surely, 1);
+                want(&mut wanted[program], &counted_as(program, &sender), surely, 1);
             }
             (field.log, field.with(&stamps[random.below(stamps.len())], &text))
         };
@@ -251,8 +272,13 @@ fn check(dir: &Directory, number: usize, wanted: &Wanted) -> u64 {
     let victim: u64 =
         got.iter().filter(|(name, _)| is_victim(name)).map(|(_, messages)| messages).sum();
     let mut wrong = 0;
-    // Ambiguous lines of the wrapper are reported, and count for nobody.
-    let told = run.err.lines().all(|line| number == 3 && line.contains("can be read in two ways"));
+    // Ambiguous lines of the wrapper are reported, and count for nobody; lines of Exim that show more than one
+    // address count for none.
+    let told = run.err.lines().all(|line| match number {
+        1 => line.contains(UNCLEAR),
+        3 => line.contains("can be read in two ways"),
+        _ => false,
+    });
     if !told || run.status != Some(0) {
         println!("{program}: status {:?}: {}", run.status, run.err);
         wrong += 1;
@@ -291,4 +317,51 @@ fn check_locks(dir: &Directory) -> u64 {
     let victim = locked.iter().filter(|sender| is_victim(sender)).count();
     println!("-d 0,0 --dry-run       victim {victim} locks, others: {}", locked.join(" "));
     u64::from(locked != ["honest"])
+}
+
+/// Whether a client can hide 1,000 messages behind a fresh value of a field in each: those that are not reported under
+/// its address must be reported as unclear.
+fn check_hiding(dir: &Directory, seed: u64) -> u64 {
+    const MESSAGES: u64 = 1000;
+    const LIMIT: u64 = 90;
+    let mut random = Random::new(seed);
+    let mut wrong = 0;
+    for (field, line) in HIDING {
+        let forged = forged_lines("17:57:00");
+        // Half of the values are harmless, so that both ways are tried.
+        let mut text = Vec::new();
+        for number in 0..MESSAGES {
+            let value = match number % 2 {
+                0 => format!("n{number}"),
+                _ => format!("{number} {}", forged_text(&forged, |below| random.below(below))),
+            };
+            let value = if field == "sender" { quoted(&value) } else { octal(&value) };
+            let rest = line.replace("{}", &value);
+            text.extend(format!("2026-11-23 17:57:00 1xVX00-{number:06}-0D <= {rest}\n").bytes());
+        }
+        let log = dir.file("hiding", &text);
+        let args = ["-m", "90", "--overrides=/dev/null", "--format=json"];
+        let run = run(
+            "exim-spam-check",
+            &[&args[..], &["--now=2026-11-23 17:58:00", "-l", &log]].concat(),
+        );
+        let of_address = run.out.split(|&b| b == b'\n').find_map(|line| {
+            let finding: Value = serde_json::from_slice(line).ok()?;
+            (finding["sender"] == "192.0.2.66").then(|| finding["messages"].as_u64())?
+        });
+        let unclear = run.err.lines().find_map(|line| {
+            let (_, count) = line.split_once(UNCLEAR)?;
+            count.split(' ').next()?.parse::<u64>().ok()
+        });
+        let reported = of_address.unwrap_or(0) + unclear.unwrap_or(0);
+        // As many as the limit are allowed, of either.
+        let hidden = MESSAGES.saturating_sub(reported);
+        let may_hide = LIMIT * (u64::from(of_address.is_none()) + u64::from(unclear.is_none()));
+        println!("hiding by {field:22} {reported} of {MESSAGES} messages reported");
+        if run.status != Some(0) || reported == 0 || hidden > may_hide || reported > MESSAGES {
+            println!("exim-spam-check: hiding by {field}: {hidden} messages: {}", run.err);
+            wrong += 1;
+        }
+    }
+    wrong
 }

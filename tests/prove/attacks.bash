@@ -21,7 +21,7 @@ names=$(often 192 1536)     # about seven million names in a GiB
 others=$(often 64 768)      # the same, for the other programs
 line=$(often 256 1024)      # MiB of one line, of NULs, of a decompressed bomb
 run="postfix-spam-check -p 1day $now --overrides=/dev/null --format=json"
-exim="exim-spam-check -p 1day -m 5 --auth $now --overrides=/dev/null --format=json"
+exim="exim-spam-check -p 1day -m 5 $now --overrides=/dev/null --format=json"
 php="php-spam-check 5 $now --format=json"
 wrapper="php-legacy-spam-check 1440 5 $now --format=json"
 

@@ -20,10 +20,16 @@ pub const PROGRAM: Program<Args> = Program {
     description: &[
         "Counts the messages that Exim received (the <= lines of its main log) during the last hour, or \
          another period, and reports the senders above the limit, each with the first of its log lines: \
-         local users first, then SMTP clients, then, with --auth, authenticated ids. If there is nothing \
-         to report, nothing is printed, which suits cron jobs and pipes.",
-        "An SMTP client is identified by the name it gave in HELO (in parentheses in the log), or else by \
-         its verified host name, or else by its address. The counts of the three are never added together.",
+         local users first, then SMTP clients by name, then addresses, then authenticated ids. If there is \
+         nothing to report, nothing is printed, which suits cron jobs and pipes.",
+        "A message of an SMTP client counts for the name that the client gave in HELO (in parentheses in the \
+         log), or else for its verified host name; the counts of the two are never added together. A client \
+         can give any name, so the message also counts for its address and, if there is one, for its \
+         authenticated id. An address is reported if it is above its limit and not all of its messages are \
+         reported under a name. Of a name that several addresses used, the line shown is the first one of the \
+         address that sent most.",
+        "The limit of an address is its own in the overrides file, or else the highest of the limits of the \
+         host names that Exim verified for it in the period.",
     ],
     arguments: &[
         Argument {
@@ -41,11 +47,8 @@ pub const PROGRAM: Program<Args> = Program {
             aliases: &[],
             short: None,
             value: Value::None,
-            help: "Also count by authenticated id (A=DRIVER:ID in the log).",
-            set: |args, _| {
-                args.authenticated = true;
-                Ok(())
-            },
+            help: "Has no effect: authenticated ids (A=DRIVER:ID in the log) are always counted.",
+            set: |_, _| Ok(()),
         },
         options::overrides(),
         options::logs(),
@@ -64,14 +67,20 @@ pub const PROGRAM: Program<Args> = Program {
             "Per-sender limits. The file exim-spam-scan.overrides of the old script can be used unchanged.",
         ),
     ],
-    fields: &[("named_by", "for kind client, what the name is: helo, name (verified) or address")],
+    fields: &[
+        ("named_by", "for kind client, what the name is: helo or name (verified)"),
+        (
+            "address_count",
+            "for kind client, the number of addresses that used the name, at most 100000",
+        ),
+    ],
     examples: &[
         (
             "From cron every 20 minutes, piped to a command that sends an alert:",
             "*/20 * * * *  exim-spam-check -p 1hour -m 90 | emergency-mail 2000",
         ),
         ("With the arguments of the old script:", "exim-spam-check 3600 60"),
-        ("By authenticated id as well, as a table:", "exim-spam-check --auth --format=table"),
+        ("As a table:", "exim-spam-check --format=table"),
     ],
     differences: &[
         "Lines with milliseconds, a time zone, a process id or a long message id are counted, and so are \
@@ -79,6 +88,9 @@ pub const PROGRAM: Program<Args> = Program {
         "Text supplied by a sender, a HELO, an ident server, an authenticated id or a subject is never read \
          as a field of the log.",
         "A HELO name is never added to the verified name of another client.",
+        "Messages are also counted by address and by authenticated id, so that no client hides behind ever new \
+         HELO names.",
+        "Of a HELO name that several addresses used, the line is of the address that sent most.",
     ],
     see_also: &["postfix-spam-check", "php-spam-check", "php-legacy-spam-check"],
 };
@@ -87,7 +99,6 @@ pub const PROGRAM: Program<Args> = Program {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Args {
     shared: SharedArgs,
-    authenticated: bool,
 }
 
 impl AsMut<SharedArgs> for Args {
@@ -136,10 +147,9 @@ fn steps(
 ) -> Result<Outcome, Outcome> {
     let args = PROGRAM.start(arguments, out)?;
     let mut messages = Messages::default();
-    let parser = Exim { authenticated: args.authenticated };
-    let check = Check::new(parser, &DEFAULTS, args.shared, &host, &mut messages)?;
+    let check = Check::new(Exim, &DEFAULTS, args.shared, &host, &mut messages)?;
     let mut scan = check.open(&mut host, &mut messages);
-    let tally = check.count(&mut scan, &mut messages);
+    let tally = check.count_and_find_unlogged(&mut scan, &mut messages);
     let findings = check.judge(&tally);
     Ok(check.report(&findings, &host, out, messages))
 }

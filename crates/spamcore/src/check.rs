@@ -25,12 +25,16 @@ use crate::source::choose::Logs;
 use crate::split_logins::SplitLogins;
 use crate::tally::directories::{FEW, Scattered};
 use crate::tally::network::Webmail;
-use crate::tally::{Detail, Tally};
+use crate::tally::{Detail, Tally, UnclearAddresses};
 use crate::time::clock::instant_of;
 use crate::time::period::{Period, PeriodError};
 use crate::time::stamp::Stamp;
 use crate::time::window::Window;
+use crate::unlogged::{MOST, Unlogged};
 use crate::verdict::{Finding, Spread, is_spread, judge};
+
+/// How many bytes of a line a message shows.
+const SHOWN: usize = 200;
 
 /// What a program does unless its arguments say otherwise.
 #[derive(Clone, Copy, Debug)]
@@ -149,6 +153,26 @@ impl<P: Parser + Sync> Check<P> {
         tally
     }
 
+    /// Counts the senders of the logs, and reports messages of which only the end is in them.
+    pub fn count_and_find_unlogged(
+        &self,
+        scan: &mut Scan<'_, P>,
+        messages: &mut Messages,
+    ) -> Tally {
+        let sinks = (self.tally(scan), Unlogged::new(self.window, scan.is_rereadable()));
+        let (tally, unlogged) = scan.read(sinks, messages);
+        self.report_uncounted(&tally, messages);
+        if let Some(count) = unlogged.count() {
+            let most = if count == MOST { " or more" } else { "" };
+            // A client can cause that, so it is not a failure.
+            messages.note(format!(
+                "counted for nobody: {count}{most} messages that were completed, but whose reception is \
+                 not in the log (a HELO longer than Exim's log buffer?)"
+            ));
+        }
+        tally
+    }
+
     fn tally(&self, scan: &Scan<'_, P>) -> Tally {
         let detail = Detail {
             // What is done about an account is always reported with its line.
@@ -190,6 +214,16 @@ impl<P: Parser + Sync> Check<P> {
                     display(below)
                 )
             });
+        }
+        // Messages of clients that are counted for no address, once somebody could hide that way. A client can
+        // cause that, so it is not a failure.
+        let UnclearAddresses { messages: count, line } = tally.unclear_addresses();
+        if self.limits.exceeds(self.limits.everybody, *count) && *count > 0 {
+            let line = display(&line[..line.len().min(SHOWN)]);
+            messages.note(format!(
+                "counted for no address: {} whose lines show more than one, or are cut off; the first: {line}",
+                number(*count, "message"),
+            ));
         }
     }
 

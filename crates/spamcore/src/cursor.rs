@@ -34,14 +34,22 @@ impl<'a> Cursor<'a> {
 
     /// Takes `text` if it comes next.
     #[inline]
-    pub fn take(&mut self, text: &[u8]) -> bool {
-        match self.rest.strip_prefix(text) {
-            Some(rest) => {
+    pub fn take<const N: usize>(&mut self, text: &[u8; N]) -> bool {
+        match self.rest.split_first_chunk() {
+            Some((first, rest)) if first == text => {
                 self.rest = rest;
                 true
             }
-            None => false,
+            _ => false,
         }
+    }
+
+    /// Takes `text`, whose length is not known when this is compiled, if it comes next.
+    #[inline]
+    pub fn take_text(&mut self, text: &[u8]) -> bool {
+        let rest = self.rest.strip_prefix(text);
+        self.rest = rest.unwrap_or(self.rest);
+        rest.is_some()
     }
 
     /// Takes `count` bytes, or all that are left.
@@ -83,11 +91,18 @@ impl<'a> Cursor<'a> {
 
     /// Takes between `min` and `max` decimal digits, as many as there are, but no more than 18.
     pub fn number(&mut self, min: usize, max: usize) -> Option<u64> {
-        let digits = self.rest.iter().take(max.min(18)).take_while(|b| b.is_ascii_digit()).count();
+        let (mut number, mut digits) = (0, 0);
+        while digits < max.min(18)
+            && let Some(digit @ b'0'..=b'9') = self.rest.get(digits)
+        {
+            number = number * 10 + u64::from(digit - b'0');
+            digits += 1;
+        }
         if digits < min || digits == 0 {
             return None;
         }
-        Some(self.take_bytes(digits).iter().fold(0, |n, &b| n * 10 + u64::from(b - b'0')))
+        self.rest = &self.rest[digits..];
+        Some(number)
     }
 
     /// Takes exactly two digits.
@@ -122,7 +137,7 @@ pub fn positions<'a, const N: usize>(
         loop {
             let at = from + find_any(field.get(from..)?, [first])?;
             from = at + 1;
-            if field[at..].starts_with(text) {
+            if field[at..].first_chunk() == Some(text) {
                 return Some(at);
             }
         }
@@ -132,24 +147,34 @@ pub fn positions<'a, const N: usize>(
 /// The offset of the first of these bytes.
 #[inline]
 pub fn find_any<const N: usize>(text: &[u8], bytes: [u8; N]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = ONES << 7;
     let (words, rest) = text.as_chunks::<8>();
     for (number, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // The XOR makes a byte that is looked for zero, and subtracting one sets its high bit. A borrow can
-        // set other high bits too, but only above it: the lowest one is always right.
-        let zeros = bytes.map(|byte| {
-            let zero = word ^ (ONES * u64::from(byte));
-            zero.wrapping_sub(ONES) & !zero
-        });
-        let found = zeros.iter().fold(0, |found, zero| found | zero) & HIGHS;
-        if found != 0 {
-            return Some(number * 8 + found.trailing_zeros() as usize / 8);
+        if let Some(at) = find_in_word(*word, bytes) {
+            return Some(number * 8 + at);
         }
     }
-    let at = rest.iter().position(|byte| bytes.contains(byte))?;
-    Some(words.len() * 8 + at)
+    match text.last_chunk::<8>() {
+        // The bytes before the rest are none of them.
+        Some(last) => find_in_word(*last, bytes).map(|at| text.len() - 8 + at),
+        None => rest.iter().position(|byte| bytes.contains(byte)),
+    }
+}
+
+/// The offset of the first of these bytes in eight.
+#[inline]
+fn find_in_word<const N: usize>(word: [u8; 8], bytes: [u8; N]) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(word);
+    let mut found = 0;
+    for byte in bytes {
+        // The XOR makes a byte that is looked for zero, and subtracting one sets its high bit. A borrow can
+        // set other high bits too, but only above it: the lowest one is always right.
+        let zero = word ^ (ONES * u64::from(byte));
+        found |= zero.wrapping_sub(ONES) & !zero;
+    }
+    found &= HIGHS;
+    (found != 0).then(|| found.trailing_zeros() as usize / 8)
 }
 
 #[cfg(test)]

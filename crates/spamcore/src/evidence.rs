@@ -179,7 +179,7 @@ impl Sink for Evidence {
             return;
         }
         let Some(event) = event.parse() else { return };
-        let Event::Accepted(accepted) = &*event;
+        let Event::Accepted(accepted) = &*event else { return };
         for sender in accepted.senders.iter() {
             let name = self.selection.identity.fold(&sender.name);
             if !self.selection.includes(sender.kind, &name, at) {
@@ -279,6 +279,7 @@ mod tests {
             senders: Senders::new(Sender::new(Kind::Sasl, name.as_bytes()), None),
             client: Some(Client { name: host.as_bytes(), address: address.as_bytes() }),
             recurs: true,
+            id: None,
         };
         let line = format!("{at} {name}");
         evidence.event(Some(at), times, &accepted.into(), line.as_bytes());

@@ -104,6 +104,12 @@ impl Identity {
         Self { apart: apart.into_iter().collect(), ..self }
     }
 
+    /// Whether every name is a sender of its own.
+    #[inline]
+    pub fn is_exact(&self) -> bool {
+        self.realms.is_none()
+    }
+
     /// The senders that a folded name stands for: those that are kept apart, in the order of their names, or
     /// else only itself.
     pub fn senders<'a>(&'a self, folded: &'a [u8]) -> Vec<&'a [u8]> {
@@ -115,12 +121,6 @@ impl Identity {
             senders.push(folded);
         }
         senders
-    }
-
-    /// Whether names can have several spellings.
-    #[inline]
-    pub fn has_spellings(&self) -> bool {
-        self.realms.is_some()
     }
 
     /// The name under which a name is counted. Folding what is folded changes nothing. Only a name that is not

@@ -11,6 +11,7 @@
 //! |---|---|---|
 //! | [`Tally`](tally::Tally) | accepted messages | statistics of each sender, in bounded memory |
 //! | [`Evidence`](evidence::Evidence) | the messages of a few senders | lines, networks, addresses; whether they alone reach the limits |
+//! | [`Unlogged`](unlogged::Unlogged) | received and completed messages | how many were completed without having been logged before |
 //! | a pair, a `Vec` | what its members take | several windows or purposes in one reading |
 //!
 //! Each module knows the ones before it in the list below and none after it. [`check`] has the steps from
@@ -55,6 +56,8 @@ pub mod scan;
 pub mod tally;
 
 pub mod evidence;
+
+pub mod unlogged;
 
 pub mod verdict;
 

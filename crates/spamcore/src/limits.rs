@@ -26,12 +26,31 @@ impl Limits {
 
     /// The limit of a sender.
     pub fn limit_for(&self, sender: &[u8]) -> u64 {
-        self.own.get(sender).copied().unwrap_or(self.everybody)
+        self.individual(sender).unwrap_or(self.everybody)
+    }
+
+    /// Whether anybody has an individual limit.
+    pub fn has_individual(&self) -> bool {
+        !self.own.is_empty()
+    }
+
+    /// The individual limit of a sender, if there is one.
+    pub fn individual(&self, sender: &[u8]) -> Option<u64> {
+        self.own.get(sender).copied()
+    }
+
+    /// The lowest limit that anybody has.
+    pub fn lowest(&self) -> u64 {
+        self.own.values().fold(self.everybody, |lowest, &limit| lowest.min(limit))
     }
 
     /// Whether a sender with this many messages is reported.
     pub fn reached(&self, sender: &[u8], messages: u64) -> bool {
-        let limit = self.limit_for(sender);
+        self.exceeds(self.limit_for(sender), messages)
+    }
+
+    /// Whether this many messages are too many for this limit.
+    pub fn exceeds(&self, limit: u64, messages: u64) -> bool {
         if self.exclusive { messages > limit } else { messages >= limit }
     }
 

@@ -1,15 +1,16 @@
 //! From the lines of one file to the events of the window, into a [`Sink`].
 //!
-//! Candidate lines are found by a search for the parser's needle over whole blocks of lines; nothing is
-//! parsed or copied before that. Only where the order of lines matters (an hour that repeats is near, or the
-//! parser says so) is every line read.
+//! Candidate lines are found by a search for the parser's needle over whole blocks of lines, or by a glance at
+//! each line where that tells most of them; nothing is parsed or copied before that. Only where the order of
+//! lines matters (an hour that repeats is near, or the parser says so) is every line read. Where a sink wants only
+//! some lines that an earlier pass has read, their places are enough: nothing else is looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
 use memchr::{memchr, memmem, memrchr};
 
-use crate::parse::{Content, Line, MAX_REPEATS, Parser, Stamped};
+use crate::parse::{Content, Glance, Line, MAX_REPEATS, Parser, Stamped};
 use crate::sink::Sink;
 use crate::source::Reader;
 use crate::source::lines::{Lines, head, split, trimmed};
@@ -23,8 +24,34 @@ const NEAR_REPEATED_HOUR: i64 = 2 * 86_400;
 /// By how much an hour that repeats makes the start of the period uncertain. Seconds.
 const DST_MARGIN: i64 = 2 * 3600;
 
+/// The lower bits of a place are the offset in a part of a file, the higher ones the number of that part.
+const PART_BITS: u32 = 44;
+
 /// How many different tags of ambiguous lines are kept.
 const TAGS: usize = 8;
+
+/// Finds the lines that may have an event.
+struct Needles {
+    first: memmem::Finder<'static>,
+    second: Option<memmem::Finder<'static>>,
+}
+
+impl Needles {
+    /// The second one finds only completions.
+    fn new(parser: &impl Parser, completions: bool) -> Self {
+        let second = parser.second_needle().filter(|_| completions);
+        Self {
+            first: memmem::Finder::new(parser.needle()),
+            second: second.map(memmem::Finder::new),
+        }
+    }
+
+    /// Whether one of them is in a line.
+    fn are_in(&self, line: &[u8]) -> bool {
+        let is_in = |needle: &memmem::Finder<'_>| needle.find(line).is_some();
+        is_in(&self.first) || self.second.as_ref().is_some_and(is_in)
+    }
+}
 
 /// Reads one file after the other into a sink.
 #[derive(Debug)]
@@ -35,6 +62,12 @@ pub struct LogReader<'a, P, S> {
     /// Every line is read, in order.
     in_order: bool,
     clock: Clock,
+    /// How many parts of files have been read in this pass.
+    part: u64,
+    /// Where the line is that is being read.
+    place: u64,
+    /// The places that matter in this pass and have not been read, if only some do.
+    places: Option<VecDeque<u64>>,
     /// What takes the events.
     pub sink: S,
     /// What was learned about the file that is being read.
@@ -101,6 +134,9 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             zone: zone.clone(),
             in_order: needs_order(parser, &window, zone),
             clock: Clock::new(window.now, zone.clone()),
+            part: 0,
+            place: 0,
+            places: None,
             sink,
             file: FileStats::default(),
             ambiguous: Ambiguous::default(),
@@ -113,6 +149,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     /// is read as if everything before it had been read.
     pub fn fork(&self, before: &[u8]) -> Option<Self> {
         let mut later = Self::new(self.parser, self.window, &self.zone, self.sink.fork()?);
+        later.part = self.part + 1;
         let mut ambiguous = false;
         for line in split(before).filter_map(trimmed) {
             ambiguous = later.reading(line).map_or(ambiguous, |reading| reading.year_is_ambiguous);
@@ -123,6 +160,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     /// Adds what a fork has read.
     pub fn join(&mut self, later: Self) {
         self.sink.join(later.sink);
+        self.part = later.part;
         let (file, more) = (&mut self.file, later.file);
         file.lines += more.lines;
         file.readable |= more.readable;
@@ -145,13 +183,18 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
 
     /// Reads all lines. Those of a rotated log count only if they have a timestamp.
     pub fn read(&mut self, lines: &mut Lines<Reader<'_>>, rotated: bool) -> ReadOutcome {
-        let needle = memmem::Finder::new(self.parser.needle());
+        let needles = Needles::new(self.parser, self.sink.needs_completions());
         let mut bytes = 0;
+        self.part += 1;
         let error = loop {
+            if self.has_all() {
+                break None;
+            }
             match lines.next_block() {
                 Ok(Some(block)) => {
+                    self.place = (self.part << PART_BITS) + bytes;
                     bytes += block.len() as u64;
-                    self.read_block(block, &needle, rotated);
+                    self.read_block(block, &needles, rotated);
                 }
                 Ok(None) => break None,
                 Err(error) => break Some(error),
@@ -184,10 +227,17 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         reading(self.parser, &mut self.clock, line)
     }
 
-    fn read_block(&mut self, block: &[u8], needle: &memmem::Finder<'_>, rotated: bool) {
+    fn read_block(&mut self, block: &[u8], needles: &Needles, rotated: bool) {
+        if self.places.is_some() {
+            return self.read_places(block, rotated);
+        }
+        let first = self.place;
         if self.in_order {
             let truncated = self.parser.accepts_truncated_lines();
+            let mut next = first;
             for line in split(block) {
+                self.place = next;
+                next += line.len() as u64 + 1;
                 if let Some(line) = if truncated { Some(head(line)) } else { trimmed(line) } {
                     self.read_line(line, rotated, None);
                 }
@@ -204,11 +254,22 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
                 }
             }
         }
-        let (mut from, mut shown) = (0, 0);
-        while let Some(at) = needle.find(&block[from..]) {
-            let at = from + at;
+        let shown = if self.parser.glances() {
+            self.read_at_a_glance(block, needles, rotated)
+        } else {
+            self.read_candidates(block, needles, rotated)
+        };
+        // The lines of the next block come after these.
+        self.look_back(&block[shown..]);
+    }
+
+    /// Reads the lines in which needles are found. Returns up to where the clock was shown the block.
+    fn read_candidates(&mut self, block: &[u8], needles: &Needles, rotated: bool) -> usize {
+        let (first, mut from, mut shown) = (self.place, 0, 0);
+        while let Some(at) = needles.first.find(&block[from..]).map(|at| from + at) {
             let start = memrchr(b'\n', &block[from..at]).map_or(from, |n| from + n + 1);
             let end = memchr(b'\n', &block[at..]).map_or(block.len(), |n| at + n);
+            self.place = first + start as u64;
             if let Some(line) = trimmed(&block[start..end])
                 && self.read_line(line, rotated, Some(&block[shown..start]))
             {
@@ -216,8 +277,66 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             }
             from = (end + 1).min(block.len());
         }
-        // The lines of the next block come after these.
-        self.look_back(&block[shown..]);
+        shown
+    }
+
+    /// Glances at all lines, and reads those of which that is not enough. Returns up to where the clock was shown
+    /// the block.
+    fn read_at_a_glance(&mut self, block: &[u8], needles: &Needles, rotated: bool) -> usize {
+        let (first, mut start, mut shown) = (self.place, 0, 0);
+        while start < block.len() {
+            let end = memchr(b'\n', &block[start..]).map_or(block.len(), |n| start + n);
+            let line = &block[start..end];
+            let is_read = match self.parser.glance(line) {
+                Glance::Nothing => false,
+                Glance::Completed(id) => !self.sink.completed(id),
+                Glance::Event => true,
+                Glance::Unclear => needles.are_in(line),
+            };
+            self.place = first + start as u64;
+            if is_read
+                && let Some(line) = trimmed(line)
+                && self.read_line(line, rotated, Some(&block[shown..start]))
+            {
+                shown = start;
+            }
+            start = end + 1;
+        }
+        shown
+    }
+
+    /// Reads only the lines at the places that matter.
+    fn read_places(&mut self, block: &[u8], rotated: bool) {
+        let first = self.place;
+        while let Some(places) = &mut self.places
+            && let Some(&place) = places.front()
+            && place < first + block.len() as u64
+        {
+            places.pop_front();
+            let start = place.checked_sub(first).and_then(|start| usize::try_from(start).ok());
+            let Some(text) = start.and_then(|start| block.get(start..)) else { continue };
+            if let Some(line) = split(text).next().and_then(trimmed) {
+                self.place = place;
+                self.read_line(line, rotated, None);
+            }
+        }
+    }
+
+    /// Whether only lines at some places are read in this pass.
+    pub fn reads_places(&self) -> bool {
+        self.places.is_some()
+    }
+
+    /// Whether all of these have been read.
+    pub fn has_all(&self) -> bool {
+        self.places.as_ref().is_some_and(VecDeque::is_empty)
+    }
+
+    /// Begins another pass over all logs.
+    pub fn begin_pass(&mut self) {
+        self.part = 0;
+        // Where the order of lines matters, all are read.
+        self.places = if self.in_order { None } else { self.sink.places().map(VecDeque::from) };
     }
 
     /// Notes whether a line shows that timestamps can be read here.
@@ -236,9 +355,12 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     /// Pushes the content of a line into the sink, if it is in the window. `before` is what precedes it in the
     /// block, unless the clock is shown every line anyway. Returns whether `before` has been shown to the clock.
     fn read_line(&mut self, line: &[u8], rotated: bool, before: Option<&[u8]>) -> bool {
-        let Line { stamp, times, content } = self.parser.line(line);
+        let parsed = self.parser.line(line);
+        // An event is large, and not moved.
+        let Line { stamp, times, content } = &parsed;
+        let times = *times;
         if !self.file.readable {
-            self.try_stamp(line, &stamp, content.is_some());
+            self.try_stamp(line, stamp, content.is_some());
         }
         if content.is_none() && before.is_some() {
             return false;
@@ -247,7 +369,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         let messages = || content.as_ref().map_or(0, |content| content.messages(times));
         let at = match stamp {
             Stamped::At(stamp) => {
-                let Some(mut reading) = self.clock.read(&stamp) else {
+                let Some(mut reading) = self.clock.read(stamp) else {
                     self.file.unreadable += messages();
                     return looked_back;
                 };
@@ -256,7 +378,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
                 {
                     self.look_back(before);
                     looked_back = true;
-                    reading = self.clock.read(&stamp).unwrap_or(reading);
+                    reading = self.clock.read(stamp).unwrap_or(reading);
                 }
                 if reading.in_future {
                     self.file.in_future += messages();
@@ -271,7 +393,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             Stamped::Bare => None,
             Stamped::Unreadable => return looked_back,
         };
-        if let Some(content) = &content {
+        if let Some(content) = content {
             self.push(content, times, at, line);
         }
         looked_back
@@ -286,7 +408,10 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             return;
         }
         match content {
-            Content::Event(event) => self.sink.event(at, times, event, line),
+            Content::Event(event) => {
+                self.sink.place(self.place);
+                self.sink.event(at, times, event, line);
+            }
             Content::Ambiguous(tag) => self.ambiguous.add(tag, times),
         }
     }
@@ -345,8 +470,8 @@ mod tests {
     }
 
     fn read<P: Parser>(reader: &mut LogReader<'_, P, impl Sink>, text: &str) {
-        let needle = memmem::Finder::new(reader.parser.needle());
-        reader.read_block(text.as_bytes(), &needle, false);
+        let needles = Needles::new(reader.parser, true);
+        reader.read_block(text.as_bytes(), &needles, false);
     }
 
     fn counts(tally: &Tally) -> Vec<String> {

@@ -4,8 +4,8 @@
 //! the events of the window into a sink, twice if the sink needs that, and reports what could not be read. A
 //! scan does not know what the events are for, nor that anybody acts on them.
 //!
-//! Large uncompressed files are read in two parts by two threads, if a second one can be started. Where a file is divided depends only on its
-//! size and its lines, and the second part starts with what the lines before it show about the time, so the
+//! Large uncompressed files are read in two parts by two threads, if a second one can be started. Where a file
+//! is divided depends only on its size and its lines, and the second part starts with what the lines before it show about the time, so the
 //! result is the same on any machine.
 
 use std::collections::{BTreeMap, HashSet};
@@ -114,8 +114,12 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
         let mut pass = Pass { scan: self, reader, messages };
         pass.read_all(sources);
         while pass.reader.sink.needs_another_pass() {
-            pass.reader.ambiguous = Ambiguous::default();
+            let ambiguous = std::mem::take(&mut pass.reader.ambiguous);
+            pass.reader.begin_pass();
             pass.read_all(sources);
+            if pass.reader.reads_places() {
+                pass.reader.ambiguous = ambiguous;
+            }
         }
         pass.report_ambiguous();
         pass.reader.sink
@@ -204,6 +208,9 @@ struct Pass<'a, P, S> {
 impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
     fn read_all(&mut self, sources: &mut [Source]) {
         for source in sources {
+            if self.reader.has_all() {
+                return;
+            }
             match source {
                 Source::Log(log) => {
                     let mut same_log = false;
@@ -221,7 +228,12 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         let (path, rotated) = (file.path.display().to_string(), file.rotated);
         self.reader.begin_file(same_log);
         let mut skipped = 0;
-        for outcome in self.read_parts(file.parts(), rotated) {
+        let outcomes = self.read_parts(file.parts(), rotated);
+        if self.reader.reads_places() {
+            // What there is to report, an earlier pass did.
+            return;
+        }
+        for outcome in outcomes {
             skipped += outcome.skipped;
             if let Some(error) = outcome.error {
                 if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Bomb>) {

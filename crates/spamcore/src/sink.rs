@@ -21,6 +21,28 @@ pub trait Sink: Sized {
     /// The events are those of the window that is read. A sink for a smaller window ignores the others.
     fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]);
 
+    /// Says where the line of the next event is: places are in reading order, and the same in each pass.
+    fn place(&mut self, _place: u64) {}
+
+    /// The places of the lines that matter in this pass, in order; none if any line may. Nothing after the last of
+    /// them is read. Events of other lines may come all the same, because of another sink, or where the order of
+    /// lines matters.
+    fn places(&self) -> Option<Vec<u64>> {
+        None
+    }
+
+    /// Whether it needs to know when messages were [completed](crate::parse::Event::Completed), in this pass.
+    fn needs_completions(&self) -> bool {
+        true
+    }
+
+    /// Takes the id of a message that was completed, whose line has not been fully read, and says whether it
+    /// need not be: neither its time nor anything else of it matters. The event may come all the same, because
+    /// of another sink.
+    fn completed(&mut self, _id: &[u8]) -> bool {
+        false
+    }
+
     /// An empty sink for a later part of the same file, which another thread reads; none if reading in parts
     /// would not give the same result. None is the default, and costs the sinks beside it in a pair or a `Vec`
     /// the second thread too.
@@ -47,6 +69,26 @@ impl<A: Sink, B: Sink> Sink for (A, B) {
         self.1.event(at, times, event, line);
     }
 
+    fn place(&mut self, place: u64) {
+        self.0.place(place);
+        self.1.place(place);
+    }
+
+    fn places(&self) -> Option<Vec<u64>> {
+        let mut places = self.0.places()?;
+        places.append(&mut self.1.places()?);
+        places.sort_unstable();
+        Some(places)
+    }
+
+    fn needs_completions(&self) -> bool {
+        self.0.needs_completions() || self.1.needs_completions()
+    }
+
+    fn completed(&mut self, id: &[u8]) -> bool {
+        self.0.completed(id) & self.1.completed(id)
+    }
+
     fn fork(&self) -> Option<Self> {
         Some((self.0.fork()?, self.1.fork()?))
     }
@@ -69,6 +111,27 @@ impl<S: Sink> Sink for Vec<S> {
         for sink in self {
             sink.event(at, times, event, line);
         }
+    }
+
+    fn place(&mut self, place: u64) {
+        for sink in self {
+            sink.place(place);
+        }
+    }
+
+    fn places(&self) -> Option<Vec<u64>> {
+        let places: Option<Vec<_>> = self.iter().map(Sink::places).collect();
+        let mut places = places?.concat();
+        places.sort_unstable();
+        Some(places)
+    }
+
+    fn needs_completions(&self) -> bool {
+        self.iter().any(Sink::needs_completions)
+    }
+
+    fn completed(&mut self, id: &[u8]) -> bool {
+        self.iter_mut().fold(true, |all, sink| sink.completed(id) & all)
     }
 
     fn fork(&self) -> Option<Self> {

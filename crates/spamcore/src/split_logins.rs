@@ -183,7 +183,7 @@ impl Sink for SplitLogins {
             return;
         }
         let Some(event) = event.parse() else { return };
-        let Event::Accepted(accepted) = &*event;
+        let Event::Accepted(accepted) = &*event else { return };
         self.add(&accepted.senders.first().name, times);
     }
 
@@ -236,7 +236,7 @@ mod tests {
             let mut later = sums.fork().expect("it can be read in parts");
             for (number, login) in logins.iter().enumerate() {
                 let senders = Senders::new(Sender::new(Kind::Sasl, login.as_bytes()), None);
-                let accepted = Accepted { senders, client: None, recurs: true };
+                let accepted = Accepted { senders, client: None, recurs: true, id: None };
                 let part = if number < at { &mut sums } else { &mut later };
                 part.event(Some(50), 1, &accepted.into(), b"");
             }

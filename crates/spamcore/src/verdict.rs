@@ -2,9 +2,14 @@
 //!
 //! Takes a tally and gives findings, in the order of the report. Pure functions; nobody acts here.
 
+use std::collections::HashMap;
+
+use foldhash::quality::RandomState;
+
 use crate::evidence::Counts;
 use crate::parse::Kind;
 use crate::tally::Tally;
+use crate::tally::sources::Sources;
 use crate::tally::stats::SenderStats;
 
 /// The limits of `--disable-account`: the mail of an account that exceeds both comes from a botnet.
@@ -64,6 +69,8 @@ pub struct Finding<'a> {
     pub sender: &'a [u8],
     /// What is known about the sender.
     pub stats: &'a SenderStats,
+    /// From how many addresses the messages came, if the sender is a client's name.
+    pub addresses: Option<u64>,
     /// The limit that was reached.
     pub limit: u64,
     /// Whether its mail exceeds both limits of `--disable-account`.
@@ -75,25 +82,50 @@ pub struct Finding<'a> {
 /// The senders that have reached their limit, in the order of the report: by kind, then in byte order
 /// of their names.
 ///
-/// For this, SMTP clients of Exim are one kind; of equal names, the HELO name comes first, then the verified
-/// host name, then the address. So are scripts and their directories.
+/// For this, the names of SMTP clients of Exim are one kind; of equal names, the HELO name comes first, then
+/// the verified host name. So are scripts and their directories. The address of a client is reported only if
+/// some of its messages are not reported under a name.
 pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
     let limits = tally.limits();
     let mut findings: Vec<_> = tally
         .senders()
-        .filter(|(_, sender, stats)| limits.reached(sender, stats.messages))
         .chain(tally.directories().iter().map(|dir| (Kind::Directory, &dir.name[..], &dir.stats)))
         .map(|(kind, sender, stats)| Finding {
             kind,
             sender,
             stats,
-            limit: limits.limit_for(sender),
+            addresses: tally.address_count(stats).map(|count| count.count),
+            limit: tally.limit_for(sender, stats),
             spread: spread.is_some_and(|spread| is_spread(&stats.into(), spread)),
             action: None,
         })
+        .filter(|finding| limits.exceeds(finding.limit, finding.stats.messages))
         .collect();
+    let named = messages_by_address(tally, &findings);
+    findings.retain(|finding| {
+        finding.kind != Kind::Address
+            || named.get(&tally.address_hash(finding.sender)) != Some(&finding.stats.messages)
+    });
     findings.sort_unstable_by_key(|finding| (group(finding.kind), finding.sender, finding.kind));
     findings
+}
+
+/// Of each address that is reported, by its hash, how many of its messages are reported under a name too.
+fn messages_by_address(tally: &Tally, findings: &[Finding<'_>]) -> HashMap<u64, u64, RandomState> {
+    let of_kind = |kind| findings.iter().filter(move |finding| finding.kind == kind);
+    let mut named: HashMap<_, _, RandomState> =
+        of_kind(Kind::Address).map(|finding| (tally.address_hash(finding.sender), 0)).collect();
+    if named.is_empty() {
+        return named;
+    }
+    for finding in of_kind(Kind::Helo).chain(of_kind(Kind::HostName)) {
+        for (address, messages) in finding.stats.sources().into_iter().flat_map(Sources::iter) {
+            if let Some(sum) = named.get_mut(&address) {
+                *sum = messages.saturating_add(*sum);
+            }
+        }
+    }
+    named
 }
 
 /// Whether mail with these counts exceeds both limits.
@@ -104,7 +136,7 @@ pub fn is_spread(counts: &Counts, spread: Spread) -> bool {
 /// The kind to sort by.
 fn group(kind: Kind) -> Kind {
     match kind {
-        Kind::HostName | Kind::Address => Kind::Helo,
+        Kind::HostName => Kind::Helo,
         Kind::Directory => Kind::Script,
         kind => kind,
     }
@@ -130,7 +162,7 @@ mod tests {
         let senders = Senders::new(Sender::new(kind, sender.as_bytes()), None);
         let client =
             client.map(|(name, ip)| Client { name: name.as_bytes(), address: ip.as_bytes() });
-        let accepted = Accepted { senders, client, recurs: false };
+        let accepted = Accepted { senders, client, recurs: false, id: None };
         tally.event(Some(50), 1, &accepted.into(), b"line");
     }
 
@@ -138,7 +170,7 @@ mod tests {
     fn findings_are_sorted_by_kind_and_then_by_the_bytes_of_names() {
         let mut tally = tally(1);
         for (kind, name) in [
-            (Kind::Address, "b"),
+            (Kind::Address, "a"),
             (Kind::Authenticated, "a"),
             (Kind::HostName, "a"),
             (Kind::Helo, "b"),
@@ -155,7 +187,7 @@ mod tests {
                 (Kind::HostName, b"a"),
                 (Kind::Helo, b"b"),
                 (Kind::HostName, b"b"),
-                (Kind::Address, b"b"),
+                (Kind::Address, b"a"),
                 (Kind::Authenticated, b"a"),
             ]
         );

@@ -8,7 +8,9 @@ use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
-use spamcore::parse::{Content, Event, LazyEvent, Line, MAX_REPEATS, Parser, Stamped, syslog};
+use spamcore::parse::{
+    Content, Event, Glance, LazyEvent, Line, MAX_REPEATS, Parser, Stamped, syslog,
+};
 use spamcore::time::clock::{Clock, MAX_CLOCK_SKEW};
 use spamcore::time::stamp::{Minute, Stamp, StampZone};
 use spamcore::time::zone::Zone;
@@ -21,7 +23,7 @@ pub(crate) fn postfix(input: &[u8]) {
 }
 
 pub(crate) fn exim(input: &[u8]) {
-    reads(&Exim { authenticated: true }, input);
+    reads(&Exim, input);
 }
 
 pub(crate) fn php(input: &[u8]) {
@@ -45,7 +47,13 @@ fn is_sound(content: &Content<'_>, line: &[u8], name: &[u8]) {
         Content::Ambiguous(tag) => return lies_in(tag, name),
     };
     let Some(parsed) = event.parse() else { return };
-    let Event::Accepted(accepted) = &*parsed;
+    let accepted = match &*parsed {
+        Event::Accepted(accepted) => accepted,
+        Event::Completed(id) => return lies_in(id, line),
+    };
+    if let Some(id) = accepted.id {
+        lies_in(id, line);
+    }
     for sender in accepted.senders.iter() {
         // Escapes that were undone are not in the line.
         if let Cow::Borrowed(name) = sender.name {
@@ -53,8 +61,10 @@ fn is_sound(content: &Content<'_>, line: &[u8], name: &[u8]) {
         }
     }
     if let Some(client) = accepted.client {
-        lies_in(client.name, line);
-        lies_in(client.address, line);
+        // What is not known is empty.
+        for part in [client.name, client.address].into_iter().filter(|part| !part.is_empty()) {
+            lies_in(part, line);
+        }
     }
     if let LazyEvent::Deferred(text, _) = *event {
         lies_in(text, line);
@@ -69,9 +79,22 @@ fn reads(parser: &impl Parser, input: &[u8]) {
     let line = input.split(|&b| b == b'\n').next().unwrap_or_default();
     let Line { stamp, times, content } = parser.line(line);
     assert_eq!(parser.stamp(line), stamp, "the stamp alone is another");
+    match (parser.glance(line), &content) {
+        (Glance::Nothing, content) => assert!(content.is_none(), "it has an event"),
+        (Glance::Completed(id), Some(Content::Event(event))) => {
+            assert_eq!(event.parse().as_deref(), Some(&Event::Completed(id)));
+        }
+        (Glance::Completed(_), _) => assert!(stamp == Stamped::Unreadable, "nothing was completed"),
+        (Glance::Event | Glance::Unclear, _) => {}
+    }
     if let Some(content) = content {
-        let needle = parser.needle();
-        let found = line.windows(needle.len()).any(|window| window == needle);
+        let holds = |needle: &[u8]| line.windows(needle.len()).any(|window| window == needle);
+        let found = holds(parser.needle());
+        if let Content::Event(event) = &content
+            && matches!(event.parse().as_deref(), Some(Event::Completed(_)))
+        {
+            assert!(parser.second_needle().is_some_and(holds), "a search would not find it");
+        }
         is_sound(&content, line, line);
         if content.messages(times) > 0 {
             assert!(found, "a search would not find it");

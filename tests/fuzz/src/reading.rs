@@ -150,7 +150,7 @@ fn counted(
             Stamped::Unreadable => false,
         };
         let Some(event) = read.event() else { continue };
-        let Event::Accepted(accepted) = &*event;
+        let Event::Accepted(accepted) = &*event else { continue };
         if !inside || read.times > MAX_REPEATS {
             continue;
         }
@@ -238,7 +238,7 @@ pub(crate) fn count(input: &[u8]) {
     let (&which, input) = input.split_last().unwrap_or((&0, &[]));
     match which % 4 {
         0 => same(&Postfix, input),
-        1 => same(&Exim { authenticated: true }, input),
+        1 => same(&Exim, input),
         2 => same(&Php, input),
         _ => same(&PhpWrapper, input),
     }

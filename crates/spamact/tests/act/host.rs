@@ -310,7 +310,7 @@ pub(super) fn tally(log: &[(&str, i64)]) -> Tally {
         let host = format!("{}.example.org", letters.collect::<String>());
         let address = format!("2001:db8::{number:x}");
         let client = Client { name: host.as_bytes(), address: address.as_bytes() };
-        let accepted = Accepted { senders, client: Some(client), recurs: false };
+        let accepted = Accepted { senders, client: Some(client), recurs: false, id: None };
         tally.event(Some(*at), 1, &accepted.into(), b"line");
     }
     tally

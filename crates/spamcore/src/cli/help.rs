@@ -31,8 +31,8 @@ const FIELDS: [(&str, &str); 11] = [
     ("program", "the program's name"),
     (
         "kind",
-        "sasl (a login name), user (a local user), client (an SMTP client), script (a path) or directory \
-         (many scripts of one directory)",
+        "sasl (a login name), user (a local user), client (an SMTP client by name), address (of an SMTP client), \
+         auth (an authenticated id), script (a path) or directory (many scripts of one directory)",
     ),
     (
         "sender",
@@ -46,7 +46,11 @@ const FIELDS: [(&str, &str); 11] = [
     ("end", "end of the period, RFC 3339"),
     ("first", "the earliest timestamp, RFC 3339; null if no line has one"),
     ("last", "the latest timestamp, RFC 3339; null if no line has one"),
-    ("line", "the sender's first line in the order of reading, as logged"),
+    (
+        "line",
+        "the sender's first line in the order of reading, as logged; if several addresses used a client's \
+         name, the first line of the address that sent most",
+    ),
 ];
 
 impl<A> Program<A> {

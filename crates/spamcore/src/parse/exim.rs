@@ -1,4 +1,4 @@
-//! Exim's main log: one message that was received (`<=`).
+//! Exim's main log: one message that was received (`<=`), or completed.
 //!
 //! The prefix comes from `log.c log_vwrite()` and `tod.c`, the rest from `receive.c receive_msg()`, which
 //! writes its fields in a fixed order:
@@ -14,8 +14,8 @@
 //! SENDER, HELO, IDENT after `H=`, the authenticated ID and everything after `S=` are text from strangers.
 //! So the sender is read byte by byte (a backslash escapes the next byte, a quote anywhere in it opens or
 //! closes a quoted word, and it ends at the first space outside quotes); a HELO ends at the first
-//! `) [ADDRESS]`; and the authenticated id ends at the first ` S=` from which the rest of the line matches
-//! the grammar. `U=` is a local user only if there is no `H=` before it.
+//! `) [ADDRESS]`, and if there is another one, the line counts for no address; and the authenticated id ends
+//! at the first ` S=` from which the rest of the line matches the grammar. `U=` is a local user only if there is no `H=` before it.
 //!
 //! In syslog (`log.c write_syslog()`) the same line may or may not have its own timestamp, the program's name
 //! starts with `exim`, and a long line is split into pieces `[1/4]`, of which only the first has the id. The
@@ -23,28 +23,38 @@
 
 use super::syslog;
 use super::{
-    Accepted, Content, Kind, Line, Parser, Sender, Senders, Stamped, is_address_byte, syslog_line,
+    Accepted, Client, Content, Event, Glance, Kind, LazyEvent, Line, Parser, Sender, Senders,
+    Stamped, is_address_byte, syslog_line,
 };
-use crate::cursor::{Cursor, positions};
+use crate::cursor::{Cursor, find_any, positions};
 use crate::time::stamp::Stamp;
 
 /// The parser for Exim's main log.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Exim {
-    /// Whether authenticated ids are read too.
-    pub authenticated: bool,
-}
+pub struct Exim;
 
 impl Parser for Exim {
     fn needle(&self) -> &'static [u8] {
         b" <= "
     }
 
+    fn second_needle(&self) -> Option<&'static [u8]> {
+        Some(COMPLETED)
+    }
+
+    fn glance<'a>(&self, line: &'a [u8]) -> Glance<'a> {
+        glance(line)
+    }
+
+    fn glances(&self) -> bool {
+        true
+    }
+
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
         let mut cursor = Cursor::new(line);
         if let Some(stamp) = Stamp::of_exim(&mut cursor) {
-            let received = cursor.take(b" ").then(|| self.received(cursor, false)).flatten();
-            let content = received.map(|accepted| Content::Event(accepted.into()));
+            let event = cursor.take(b" ").then(|| event(cursor, false)).flatten();
+            let content = event.map(|event| Content::Event(LazyEvent::Parsed(event)));
             return Line::once(Stamped::At(stamp), content);
         }
         syslog_line(self, line)
@@ -57,79 +67,149 @@ impl Parser for Exim {
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         // It is `exim` unless the option `syslog_processname` says otherwise.
         let is_exim = name.starts_with(b"exim") && !name.contains(&b'[');
-        let received = is_exim.then(|| self.syslog_message(message)).flatten()?;
-        Some(Content::Event(received.into()))
+        let event = is_exim.then(|| syslog_message(message)).flatten()?;
+        Some(Content::Event(LazyEvent::Parsed(event)))
     }
 }
 
-/// Reads the authenticated id in the rest of a line, which may be `cut`.
-type ReadId = for<'a> fn(Cursor<'a>, bool) -> Option<&'a [u8]>;
-
-impl Exim {
-    /// Reads a message after its piece number and Exim's own timestamp, if it has them.
-    fn syslog_message<'a>(&self, message: &'a [u8]) -> Option<Accepted<'a>> {
-        let mut cursor = Cursor::new(message);
-        let cut = cursor.take(b"[1/") || cursor.take(b"[1\\");
-        if cut {
-            cursor.number(1, 6)?;
-            if !cursor.take(b"] ") {
-                return None;
-            }
-        }
-        if Stamp::of_exim(&mut cursor).is_some() && !cursor.take(b" ") {
-            return None;
-        }
-        self.received(cursor, cut)
+/// Looks at the places where a line of Exim's own log with a plain timestamp has its id and what comes next.
+#[inline]
+fn glance(line: &[u8]) -> Glance<'_> {
+    const PLAIN: usize = "YYYY-MM-DD HH:MM:SS ".len();
+    let Some((stamp, rest)) = line.split_at_checked(PLAIN) else { return Glance::Unclear };
+    if !has_places(stamp) {
+        return Glance::Unclear;
     }
+    let length = if rest.get(16) == Some(&b' ') { 16 } else { 23 };
+    let Some((id, after)) = rest.split_at_checked(length) else { return Glance::Unclear };
+    match after {
+        [b' ', b'=' | b'-' | b'*' | b'>', b'=' | b'>' | b'*', b' ', ..] => Glance::Nothing,
+        [b' ', b'<', b'=', b' ', ..] => Glance::Event,
+        _ if after == COMPLETED && is_message_id(id) => Glance::Completed(id),
+        _ => Glance::Unclear,
+    }
+}
 
-    /// Reads a line after its timestamp. `cut` says that it is only the first piece of a line.
-    fn received<'a>(&self, mut cursor: Cursor<'a>, cut: bool) -> Option<Accepted<'a>> {
-        if cursor.take(b"[") {
-            cursor.number(1, 10)?;
-            if !cursor.take(b"] ") {
-                return None;
+/// Whether `YYYY-MM-DD HH:MM:SS ` has what is between its numbers.
+#[inline]
+fn has_places(stamp: &[u8]) -> bool {
+    // Eight bytes at once: this is asked of every line.
+    let has = |from: usize, wanted: &[u8; 8]| {
+        let Some(text) = stamp[from..].first_chunk() else { return false };
+        let mut places = 0;
+        for (at, &b) in wanted.iter().enumerate() {
+            places |= if b == 0 { 0 } else { 0xff << (8 * at) };
+        }
+        u64::from_le_bytes(*text) & places == u64::from_le_bytes(*wanted)
+    };
+    has(0, b"\0\0\0\0-\0\0-") && has(8, b"\0\0 \0\0:\0\0") && has(12, b"\0\0\0\0:\0\0 ")
+}
+
+/// Reads a message after its piece number and Exim's own timestamp, if it has them.
+fn syslog_message(message: &[u8]) -> Option<Event<'_>> {
+    let mut cursor = Cursor::new(message);
+    let cut = cursor.take(b"[1/") || cursor.take(b"[1\\");
+    if cut {
+        cursor.number(1, 6)?;
+        if !cursor.take(b"] ") {
+            return None;
+        }
+    }
+    if Stamp::of_exim(&mut cursor).is_some() && !cursor.take(b" ") {
+        return None;
+    }
+    event(cursor, cut)
+}
+
+/// Reads a line after its timestamp. `cut` says that it is only the first piece of a line.
+fn event(mut cursor: Cursor<'_>, cut: bool) -> Option<Event<'_>> {
+    if cursor.take(b"[") {
+        cursor.number(1, 10)?;
+        if !cursor.take(b"] ") {
+            return None;
+        }
+    }
+    let id = cursor.word()?;
+    if !is_message_id(id) {
+        return None;
+    }
+    if cursor.take(b" <= ") {
+        return received(cursor, id, cut).map(Event::Accepted);
+    }
+    let completed = cursor.take(COMPLETED)
+        && (cursor.rest().trim_ascii_end().is_empty() || cursor.rest().starts_with(b" QT="));
+    completed.then_some(Event::Completed(id))
+}
+
+/// Reads the rest of the line of a message that was received, after ` <= `.
+fn received<'a>(mut cursor: Cursor<'a>, id: &'a [u8], cut: bool) -> Option<Accepted<'a>> {
+    take_word(&mut cursor)?;
+    if cursor.take(b" R=") {
+        cursor.word()?;
+    }
+    cursor.take(b" DS");
+    let message = Some(id);
+    let authenticated = |id| Sender::new(Kind::Authenticated, id);
+    if cursor.take(b" H=") {
+        let Host { name, client } = host(&mut cursor, cut)?;
+        let address = Sender::new(Kind::Address, client.address);
+        let id = authenticated_id(cursor, cut).map(authenticated);
+        let senders = match name {
+            Some(name) => {
+                let address = (!client.address.is_empty()).then_some(address);
+                Senders::new(name, address).with(id)
             }
-        }
-        if !(is_message_id(cursor.word()?) && cursor.take(b" <= ")) {
-            return None;
-        }
-        take_word(&mut cursor)?;
-        if cursor.take(b" R=") {
-            cursor.word()?;
-        }
-        cursor.take(b" DS");
-        let (sender, id): (_, ReadId) = if cursor.take(b" H=") {
-            (host(&mut cursor, cut)?, authenticated_id)
-        } else if cursor.take(b" U=") {
-            let user = without_connection_id(cursor.until(b" P=")?);
-            (Sender::new(Kind::User, user), local_id)
-        } else {
-            return None;
+            None => Senders::new(address, id),
         };
-        let id = self.authenticated.then(|| id(cursor, cut)).flatten();
-        let senders = Senders::new(sender, id.map(|id| Sender::new(Kind::Authenticated, id)));
-        Some(Accepted { senders, client: None, recurs: false })
+        return Some(Accepted { senders, client: Some(client), recurs: false, id: message });
     }
+    if cursor.take(b" U=") {
+        let user = without_connection_id(cursor.until(b" P=")?);
+        let id = local_id(cursor, cut).map(authenticated);
+        let senders = Senders::new(Sender::new(Kind::User, user), id);
+        return Some(Accepted { senders, client: None, recurs: false, id: message });
+    }
+    None
 }
+
+/// What follows the id of a message that left the queue (`deliver.c`), perhaps before ` QT=` and a time.
+const COMPLETED: &[u8; 10] = b" Completed";
 
 /// `1xVYRD-0008N8-0D`, or `1x5dJQ-00000002ksM-1pMm` since Exim 4.97.
 #[inline]
 fn is_message_id(id: &[u8]) -> bool {
-    let second = match id.len() {
-        16 => 13,
-        23 => 18,
-        _ => return false,
-    };
-    let is_alphanumeric =
-        |part: &[u8]| part.iter().fold(true, |all, &b| all & ALPHANUMERIC[usize::from(b)]);
-    id[6] == b'-'
-        && id[second] == b'-'
-        && is_alphanumeric(&id[..6])
-        && is_alphanumeric(&id[7..second])
-        && is_alphanumeric(&id[second + 1..])
+    // A dash at this place of eight bytes, and nothing else that is neither a letter nor a digit.
+    const fn dash(place: usize) -> u64 {
+        0x80 << (8 * place)
+    }
+    let others = |from: usize| id[from..].first_chunk().map(|word| others(*word));
+    match id.len() {
+        16 => {
+            (id[6], id[13]) == (b'-', b'-')
+                && (others(0), others(8)) == (Some(dash(6)), Some(dash(5)))
+        }
+        23 => {
+            (id[6], id[18]) == (b'-', b'-')
+                && others(8) == Some(0)
+                && (others(0), others(15)) == (Some(dash(6)), Some(dash(3)))
+        }
+        _ => false,
+    }
 }
 
-const ALPHANUMERIC: [bool; 256] = byte_table!(|b| b.is_ascii_alphanumeric());
+/// The high bit of each byte that is neither a letter nor a digit.
+#[inline]
+fn others(word: [u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    let word = u64::from_le_bytes(word);
+    // Of bytes below 128, the high bit of those that are at least so much.
+    let at_least = |word: u64, least: u8| (word & !HIGHS) + ONES * u64::from(0x80 - least);
+    let lower = word | ONES << 5;
+    let digits = at_least(word, b'0') & !at_least(word, b'9' + 1);
+    let letters = at_least(lower, b'a') & !at_least(lower, b'z' + 1);
+    (!(digits | letters) | word) & HIGHS
+}
 
 /// Takes an address as Exim reads it, up to the first space outside quotes. None if it is empty, or a quote
 /// is not closed.
@@ -157,36 +237,61 @@ fn take_word<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     (!quoted && !word.is_empty()).then_some(word)
 }
 
-/// Takes `HOST` with its port, and gives the name under which the client is counted. If a line was `cut`
-/// within a HELO, that is counted as far as it goes, so that nobody can hide behind a long one.
-fn host<'a>(cursor: &mut Cursor<'a>, cut: bool) -> Option<Sender<'a>> {
+/// What a line says about a client.
+struct Host<'a> {
+    /// The name under which it is counted, if it has one.
+    name: Option<Sender<'a>>,
+    /// The name that Exim verified, and the address.
+    client: Client<'a>,
+}
+
+/// Takes `HOST` with its port. If a line was `cut` within a HELO, that is counted as far as it goes, so that
+/// nobody can hide behind a long one.
+fn host<'a>(cursor: &mut Cursor<'a>, cut: bool) -> Option<Host<'a>> {
     if cursor.rest().starts_with(b"[") {
         let address = take_address(cursor)?;
-        return Some(Sender::new(Kind::Address, address));
+        return Some(Host { name: None, client: Client { name: b"", address } });
     }
-    let mut name = None;
+    let mut verified = &b""[..];
     if !cursor.rest().starts_with(b"(") {
-        name = Some(cursor.word()?);
+        verified = cursor.word()?;
         if !cursor.take(b" ") {
             return None;
         }
     }
     if cursor.take(b"(") {
-        let helo = take_helo(cursor).or_else(|| cut.then(|| cursor.take_while(|_| true)))?;
-        return Some(Sender::new(Kind::Helo, helo));
+        let (helo, address) = match take_helo(cursor) {
+            Some((helo, address)) if is_the_only_end(*cursor, cut) => (helo, address),
+            Some((helo, _)) => (helo, &b""[..]),
+            None if cut => (cursor.take_while(|_| true), &b""[..]),
+            None => return None,
+        };
+        let name = Some(Sender::new(Kind::Helo, helo));
+        return Some(Host { name, client: Client { name: verified, address } });
     }
-    take_address(cursor)?;
-    Some(Sender::new(Kind::HostName, name?))
+    let address = take_address(cursor)?;
+    let name = Some(Sender::new(Kind::HostName, verified));
+    Some(Host { name, client: Client { name: verified, address } })
+}
+
+/// Whether a HELO ended where it seems to. `cursor` is after its address.
+///
+/// Where Exim takes junk in HELO, a client can write `) [ADDRESS]` there, with any address. So if there is
+/// another one in the rest of the line, or may be in what was cut off, nobody knows which is the true one.
+fn is_the_only_end(cursor: Cursor<'_>, cut: bool) -> bool {
+    let text = cursor.rest();
+    let is_end = |at: usize| take_address(&mut Cursor::new(&text[at + 2..])).is_some();
+    !cut && !positions(text, b") [").any(is_end) && !text.ends_with(OVERFLOWED)
 }
 
 /// Takes a HELO, which ends at the first `) [ADDRESS]`, and the address.
-fn take_helo<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+fn take_helo<'a>(cursor: &mut Cursor<'a>) -> Option<(&'a [u8], &'a [u8])> {
     let text = cursor.rest();
     positions(text, b") [").find_map(|at| {
         let mut here = Cursor::new(&text[at + 2..]);
-        take_address(&mut here)?;
+        let address = take_address(&mut here)?;
         *cursor = here;
-        Some(&text[..at])
+        Some((&text[..at], address))
     })
 }
 
@@ -195,8 +300,9 @@ fn take_address<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
     if !cursor.take(b"[") {
         return None;
     }
-    let address = cursor.take_while(is_address_byte);
-    if address.is_empty() || !cursor.take(b"]") {
+    let address = cursor.before([b']']);
+    let is_address = address.iter().fold(true, |all, &b| all & is_address_byte(b));
+    if address.is_empty() || !is_address || !cursor.take(b"]") {
         return None;
     }
     let mut port = *cursor;
@@ -226,11 +332,11 @@ fn without_connection_id(user: &[u8]) -> &[u8] {
 fn authenticated_id(cursor: Cursor<'_>, cut: bool) -> Option<&[u8]> {
     let text = cursor.rest();
     for at in positions(text, b" P=") {
-        let of_ident = memchr::memmem::find(&text[..at], b" U=").is_some();
+        let of_ident = positions(&text[..at], b" U=").next().is_some();
         let here = Cursor::new(&text[at + 3..]);
         match after_protocol(here, cut) {
             Some(End::Authenticated(id)) => {
-                let of_helo = memchr::memmem::find(id, b") [").is_some();
+                let of_helo = positions(id, b") [").next().is_some();
                 let mut inside = positions(id, b" P=").map(|at| Cursor::new(&id[at + 3..]));
                 // There cannot be a size in it, because the id would have ended there.
                 let two = (of_ident || of_helo) && inside.any(|here| is_protocol(here, false));
@@ -307,12 +413,12 @@ fn after_certificate(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
     if !cursor.take(b" A=") {
         return is_tail(cursor, cut).then_some(End::Plain);
     }
-    cursor.take_while(|b| b != b':' && b != b' ');
+    cursor.before([b':', b' ']);
     if !cursor.take(b":") {
         return None;
     }
     let text = cursor.rest();
-    memchr::memmem::find_iter(text, b" S=").find_map(|at| {
+    positions(text, b" S=").find_map(|at| {
         let id = &text[..at];
         is_tail(Cursor::new(&text[at..]), cut).then_some(End::Authenticated(without_flags(id)))
     })
@@ -320,6 +426,9 @@ fn after_certificate(mut cursor: Cursor<'_>, cut: bool) -> Option<End<'_>> {
 
 /// An id without the flags that may come between it and the size: ` PRDR`, ` PRX=ip`, ` K`.
 fn without_flags(id: &[u8]) -> &[u8] {
+    if find_any(id, [b' ']).is_none() {
+        return id;
+    }
     let id = id.strip_suffix(b" K").unwrap_or(id);
     let id = match memchr::memmem::rfind(id, b" PRX=") {
         Some(at) if id[at + 5..].iter().all(|&b| is_address_byte(b)) => &id[..at],
@@ -340,12 +449,20 @@ fn is_tail(mut cursor: Cursor<'_>, cut: bool) -> bool {
     if cursor.take(b" M8S=") && cursor.number(1, 18).is_none() {
         return false;
     }
-    for field in [&b" DKIM="[..], b" ARC", b" DMARC", b" RT=", b" Q="] {
-        if cursor.take(field) {
-            cursor.take_while(|b| b != b' ' && b != b'"');
+    // Most lines have none of these.
+    if matches!(cursor.rest(), [b' ', b'D' | b'A' | b'R' | b'Q', ..]) {
+        for field in [&b" DKIM="[..], b" ARC", b" DMARC", b" RT=", b" Q="] {
+            if cursor.take_text(field) {
+                cursor.take_while(|b| b != b' ' && b != b'"');
+            }
         }
     }
     if cursor.take(b" id=") || cursor.take(b" id*=") {
+        // Most lines end with a plain one.
+        let text = cursor.rest();
+        if find_any(text, [b' ', b'"', b'\\']).is_none() && find_any(text, [b'@']).is_some() {
+            return true;
+        }
         let word = cursor;
         if !take_word(&mut cursor).is_some_and(is_address) || !is_after_id(cursor, cut) {
             // A quote that is not closed is an ordinary byte.
@@ -358,10 +475,13 @@ fn is_tail(mut cursor: Cursor<'_>, cut: bool) -> bool {
 
 /// Whether this can be the rest of a line after the message id.
 fn is_after_id(mut cursor: Cursor<'_>, cut: bool) -> bool {
+    if cursor.is_done() {
+        return true;
+    }
     let text = cursor.rest().trim_ascii_end();
     let cut = cut || text.ends_with(OVERFLOWED);
     // If there is another size in what may have been cut off, nobody knows which is the true one.
-    let cut = cut && memchr::memmem::find(text, b" S=").is_none();
+    let cut = cut && positions(text, b" S=").next().is_none();
     cursor = Cursor::new(text.strip_suffix(OVERFLOWED).unwrap_or(text).trim_ascii_end());
     if cursor.take(b" T=\"") && !take_quoted(&mut cursor) {
         return cut;

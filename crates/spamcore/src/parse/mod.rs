@@ -50,7 +50,7 @@ pub enum Kind {
     Helo,
     /// The verified host name of an SMTP client of Exim, if the line has no HELO name.
     HostName,
-    /// The address of an SMTP client of Exim, if the line has neither.
+    /// The address of an SMTP client of Exim.
     Address,
     /// The authenticated id of a client of Exim (`A=DRIVER:ID`).
     Authenticated,
@@ -88,6 +88,13 @@ macro_rules! list_kinds {
 
 list_kinds!(Sasl, User, Helo, HostName, Address, Authenticated, Script, Directory);
 
+impl Kind {
+    /// Whether it names an SMTP client of Exim, which is also counted under its address.
+    pub fn is_client(self) -> bool {
+        matches!(self, Self::Helo | Self::HostName | Self::Address)
+    }
+}
+
 /// A name under which messages are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sender<'a> {
@@ -108,14 +115,22 @@ impl<'a> Sender<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Senders<'a> {
     first: Sender<'a>,
-    second: Option<Sender<'a>>,
+    others: [Option<Sender<'a>>; 2],
 }
 
 impl<'a> Senders<'a> {
     /// One sender, or two of different kinds, so that none is counted twice.
     pub fn new(first: Sender<'a>, second: Option<Sender<'a>>) -> Self {
         debug_assert!(second.as_ref().is_none_or(|second| second.kind != first.kind));
-        Self { first, second }
+        Self { first, others: [second, None] }
+    }
+
+    /// One more, of yet another kind, if the line names one.
+    #[must_use]
+    pub fn with(self, third: Option<Sender<'a>>) -> Self {
+        debug_assert!(third.as_ref().is_none_or(|third| self.iter().all(|s| s.kind != third.kind)));
+        let [second, _] = self.others;
+        Self { others: [second, third], ..self }
     }
 
     /// The main sender, to which the client belongs.
@@ -125,7 +140,7 @@ impl<'a> Senders<'a> {
 
     /// The other senders, if there are any.
     pub fn others(&self) -> impl Iterator<Item = &Sender<'a>> {
-        self.second.iter()
+        self.others.iter().flatten()
     }
 
     /// All of them.
@@ -134,12 +149,12 @@ impl<'a> Senders<'a> {
     }
 }
 
-/// An SMTP client; parsers give `unknown` if it has no verified name.
+/// A client as a server names it, without what the client says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Client<'a> {
-    /// The verified host name, or `unknown`.
+    /// The verified host name. If there is none, Postfix writes `unknown`, and of Exim this is empty.
     pub name: &'a [u8],
-    /// The address, or `unknown`.
+    /// The address, or `unknown`; empty if a line of Exim does not show which of its addresses it is.
     pub address: &'a [u8],
 }
 
@@ -153,6 +168,8 @@ pub struct Accepted<'a> {
     /// Whether the text ([`LazyEvent::Deferred`]) fully determines the event, so that it may be cached, and is
     /// the same for other messages from this sender and client: it contains no port and no queue id.
     pub recurs: bool,
+    /// Its id, if this format also says when messages are [completed](Event::Completed).
+    pub id: Option<&'a [u8]>,
 }
 
 /// What happened to a message: one variant per step in its life that logs record.
@@ -160,6 +177,8 @@ pub struct Accepted<'a> {
 pub enum Event<'a> {
     /// A server accepted it.
     Accepted(Accepted<'a>),
+    /// It left the server's queue: it was delivered, or bounced. This is its id.
+    Completed(&'a [u8]),
 }
 
 /// An event that is only parsed when it is asked for.
@@ -206,10 +225,12 @@ pub enum Content<'a> {
 
 impl Content<'_> {
     /// How many messages a line stands for if it says that this happened `times` times. Zero if it turns out
-    /// not to be a line that counts; one if the number of repeats is implausible.
+    /// not to be a line of a message that counts; one if the number of repeats is implausible.
     pub fn messages(&self, times: u64) -> u64 {
         match self {
-            Self::Event(event) if event.parse().is_none() => 0,
+            Self::Event(event) if !matches!(event.parse().as_deref(), Some(Event::Accepted(_))) => {
+                0
+            }
             _ if times > MAX_REPEATS => 1,
             _ => times,
         }
@@ -253,6 +274,19 @@ impl<'a> Line<'a> {
     }
 }
 
+/// What can be told of a line without parsing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Glance<'a> {
+    /// It has no event.
+    Nothing,
+    /// The message with this id was [completed](Event::Completed).
+    Completed(&'a [u8]),
+    /// It must be parsed.
+    Event,
+    /// It must be parsed if it contains a needle.
+    Unclear,
+}
+
 /// A format of log lines.
 ///
 /// A parser is stateless: what a line means does not depend on the lines before it, so that a file can be read
@@ -261,6 +295,21 @@ pub trait Parser {
     /// Bytes that every line that counts contains, the same for all of them. Lines without them need not be
     /// parsed; a format whose lines have nothing in common [needs every line](Self::needs_every_line).
     fn needle(&self) -> &'static [u8];
+
+    /// Bytes that every line of a message that was [completed](Event::Completed) contains, if there are such lines.
+    fn second_needle(&self) -> Option<&'static [u8]> {
+        None
+    }
+
+    /// What can be told of a line without parsing it.
+    fn glance<'a>(&self, _line: &'a [u8]) -> Glance<'a> {
+        Glance::Unclear
+    }
+
+    /// Whether most lines can be told at a [glance](Self::glance), so that this saves a search for the needles.
+    fn glances(&self) -> bool {
+        false
+    }
 
     /// Parses a line of a log, without its newline.
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a>;

@@ -137,7 +137,7 @@ mod tests {
             Stamped::Unreadable => "unreadable",
         };
         let Some(event) = line.event() else { return stamp.into() };
-        let Event::Accepted(accepted) = &*event;
+        let Event::Accepted(accepted) = &*event else { return "-".into() };
         let name = String::from_utf8_lossy(&accepted.senders.first().name);
         format!("{stamp} {name} {}", line.times)
     }

@@ -83,11 +83,11 @@ impl Parser for PhpWrapper {
 /// A mail that a script sent.
 pub(super) fn script(path: Cow<'_, [u8]>) -> Content<'_> {
     let senders = Senders::new(Sender { kind: Kind::Script, name: path }, None);
-    Content::Event(Accepted { senders, client: None, recurs: false }.into())
+    Content::Event(Accepted { senders, client: None, recurs: false, id: None }.into())
 }
 
 /// How every message of a wrapper starts.
-const PREFIX: &[u8] = b"sendmail-php ";
+const PREFIX: &[u8; 13] = b"sendmail-php ";
 
 /// Reads a message; none if it is not from a wrapper.
 pub fn read(message: &[u8]) -> Option<Message<'_>> {
@@ -117,7 +117,7 @@ fn is_plain(b: u8) -> bool {
 /// Reads the fields as spam-check's wrapper writes them.
 fn escaped_group(mut cursor: Cursor<'_>) -> Option<Message<'_>> {
     let mut field = |name: &[u8]| {
-        let value = cursor.take(name).then(|| value(&mut cursor))??;
+        let value = cursor.take_text(name).then(|| value(&mut cursor))??;
         Some((value, cursor.take(b"*")))
     };
     field(b"2, url=")?;

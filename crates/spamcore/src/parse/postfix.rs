@@ -104,6 +104,7 @@ fn accepted(text: &[u8]) -> Option<Accepted<'_>> {
         senders: Senders::new(Sender::new(Kind::Sasl, user), None),
         client: Some(Client { name, address }),
         recurs: !port && user.len() == cursor.rest().len(),
+        id: None,
     })
 }
 

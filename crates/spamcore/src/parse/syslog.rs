@@ -205,8 +205,8 @@ fn structured_data(cursor: &mut Cursor<'_>) -> Option<()> {
                 if cursor.take(b"\"") {
                     break;
                 }
-                let escaped = cursor.rest().get(..2)?;
-                cursor.take(escaped);
+                cursor.rest().get(..2)?;
+                cursor.skip(2);
             }
         }
     }

@@ -26,6 +26,8 @@ struct Object<'a> {
     spellings: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     named_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address_count: Option<u64>,
     messages: u64,
     limit: u64,
     start: Option<String>,
@@ -87,11 +89,12 @@ fn escape_json_controls(json: &str) -> String {
 fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
     let Finding { kind, sender, stats, limit, .. } = finding;
     let (kind, named_by) = match kind {
-        Kind::Sasl | Kind::Authenticated => ("sasl", None),
+        Kind::Sasl => ("sasl", None),
         Kind::User => ("user", None),
         Kind::Helo => ("client", Some("helo")),
         Kind::HostName => ("client", Some("name")),
-        Kind::Address => ("client", Some("address")),
+        Kind::Address => ("address", None),
+        Kind::Authenticated => ("auth", None),
         Kind::Script => ("script", None),
         Kind::Directory => ("directory", None),
     };
@@ -119,6 +122,7 @@ fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
             .then(|| String::from_utf8_lossy(stats.first_spelling(sender)).into_owned()),
         spellings: Some(stats.spellings()).filter(|&spellings| spellings > 1),
         named_by,
+        address_count: finding.addresses,
         messages: stats.messages,
         limit: *limit,
         start: at(report.window.start),

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use super::bounded_set::{BoundedSet, Cardinality};
 use super::network::{Webmail, network_of};
+use super::sources::Sources;
 use crate::parse::Client;
 use crate::time::window::Window;
 
@@ -117,6 +118,20 @@ pub struct SenderStats {
     pub(crate) other_spellings: Option<Box<BoundedSet<u64>>>,
     /// Where they came from, if lines name a client.
     pub(crate) origins: Option<Box<Origins>>,
+    /// What else is known of a client of Exim.
+    pub(crate) client: ClientStats,
+}
+
+/// What is known of a client of Exim besides its messages.
+#[derive(Clone, Debug, Default)]
+pub(crate) enum ClientStats {
+    /// Nothing, or it is none.
+    #[default]
+    Nothing,
+    /// Of a name: the addresses that used it.
+    Name(Sources),
+    /// Of an address: the highest limit of the names that Exim verified for it.
+    Address(u64),
 }
 
 /// The last bytes of a name, as many as a host name can have.
@@ -181,6 +196,22 @@ impl SenderStats {
         match (&mut self.origins, later.origins) {
             (Some(origins), Some(more)) => origins.join(*more),
             (origins, more) => *origins = origins.take().or(more),
+        }
+        match (&mut self.client, later.client) {
+            (ClientStats::Name(sources), ClientStats::Name(more)) => sources.join(&more),
+            (ClientStats::Address(limit), ClientStats::Address(other)) => {
+                *limit = other.max(*limit);
+            }
+            (client @ ClientStats::Nothing, more) => *client = more,
+            _ => {}
+        }
+    }
+
+    /// The addresses that used a client's name.
+    pub(crate) fn sources(&self) -> Option<&Sources> {
+        match &self.client {
+            ClientStats::Name(sources) => Some(sources),
+            _ => None,
         }
     }
 

@@ -88,7 +88,12 @@ impl<'a> Stamp<'a> {
     }
 
     /// Takes the timestamp of a line in Exim's own log: `YYYY-MM-DD HH:MM:SS[.mmm][ +ZZZZ]`.
+    #[inline]
     pub fn of_exim(cursor: &mut Cursor<'a>) -> Option<Self> {
+        plain_stamp_of_exim(cursor).or_else(|| Self::of_exim_in_full(cursor))
+    }
+
+    fn of_exim_in_full(cursor: &mut Cursor<'a>) -> Option<Self> {
         let mut here = *cursor;
         let date = iso_date(&mut here)?;
         if !here.take(b" ") {
@@ -202,6 +207,26 @@ fn high_precision<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
     Some(civil((Some(year), month, day), (hour, minute, second), zone))
 }
 
+/// Takes `YYYY-MM-DD HH:MM:SS` if a space and no offset follow, which is what Exim writes unless it is told
+/// otherwise.
+#[inline]
+fn plain_stamp_of_exim<'a>(cursor: &mut Cursor<'_>) -> Option<Stamp<'a>> {
+    let text: &[u8; 21] = cursor.rest().first_chunk()?;
+    let date = digits(*text.first_chunk()?, b"0000-00-")?;
+    let hour = digits(*text[8..].first_chunk()?, b"00 00:00")?;
+    let time = digits(*text[11..].first_chunk()?, b"00:00:00")?;
+    let year = u16::from(two(date, 0)) * 100 + u16::from(two(date, 2));
+    let (month, day) = (two(date, 5), two(hour, 0));
+    let (hour, minute, second) = (two(time, 0), two(time, 3), two(time, 6));
+    let is_plain = text[19] == b' ' && text[20] != b'+' && text[20] != b'-';
+    let is_date = (1..=12).contains(&month) && (1..=31).contains(&day);
+    if !(is_plain && is_date && hour < 24 && minute < 60 && second <= 60) {
+        return None;
+    }
+    cursor.skip(19);
+    Some(civil((Some(year), month, day), (hour, minute, second.min(59)), StampZone::Local))
+}
+
 /// The values of the digits of a text, if it has a digit wherever the pattern has a `0` and is equal to the
 /// pattern elsewhere, where the result is 0. The first byte of the text is the lowest byte.
 #[inline]
@@ -270,7 +295,7 @@ fn starts_with_letter<'a>(cursor: &mut Cursor<'a>) -> Option<Stamp<'a>> {
         *cursor = here;
         return Some(civil((year, month, day), time, StampZone::Local));
     }
-    const WEEKDAYS: [&[u8]; 7] = [b"Mon ", b"Tue ", b"Wed ", b"Thu ", b"Fri ", b"Sat ", b"Sun "];
+    const WEEKDAYS: [&[u8; 4]; 7] = [b"Mon ", b"Tue ", b"Wed ", b"Thu ", b"Fri ", b"Sat ", b"Sun "];
     if !WEEKDAYS.iter().any(|name| here.take(name)) {
         return None;
     }

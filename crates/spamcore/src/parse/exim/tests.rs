@@ -1,15 +1,21 @@
 //! Lines of Exim's log, and what the parser reads in them.
 
-use super::super::Event;
 use super::*;
 
+/// The senders of a line but the address of a client that has a name, and how often.
 fn show(line: &str) -> String {
-    let parser = Exim { authenticated: true };
-    let line = parser.line(line.as_bytes());
+    let line = Exim.line(line.as_bytes());
     let Some(event) = line.event() else { return "-".into() };
-    let Event::Accepted(accepted) = &*event;
+    let accepted = match &*event {
+        Event::Accepted(accepted) => accepted,
+        Event::Completed(id) => return format!("{} completed", String::from_utf8_lossy(id)),
+    };
     let mut shown = String::new();
+    let first = accepted.senders.first();
     for Sender { kind, name } in accepted.senders.iter() {
+        if *kind == Kind::Address && first.kind != Kind::Address {
+            continue;
+        }
         let name = String::from_utf8_lossy(name);
         match kind {
             Kind::Authenticated => shown += &format!("A={name} "),
@@ -42,6 +48,75 @@ fn senders_of_every_kind() {
         ("a@b H=(x\u{1}y) [1.1.1.1] P=esmtp S=4", "Helo x\u{1}y 1"),
     ] {
         assert_eq!(show(&format!("{ID}{rest}")), want, "{rest}");
+    }
+}
+
+/// What Exim itself knows of the client of a line: its verified name and its address.
+fn client(line: &str) -> String {
+    let line = Exim.line(line.as_bytes());
+    let Some(event) = line.event() else { return "-".into() };
+    let Event::Accepted(accepted) = &*event else { return "-".into() };
+    let Some(Client { name, address }) = accepted.client else { return "none".into() };
+    let mut counted = accepted.senders.iter().filter(|sender| sender.kind == Kind::Address);
+    assert_eq!(
+        counted.next().map_or(&b""[..], |sender| &sender.name),
+        address,
+        "the address is counted"
+    );
+    format!("{}[{}]", String::from_utf8_lossy(name), String::from_utf8_lossy(address))
+}
+
+#[test]
+fn a_client_is_its_verified_name_and_its_address() {
+    for (rest, want) in [
+        ("a@b U=www P=local S=307", "none"),
+        ("a@b H=mx.example [192.0.2.1]:25 P=esmtp S=4", "mx.example[192.0.2.1]"),
+        ("a@b H=mx.example (helo) [192.0.2.1] P=esmtp S=4", "mx.example[192.0.2.1]"),
+        ("a@b H=(helo) [2001:db8::9] P=esmtp S=4", "[2001:db8::9]"),
+        ("a@b H=([192.0.2.7]) [192.0.2.1] P=esmtp S=4", "[192.0.2.1]"),
+        ("a@b H=[192.0.2.1] P=esmtp S=4", "[192.0.2.1]"),
+        // Where a HELO may hold an address, nobody knows which one is true.
+        ("a@b H=(a) [192.0.2.1] x (b) [203.0.113.9] P=esmtp S=4", "[]"),
+        ("a@b H=mx.example (a) [192.0.2.1] x) [203.0.113.9] P=esmtp S=4", "mx.example[]"),
+        ("a@b H=(a) [192.0.2.1] P=esmtp S=4 id=\"x) [203.0.113.9]\"@y", "[]"),
+        ("a@b H=(a) [192.0.2.1] P=esmtp S=4 T=\"y) [z] (x) 1.2.3.4\"", "[192.0.2.1]"),
+        (
+            "a@b H=(a) [192.0.2.1] P=esmtp S=4 T=\"x **** log string overflowed log buffer ****",
+            "[]",
+        ),
+        // What Exim verified is no HELO.
+        (
+            "a@b H=mx.example [192.0.2.1] P=esmtp S=4 T=\"(b) [203.0.113.9]\"",
+            "mx.example[192.0.2.1]",
+        ),
+    ] {
+        assert_eq!(client(&format!("{ID}{rest}")), want, "{rest}");
+    }
+    // The rest of a line in pieces may hold the true address.
+    for (rest, want) in [
+        ("H=(a) [192.0.2.1] P=esmtp S=4", "[]"),
+        ("H=(long", "[]"),
+        ("H=mx.example [192.0.2.1] P=esmtp S=4", "mx.example[192.0.2.1]"),
+    ] {
+        let line = format!("Nov 23 17:57:00 vm exim[5]: [1/2] 1xVYTC-0001Ir-2Q <= a@b {rest}");
+        assert_eq!(client(&line), want, "{rest}");
+    }
+}
+
+#[test]
+fn a_message_is_completed() {
+    let done = "1xVYRD-0008N8-0D completed";
+    for (line, want) in [
+        ("2026-11-23 18:06:47 1xVYRD-0008N8-0D Completed", done),
+        ("2026-11-23 18:06:47.123 +0000 [77] 1xVYRD-0008N8-0D Completed QT=3.1s", done),
+        ("Nov 23 18:06:47 vm exim[5]: 2026-11-23 18:06:47 1xVYRD-0008N8-0D Completed", done),
+        ("Nov 23 18:06:47 vm exim[5]: 1xVYRD-0008N8-0D Completed\r", done),
+        ("Nov 23 18:06:47 vm cron[5]: 1xVYRD-0008N8-0D Completed", "-"),
+        ("2026-11-23 18:06:47 1xVYRD-0008N8-0D Completed it", "-"),
+        ("2026-11-23 18:06:47 1xVYRD-0008N8-0D => a R=x T=y C=\"1xVYRD-0008N8-0E Completed\"", "-"),
+        ("2026-11-23 18:06:47 Completed", "-"),
+    ] {
+        assert_eq!(show(line), want, "{line}");
     }
 }
 
@@ -202,5 +277,58 @@ fn authenticated_ids() {
     ] {
         let line = format!("{ID}s@e H=(pc) [192.0.2.8] {rest}");
         assert_eq!(show(&line), "Helo pc 1", "{rest}");
+    }
+}
+
+#[test]
+fn an_id_has_letters_and_digits_and_two_dashes() {
+    for id in [&b"1xVYRD-0008N8-0D"[..], b"1x5dJQ-00000002ksM-1pMm"] {
+        assert!(is_message_id(id));
+        for at in 0..id.len() {
+            for b in 0..=u8::MAX {
+                let mut other = id.to_vec();
+                other[at] = b;
+                let want = if id[at] == b'-' { b == b'-' } else { b.is_ascii_alphanumeric() };
+                assert_eq!(is_message_id(&other), want, "{b} at {at}");
+            }
+        }
+        assert!(!is_message_id(&id[1..]) && !is_message_id(&[id, b"x"].concat()));
+    }
+}
+
+#[test]
+fn what_a_glance_tells_is_what_parsing_tells() {
+    use Glance::{Completed, Nothing, Unclear};
+    for id in ["1xVYRD-0008N8-0D", "1x5dJQ-00000002ksM-1pMm"] {
+        let line = |rest: &str| format!("2026-11-23 18:06:47 {id} {rest}");
+        for (line, want) in [
+            (line("Completed"), Completed(id.as_bytes())),
+            (line("=> a@b R=x T=y H=mx [1.1.1.1] C=\"250 OK\""), Nothing),
+            (line("-> a@b R=x T=y H=mx [1.1.1.1] C=\"x <= y\""), Nothing),
+            (line("** a@b R=x T=y: Completed"), Nothing),
+            (line("== a@b R=x T=y defer (-53): z"), Nothing),
+            (line("*> a@b R=x T=y"), Nothing),
+            (line(">> a@b R=x T=y"), Nothing),
+            (line("<= a@b U=www P=local S=1"), Glance::Event),
+            (line("Completed QT=1s"), Unclear),
+            (line("Completed\r"), Unclear),
+            (line("no immediate delivery"), Unclear),
+            (line("Completed").replace(id, &id.replace('-', "+")), Unclear),
+            (line("=> a@b").replace(" 1x", " [5] 1x"), Unclear),
+            (line("=> a@b").replace(":47 ", ":47.123 "), Unclear),
+            (line(""), Unclear),
+            ("Nov 23 18:06:47 vm exim[5]: x".into(), Unclear),
+            ("2026-11-23 18:06:47 x".into(), Unclear),
+            (String::new(), Unclear),
+        ] {
+            let found = Exim.glance(line.as_bytes());
+            assert_eq!(found, want, "{line}");
+            let parsed = Exim.line(line.as_bytes());
+            match (found, parsed.event().as_deref()) {
+                (Completed(id), Some(&Event::Completed(other))) => assert_eq!(id, other),
+                (Completed(_), _) | (Nothing, Some(_)) => panic!("{line}"),
+                _ => {}
+            }
+        }
     }
 }
