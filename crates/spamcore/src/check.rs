@@ -11,14 +11,18 @@ use std::path::Path;
 
 use crate::cli::options::SharedArgs;
 use crate::error::Error;
-use crate::evidence::{Evidence, EvidenceSource, Lines, Selection, SenderEvidence};
+use crate::evidence::{
+    Counted, Counts, Evidence, EvidenceSource, HostOf, Lines, Selection, SenderEvidence,
+};
 use crate::file;
 use crate::host::Host;
+use crate::hosts::Hosts;
 use crate::limits::Limits;
 use crate::messages::{Messages, Outcome};
-use crate::parse::Parser;
+use crate::parse::{Kind, LazyEvent, Parser};
 use crate::report::{Format, Report, Style};
 use crate::scan::Scan;
+use crate::sink::Sink;
 use crate::source::choose::Logs;
 use crate::tally::network::Webmail;
 use crate::tally::{Detail, Tally};
@@ -132,6 +136,29 @@ impl<P: Parser + Sync> Check<P> {
 
     /// Counts the senders of the logs.
     pub fn count(&self, scan: &mut Scan<'_, P>, messages: &mut Messages) -> Tally {
+        let tally = scan.read(self.tally(scan), messages);
+        report_dropped(&tally, messages);
+        tally
+    }
+
+    /// [`count`](Self::count), and where the logs cannot be read again, what the lines of `hosts` alone amount to:
+    /// only those are evidence.
+    pub fn count_with_hosts(
+        &self,
+        scan: &mut Scan<'_, P>,
+        hosts: &Hosts,
+        messages: &mut Messages,
+    ) -> (Tally, Option<Tally>) {
+        if scan.is_rereadable() {
+            return (self.count(scan, messages), None);
+        }
+        let of_hosts = OfHosts { hosts: hosts.clone(), host_of: P::host, sink: self.tally(scan) };
+        let (tally, of_hosts) = scan.read((self.tally(scan), of_hosts), messages);
+        report_dropped(&tally, messages);
+        (tally, Some(of_hosts.sink))
+    }
+
+    fn tally(&self, scan: &Scan<'_, P>) -> Tally {
         let detail = Detail {
             // What is done about an account is always reported with its line.
             line: self.format == Format::Json
@@ -140,16 +167,7 @@ impl<P: Parser + Sync> Check<P> {
             activity: self.format == Format::Table,
         };
         let (limits, webmail) = (self.limits.clone(), self.webmail.clone());
-        let tally = Tally::new(self.window, limits, webmail, detail, scan.is_rereadable());
-        let tally = scan.read(tally, messages);
-        if tally.dropped() > 0 {
-            messages.fail(format!(
-                "more than a million senders in a stream: {} messages of others were not counted; \
-                 give the name of the log instead of a pipe",
-                tally.dropped()
-            ));
-        }
-        tally
+        Tally::new(self.window, limits, webmail, detail, scan.is_rereadable())
     }
 
     /// Who is reported.
@@ -157,9 +175,20 @@ impl<P: Parser + Sync> Check<P> {
         judge(tally, self.spread)
     }
 
-    /// Reads the logs again, to look more closely at a few senders.
-    pub fn evidence<'s, 'a>(&'s self, scan: &'s mut Scan<'a, P>) -> Reread<'s, 'a, P> {
-        Reread { check: self, scan }
+    /// Reads the logs again, to look more closely at a few senders. `counted` is what
+    /// [`count_with_hosts`](Self::count_with_hosts) has counted where they cannot be read again.
+    pub fn evidence<'s, 'a>(
+        &'s self,
+        scan: &'s mut Scan<'a, P>,
+        counted: Option<&'s Tally>,
+    ) -> Reread<'s, 'a, P> {
+        Reread { check: self, scan, counted }
+    }
+
+    /// Whether these counts of a sender exceed all limits.
+    fn is_sufficient(&self, sender: &[u8], counts: &Counts) -> bool {
+        self.limits.reached(sender, counts.messages)
+            && self.spread.is_some_and(|spread| is_spread(counts, spread))
     }
 
     /// Writes the report to `out`, and returns how the run ends.
@@ -197,6 +226,7 @@ impl<P: Parser + Sync> Check<P> {
 pub struct Reread<'s, 'a, P> {
     check: &'s Check<P>,
     scan: &'s mut Scan<'a, P>,
+    counted: Option<&'s Tally>,
 }
 
 impl<P: Parser + Sync> EvidenceSource for Reread<'_, '_, P> {
@@ -206,17 +236,50 @@ impl<P: Parser + Sync> EvidenceSource for Reread<'_, '_, P> {
         lines: Lines,
         messages: &mut Messages,
     ) -> Option<HashMap<Vec<u8>, SenderEvidence>> {
-        let evidence = Evidence::new(selection);
+        let evidence = Evidence::new(selection, P::host);
         let evidence = match lines {
             Lines::Trusted => self.scan.read_trusted(evidence, messages)?,
             Lines::Logged if self.scan.is_rereadable() => self.scan.read(evidence, messages),
             Lines::Logged => return None,
         };
-        let Check { limits, spread, .. } = self.check;
-        Some(evidence.into_senders(|sender, counts| {
-            limits.reached(sender, counts.messages)
-                && spread.is_some_and(|spread| is_spread(counts, spread))
-        }))
+        let check = self.check;
+        Some(evidence.into_senders(|sender, counts| check.is_sufficient(sender, counts)))
+    }
+
+    fn counted(&self, kind: Kind, sender: &[u8]) -> Option<Counted> {
+        let stats = self.counted?.sender(kind, sender)?;
+        let counts = Counts::from(stats);
+        let sufficient = self.check.is_sufficient(sender, &counts);
+        Some(Counted { counts, sufficient, last: stats.span.map(|(_, last)| last) })
+    }
+}
+
+/// A sink of the lines of some hosts only, for a log that is read once and in one part.
+struct OfHosts<S> {
+    hosts: Hosts,
+    host_of: HostOf,
+    sink: S,
+}
+
+impl<S: Sink> Sink for OfHosts<S> {
+    fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]) {
+        if self.hosts.include((self.host_of)(line)) {
+            self.sink.event(at, times, event, line);
+        }
+    }
+
+    fn needs_another_pass(&mut self) -> bool {
+        self.sink.needs_another_pass()
+    }
+}
+
+fn report_dropped(tally: &Tally, messages: &mut Messages) {
+    if tally.dropped() > 0 {
+        messages.fail(format!(
+            "more than a million senders in a stream: {} messages of others were not counted; \
+             give the name of the log instead of a pipe",
+            tally.dropped()
+        ));
     }
 }
 

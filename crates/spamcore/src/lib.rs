@@ -44,6 +44,8 @@ pub mod parse;
 
 pub mod limits;
 
+pub mod hosts;
+
 pub mod sink;
 
 pub mod reader;

@@ -108,6 +108,8 @@ pub struct Rules {
     pub exempt: Exempt,
     /// The domains whose logins are local accounts.
     pub realms: Realms,
+    /// The administrators of the host.
+    pub administrators: Vec<String>,
     /// The users who invoke the program: the one it runs as, and the one who called `sudo` for it.
     pub invokers: Vec<String>,
 }
@@ -147,10 +149,15 @@ impl Rules {
         }
     }
 
-    /// Refuses the users who invoke the program, and system accounts, whatever the lock method.
+    /// Refuses the users who invoke the program, administrators and system accounts, whatever the lock method.
     fn check_protected(&self, name: &AccountName) -> Result<(), Refusal> {
-        if self.invokers.iter().any(|own| own.eq_ignore_ascii_case(name.as_ref())) {
+        let is_in =
+            |names: &[String]| names.iter().any(|own| own.eq_ignore_ascii_case(name.as_ref()));
+        if is_in(&self.invokers) {
             return Err(Refusal::Invoker);
+        }
+        if is_in(&self.administrators) {
+            return Err(Refusal::Administrator);
         }
         let is_regular = |uid: Option<u32>| uid.is_some_and(|uid| self.uids.has(uid));
         let system = entries(&self.passwd).any(|(entry, uid)| {
@@ -184,6 +191,7 @@ mod tests {
             uids: Uids::default(),
             exempt: Exempt::parse(b"# who\nBoss\n  vip@Example.org  # pays\n#carol\n\ncarl#x\n"),
             realms: Realms::new(["example.org".into(), "Example.NET".into()]),
+            administrators: vec!["alicia".into()],
             invokers: vec!["admin".into()],
         }
     }
@@ -212,6 +220,9 @@ mod tests {
             }
             for name in ["admin", "ADMIN", "Admin@example.net"] {
                 assert_eq!(ask(name, names), Err(Refusal::Invoker), "{name} {names:?}");
+            }
+            for name in ["alicia", "ALICIA", "alicia@example.NET"] {
+                assert_eq!(ask(name, names), Err(Refusal::Administrator), "{name} {names:?}");
             }
             assert!(ask("vip", NameRule::Account).is_ok());
         }

@@ -17,7 +17,8 @@ use spamact::method::{AccountStatus, Command, CommandPath, Error, Local, LockMet
 use spamact::notice::{Application, MailServer};
 use spamact::state::State;
 use spamact::system::syslog::Audit;
-use spamcore::evidence::{Counts, EvidenceSource, Lines, Selection, SenderEvidence};
+use spamcore::evidence::{Counted, Counts, EvidenceSource, Lines, Selection, SenderEvidence};
+use spamcore::hosts::Hosts;
 use spamcore::limits::Limits;
 use spamcore::messages::{Messages, Weight};
 use spamcore::parse::{Accepted, Client, Kind, Sender, Senders};
@@ -162,6 +163,7 @@ impl Host {
                 exempt: Exempt::parse(b"boss\n"),
                 ..Rules::default()
             },
+            hosts: Hosts::named(["mail.example.org"]),
             verify_journal: self.verify_journal,
             max_locks: self.max_locks,
             dir: self.path().join("state"),
@@ -187,12 +189,12 @@ impl Host {
 
     /// A run on a log of these lines, sender and stamp; the journal holds those of `journal`.
     pub(super) fn run(&self, log: &[(&str, i64)], journal: &[(&str, i64)], dry: bool) -> Run {
-        self.run_on(log, &mut Source { log: Some(log), journal }, dry)
+        self.run_on(log, &mut Source { log: Some(log), journal, piped: &[] }, dry)
     }
 
     /// The same on a pipe, which cannot be read again.
     pub(super) fn run_on_pipe(&self, log: &[(&str, i64)]) -> Run {
-        self.run_on(log, &mut Source { log: None, journal: &[] }, false)
+        self.run_on(log, &mut Source { log: None, journal: &[], piped: log }, false)
     }
 
     fn run_on(&self, log: &[(&str, i64)], source: &mut Source<'_>, dry: bool) -> Run {
@@ -267,6 +269,8 @@ pub(super) fn failures(messages: &Messages) -> Vec<String> {
 pub(super) struct Source<'a> {
     pub(super) log: Option<&'a [(&'a str, i64)]>,
     pub(super) journal: &'a [(&'a str, i64)],
+    /// The lines of a pipe.
+    pub(super) piped: &'a [(&'a str, i64)],
 }
 
 impl EvidenceSource for Source<'_> {
@@ -292,6 +296,14 @@ impl EvidenceSource for Source<'_> {
             }
         }
         Some(found)
+    }
+
+    fn counted(&self, _kind: Kind, sender: &[u8]) -> Option<Counted> {
+        let lines = self.piped.iter().filter(|(name, _)| name.as_bytes() == sender);
+        let last = lines.clone().map(|(_, at)| *at).max()?;
+        let many = lines.count() as u64;
+        let counts = Counts { messages: many, nets: many, unknowns: many, ips: many };
+        Some(Counted { counts, sufficient: many >= ENOUGH, last: Some(last) })
     }
 }
 
