@@ -182,7 +182,7 @@ fn limits_of_files_and_memory_leave_all_intact() {
             let next = host.check(&[]);
             assert_eq!(next.status, Some(0), "{limit}: {disturbed:?}, then {next:?}");
             host.has_locked(&["alice"]);
-            assert!((1..=2).contains(&host.notices().len()), "{limit}: {disturbed:?}");
+            assert!((1..=2).contains(&host.locks().len()), "{limit}: {disturbed:?}");
             tried += 1;
         }
         assert!(run("--as=67108864").text().contains(" [ALREADY DISABLED]"), "64 MiB are enough");

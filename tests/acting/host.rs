@@ -28,6 +28,7 @@ const PROGRAM: &str = "ACTING_PROGRAM";
 const SETUP: &str = r#"
 mount -t tmpfs -o mode=755 none /var/lib
 private_etc "$W"
+echo mail.example.org >/etc/mailname
 rm -rf /etc/spam-check
 add_accounts alice bob carol
 fake_mta "$W/mails"
@@ -161,6 +162,13 @@ impl Host {
         mails.lines().filter_map(|line| line.strip_prefix("Subject: ")).map(str::to_owned).collect()
     }
 
+    /// The subjects of notices of locks.
+    pub(super) fn locks(&self) -> Vec<String> {
+        let mut subjects = self.notices();
+        subjects.retain(|subject| !subject.contains(" NOT DISABLED"));
+        subjects
+    }
+
     /// The calls of passwd(1).
     pub(super) fn calls(&self) -> Vec<String> {
         read(self.path("calls")).lines().map(str::to_owned).collect()
@@ -184,11 +192,17 @@ impl Host {
         assert_eq!(read("/etc/shadow"), want);
     }
 
+    /// Nothing was locked, started or logged.
+    pub(super) fn is_open(&self) {
+        self.has_locked(&[]);
+        assert!(self.calls().is_empty() && self.locks().is_empty());
+        assert_eq!(self.logged(), [""; 0]);
+    }
+
     /// Nothing was locked, started, logged, mailed or recorded.
     pub(super) fn is_untouched(&self) {
-        self.has_locked(&[]);
-        assert!(self.calls().is_empty() && self.notices().is_empty());
-        assert_eq!(self.logged(), [""; 0]);
+        self.is_open();
+        assert!(self.notices().is_empty());
         assert!(Self::state()["accounts"].as_object().is_none_or(serde_json::Map::is_empty));
     }
 
@@ -234,6 +248,13 @@ impl Host {
     pub(super) fn restore_passwd(&self) {
         self.passwd("exec $real \"$@\"");
     }
+}
+
+/// The same lines as another host logs them.
+pub(super) fn of_host(host: &str, lines: &[u8]) -> Vec<u8> {
+    let text =
+        String::from_utf8_lossy(lines).replace(" mail postfix/", &format!(" {host} postfix/"));
+    text.into_bytes()
 }
 
 /// The report line of a sender has that end.

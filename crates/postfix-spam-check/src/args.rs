@@ -6,7 +6,7 @@ use std::io::Write;
 use spamact::act::Looked;
 use spamact::options::{self as acting, ActingArgs, Task};
 use spamact::system::{System, clean_environment};
-use spamcore::check::{Check, Defaults};
+use spamcore::check::{Check, Defaults, ToAct};
 use spamcore::cli::options::{self, SharedArgs};
 use spamcore::cli::{Argument, Opt, Program, Value, not_a_period, text};
 use spamcore::host::Host;
@@ -64,6 +64,7 @@ pub const PROGRAM: Program<Args> = Program {
         acting::disable_command(),
         acting::enable_command(),
         options::realm(),
+        acting::host(),
         acting::verify_journal(),
         acting::max_locks(),
         acting::list_disabled(),
@@ -99,7 +100,7 @@ pub const PROGRAM: Program<Args> = Program {
             "The table must exist before Postfix uses it: create it with touch, compile it with postmap, and \
              reload Postfix.",
             "Never locked are: root, postmaster, abuse and mailer-daemon; accounts whose uid is outside UID_MIN \
-             to UID_MAX of /etc/login.defs; the user who runs the program; the names in \
+             to UID_MAX of /etc/login.defs; the user who runs the program; members of the groups sudo, wheel and adm; the names in \
              /etc/spam-check/exempt; and names that no account can have. At most --max-locks accounts are \
              locked per run, the worst first.",
             "An account is locked once, and its notice is sent once. The end of the account's line says what \
@@ -114,6 +115,9 @@ pub const PROGRAM: Program<Args> = Program {
              (doveadm auth cache flush, systemctl restart saslauthd, nscd -i passwd), does not revoke SSH keys, \
              and does not stop mail that is already queued (postsuper -h). The notice lists these commands with \
              the account's name filled in.",
+            "Only lines of this host are evidence: lines without a host, and those whose host is localhost, or has the \
+             name of the kernel, its full form in /etc/hosts, the name in /etc/mailname, Postfix's myhostname, or the \
+             first label of one of these. With --host, lines of other hosts are, too.",
             "A syslog file does not prove who wrote a line: any local user can write one, and get somebody else's \
              account locked. To prevent that, use --verify-journal, or read only the journal with --journal. \
              Neither is the default, because a chrooted smtpd may not log to the journal.",
@@ -271,13 +275,12 @@ fn steps(
     let mut check = Check::new(Postfix, &DEFAULTS, args.shared, &host, &mut messages)?;
     (check.webmail, check.spread) = (args.webmail, spread);
     let mut scan = check.open(&mut host, &mut messages);
-    let users = plan.as_ref().filter(|_| hints).and_then(|plan| plan.regular_users(system));
-    let (tally, split) = match users {
-        Some(users) => {
-            let (tally, split) = check.count_split(&mut scan, users, &mut messages);
-            (tally, Some(split))
+    let ToAct { tally, split, of_hosts } = match &plan {
+        Some(plan) => {
+            let users = if hints { plan.regular_users(system) } else { None };
+            check.count_to_act(&mut scan, users, &plan.hosts(system), &mut messages)
         }
-        None => (check.count(&mut scan, &mut messages), None),
+        None => ToAct { tally: check.count(&mut scan, &mut messages), split: None, of_hosts: None },
     };
     let mut findings = check.judge(&tally);
     if let Some(hint) = split.and_then(|split| split.hint(tally.limits(), &findings)) {
@@ -289,7 +292,7 @@ fn steps(
             log: scan.names().join(", "),
             now: host.now.min(check.window().now),
         };
-        let mut source = check.evidence(&mut scan);
+        let mut source = check.evidence(&mut scan, of_hosts.as_ref());
         plan.act(&mut findings, &mut source, system, &host.zone, looked, &mut messages);
     }
     Ok(check.report(&findings, &host, out, messages))

@@ -12,15 +12,19 @@ use std::path::Path;
 use crate::cli::options::SharedArgs;
 use crate::error::Error;
 use crate::escape::display;
-use crate::evidence::{Evidence, EvidenceSource, Lines, Selection, SenderEvidence};
+use crate::evidence::{
+    Counted, Counts, Evidence, EvidenceSource, HostOf, Lines, Selection, SenderEvidence,
+};
 use crate::file;
 use crate::host::Host;
+use crate::hosts::Hosts;
 use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::messages::{Messages, Outcome, number};
-use crate::parse::{Kind, Parser};
+use crate::parse::{Kind, LazyEvent, Parser};
 use crate::report::{Format, Report, Style};
 use crate::scan::Scan;
+use crate::sink::Sink;
 use crate::source::choose::Logs;
 use crate::split_logins::SplitLogins;
 use crate::tally::directories::{FEW, Scattered};
@@ -149,17 +153,25 @@ impl<P: Parser + Sync> Check<P> {
         tally
     }
 
-    /// Counts the senders of the logs, and what all logins of each of these users have sent together.
-    pub fn count_split(
+    /// Counts the senders of the logs, and what is needed to act on them: what all logins of each of these users
+    /// have sent together, and where the logs cannot be read again, what the lines of `hosts` alone amount to. Only
+    /// those are evidence.
+    pub fn count_to_act(
         &self,
         scan: &mut Scan<'_, P>,
-        users: Vec<Vec<u8>>,
+        users: Option<Vec<Vec<u8>>>,
+        hosts: &Hosts,
         messages: &mut Messages,
-    ) -> (Tally, SplitLogins) {
-        let split = SplitLogins::new(self.window, self.identity.clone(), users);
-        let (tally, split) = scan.read((self.tally(scan), split), messages);
+    ) -> ToAct {
+        let split = users.map(|users| SplitLogins::new(self.window, self.identity.clone(), users));
+        let of_hosts = (!scan.is_rereadable()).then(|| OfHosts {
+            hosts: hosts.clone(),
+            host_of: P::host,
+            sink: self.tally(scan),
+        });
+        let (tally, (split, of_hosts)) = scan.read((self.tally(scan), (split, of_hosts)), messages);
         self.report_uncounted(&tally, messages);
-        (tally, split)
+        ToAct { tally, split, of_hosts: of_hosts.map(|of_hosts| of_hosts.sink) }
     }
 
     fn tally(&self, scan: &Scan<'_, P>) -> Tally {
@@ -213,9 +225,20 @@ impl<P: Parser + Sync> Check<P> {
         findings
     }
 
-    /// Reads the logs again, to look more closely at a few senders.
-    pub fn evidence<'s, 'a>(&'s self, scan: &'s mut Scan<'a, P>) -> Reread<'s, 'a, P> {
-        Reread { check: self, scan }
+    /// Reads the logs again, to look more closely at a few senders. `counted` is what
+    /// [`count_to_act`](Self::count_to_act) has counted where they cannot be read again.
+    pub fn evidence<'s, 'a>(
+        &'s self,
+        scan: &'s mut Scan<'a, P>,
+        counted: Option<&'s Tally>,
+    ) -> Reread<'s, 'a, P> {
+        Reread { check: self, scan, counted }
+    }
+
+    /// Whether these counts of a sender exceed all limits.
+    fn is_sufficient(&self, sender: &[u8], counts: &Counts) -> bool {
+        self.limits.reached(&self.identity.fold(sender), counts.messages)
+            && self.spread.is_some_and(|spread| is_spread(counts, spread))
     }
 
     /// Writes the report to `out`, and returns how the run ends.
@@ -260,6 +283,7 @@ impl<P: Parser + Sync> Check<P> {
 pub struct Reread<'s, 'a, P> {
     check: &'s Check<P>,
     scan: &'s mut Scan<'a, P>,
+    counted: Option<&'s Tally>,
 }
 
 impl<P: Parser + Sync> EvidenceSource for Reread<'_, '_, P> {
@@ -269,17 +293,55 @@ impl<P: Parser + Sync> EvidenceSource for Reread<'_, '_, P> {
         lines: Lines,
         messages: &mut Messages,
     ) -> Option<HashMap<Vec<u8>, SenderEvidence>> {
-        let evidence = Evidence::new(selection);
+        let evidence = Evidence::new(selection, P::host);
         let evidence = match lines {
             Lines::Trusted => self.scan.read_trusted(evidence, messages)?,
             Lines::Logged if self.scan.is_rereadable() => self.scan.read(evidence, messages),
             Lines::Logged => return None,
         };
-        let Check { limits, identity, spread, .. } = self.check;
-        Some(evidence.into_senders(|sender, counts| {
-            limits.reached(&identity.fold(sender), counts.messages)
-                && spread.is_some_and(|spread| is_spread(counts, spread))
-        }))
+        let check = self.check;
+        Some(evidence.into_senders(|sender, counts| check.is_sufficient(sender, counts)))
+    }
+
+    fn counted(&self, kind: Kind, sender: &[u8]) -> Option<Counted> {
+        let stats = self.counted?.sender(kind, sender)?;
+        let counts = Counts::from(stats);
+        Some(Counted {
+            counts,
+            sufficient: self.check.is_sufficient(sender, &counts),
+            last: stats.span.map(|(_, last)| last),
+            first_spelling: stats.first_spelling(sender).into(),
+            more_spellings: stats.spellings() > 1,
+        })
+    }
+}
+
+/// What was counted to act on it.
+pub struct ToAct {
+    /// The senders.
+    pub tally: Tally,
+    /// What the logins of each user have sent together, if that was asked for.
+    pub split: Option<SplitLogins>,
+    /// The senders in the lines of the hosts that are evidence, where the logs cannot be read again.
+    pub of_hosts: Option<Tally>,
+}
+
+/// A sink of the lines of some hosts only, for a log that is read once and in one part.
+struct OfHosts<S> {
+    hosts: Hosts,
+    host_of: HostOf,
+    sink: S,
+}
+
+impl<S: Sink> Sink for OfHosts<S> {
+    fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]) {
+        if self.hosts.include((self.host_of)(line)) {
+            self.sink.event(at, times, event, line);
+        }
+    }
+
+    fn needs_another_pass(&mut self) -> bool {
+        self.sink.needs_another_pass()
     }
 }
 

@@ -46,6 +46,8 @@ pub mod identity;
 
 pub mod limits;
 
+pub mod hosts;
+
 pub mod sink;
 
 pub mod reader;

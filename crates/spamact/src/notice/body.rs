@@ -57,7 +57,24 @@ pub(super) fn body(incident: &Incident<'_>) -> String {
             body.queue(incident, 2);
             if !others.is_empty() {
                 body.heading("NOT LOCKED FOR THE SAME REASON");
-                body.names(others);
+                body.names(others.iter().map(ToString::to_string));
+            }
+        }
+        IncidentKind::Spared { others, .. } => {
+            body.heading("WHAT TO DO NOW");
+            body.prose(
+                "1. Look at the lines below. If they are genuine, somebody else knows the password of an account \
+                 that is not locked for you: give it a new one.",
+            );
+            body.gap();
+            body.queue(incident, 2);
+            body.sessions(incident, 3);
+            if !others.is_empty() {
+                body.heading("NOT LOCKED EITHER");
+                let line = |(name, why): &(AccountName, String)| {
+                    format!("{name}: {}", cut(why.as_bytes(), NAME))
+                };
+                body.names(others.iter().map(line));
             }
         }
     }
@@ -116,10 +133,20 @@ impl Body {
                 self.gap();
                 self.prose(&format!("Of {account}: {}", sent(incident)));
             }
+            IncidentKind::Spared { why, others } => {
+                let many = match others.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                self.line(&format!("NOT locked on {host} at {at}: {account}{many}."));
+                self.line(&format!("Why: {}", cut(why.as_bytes(), NAME)));
+                self.gap();
+                self.prose(&format!("Of {account}: {}", sent(incident)));
+            }
         }
         self.gap();
         let with = match incident.kind {
-            IncidentKind::NotDisabled { .. } => "Lock method",
+            IncidentKind::NotDisabled { .. } | IncidentKind::Spared { .. } => "Lock method",
             _ => "Locked with",
         };
         self.prose(&format!("{with}: {}", cut(incident.method.as_bytes(), NAME)));
@@ -133,7 +160,9 @@ impl Body {
     fn queue(&mut self, incident: &Incident<'_>, step: u8) {
         let login = login(incident);
         let real = match incident.kind {
-            IncidentKind::NotDisabled { .. } => "If they are genuine, hold",
+            IncidentKind::NotDisabled { .. } | IncidentKind::Spared { .. } => {
+                "If they are genuine, hold"
+            }
             _ => "Hold",
         };
         self.prose(&format!(
@@ -247,11 +276,12 @@ impl Body {
         self.and_more(sorted.len(), PLACES);
     }
 
-    fn names(&mut self, names: &[AccountName]) {
-        for name in names.iter().take(ACCOUNTS) {
+    fn names(&mut self, names: impl ExactSizeIterator<Item = String>) {
+        let all = names.len();
+        for name in names.take(ACCOUNTS) {
             self.line(&format!("    {name}"));
         }
-        self.and_more(names.len(), ACCOUNTS);
+        self.and_more(all, ACCOUNTS);
     }
 
     fn and_more(&mut self, all: usize, shown: usize) {

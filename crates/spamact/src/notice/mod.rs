@@ -41,6 +41,8 @@ pub enum NoticeKind {
     StillSending,
     /// More locks were asked for than are allowed.
     NotDisabled,
+    /// An account was not locked for another reason.
+    Spared,
 }
 
 /// What happened.
@@ -61,6 +63,13 @@ pub enum IncidentKind<'a> {
         limit: usize,
         /// The other accounts that were not locked for the same reason.
         others: &'a [AccountName],
+    },
+    /// It was not locked for another reason.
+    Spared {
+        /// The reason.
+        why: &'a str,
+        /// The other accounts that were not locked, and why.
+        others: &'a [(AccountName, String)],
     },
 }
 
@@ -109,6 +118,10 @@ impl Incident<'_> {
             IncidentKind::NotDisabled { others: [], .. } => "NOT DISABLED: TOO MANY AT ONCE".into(),
             IncidentKind::NotDisabled { others, .. } => {
                 format!("AND {} MORE NOT DISABLED: TOO MANY AT ONCE", others.len())
+            }
+            IncidentKind::Spared { others: [], .. } => "NOT DISABLED".into(),
+            IncidentKind::Spared { others, .. } => {
+                format!("AND {} MORE NOT DISABLED", others.len())
             }
         };
         let host = cut(self.host.as_bytes(), LONGEST_HOST);

@@ -129,7 +129,7 @@ fn parse(text: &[u8]) -> Result<State, String> {
         return Err(format!("unknown version {version}"));
     }
     let state: State = serde_json::from_slice(text).map_err(|e| e.to_string())?;
-    if state.accounts.keys().any(|name| AccountName::check(name.as_bytes()).is_err()) {
+    if state.accounts.keys().any(|name| AccountName::spelled(name.as_bytes()).is_err()) {
         return Err("a name in it is not an account name".into());
     }
     Ok(state)

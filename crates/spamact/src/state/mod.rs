@@ -28,7 +28,7 @@ use crate::account::AccountName;
 use crate::notice::{Notice, NoticeKind};
 
 /// A day, in seconds.
-const DAY: i64 = 24 * 60 * 60;
+pub(crate) const DAY: i64 = 24 * 60 * 60;
 
 /// How long, in seconds, an account is remembered that is no longer locked. Longer than any sensible period, so that
 /// old lines do not lock it again.
@@ -158,7 +158,8 @@ impl State {
     /// the lock is [finished](Self::finish_lock), by a later run if this one is killed.
     pub fn begin_lock(&mut self, name: &AccountName, lock: Lock, notice: Notice) {
         let record = self.record_mut(name);
-        record.notified_at.clear();
+        // That it was not locked stays reported until it is.
+        record.notified_at.retain(|kind, _| *kind == NoticeKind::Spared);
         record.locks.retain(|old| old.method != lock.method);
         record.locks.push(Lock { pending: true, ..lock });
         self.wait(name, NoticeKind::Disabled, notice);
@@ -168,6 +169,7 @@ impl State {
     pub fn finish_lock(&mut self, name: &AccountName, method: &str, at: i64) {
         let record = self.record_mut(name);
         record.seen_locked = Some(at);
+        record.notified_at.remove(&NoticeKind::Spared);
         for lock in record.locks.iter_mut().filter(|lock| lock.method == method) {
             (lock.pending, lock.at) = (false, at);
         }
@@ -248,7 +250,7 @@ impl State {
     pub fn waiting(&self) -> Vec<(AccountName, NoticeKind, Notice)> {
         let mut all = Vec::new();
         for (name, record) in &self.accounts {
-            let Ok(name) = AccountName::check(name.as_bytes()) else { continue };
+            let Ok(name) = AccountName::spelled(name.as_bytes()) else { continue };
             let started = record.locks.iter().any(|lock| lock.pending);
             for (kind, notice) in &record.waiting {
                 if !(started && *kind == NoticeKind::Disabled) {

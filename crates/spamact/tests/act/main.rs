@@ -96,7 +96,10 @@ fn refusals_are_reported_and_only_invalid_names_are_failures() {
         ]
     );
     assert_eq!(run.failures.len(), 4, "{:?}", run.failures);
-    assert_eq!((host.read("done"), host.subjects().len()), (String::new(), 0));
+    assert_eq!(host.read("done"), "");
+    // One notice of all whose names can be told.
+    let [subject] = &host.subjects()[..] else { panic!("{:?}", host.subjects()) };
+    assert!(subject.ends_with("[USER boss AND 2 MORE NOT DISABLED]"), "{subject}");
 }
 
 #[test]
@@ -132,6 +135,30 @@ fn no_more_than_the_maximum_are_locked_and_the_worst_first() {
         host.set(NOW + day);
         assert_eq!(host.run(&stolen("n", NOW), &[], false).actions, [action]);
     }
+}
+
+#[test]
+fn the_locks_of_the_day_do_not_protect_whom_the_journal_confirms() {
+    let mut host = Host::new();
+    host.max_locks = 1;
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        host.set(host.now() + 60);
+        assert_eq!(host.run(&stolen(name, NOW), &[], false).actions, [Action::Disabled]);
+    }
+    host.set(host.now() + 60);
+    let (log, full) = (stolen("real", NOW), "more than 4 in 24 hours: the log may be forged");
+    let too_few = &stolen("real", NOW)[..2];
+    for dry in [true, false] {
+        assert_eq!(host.run(&log, too_few, dry).actions, not_disabled(full));
+    }
+    assert_eq!(host.run(&log, &log, true).actions, [Action::WouldDisable]);
+    assert_eq!(host.run(&log, &log, false).actions, [Action::Disabled]);
+    // In a run there are no more than allowed all the same.
+    let log = [stolen("one", NOW), stolen("two", NOW)].concat();
+    let at_once = "more than 1 at once: the log may be forged";
+    let actions = host.run(&log, &log, false).actions;
+    assert_eq!(actions, [vec![Action::Disabled], not_disabled(at_once)].concat());
 }
 
 #[test]
@@ -231,7 +258,7 @@ fn only_root_must_be_able_to_read_the_state_for_a_dry_run() {
         // A path below a file cannot be read by anybody.
         let dir = host.path().join("file/state");
         let actor = Actor { root, dir, ..host.actor(&clock) };
-        let mut source = Source { log: Some(&log), journal: &[] };
+        let mut source = Source { log: Some(&log), journal: &[], piped: &[] };
         let tally = tally(&log);
         let mut findings = findings(&tally);
         let mut messages = Messages::default();
@@ -252,7 +279,7 @@ fn a_failed_lock_is_reported_and_does_not_stop_the_others() {
     assert_eq!(run.failures.len(), 1);
     assert!(run.failures[0].ends_with("exit status 3: no such luck"), "{:?}", run.failures);
     assert!(host.state().seen_locked(&AccountName::check(b"alice").expect("a name")).is_none());
-    assert_eq!(host.subjects().len(), 1);
+    assert_eq!(host.subjects().len(), 2, "one of each: {:?}", host.subjects());
 }
 
 #[test]
@@ -572,7 +599,7 @@ fn twenty_runs_at_once_make_one_lock_and_one_notice() {
     let actions: Vec<Action> = std::thread::scope(|scope| {
         let run = || {
             let actor = host.actor(&clock);
-            let mut source = Source { log: Some(&log), journal: &[] };
+            let mut source = Source { log: Some(&log), journal: &[], piped: &[] };
             let mut findings = findings(&tally);
             let mut messages = Messages::default();
             actor.act(&*host.method(), &mut findings, &mut source, &mut messages);
