@@ -27,6 +27,7 @@ const PROGRAM: &str = "ACTING_PROGRAM";
 /// What the private host gets.
 const SETUP: &str = r#"
 mount -t tmpfs -o mode=755 none /var/lib
+mount -t tmpfs -o mode=755 none /run
 private_etc "$W"
 echo mail.example.org >/etc/mailname
 rm -rf /etc/spam-check
@@ -235,6 +236,7 @@ impl Host {
     /// Resets the host: nothing has happened yet.
     pub(super) fn reset(&self) {
         let _ = fs::remove_dir_all("/var/lib/spam-check");
+        let _ = fs::remove_dir_all("/run/spam-check");
         let _ = fs::remove_file(self.path("mails"));
         let _ = fs::remove_file(self.path("calls"));
         for left in ["/etc/shadow.lock", "/etc/passwd.lock", "/etc/shadow+"] {

@@ -4,6 +4,7 @@ mod died;
 mod disturbed;
 mod evidence;
 mod host;
+mod returning;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -137,6 +137,7 @@ pub const PROGRAM: Program<Args> = Program {
             "/var/lib/spam-check",
             "Records which accounts were locked, and which notices are still to be sent.",
         ),
+        ("/run/spam-check", "A copy of the same, while /var/lib/spam-check cannot be written."),
     ],
     fields: &[
         (

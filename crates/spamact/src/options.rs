@@ -29,7 +29,7 @@ use crate::method::{
     Command, CommandPath, Error, Local, LockMethod, Master, Nis, Postfix, SaslAccess, Table,
 };
 use crate::notice::Application;
-use crate::state::{Lock, State};
+use crate::state::{Lock, Store};
 use crate::system::run_lock::WAIT;
 
 use crate::system::{self, System, files, local, local_now};
@@ -433,8 +433,7 @@ impl Plan {
             hosts: self.hosts(system),
             verify_journal: self.verify_journal,
             max_locks: self.max_locks,
-            dir: system.state.clone(),
-            root: system.root,
+            store: store(system),
             wait: WAIT,
             to: self.notify.clone().unwrap_or_else(Address::root),
             mailer: self.mailer(system).map_err(|error| chain(&error)),
@@ -534,8 +533,7 @@ impl Plan {
         messages: &mut Messages,
     ) -> String {
         let undo = Undo {
-            dir: &system.state,
-            root: system.root,
+            store: &store(system),
             names: &system.names,
             realms: &self.realms,
             audit: &system.audit(self.application.name),
@@ -570,6 +568,12 @@ fn refuse(findings: &mut [Finding<'_>], error: &Error, messages: &mut Messages) 
     }
 }
 
+/// Where the state of this host is kept.
+fn store(system: &System) -> Store {
+    let copy = Some(system.state_copy.clone());
+    Store { dir: system.state.clone(), copy, root: system.root }
+}
+
 /// What was locked, to print. `now` is in Unix seconds.
 pub fn list_disabled_accounts(
     system: &System,
@@ -581,7 +585,7 @@ pub fn list_disabled_accounts(
         let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
         Some(local(at, zone))
     };
-    match State::load(&system.state, system.root, now) {
+    match store(system).load(now) {
         Ok((state, damaged)) => {
             if let Some(damaged) = damaged {
                 messages.fail(damaged);

@@ -25,7 +25,6 @@ mod run;
 pub mod undo;
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use spamcore::evidence::EvidenceSource;
@@ -38,13 +37,13 @@ use crate::account::{NameRule, Refusal, Rules};
 use crate::mail::{Address, Mailer};
 use crate::method::{AccountStatus, Error, LockMethod};
 use crate::notice::Application;
-use crate::state::State;
+use crate::state::{State, Store};
 use crate::system;
 use crate::system::run_lock::RunLock;
 use crate::system::syslog::Audit;
 use decide::{Decision, LEFT_OUT, UNCONFIRMED, UNCOVERED, worse};
 pub use reason::reason;
-use run::Run;
+use run::{Run, recall_unlocked};
 
 /// What the logs were searched for, and when.
 #[derive(Clone, Debug)]
@@ -67,10 +66,8 @@ pub struct Actor<'a> {
     pub verify_journal: bool,
     /// How many accounts are locked at most in one run; in 24 hours, four times that.
     pub max_locks: usize,
-    /// The directory of the state.
-    pub dir: PathBuf,
-    /// Whether root runs the program.
-    pub root: bool,
+    /// Where the state is kept, and whether root runs the program.
+    pub store: Store,
     /// How long to wait for another run that is acting.
     pub wait: Duration,
     /// Where notices are sent.
@@ -113,17 +110,17 @@ impl Actor<'_> {
     ) -> Vec<Action> {
         let names = method.names();
         // With nothing to do, nothing is written: not even the lock file.
-        let idle = State::load(&self.dir, self.root, self.now());
+        let idle = self.store.load(self.now());
         if suspects.is_empty()
             && idle.is_ok_and(|(state, damaged)| damaged.is_none() && state.is_done())
         {
             return Vec::new();
         }
-        let lock = match RunLock::acquire(&self.dir, self.root, self.wait) {
+        let lock = match RunLock::acquire(&self.store.dir, self.store.root, self.wait) {
             Ok(lock) => Some(lock),
             // A full or read-only disk does not stop a lock, though a second run might act at the same time.
             Err(error @ system::Error::Write { .. }) => {
-                if !self.root && error.is_permission_denied() {
+                if !self.store.root && error.is_permission_denied() {
                     messages.fail("locking accounts needs root (or use --dry-run)");
                 } else {
                     messages.fail_with(&error);
@@ -132,7 +129,7 @@ impl Actor<'_> {
             }
             Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
-        let state = match State::load(&self.dir, self.root, self.now()) {
+        let state = match self.store.load(self.now()) {
             Ok((state, damaged)) => {
                 if let Some(damaged) = damaged {
                     messages.fail(damaged);
@@ -142,6 +139,7 @@ impl Actor<'_> {
             Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
         let mut run = Run::new(self, method, state, messages);
+        run.recall_unlocked();
         run.recover_pending_locks();
         let judged = self.judge(names, suspects, &run.state, source, &mut *run.messages);
         let mut actions = judged.actions(suspects.len());
@@ -188,12 +186,13 @@ impl Actor<'_> {
         messages: &mut Messages,
     ) -> Vec<Action> {
         let names = method.names();
-        let state = match State::load(&self.dir, self.root, self.now()) {
+        let mut state = match self.store.load(self.now()) {
             Ok((state, _)) => state,
             // Only root can read it, and anybody may do a dry run.
-            Err(system::Error::Read { .. }) if !self.root => State::default(),
+            Err(system::Error::Read { .. }) if !self.store.root => State::default(),
             Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
+        recall_unlocked(method, &mut state, self.now());
         let judged = self.judge(names, suspects, &state, source, messages);
         let mut actions = judged.actions(suspects.len());
         let (mut locks, today) = (HashSet::new(), state.recent_locks(self.now()));

@@ -15,7 +15,7 @@ use spamcore::verdict::{Action, Finding};
 use super::decide::{Case, Decision, Refused, UNCONFIRMED, UNCOVERED};
 use super::{Actor, Looked, reason};
 use crate::account::{AccountName, NameRule, Refusal};
-use crate::method::{AccountStatus, Error, LockMethod};
+use crate::method::{AccountStatus, Error, LockMethod, Unlocked};
 use crate::notice::{Incident, IncidentKind, Notice, NoticeKind};
 use crate::state::{DAY, Lock, State};
 
@@ -46,6 +46,13 @@ pub(super) struct Run<'a> {
     spared: Vec<Spared>,
 }
 
+/// Takes note in the state of the accounts that were unlocked by others, so that old lines do not lock them.
+pub(super) fn recall_unlocked(method: &dyn LockMethod, state: &mut State, now: i64) {
+    if let Some(Unlocked { at, accounts }) = method.unlocked() {
+        state.recall_unlocked(at, &accounts, now);
+    }
+}
+
 /// A suspect that was not locked.
 struct Spared {
     /// Which of the suspects.
@@ -74,6 +81,11 @@ impl<'a> Run<'a> {
             beyond: Vec::new(),
             spared: Vec::new(),
         }
+    }
+
+    /// Takes note of what an administrator has locked and unlocked since the last run.
+    pub(super) fn recall_unlocked(&mut self) {
+        recall_unlocked(self.method, &mut self.state, self.actor.now());
     }
 
     /// Finds out what became of locks that an earlier run started and did not finish.
@@ -127,9 +139,9 @@ impl<'a> Run<'a> {
         let started = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
         self.state.abandon_lock(account, &self.kind);
         if let Some(started) = started
-            && self.method.last_change() > State::written(&self.actor.dir)
+            && self.method.last_change() > self.actor.store.written()
         {
-            self.state.see_locked(account, started);
+            self.state.see_locked(account, started.min(self.actor.now()));
         }
     }
 
@@ -454,7 +466,7 @@ impl<'a> Run<'a> {
 
     /// Writes the state. Whether that worked.
     pub(super) fn save(&mut self) -> bool {
-        let saved = self.state.save(&self.actor.dir, self.actor.root);
+        let saved = self.actor.store.save(&mut self.state);
         if let Err(error) = &saved {
             self.messages.fail_with(error);
         }

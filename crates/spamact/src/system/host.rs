@@ -42,6 +42,8 @@ pub struct System {
     pub exempt: PathBuf,
     /// The directory of the state.
     pub state: PathBuf,
+    /// The directory of its copy, while it cannot be written.
+    pub state_copy: PathBuf,
     /// The socket of syslog.
     pub syslog: PathBuf,
 }
@@ -67,6 +69,7 @@ impl System {
             login_defs: "/etc/login.defs".into(),
             exempt: "/etc/spam-check/exempt".into(),
             state: "/var/lib/spam-check".into(),
+            state_copy: "/run/spam-check".into(),
             syslog: "/dev/log".into(),
         }
     }

@@ -15,7 +15,7 @@ use spamact::act::{Actor, Looked};
 use spamact::mail::{Address, Mailer, Route, Timeouts};
 use spamact::method::{AccountStatus, Command, CommandPath, Error, Local, LockMethod};
 use spamact::notice::{Application, MailServer};
-use spamact::state::State;
+use spamact::state::{State, Store};
 use spamact::system::syslog::Audit;
 use spamcore::evidence::{Counted, Counts, EvidenceSource, Lines, Selection, SenderEvidence};
 use spamcore::hosts::Hosts;
@@ -130,6 +130,10 @@ impl Host {
         mails.lines().filter_map(|line| line.strip_prefix("Subject: ")).map(String::from).collect()
     }
 
+    pub(super) fn store(&self) -> Store {
+        Store { dir: self.path().join("state"), copy: None, root: false }
+    }
+
     pub(super) fn method(&self) -> Box<dyn LockMethod> {
         if self.names == NameRule::LocalEntry {
             return Box::new(Local {
@@ -167,8 +171,7 @@ impl Host {
             hosts: Hosts::named(["mail.example.org"]),
             verify_journal: self.verify_journal,
             max_locks: self.max_locks,
-            dir: self.path().join("state"),
-            root: false,
+            store: self.store(),
             wait: Duration::from_secs(30),
             to: Address::parse("root").expect("an address"),
             mailer: Ok(Mailer { route, host: host.clone(), timeouts }),
@@ -253,12 +256,12 @@ impl LockMethod for Renamed {
 
 /// Undoes locks, for local accounts of one realm.
 pub(super) fn undo<'a>(
-    dir: &'a Path,
+    store: &'a Store,
     audit: &'a Audit,
     clock: &'a dyn Fn() -> OffsetDateTime,
 ) -> Undo<'a> {
     static REALMS: LazyLock<Realms> = LazyLock::new(|| Realms::new([REALM.to_owned()]));
-    Undo { dir, root: false, names: &[], realms: &REALMS, audit, clock }
+    Undo { store, names: &[], realms: &REALMS, audit, clock }
 }
 
 pub(super) fn failures(messages: &Messages) -> Vec<String> {

@@ -12,7 +12,7 @@ use spamact::account::{AccountName, NameRule};
 use spamact::act::Actor;
 use spamact::act::undo::list;
 use spamact::notice::Notice;
-use spamact::state::Lock;
+use spamact::state::{Lock, Store};
 use spamcore::evidence::Counts;
 use spamcore::messages::Messages;
 use spamcore::verdict::Action;
@@ -48,8 +48,8 @@ fn old_lines_do_not_lock_again_and_new_ones_do() {
     host.set(NOW + 60);
     let now = host.now();
     let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
-    let (dir, actor) = (host.path().join("state"), host.actor(&clock));
-    let undo = undo(&dir, &actor.audit, &clock);
+    let (store, actor) = (host.store(), host.actor(&clock));
+    let undo = undo(&store, &actor.audit, &clock);
     let undone = undo.enable(&name, &*host.method()).expect("it is undone");
     assert_eq!((undone.methods.len(), undone.failures), (1, vec![]));
     assert_eq!(host.read("done"), "lock alice\nunlock alice\n");
@@ -257,7 +257,7 @@ fn only_root_must_be_able_to_read_the_state_for_a_dry_run() {
     for root in [false, true] {
         // A path below a file cannot be read by anybody.
         let dir = host.path().join("file/state");
-        let actor = Actor { root, dir, ..host.actor(&clock) };
+        let actor = Actor { store: Store { dir, copy: None, root }, ..host.actor(&clock) };
         let mut source = Source { log: Some(&log), journal: &[], piped: &[] };
         let tally = tally(&log);
         let mut findings = findings(&tally);
@@ -514,8 +514,8 @@ fn unlocking_reports_what_it_did_and_holds_against_old_lines() {
     let enable_as = |host: &Host, name: &[u8]| {
         let now = host.now();
         let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
-        let (dir, audit) = (host.path().join("state"), host.actor(&clock).audit);
-        let undo = undo(&dir, &audit, &clock);
+        let (store, audit) = (host.store(), host.actor(&clock).audit);
+        let undo = undo(&store, &audit, &clock);
         let name = AccountName::check(name).expect("a name");
         undo.enable(&name, &*host.method()).expect("the state is ours")
     };
@@ -556,7 +556,8 @@ fn an_account_can_be_unlocked_though_the_state_cannot_be_written() {
     let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
     let audit = host.actor(&clock).audit;
     let bob = AccountName::check(b"bob").expect("a name");
-    let undone = undo(&state, &audit, &clock).enable(&bob, &*host.method()).expect("it is undone");
+    let undone =
+        undo(&host.store(), &audit, &clock).enable(&bob, &*host.method()).expect("it is undone");
     assert_eq!((undone.methods, undone.failures), (vec![host.method().kind()], vec![]));
     assert!(
         undone.warnings[0]
@@ -571,8 +572,8 @@ fn a_lock_that_cannot_be_undone_is_kept_in_the_state_and_one_without_a_command_i
     host.run(&stolen("alice", NOW - 600), &[], false);
     let enable = |host: &Host| {
         let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
-        let (dir, audit) = (host.path().join("state"), host.actor(&clock).audit);
-        let undo = undo(&dir, &audit, &clock);
+        let (store, audit) = (host.store(), host.actor(&clock).audit);
+        let undo = undo(&store, &audit, &clock);
         let alice = AccountName::check(b"alice").expect("a name");
         let undone = undo.enable(&alice, &*host.method()).expect("the state is ours");
         let listed = list(&host.state(), &|_| None, &|_, _| false).lines().count();
