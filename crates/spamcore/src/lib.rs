@@ -32,6 +32,8 @@ pub mod error;
 
 pub mod file;
 
+pub mod threads;
+
 pub mod messages;
 
 pub mod time;

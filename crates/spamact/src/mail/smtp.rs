@@ -6,7 +6,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use mail_send::smtp::AssertReply;
 use mail_send::smtp::message::Parameters;
 use mail_send::{Credentials, SmtpClient};
 use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, EXT_START_TLS, EhloResponse};
+use spamcore::threads;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -102,6 +103,10 @@ pub(super) fn send(
         Session { server, login, ca_files, helo: helo(host), step: timeouts.step, mail, at: &at };
     let failed = |source| Error::Smtp { server: server.to_string(), step: at.get(), source };
     has_descriptors().map_err(|error| failed(SmtpFailure::Io(error)))?;
+    if server.host.parse::<IpAddr>().is_err() {
+        // A name is looked up in a thread: the runtime panics where it cannot start one.
+        threads::can_start().map_err(|error| failed(SmtpFailure::Io(error)))?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(SmtpFailure::Io(error)))?;
     let done = runtime.block_on(async { timeout(timeouts.total, session.run()).await });
