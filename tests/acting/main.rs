@@ -5,6 +5,7 @@ mod disturbed;
 mod evidence;
 mod host;
 mod returning;
+mod told;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

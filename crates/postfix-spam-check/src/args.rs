@@ -67,6 +67,7 @@ pub const PROGRAM: Program<Args> = Program {
         acting::host(),
         acting::verify_journal(),
         acting::max_locks(),
+        acting::end_sessions(),
         acting::list_disabled(),
         acting::enable_account(),
         acting::notify(),

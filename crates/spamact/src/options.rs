@@ -35,6 +35,7 @@ use crate::system::run_lock::WAIT;
 use crate::system::{self, System, files, local, local_now};
 
 /// The values of the options of acting.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ActingArgs {
     /// `--disable-account`: the limits of an account.
@@ -45,6 +46,7 @@ pub struct ActingArgs {
     undo_command: Option<CommandPath>,
     hosts: Vec<String>,
     verify_journal: bool,
+    end_sessions: bool,
     max_locks: Option<u64>,
     notify: Option<Address>,
     #[cfg(feature = "smtp")]
@@ -192,6 +194,23 @@ pub const fn verify_journal<A: AsMut<ActingArgs>>() -> Opt<A> {
                get somebody locked.",
         set: |args, _| {
             args.as_mut().verify_journal = true;
+            Ok(())
+        },
+    }
+}
+
+/// `--end-sessions`
+pub const fn end_sessions<A: AsMut<ActingArgs>>() -> Opt<A> {
+    Opt {
+        long: "end-sessions",
+        aliases: &[],
+        short: None,
+        value: Value::None,
+        help: "After a lock, also end the sessions and empty the password caches that outlive it (Dovecot, saslauthd, \
+               nscd, sssd, Postfix), with the commands that the notice lists. Restarting Postfix cuts off every \
+               client; legitimate ones reconnect.",
+        set: |args, _| {
+            args.as_mut().end_sessions = true;
             Ok(())
         },
     }
@@ -357,6 +376,7 @@ impl ActingArgs {
             realms,
             hosts: self.hosts,
             verify_journal: self.verify_journal,
+            end_sessions: self.end_sessions,
             max_locks: usize::try_from(max_locks).unwrap_or(usize::MAX),
             notify: self.notify,
             #[cfg(feature = "smtp")]
@@ -403,6 +423,7 @@ pub struct Plan {
     realms: Realms,
     hosts: Vec<String>,
     verify_journal: bool,
+    end_sessions: bool,
     max_locks: usize,
     notify: Option<Address>,
     #[cfg(feature = "smtp")]
@@ -432,6 +453,8 @@ impl Plan {
             rules,
             hosts: self.hosts(system),
             verify_journal: self.verify_journal,
+            end_sessions: self.end_sessions,
+            proc: system.proc.clone(),
             max_locks: self.max_locks,
             store: store(system),
             wait: WAIT,

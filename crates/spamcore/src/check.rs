@@ -23,6 +23,7 @@ use crate::limits::Limits;
 use crate::messages::{Messages, Outcome, number};
 use crate::parse::{Kind, LazyEvent, Parser};
 use crate::report::{Format, Report, Style};
+use crate::same_client::SameClient;
 use crate::scan::Scan;
 use crate::sink::Sink;
 use crate::source::choose::Logs;
@@ -153,7 +154,8 @@ impl<P: Parser + Sync> Check<P> {
         tally
     }
 
-    /// Counts the senders of the logs, and what is needed to act on them: what all logins of each of these users
+    /// Counts the senders of the logs, and what is needed to act on them; reports if most logins come from one client.
+    /// What is needed: what all logins of each of these users
     /// have sent together, and where the logs cannot be read again, what the lines of `hosts` alone amount to. Only
     /// those are evidence.
     pub fn count_to_act(
@@ -169,8 +171,13 @@ impl<P: Parser + Sync> Check<P> {
             host_of: P::host,
             sink: self.tally(scan),
         });
-        let (tally, (split, of_hosts)) = scan.read((self.tally(scan), (split, of_hosts)), messages);
+        let clients = SameClient::new(self.window, self.identity.clone(), self.webmail.clone());
+        let sinks = (self.tally(scan), (clients, (split, of_hosts)));
+        let (tally, (clients, (split, of_hosts))) = scan.read(sinks, messages);
         self.report_uncounted(&tally, messages);
+        if let Some(hint) = clients.hint() {
+            messages.note(hint);
+        }
         ToAct { tally, split, of_hosts: of_hosts.map(|of_hosts| of_hosts.sink) }
     }
 

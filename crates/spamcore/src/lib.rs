@@ -64,6 +64,8 @@ pub mod verdict;
 
 pub mod split_logins;
 
+pub mod same_client;
+
 pub mod report;
 
 pub mod cli;

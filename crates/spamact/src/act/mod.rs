@@ -22,9 +22,11 @@ mod decide;
 mod notices;
 mod reason;
 mod run;
+mod sessions;
 pub mod undo;
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use spamcore::evidence::EvidenceSource;
@@ -64,6 +66,10 @@ pub struct Actor<'a> {
     pub hosts: Hosts,
     /// Whether the journal must confirm what the log says.
     pub verify_journal: bool,
+    /// Whether the sessions of an account that was locked are ended, and caches of passwords emptied.
+    pub end_sessions: bool,
+    /// The directory of the kernel's processes.
+    pub proc: PathBuf,
     /// How many accounts are locked at most in one run; in 24 hours, four times that.
     pub max_locks: usize,
     /// Where the state is kept, and whether root runs the program.
@@ -154,6 +160,7 @@ impl Actor<'_> {
             let action = run.handle(&case, suspects[case.number]);
             actions[case.number] = Some(worse(actions[case.number].take(), action));
         }
+        run.end_sessions();
         run.notify_of_too_many(suspects);
         run.notify_of_spared(suspects);
         let saved = run.save();

@@ -3,6 +3,7 @@
 //! Write-ahead: the intended lock and its notice are saved before the lock is made, so that the next run can
 //! recover after a crash.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -13,6 +14,7 @@ use spamcore::report::{self, Style};
 use spamcore::verdict::{Action, Finding};
 
 use super::decide::{Case, Decision, Refused, UNCONFIRMED, UNCOVERED};
+use super::sessions::{Ended, Sessions};
 use super::{Actor, Looked, reason};
 use crate::account::{AccountName, NameRule, Refusal};
 use crate::method::{AccountStatus, Error, LockMethod, Unlocked};
@@ -44,6 +46,10 @@ pub(super) struct Run<'a> {
     beyond: Vec<(usize, AccountName, SenderEvidence)>,
     /// The suspects that were not locked for another reason.
     spared: Vec<Spared>,
+    /// Whose sessions are to be ended: the account, its logins, and which notice tells of it.
+    to_end: Vec<(AccountName, Vec<AccountName>, NoticeKind)>,
+    /// What outlives a lock on this host, once that was looked for.
+    sessions: OnceCell<Sessions>,
 }
 
 /// Takes note in the state of the accounts that were unlocked by others, so that old lines do not lock them.
@@ -51,6 +57,13 @@ pub(super) fn recall_unlocked(method: &dyn LockMethod, state: &mut State, now: i
     if let Some(Unlocked { at, accounts }) = method.unlocked() {
         state.recall_unlocked(at, &accounts, now);
     }
+}
+
+/// The names under which an account may have sessions.
+fn names_of(account: &AccountName, suspect: &Finding<'_>) -> Vec<AccountName> {
+    let logged = AccountName::check(suspect.stats.first_spelling(suspect.sender)).ok();
+    let logged = logged.filter(|logged| logged != account);
+    std::iter::once(account.clone()).chain(logged).collect()
 }
 
 /// A suspect that was not locked.
@@ -80,6 +93,8 @@ impl<'a> Run<'a> {
             handled: HashMap::new(),
             beyond: Vec::new(),
             spared: Vec::new(),
+            to_end: Vec::new(),
+            sessions: OnceCell::new(),
         }
     }
 
@@ -268,6 +283,7 @@ impl<'a> Run<'a> {
             let incident = IncidentKind::StillSending { since };
             let notice = self.notice(account, suspect, &evidence, incident, &logins);
             self.state.wait(account, kind, notice);
+            self.to_end.push((account.clone(), names_of(account, suspect), kind));
         }
         Action::StillSending
     }
@@ -312,6 +328,11 @@ impl<'a> Run<'a> {
             Ok(()) => {
                 self.locks += 1;
                 self.state.finish_lock(account, &self.kind, self.actor.now());
+                self.to_end.push((
+                    account.clone(),
+                    names_of(account, suspect),
+                    NoticeKind::Disabled,
+                ));
                 let part = if case.uncovered { " in part" } else { "" };
                 self.audit(&format!("disabled{part} {what}"));
                 if case.uncovered { self.uncovered(account) } else { Action::Disabled }
@@ -451,8 +472,43 @@ impl<'a> Run<'a> {
             networks: &evidence.networks,
             addresses: &evidence.addresses,
             undo: &self.manual(logins),
+            caches: &self.sessions().caches,
         };
         incident.notice()
+    }
+
+    fn sessions(&self) -> &Sessions {
+        let table = self.actor.application.mail_server.end_sessions;
+        self.sessions.get_or_init(|| Sessions::find(table, &self.actor.proc))
+    }
+
+    /// Ends the sessions of the accounts that were locked, if that is wanted, and says what each command gave.
+    pub(super) fn end_sessions(&mut self) {
+        let to_end = std::mem::take(&mut self.to_end);
+        if !self.actor.end_sessions || to_end.is_empty() {
+            return;
+        }
+        let own: Vec<_> = to_end.iter().map(|(_, logins, _)| self.sessions().end(logins)).collect();
+        let all = self.sessions().end_all();
+        let lines =
+            |ended: &[Ended]| -> Vec<_> { ended.iter().map(|ended| ended.line.clone()).collect() };
+        for ((account, _, kind), own) in to_end.iter().zip(&own) {
+            let done = [lines(own), lines(&all)].concat();
+            if !done.is_empty() {
+                self.state.add_done(account, *kind, "DONE ALREADY (--end-sessions)", &done);
+            }
+            for ended in own {
+                self.tell_ended(ended, &format!("{account}: "));
+            }
+        }
+        for ended in &all {
+            self.tell_ended(ended, "");
+        }
+    }
+
+    fn tell_ended(&mut self, Ended { line, failed }: &Ended, whose: &str) {
+        let text = format!("{whose}{line}");
+        if *failed { self.messages.fail(text) } else { self.messages.note(text) }
     }
 
     fn audit(&mut self, text: &str) {

@@ -30,13 +30,13 @@ pub(super) fn body(incident: &Incident<'_>) -> String {
     body.what_happened(incident);
     match incident.kind {
         IncidentKind::Disabled | IncidentKind::PartlyDisabled => {
-            body.heading("WHAT TO DO NOW");
+            body.heading(TO_DO);
             body.queue(incident, 1);
             body.sessions(incident, 2);
             body.undo(incident);
         }
         IncidentKind::StillSending { .. } => {
-            body.heading("WHAT TO DO NOW");
+            body.heading(TO_DO);
             body.sessions(incident, 1);
             body.queue(incident, 2);
             body.prose(&format!(
@@ -47,7 +47,7 @@ pub(super) fn body(incident: &Incident<'_>) -> String {
             body.undo(incident);
         }
         IncidentKind::NotDisabled { others, .. } => {
-            body.heading("WHAT TO DO NOW");
+            body.heading(TO_DO);
             body.prose(
                 "1. Look at the lines below, and compare them with the journal (see HOW SURE IS \
                  THIS). If they are genuine, run the check again with a larger --max-locks. If they \
@@ -61,7 +61,7 @@ pub(super) fn body(incident: &Incident<'_>) -> String {
             }
         }
         IncidentKind::Spared { others, .. } => {
-            body.heading("WHAT TO DO NOW");
+            body.heading(TO_DO);
             body.prose(
                 "1. Look at the lines below. If they are genuine, somebody else knows the password of an account \
                  that is not locked for you: give it a new one.",
@@ -185,9 +185,19 @@ impl Body {
             "{step}. End the sessions and flush the caches that outlive a lock (those that this host has):"
         ));
         self.gap();
-        self.commands(incident, end_sessions);
+        for command in end_sessions {
+            let typed = command.typed(login(incident));
+            match command.note {
+                "" => self.line(&format!("    {typed}")),
+                note => self.line(&format!("    {typed:<34} # {note}")),
+            }
+        }
         self.gap();
         self.prose(sessions_note);
+        if !incident.caches.is_empty() {
+            self.gap();
+            self.prose(&format!("Found running: {}.", incident.caches.join(", ")));
+        }
         self.gap();
     }
 
@@ -361,6 +371,9 @@ fn login<'a>(incident: &Incident<'a>) -> &'a str {
     }
 }
 
+/// The heading above what the administrator is to do.
+pub(super) const TO_DO: &str = "WHAT TO DO NOW";
+
 /// The heading above the text of strangers. Nothing above it is free text from strangers.
 pub(super) const SEEN: &str = "WHAT WAS SEEN";
 
@@ -423,7 +436,9 @@ mod tests {
     fn the_commands_are_there_and_only_where_they_make_sense() {
         let alice = name("alice");
         let undo = ["passwd -u alice".to_owned()];
-        let made = |kind| body(&Incident { undo: &undo, ..incident(&alice, kind) });
+        let caches = ["a", "b"];
+        let made =
+            |kind| body(&Incident { undo: &undo, caches: &caches, ..incident(&alice, kind) });
         let unlock = "\n    mail-check --enable-account=alice\n";
         for kind in [IncidentKind::Disabled, IncidentKind::StillSending { since: None }] {
             let body = made(kind);
@@ -432,7 +447,8 @@ mod tests {
                 "\n    passwd -u alice\n",
                 "\n    hold alice '^alice$' zcat -f /var/log/mail.log.1 /var/log/mail.log 2>/dev/null\n",
                 "\n    delete alice\n    release alice\n",
-                "\n    kick alice\n",
+                "\n    kick alice                         # hard\n",
+                "\nFound running: a, b.\n",
                 "\n    show the journal | grep '^alice$'\n",
                 "--verify-journal",
             ] {

@@ -340,6 +340,19 @@ impl State {
         }
     }
 
+    /// Adds to a notice that waits what was done meanwhile.
+    pub fn add_done(
+        &mut self,
+        name: &AccountName,
+        kind: NoticeKind,
+        title: &str,
+        lines: &[String],
+    ) {
+        if let Some(notice) = self.record_mut(name).waiting.get_mut(&kind) {
+            notice.add_done(title, lines);
+        }
+    }
+
     /// A notice was sent.
     pub fn notified(&mut self, name: &AccountName, kind: NoticeKind, now: i64) {
         let record = self.record_mut(name);

@@ -46,6 +46,8 @@ pub struct System {
     pub state_copy: PathBuf,
     /// The socket of syslog.
     pub syslog: PathBuf,
+    /// The directory of the kernel's processes.
+    pub proc: PathBuf,
 }
 
 impl System {
@@ -71,6 +73,7 @@ impl System {
             state: "/var/lib/spam-check".into(),
             state_copy: "/run/spam-check".into(),
             syslog: "/dev/log".into(),
+            proc: "/proc".into(),
         }
     }
 
