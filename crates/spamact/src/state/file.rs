@@ -78,7 +78,12 @@ impl Store {
         let Some(copy) = &self.copy else { return saved };
         match &saved {
             // The copy is older now. If it stays, it does not count.
-            Ok(()) => drop(fs::remove_file(copy.join(NAME))),
+            Ok(()) => {
+                let copy = copy.join(NAME);
+                if fs::symlink_metadata(&copy).is_ok() {
+                    let _ = fs::remove_file(copy);
+                }
+            }
             Err(_) => {
                 let aside = state.aside.take();
                 let copied = state.save(copy, self.root);
