@@ -204,7 +204,8 @@ fn locking_is_decided_and_not_done() {
         }
     }
     let log = dir.file("log", log);
-    let args = ["-m", "10", "-d", "2,2", "--overrides=/dev/null", "-l", &log, "--now", NOW];
+    let args =
+        ["-m", "10", "-d", "2,2", "--overrides=/dev/null", "--host=mx", "-l", &log, "--now", NOW];
     for (way, bot) in [
         (&["--sasl-access=hash:/etc/postfix/sasl_access"][..], "bot [WOULD DISABLE]"),
         (&["-n", "master.example.org"], "bot [WOULD DISABLE]"),

@@ -28,7 +28,7 @@ fn is_finished(host: &Host) {
     host.has_locked(&["alice"]);
     let list = host.run(&["--list-disabled"]).text();
     assert!(list.lines().count() == 1 && list.contains("  local  120 messages"), "{list}");
-    assert_eq!(host.notices().len(), 1);
+    assert_eq!(host.locks().len(), 1);
 }
 
 #[test]

@@ -182,10 +182,80 @@ fn limits_of_files_and_memory_leave_all_intact() {
             let next = host.check(&[]);
             assert_eq!(next.status, Some(0), "{limit}: {disturbed:?}, then {next:?}");
             host.has_locked(&["alice"]);
-            assert!((1..=2).contains(&host.notices().len()), "{limit}: {disturbed:?}");
+            assert!((1..=2).contains(&host.locks().len()), "{limit}: {disturbed:?}");
             tried += 1;
         }
         assert!(run("--as=67108864").text().contains(" [ALREADY DISABLED]"), "64 MiB are enough");
         eprintln!("figure: {tried} limits of files and memory: all intact, the next run finishes");
+    });
+}
+
+#[test]
+fn a_caller_that_ignores_signals_gets_the_same() {
+    on_a_host("disturbed::a_caller_that_ignores_signals_gets_the_same", |host| {
+        let log = host.log(botnet(host.ten_minutes_ago(), b"alice"));
+        let lock = host.text("lock");
+        let command = &format!("--disable-command={lock}")[..];
+        let run = |before: &str, options: &[&str]| -> Run {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("{before}; exec \"$@\""), "sh"]).arg(&host.program);
+            shell.args(["-m", "90", "-d", "5,5", "-l", &log]).args(options);
+            shell.env_clear().env("TZ", "UTC").stdin(Stdio::null());
+            shell.output().expect("sh runs").into()
+        };
+        // The exit status of a program that did run is known.
+        for (options, lock_ends, end, status) in [
+            (&[][..], 0, " [DISABLED]", 0),
+            (&[command][..], 0, " [DISABLED]", 0),
+            (&[command], 1, " [NOT DISABLED: lock failed]", 1),
+        ] {
+            host.reset();
+            Host::script(&lock, &format!("#!/bin/sh\nexit {lock_ends}\n"));
+            let run = run("trap '' CHLD", options);
+            reports(&run, "alice", end);
+            assert_eq!(run.status, Some(status), "{run:?}");
+            assert_eq!(host.notices().len(), 1);
+        }
+        // No room in any file: an error, and the lock is intact.
+        host.reset();
+        let run = run("ulimit -f 0", &[command]);
+        assert_eq!(run.status, Some(1), "{run:?}");
+        assert!(run.err.contains("File too large"), "{run:?}");
+    });
+}
+
+#[test]
+fn without_threads_and_with_many_accounts_all_is_done() {
+    on_a_host("disturbed::without_threads_and_with_many_accounts_all_is_done", |host| {
+        let log = host.log(botnet(host.ten_minutes_ago(), b"alice"));
+        let check = || -> Run {
+            let mut command = host.command(&["-m", "90", "-d", "5,5", "-l", &log]);
+            // No thread can have so large a stack.
+            command.env("RUST_MIN_STACK", (1_u64 << 60).to_string());
+            command.output().expect("the program starts").into()
+        };
+        let run = check();
+        assert_eq!((run.status, &*run.err), (Some(0), ""), "{run:?}");
+        reports(&run, "alice", " [DISABLED]");
+        assert_eq!(host.notices().len(), 1);
+        // 16 MiB and more in each of the files.
+        host.reset();
+        let (mut passwd, mut shadow) = (read("/etc/passwd"), read("/etc/shadow"));
+        let hash = "x".repeat(86);
+        for number in 0..180_000 {
+            let uid = 10_000 + number;
+            passwd +=
+                &format!("user{number}:x:{uid}:100:{}:/home/user{number}:/bin/sh\n", &hash[..60]);
+            shadow += &format!("user{number}:$6$abcdefgh${hash}:19000:0:99999:7:::\n");
+        }
+        assert!(passwd.len() > 16 << 20 && shadow.len() > 16 << 20);
+        fs::write("/etc/passwd", passwd).expect("/etc is ours");
+        fs::write("/etc/shadow", shadow).expect("/etc is ours");
+        let run = host.check(&[]);
+        assert_eq!((run.status, &*run.err), (Some(0), ""), "{run:?}");
+        reports(&run, "alice", " [DISABLED]");
+        assert!(read("/etc/shadow").contains("\nalice:!$"));
+        let run = host.run(&["--enable-account=alice"]);
+        assert_eq!(run.text(), "alice enabled (local)\n", "{run:?}");
     });
 }

@@ -27,7 +27,9 @@ const PROGRAM: &str = "ACTING_PROGRAM";
 /// What the private host gets.
 const SETUP: &str = r#"
 mount -t tmpfs -o mode=755 none /var/lib
+mount -t tmpfs -o mode=755 none /run
 private_etc "$W"
+echo mail.example.org >/etc/mailname
 rm -rf /etc/spam-check
 add_accounts alice bob carol
 fake_mta "$W/mails"
@@ -161,6 +163,13 @@ impl Host {
         mails.lines().filter_map(|line| line.strip_prefix("Subject: ")).map(str::to_owned).collect()
     }
 
+    /// The subjects of notices of locks.
+    pub(super) fn locks(&self) -> Vec<String> {
+        let mut subjects = self.notices();
+        subjects.retain(|subject| !subject.contains(" NOT DISABLED"));
+        subjects
+    }
+
     /// The calls of passwd(1).
     pub(super) fn calls(&self) -> Vec<String> {
         read(self.path("calls")).lines().map(str::to_owned).collect()
@@ -184,11 +193,17 @@ impl Host {
         assert_eq!(read("/etc/shadow"), want);
     }
 
+    /// Nothing was locked, started or logged.
+    pub(super) fn is_open(&self) {
+        self.has_locked(&[]);
+        assert!(self.calls().is_empty() && self.locks().is_empty());
+        assert_eq!(self.logged(), [""; 0]);
+    }
+
     /// Nothing was locked, started, logged, mailed or recorded.
     pub(super) fn is_untouched(&self) {
-        self.has_locked(&[]);
-        assert!(self.calls().is_empty() && self.notices().is_empty());
-        assert_eq!(self.logged(), [""; 0]);
+        self.is_open();
+        assert!(self.notices().is_empty());
         assert!(Self::state()["accounts"].as_object().is_none_or(serde_json::Map::is_empty));
     }
 
@@ -221,6 +236,7 @@ impl Host {
     /// Resets the host: nothing has happened yet.
     pub(super) fn reset(&self) {
         let _ = fs::remove_dir_all("/var/lib/spam-check");
+        let _ = fs::remove_dir_all("/run/spam-check");
         let _ = fs::remove_file(self.path("mails"));
         let _ = fs::remove_file(self.path("calls"));
         for left in ["/etc/shadow.lock", "/etc/passwd.lock", "/etc/shadow+"] {
@@ -234,6 +250,13 @@ impl Host {
     pub(super) fn restore_passwd(&self) {
         self.passwd("exec $real \"$@\"");
     }
+}
+
+/// The same lines as another host logs them.
+pub(super) fn of_host(host: &str, lines: &[u8]) -> Vec<u8> {
+    let text =
+        String::from_utf8_lossy(lines).replace(" mail postfix/", &format!(" {host} postfix/"));
+    text.into_bytes()
 }
 
 /// The report line of a sender has that end.

@@ -2,7 +2,10 @@
 
 mod died;
 mod disturbed;
+mod evidence;
 mod host;
+mod returning;
+mod told;
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -89,7 +92,7 @@ fn accounts_that_must_not_be_locked_are_refused_with_the_reason() {
             assert_eq!(run.err.contains(why), status == failure, "{run:?}");
             let with_e = host.check(&["-e"]);
             assert_eq!(with_e.status, Some(if status == rule { 1 } else { 3 }), "{shown}");
-            host.is_untouched();
+            host.is_open();
         }
         // A refused account does not stop the others from being locked.
         host.log(
@@ -545,11 +548,11 @@ fn virtual_mailboxes_are_locked_in_a_table() {
             want.lines().collect()
         );
         assert_eq!(fs::metadata(table).expect("it is there").mode() & 0o7777, 0o640);
-        assert_eq!(host.notices().len(), 2);
+        assert_eq!(host.locks().len(), 2);
         host.has_locked(&[]);
         let again = host.check(&[option]);
         reports(&again, "x@example.org", " [ALREADY DISABLED]");
-        assert_eq!(host.notices().len(), 2);
+        assert_eq!(host.locks().len(), 2);
         let list = host.run(&["--list-disabled"]).text();
         assert!(list.contains(&format!(":{table}  120 messages")), "{list}");
         for name in ["alice", "x@example.org"] {
@@ -588,7 +591,7 @@ fn commands_of_the_administrator_lock_and_unlock() {
             host.calls(),
             [format!("{lock} 1 x@example.org"), format!("{lock} 1 x@example.org")]
         );
-        assert_eq!(host.notices().len(), 1);
+        assert_eq!(host.locks().len(), 1);
         let run = host.run(&["--enable-account=x@example.org"]);
         assert_eq!(run.status, Some(0), "{run:?}");
         assert_eq!(host.calls().last(), Some(&format!("{unlock} 1 x@example.org")));

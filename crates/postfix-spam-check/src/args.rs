@@ -64,8 +64,10 @@ pub const PROGRAM: Program<Args> = Program {
         acting::disable_command(),
         acting::enable_command(),
         options::realm(),
+        acting::host(),
         acting::verify_journal(),
         acting::max_locks(),
+        acting::end_sessions(),
         acting::list_disabled(),
         acting::enable_account(),
         acting::notify(),
@@ -99,7 +101,7 @@ pub const PROGRAM: Program<Args> = Program {
             "The table must exist before Postfix uses it: create it with touch, compile it with postmap, and \
              reload Postfix.",
             "Never locked are: root, postmaster, abuse and mailer-daemon; accounts whose uid is outside UID_MIN \
-             to UID_MAX of /etc/login.defs; the user who runs the program; the names in \
+             to UID_MAX of /etc/login.defs; the user who runs the program; members of the groups sudo, wheel and adm; the names in \
              /etc/spam-check/exempt; and names that no account can have. At most --max-locks accounts are \
              locked per run, the worst first.",
             "An account is locked once, and its notice is sent once. The end of the account's line says what \
@@ -114,6 +116,9 @@ pub const PROGRAM: Program<Args> = Program {
              (doveadm auth cache flush, systemctl restart saslauthd, nscd -i passwd), does not revoke SSH keys, \
              and does not stop mail that is already queued (postsuper -h). The notice lists these commands with \
              the account's name filled in.",
+            "Only lines of this host are evidence: lines without a host, and those whose host is localhost, or has the \
+             name of the kernel, its full form in /etc/hosts, the name in /etc/mailname, Postfix's myhostname, or the \
+             first label of one of these. With --host, lines of other hosts are, too.",
             "A syslog file does not prove who wrote a line: any local user can write one, and get somebody else's \
              account locked. To prevent that, use --verify-journal, or read only the journal with --journal. \
              Neither is the default, because a chrooted smtpd may not log to the journal.",
@@ -133,6 +138,7 @@ pub const PROGRAM: Program<Args> = Program {
             "/var/lib/spam-check",
             "Records which accounts were locked, and which notices are still to be sent.",
         ),
+        ("/run/spam-check", "A copy of the same, while /var/lib/spam-check cannot be written."),
     ],
     fields: &[
         (
@@ -271,7 +277,10 @@ fn steps(
     let mut check = Check::new(Postfix, &DEFAULTS, args.shared, &host, &mut messages)?;
     (check.webmail, check.spread) = (args.webmail, spread);
     let mut scan = check.open(&mut host, &mut messages);
-    let tally = check.count(&mut scan, &mut messages);
+    let (tally, of_hosts) = match &plan {
+        Some(plan) => check.count_to_act(&mut scan, &plan.hosts(system), &mut messages),
+        None => (check.count(&mut scan, &mut messages), None),
+    };
     let mut findings = check.judge(&tally);
     let users = plan.as_ref().filter(|_| hints).and_then(|plan| plan.regular_users(system));
     if let Some(users) = users {
@@ -283,7 +292,7 @@ fn steps(
             log: scan.names().join(", "),
             now: host.now.min(check.window().now),
         };
-        let mut source = check.evidence(&mut scan);
+        let mut source = check.evidence(&mut scan, of_hosts.as_ref());
         plan.act(&mut findings, &mut source, system, &host.zone, looked, &mut messages);
     }
     Ok(check.report(&findings, &host, out, messages))

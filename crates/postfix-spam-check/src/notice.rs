@@ -4,11 +4,18 @@
 //! The expressions are anchored, so that no line can quote another: between the start of a line and the first
 //! bracket there is nothing but timestamp, host and tag. Queue ids have five characters or more.
 
-use spamact::notice::{Application, MailServer};
+use spamact::notice::{Application, Daemon, MailServer, SessionCommand};
 
 /// This program.
 pub(crate) static APPLICATION: Application =
     Application { name: crate::args::PROGRAM.name, mail_server: POSTFIX };
+
+const DOVECOT: Daemon = Daemon {
+    process: "dovecot",
+    option: "",
+    cache: "Dovecot's auth_cache_size",
+    ask: &["/usr/bin/doveconf", "-h", "auth_cache_size"],
+};
 
 const POSTFIX: MailServer = MailServer {
     name: "Postfix",
@@ -23,16 +30,45 @@ const POSTFIX: MailServer = MailServer {
     ],
     delete_or_release: &["ids | postsuper -d - hold", "ids | postsuper -H -"],
     end_sessions: &[
-        "doveadm auth cache flush {login}",
-        "doveadm kick {login}",
-        // Debian's own options have -c; its cache lives for eight hours.
-        "systemctl restart saslauthd        # saslauthd -c keeps passwords",
-        "nscd -i passwd",
-        "sss_cache -E",
+        SessionCommand {
+            command: &["/usr/bin/doveadm", "auth", "cache", "flush", "{login}"],
+            note: "",
+            daemon: DOVECOT,
+        },
+        SessionCommand {
+            command: &["/usr/bin/doveadm", "kick", "{login}"],
+            note: "",
+            daemon: DOVECOT,
+        },
+        SessionCommand {
+            command: &["/usr/bin/systemctl", "restart", "saslauthd"],
+            note: "saslauthd -c keeps passwords",
+            // Debian's own options have -c; its cache lives for eight hours.
+            daemon: Daemon {
+                process: "saslauthd",
+                option: "-c",
+                cache: "saslauthd -c (keeps passwords)",
+                ask: &[],
+            },
+        },
+        SessionCommand {
+            command: &["/usr/sbin/nscd", "-i", "passwd"],
+            note: "",
+            daemon: Daemon { process: "nscd", option: "", cache: "nscd", ask: &[] },
+        },
+        SessionCommand {
+            command: &["/usr/sbin/sss_cache", "-u", "{login}"],
+            note: "",
+            daemon: Daemon { process: "sssd", option: "", cache: "sssd", ask: &[] },
+        },
         // Not `pkill smtpd`: master(8) takes a process that dies in its first session for one that cannot
         // start ("bad command startup -- throttling"), and opens the port a minute later. Nor `postfix
         // stop`: what it starts again is no longer the unit, whose lines the journal vouches for.
-        "systemctl restart postfix          # ends every open SMTP session",
+        SessionCommand {
+            command: &["/usr/bin/systemctl", "restart", "postfix"],
+            note: "ends every open SMTP session",
+            daemon: Daemon { process: "master", option: "", cache: "", ask: &[] },
+        },
     ],
     sessions_note: "The last command cuts off every client; legitimate ones reconnect.",
     // Failed logins and longer names must not look like proof.
@@ -69,6 +105,7 @@ mod tests {
             networks: &[],
             addresses: &[],
             undo: &[],
+            caches: &[],
         };
         incident.notice().body
     }

@@ -12,13 +12,14 @@ use spamcore::cli::options::why;
 use spamcore::cli::{Opt, Value, number, text};
 use spamcore::error::chain;
 use spamcore::evidence::EvidenceSource;
+use spamcore::hosts::Hosts;
 use spamcore::identity::Realms;
 use spamcore::messages::Messages;
 use spamcore::time::zone::Zone;
 use spamcore::verdict::{Action, Finding, Spread};
 use time::OffsetDateTime;
 
-use crate::account::{AccountName, Exempt, Rules, Uids, name_of_uid};
+use crate::account::{AccountName, Exempt, Rules, Uids, administrators, name_of_uid};
 use crate::act::undo::{Undo, is_open, list};
 use crate::act::{Actor, Looked, reason};
 use crate::mail::{Address, Mailer};
@@ -28,12 +29,13 @@ use crate::method::{
     Command, CommandPath, Error, Local, LockMethod, Master, Nis, Postfix, SaslAccess, Table,
 };
 use crate::notice::Application;
-use crate::state::{Lock, State};
+use crate::state::{Lock, Store};
 use crate::system::run_lock::WAIT;
 
 use crate::system::{self, System, files, local, local_now};
 
 /// The values of the options of acting.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ActingArgs {
     /// `--disable-account`: the limits of an account.
@@ -42,7 +44,9 @@ pub struct ActingArgs {
     sasl_access: Option<Table>,
     command: Option<CommandPath>,
     undo_command: Option<CommandPath>,
+    hosts: Vec<String>,
     verify_journal: bool,
+    end_sessions: bool,
     max_locks: Option<u64>,
     notify: Option<Address>,
     #[cfg(feature = "smtp")]
@@ -159,6 +163,26 @@ pub const fn enable_command<A: AsMut<ActingArgs>>() -> Opt<A> {
     }
 }
 
+/// `--host`
+pub const fn host<A: AsMut<ActingArgs>>() -> Opt<A> {
+    Opt {
+        long: "host",
+        aliases: &[],
+        short: None,
+        value: Value::Required("NAME"),
+        help: "Lines that this host has logged are evidence, too; * and ? are wildcards. By default only lines of \
+               this host are, because whoever can send to the syslog daemon can write any host. May be repeated.",
+        set: |args, value| {
+            let name = text(value)?;
+            if name.is_empty() || name.contains(|c: char| !c.is_ascii_graphic()) {
+                return Err("expected the name of a host, or a pattern".into());
+            }
+            args.as_mut().hosts.push(name.to_owned());
+            Ok(())
+        },
+    }
+}
+
 /// `--verify-journal`
 pub const fn verify_journal<A: AsMut<ActingArgs>>() -> Opt<A> {
     Opt {
@@ -170,6 +194,23 @@ pub const fn verify_journal<A: AsMut<ActingArgs>>() -> Opt<A> {
                get somebody locked.",
         set: |args, _| {
             args.as_mut().verify_journal = true;
+            Ok(())
+        },
+    }
+}
+
+/// `--end-sessions`
+pub const fn end_sessions<A: AsMut<ActingArgs>>() -> Opt<A> {
+    Opt {
+        long: "end-sessions",
+        aliases: &[],
+        short: None,
+        value: Value::None,
+        help: "After a lock, also end the sessions and empty the password caches that outlive it (Dovecot, saslauthd, \
+               nscd, sssd, Postfix), with the commands that the notice lists. Restarting Postfix cuts off every \
+               client; legitimate ones reconnect.",
+        set: |args, _| {
+            args.as_mut().end_sessions = true;
             Ok(())
         },
     }
@@ -228,7 +269,7 @@ pub const fn notify<A: AsMut<ActingArgs>>() -> Opt<A> {
         aliases: &[],
         short: None,
         value: Value::Required("ADDRESS"),
-        help: "Where notices of locked accounts are sent. Default: root at the host's domain.",
+        help: "Where notices of locked accounts are sent. Default: root, which the mail server completes.",
         set: |args, value| {
             args.as_mut().notify = Some(Address::parse(text(value)?).map_err(why)?);
             Ok(())
@@ -333,7 +374,9 @@ impl ActingArgs {
             application,
             method,
             realms,
+            hosts: self.hosts,
             verify_journal: self.verify_journal,
+            end_sessions: self.end_sessions,
             max_locks: usize::try_from(max_locks).unwrap_or(usize::MAX),
             notify: self.notify,
             #[cfg(feature = "smtp")]
@@ -378,7 +421,9 @@ pub struct Plan {
     application: &'static Application,
     method: Method,
     realms: Realms,
+    hosts: Vec<String>,
     verify_journal: bool,
+    end_sessions: bool,
     max_locks: usize,
     notify: Option<Address>,
     #[cfg(feature = "smtp")]
@@ -406,12 +451,14 @@ impl Plan {
         let clock = || local_now(zone);
         let actor = Actor {
             rules,
+            hosts: self.hosts(system),
             verify_journal: self.verify_journal,
+            end_sessions: self.end_sessions,
+            proc: system.proc.clone(),
             max_locks: self.max_locks,
-            dir: system.state.clone(),
-            root: system.root,
+            store: store(system),
             wait: WAIT,
-            to: self.notify.clone().unwrap_or_else(|| Address::root_of(&system.name)),
+            to: self.notify.clone().unwrap_or_else(Address::root),
             mailer: self.mailer(system).map_err(|error| chain(&error)),
             application: self.application,
             audit: system.audit(self.application.name),
@@ -427,6 +474,14 @@ impl Plan {
             return refuse(findings, &error, messages);
         }
         actor.act(&*method, findings, source, messages);
+    }
+
+    /// The hosts whose lines are evidence.
+    pub fn hosts(&self, system: &System) -> Hosts {
+        let names = system.log_names();
+        let mut hosts = Hosts::named(names.iter().map(String::as_str));
+        self.hosts.iter().for_each(|pattern| hosts.add_pattern(pattern));
+        hosts
     }
 
     /// The lock method, not prepared yet.
@@ -477,9 +532,14 @@ impl Plan {
             }
             Err(error) => return Err(error),
         };
+        let administrators = match files::read(&system.group, false) {
+            Ok(group) => administrators(&passwd, &group),
+            Err(error) if error.is_not_found() => Vec::new(),
+            Err(error) => return Err(error),
+        };
         let invokers = name_of_uid(&passwd, system.uid).into_iter().chain(system.sudo_user.clone());
         let invokers = invokers.collect();
-        Ok(Rules { uids, exempt, realms: self.realms.clone(), invokers, passwd })
+        Ok(Rules { uids, exempt, realms: self.realms.clone(), administrators, invokers, passwd })
     }
 
     /// The regular users of this host, if they can be read: whose logins may come with any domain.
@@ -496,8 +556,7 @@ impl Plan {
         messages: &mut Messages,
     ) -> String {
         let undo = Undo {
-            dir: &system.state,
-            root: system.root,
+            store: &store(system),
             names: &system.names,
             realms: &self.realms,
             audit: &system.audit(self.application.name),
@@ -532,6 +591,12 @@ fn refuse(findings: &mut [Finding<'_>], error: &Error, messages: &mut Messages) 
     }
 }
 
+/// Where the state of this host is kept.
+fn store(system: &System) -> Store {
+    let copy = Some(system.state_copy.clone());
+    Store { dir: system.state.clone(), copy, root: system.root }
+}
+
 /// What was locked, to print. `now` is in Unix seconds.
 pub fn list_disabled_accounts(
     system: &System,
@@ -543,7 +608,7 @@ pub fn list_disabled_accounts(
         let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
         Some(local(at, zone))
     };
-    match State::load(&system.state, system.root, now) {
+    match store(system).load(now) {
         Ok((state, damaged)) => {
             if let Some(damaged) = damaged {
                 messages.fail(damaged);

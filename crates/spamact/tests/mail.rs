@@ -93,13 +93,7 @@ fn a_mail_arrives_whole_in_plain_text_on_this_host() {
     let seen = seen.recv().expect("there was a session");
     assert_eq!(
         seen.commands,
-        [
-            "EHLO mail.example.org",
-            "MAIL FROM:<root@example.org>",
-            "RCPT TO:<root@example.org>",
-            "DATA",
-            "QUIT"
-        ]
+        ["EHLO mail.example.org", "MAIL FROM:<root>", "RCPT TO:<root@example.org>", "DATA", "QUIT"]
     );
     assert_eq!(seen.data, ON_THE_WIRE);
 }
@@ -114,6 +108,21 @@ fn a_host_name_that_could_be_a_command_is_not_sent() {
         seen.commands,
         ["EHLO [127.0.0.1]", "MAIL FROM:<root>", "RCPT TO:<root>", "DATA", "QUIT"]
     );
+}
+
+#[test]
+fn a_server_that_refuses_a_bare_name_gets_the_full_one() {
+    let root = Address::parse("root").expect("an address");
+    let (at, seen) = Sink { whole_addresses: true, ..Sink::default() }.listen();
+    here(at, Path::new("/nonexistent")).send(&root, MESSAGE).expect("it is taken");
+    let first = seen.recv().expect("there was a session");
+    assert_eq!(first.commands[1..], ["MAIL FROM:<root>"]);
+    let second = seen.recv().expect("there was another");
+    assert_eq!(
+        second.commands[1..3],
+        ["MAIL FROM:<root@mail.example.org>", "RCPT TO:<root@mail.example.org>"]
+    );
+    assert_eq!(second.data, ON_THE_WIRE);
 }
 
 const STEPS: [&str; 6] = ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "dot"];
@@ -312,7 +321,7 @@ fn a_login_that_is_wrong_missing_or_not_offered_is_reported() {
 fn a_login_that_is_an_address_is_the_sender() {
     let server = || Server::parse("localhost").expect("a server");
     for (user, want) in
-        [("alice@example.net:x", "alice@example.net"), ("alice:x", "root@example.org")]
+        [("alice@example.net:x", "alice@example.net"), ("alice:x", "root@mail.example.org")]
     {
         let route = Route::server(server(), Some(login(user)));
         assert_eq!(route.sender("mail.example.org").as_ref(), want);

@@ -12,15 +12,20 @@ use std::path::Path;
 use crate::cli::options::SharedArgs;
 use crate::error::Error;
 use crate::escape::display;
-use crate::evidence::{Evidence, EvidenceSource, Lines, Selection, SenderEvidence};
+use crate::evidence::{
+    Counted, Counts, Evidence, EvidenceSource, HostOf, Lines, Selection, SenderEvidence,
+};
 use crate::file;
 use crate::host::Host;
+use crate::hosts::Hosts;
 use crate::identity::Identity;
 use crate::limits::Limits;
 use crate::messages::{Messages, Outcome, number};
-use crate::parse::{Kind, Parser};
+use crate::parse::{Kind, LazyEvent, Parser};
 use crate::report::{Format, Report, Style};
+use crate::same_client::{SameClient, is_plausible};
 use crate::scan::Scan;
+use crate::sink::Sink;
 use crate::source::choose::Logs;
 use crate::split_logins::SplitLogins;
 use crate::tally::directories::{FEW, Scattered};
@@ -173,6 +178,35 @@ impl<P: Parser + Sync> Check<P> {
         tally
     }
 
+    /// Counts the senders of the logs as [`count`](Self::count) does, and reports if most logins come from one
+    /// client. Where the logs cannot be read again, what the lines of `hosts` alone amount to is counted too: only
+    /// they are evidence.
+    pub fn count_to_act(
+        &self,
+        scan: &mut Scan<'_, P>,
+        hosts: &Hosts,
+        messages: &mut Messages,
+    ) -> (Tally, Option<Tally>) {
+        let clients = SameClient::new(self.window, self.identity.clone(), self.webmail.clone());
+        let (tally, of_hosts, clients) = if scan.is_rereadable() {
+            let tally = scan.read(self.tally(scan), messages);
+            // Most often it is plain that they do not, and nothing is read again.
+            let clients = is_plausible(&tally).then(|| scan.read(clients, messages));
+            (tally, None, clients)
+        } else {
+            let sink = self.tally(scan);
+            let of_hosts = OfHosts { hosts: hosts.clone(), host_of: P::host, sink };
+            let sinks = (self.tally(scan), (of_hosts, clients));
+            let (tally, (of_hosts, clients)) = scan.read(sinks, messages);
+            (tally, Some(of_hosts.sink), Some(clients))
+        };
+        self.report_uncounted(&tally, messages);
+        if let Some(hint) = clients.and_then(|clients| clients.hint()) {
+            messages.note(hint);
+        }
+        (tally, of_hosts)
+    }
+
     fn tally(&self, scan: &Scan<'_, P>) -> Tally {
         let detail = Detail {
             // What is done about an account is always reported with its line.
@@ -254,9 +288,20 @@ impl<P: Parser + Sync> Check<P> {
         }
     }
 
-    /// Reads the logs again, to look more closely at a few senders.
-    pub fn evidence<'s, 'a>(&'s self, scan: &'s mut Scan<'a, P>) -> Reread<'s, 'a, P> {
-        Reread { check: self, scan }
+    /// Reads the logs again, to look more closely at a few senders. `counted` is what
+    /// [`count_to_act`](Self::count_to_act) has counted where they cannot be read again.
+    pub fn evidence<'s, 'a>(
+        &'s self,
+        scan: &'s mut Scan<'a, P>,
+        counted: Option<&'s Tally>,
+    ) -> Reread<'s, 'a, P> {
+        Reread { check: self, scan, counted }
+    }
+
+    /// Whether these counts of a sender exceed all limits.
+    fn is_sufficient(&self, sender: &[u8], counts: &Counts) -> bool {
+        self.limits.reached(&self.identity.fold(sender), counts.messages)
+            && self.spread.is_some_and(|spread| is_spread(counts, spread))
     }
 
     /// Writes the report to `out`, and returns how the run ends.
@@ -301,6 +346,7 @@ impl<P: Parser + Sync> Check<P> {
 pub struct Reread<'s, 'a, P> {
     check: &'s Check<P>,
     scan: &'s mut Scan<'a, P>,
+    counted: Option<&'s Tally>,
 }
 
 impl<P: Parser + Sync> EvidenceSource for Reread<'_, '_, P> {
@@ -310,17 +356,45 @@ impl<P: Parser + Sync> EvidenceSource for Reread<'_, '_, P> {
         lines: Lines,
         messages: &mut Messages,
     ) -> Option<HashMap<Vec<u8>, SenderEvidence>> {
-        let evidence = Evidence::new(selection);
+        let evidence = Evidence::new(selection, P::host);
         let evidence = match lines {
             Lines::Trusted => self.scan.read_trusted(evidence, messages)?,
             Lines::Logged if self.scan.is_rereadable() => self.scan.read(evidence, messages),
             Lines::Logged => return None,
         };
-        let Check { limits, identity, spread, .. } = self.check;
-        Some(evidence.into_senders(|sender, counts| {
-            limits.reached(&identity.fold(sender), counts.messages)
-                && spread.is_some_and(|spread| is_spread(counts, spread))
-        }))
+        let check = self.check;
+        Some(evidence.into_senders(|sender, counts| check.is_sufficient(sender, counts)))
+    }
+
+    fn counted(&self, kind: Kind, sender: &[u8]) -> Option<Counted> {
+        let stats = self.counted?.sender(kind, sender)?;
+        let counts = Counts::from(stats);
+        Some(Counted {
+            counts,
+            sufficient: self.check.is_sufficient(sender, &counts),
+            last: stats.span.map(|(_, last)| last),
+            first_spelling: stats.first_spelling(sender).into(),
+            more_spellings: stats.spellings() > 1,
+        })
+    }
+}
+
+/// A sink of the lines of some hosts only, for a log that is read once and in one part.
+struct OfHosts<S> {
+    hosts: Hosts,
+    host_of: HostOf,
+    sink: S,
+}
+
+impl<S: Sink> Sink for OfHosts<S> {
+    fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]) {
+        if self.hosts.include((self.host_of)(line)) {
+            self.sink.event(at, times, event, line);
+        }
+    }
+
+    fn needs_another_pass(&mut self) -> bool {
+        self.sink.needs_another_pass()
     }
 }
 

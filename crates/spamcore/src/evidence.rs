@@ -1,8 +1,9 @@
 //! A few senders, looked at closely: what an account is judged on, and what people are shown.
 //!
 //! Takes a [`Selection`] of senders, each with the instant after which its lines are evidence, and gives what
-//! those lines alone amount to ([`SenderEvidence`]). The logs are read again for that, because a tally does
-//! not keep lines and cannot tell new ones from old ones. What is then done to an account is decided elsewhere.
+//! those lines alone amount to ([`SenderEvidence`]). Lines that another host has logged are no evidence. The
+//! logs are read again for that, because a tally does not keep lines and cannot tell new ones from old ones.
+//! What is then done to an account is decided elsewhere.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use serde::{Deserialize, Serialize};
 
+use crate::hosts::Hosts;
 use crate::identity::Identity;
 use crate::messages::Messages;
 use crate::parse::{Client, Event, Kind, LazyEvent};
@@ -72,6 +74,8 @@ pub struct Selection {
     pub senders: HashMap<Vec<u8>, Option<i64>, RandomState>,
     /// The last instant at which a line is evidence, in Unix seconds.
     pub until: i64,
+    /// The hosts whose lines are evidence; none if those of any host are.
+    pub hosts: Option<Hosts>,
 }
 
 impl Selection {
@@ -91,6 +95,9 @@ pub struct SenderEvidence {
     pub counts: Counts,
     /// Whether they alone exceed all limits.
     pub sufficient: bool,
+    /// The other hosts whose lines would have to be counted for them to exceed all limits, each with its number of
+    /// messages.
+    pub elsewhere: Vec<(Box<[u8]>, u64)>,
     /// The first few of them, in reading order.
     pub lines: Vec<Box<[u8]>>,
     /// The spellings of the name: the first 64, in the order of their bytes.
@@ -122,6 +129,25 @@ pub trait EvidenceSource {
         lines: Lines,
         messages: &mut Messages,
     ) -> Option<HashMap<Vec<u8>, SenderEvidence>>;
+
+    /// What was counted of a sender where the lines cannot be read again, in the lines of the hosts that are
+    /// evidence; none if there was no such line.
+    fn counted(&self, kind: Kind, sender: &[u8]) -> Option<Counted>;
+}
+
+/// What was counted of a sender at the first reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Counted {
+    /// The counts.
+    pub counts: Counts,
+    /// Whether they exceed all limits.
+    pub sufficient: bool,
+    /// The latest timestamp, in Unix seconds; none if no line had one.
+    pub last: Option<i64>,
+    /// The spelling of the first line.
+    pub first_spelling: Box<[u8]>,
+    /// Whether there were others.
+    pub more_spellings: bool,
 }
 
 /// What was found about one sender.
@@ -134,20 +160,35 @@ struct Found {
     more_spellings: bool,
     networks: HashMap<Box<[u8]>, u64, RandomState>,
     addresses: HashMap<Box<[u8]>, u64, RandomState>,
+    /// The same of other hosts, and the messages of each.
+    elsewhere: Option<Box<Elsewhere>>,
 }
+
+/// What other hosts have logged of a sender.
+#[derive(Clone, Debug, Default)]
+struct Elsewhere {
+    messages: u64,
+    origins: Origins,
+    hosts: HashMap<Box<[u8]>, u64, RandomState>,
+}
+
+/// A function that gives the host of a line: [`Parser::host`](crate::parse::Parser::host).
+pub type HostOf = fn(&[u8]) -> Option<&[u8]>;
 
 /// A [`Sink`] that looks closely at a few senders.
 #[derive(Clone, Debug)]
 pub struct Evidence {
     selection: Arc<Selection>,
+    host_of: HostOf,
     found: HashMap<Vec<u8>, Found, RandomState>,
     complete: bool,
 }
 
 impl Evidence {
     /// A sink that has not seen any lines yet.
-    pub fn new(selection: Selection) -> Self {
-        Self { selection: Arc::new(selection), found: HashMap::default(), complete: false }
+    pub fn new(selection: Selection, host_of: HostOf) -> Self {
+        let selection = Arc::new(selection);
+        Self { selection, host_of, found: HashMap::default(), complete: false }
     }
 
     /// What was found, by sender. `sufficient` judges a sender by name and counts.
@@ -156,11 +197,19 @@ impl Evidence {
         sufficient: impl Fn(&[u8], &Counts) -> bool,
     ) -> HashMap<Vec<u8>, SenderEvidence> {
         let listed = |counts: HashMap<Box<[u8]>, u64, _>| counts.into_iter().collect();
-        let summed = |(name, found): (Vec<u8>, Found)| {
+        let summed = |(name, mut found): (Vec<u8>, Found)| {
             let counts = Counts::new(found.messages, &found.origins);
+            let enough = sufficient(&name, &counts);
+            let elsewhere = found.elsewhere.take().filter(|elsewhere| {
+                let messages = found.messages.saturating_add(elsewhere.messages);
+                let mut origins = found.origins.clone();
+                origins.join(elsewhere.origins.clone());
+                !enough && sufficient(&name, &Counts::new(messages, &origins))
+            });
             let evidence = SenderEvidence {
                 counts,
-                sufficient: sufficient(&name, &counts),
+                sufficient: enough,
+                elsewhere: elsewhere.map(|elsewhere| listed(elsewhere.hosts)).unwrap_or_default(),
                 lines: found.lines,
                 spellings: found.spellings.into_iter().collect(),
                 more_spellings: found.more_spellings,
@@ -180,6 +229,12 @@ impl Sink for Evidence {
         }
         let Some(event) = event.parse() else { return };
         let Event::Accepted(accepted) = &*event else { return };
+        // Most lines are of other senders: their host is not looked for.
+        let other_host = || {
+            let hosts = self.selection.hosts.as_ref()?;
+            let host = (self.host_of)(line);
+            host.filter(|_| !hosts.include(host))
+        };
         for sender in accepted.senders.iter() {
             let name = self.selection.identity.fold(&sender.name);
             if !self.selection.includes(sender.kind, &name, at) {
@@ -189,15 +244,20 @@ impl Sink for Evidence {
                 self.found.insert(name.to_vec(), Found::default());
             }
             if let Some(found) = self.found.get_mut(&*name) {
-                found.add(accepted.client, times, line);
-                found.add_spelling(&sender.name);
+                match other_host() {
+                    None => {
+                        found.add(accepted.client, times, line);
+                        found.add_spelling(&sender.name);
+                    }
+                    Some(host) => found.add_elsewhere(accepted.client, times, host),
+                }
             }
         }
     }
 
     fn fork(&self) -> Option<Self> {
-        let selection = Arc::clone(&self.selection);
-        Some(Self { selection, found: HashMap::default(), complete: self.complete })
+        let (selection, host_of) = (Arc::clone(&self.selection), self.host_of);
+        Some(Self { selection, host_of, found: HashMap::default(), complete: self.complete })
     }
 
     fn join(&mut self, later: Self) {
@@ -237,9 +297,26 @@ impl Found {
         }
     }
 
+    fn add_elsewhere(&mut self, client: Option<Client<'_>>, times: u64, host: &[u8]) {
+        let elsewhere = self.elsewhere.get_or_insert_default();
+        elsewhere.messages = elsewhere.messages.saturating_add(times);
+        if let Some(client) = client {
+            elsewhere.origins.add(client, times, &Webmail::default());
+        }
+        add_times(&mut elsewhere.hosts, last_bytes(host), times);
+    }
+
     fn join(&mut self, later: Self) {
         later.spellings.iter().for_each(|spelling| self.add_spelling(spelling));
         self.more_spellings |= later.more_spellings;
+        if let Some(later) = later.elsewhere {
+            let elsewhere = self.elsewhere.get_or_insert_default();
+            elsewhere.messages = elsewhere.messages.saturating_add(later.messages);
+            elsewhere.origins.join(later.origins);
+            for (host, &times) in &later.hosts {
+                add_times(&mut elsewhere.hosts, host, times);
+            }
+        }
         self.messages = self.messages.saturating_add(later.messages);
         self.origins.join(later.origins);
         let room = LINES.saturating_sub(self.lines.len());
@@ -270,8 +347,9 @@ mod tests {
 
     fn selection(senders: &[(&str, Option<i64>)]) -> Selection {
         let senders = senders.iter().map(|(name, after)| (name.as_bytes().to_vec(), *after));
+        let senders = senders.collect();
         let identity = Identity::logins(Realms::default());
-        Selection { kind: Kind::Sasl, identity, senders: senders.collect(), until: 200 }
+        Selection { kind: Kind::Sasl, identity, senders, until: 200, hosts: None }
     }
 
     fn add(evidence: &mut Evidence, name: &str, host: &str, address: &str, at: i64, times: u64) {
@@ -324,7 +402,7 @@ mod tests {
             list
         };
         for at in 0..=messages.len() {
-            let mut evidence = Evidence::new(selection(&[("a", None)]));
+            let mut evidence = Evidence::new(selection(&[("a", None)]), |_| None);
             let mut later = evidence.fork().expect("it can be read in parts");
             fill(&mut evidence, 0, at);
             fill(&mut later, at, messages.len());
@@ -351,7 +429,7 @@ mod tests {
 
     #[test]
     fn all_spellings_of_a_name_are_evidence_and_the_first_are_listed() {
-        let mut evidence = Evidence::new(selection(&[("a", None)]));
+        let mut evidence = Evidence::new(selection(&[("a", None)]), |_| None);
         let mut later = evidence.fork().expect("it can be read in parts");
         add(&mut evidence, "A", "unknown", "192.0.2.1", 150, 1);
         for name in ["a", "A", "a."] {
@@ -367,15 +445,50 @@ mod tests {
         }
         let a = &evidence.into_senders(|_, _| false)[&b"a"[..]];
         assert_eq!((a.spellings.len(), a.more_spellings), (SPELLINGS, true));
-        let mut evidence = Evidence::new(selection(&[("a", None)]));
+        let mut evidence = Evidence::new(selection(&[("a", None)]), |_| None);
         add(&mut evidence, &format!("a{}", ".".repeat(255)), "unknown", "192.0.2.1", 150, 1);
         let a = &evidence.into_senders(|_, _| false)[&b"a"[..]];
         assert!(a.spellings.is_empty() && a.more_spellings);
     }
 
     #[test]
+    fn lines_of_other_hosts_are_no_evidence() {
+        let selection = Selection {
+            hosts: Some(Hosts::named(["mx1.example.org"])),
+            ..selection(&[("a", None)])
+        };
+        let host_of: HostOf = |line| line.strip_suffix(b" a")?.strip_prefix(b"15");
+        let mut evidence = Evidence::new(selection, host_of);
+        for (name, address, at) in
+            [("a.b", "192.0.2.1", 1), ("b.c", "192.0.2.2", 150), ("c.d", "192.0.2.3", 151)]
+        {
+            add(&mut evidence, "a", name, address, at, 2);
+        }
+        let mut later = evidence.fork().expect("it can be read in parts");
+        add(&mut later, "a", "c.d", "192.0.2.3", 150, 1);
+        evidence.join(later);
+        let found = |enough| {
+            let sufficient = move |_: &[u8], counts: &Counts| counts.messages >= enough;
+            evidence.clone().into_senders(sufficient).remove(&b"a"[..]).expect("it sent")
+        };
+        for (enough, sufficient, hosts) in
+            [(2, true, 0), (3, false, 2), (7, false, 2), (8, false, 0)]
+        {
+            let a = found(enough);
+            assert_eq!(
+                (a.counts, a.sufficient),
+                (Counts { messages: 2, nets: 1, unknowns: 0, ips: 1 }, sufficient)
+            );
+            assert_eq!(a.elsewhere.len(), hosts, "{enough}");
+        }
+        let mut hosts = found(3).elsewhere;
+        hosts.sort_unstable();
+        assert_eq!(hosts, [(b"0"[..].into(), 3), (b"1"[..].into(), 2)]);
+    }
+
+    #[test]
     fn a_thousand_addresses_are_listed_by_the_ends_of_their_names() {
-        let mut evidence = Evidence::new(selection(&[("a", None)]));
+        let mut evidence = Evidence::new(selection(&[("a", None)]), |_| None);
         for n in 0..LISTED + 50 {
             for _ in 0..2 {
                 add(&mut evidence, "a", "unknown", &n.to_string(), 150, 1);
@@ -384,7 +497,7 @@ mod tests {
         let a = &evidence.into_senders(|_, _| false)[&b"a"[..]];
         assert_eq!((a.addresses.len(), a.counts.ips), (LISTED, LISTED as u64 + 50));
         assert!(a.addresses.iter().all(|(_, times)| *times == 2) && !a.sufficient);
-        let mut evidence = Evidence::new(selection(&[("a", None)]));
+        let mut evidence = Evidence::new(selection(&[("a", None)]), |_| None);
         let long = "x".repeat(60_000) + ".example";
         add(&mut evidence, "a", &long, &long, 150, 1);
         let a = &evidence.into_senders(|_, _| true)[&b"a"[..]];

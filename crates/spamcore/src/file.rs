@@ -10,8 +10,8 @@ use std::path::Path;
 
 use crate::error::Error;
 
-/// The longest file that is read, in bytes.
-const LONGEST: u64 = 16 << 20;
+/// The longest file that is read, in MiB, unless the caller allows for more.
+const LONGEST: u64 = 16;
 
 /// A text without the byte order mark that some editors write at its start.
 pub fn strip_bom(text: &[u8]) -> &[u8] {
@@ -23,6 +23,11 @@ pub fn strip_bom(text: &[u8]) -> &[u8] {
 /// As root, only a file that root owns and nobody else can write to is read: whoever can raise a limit
 /// can hide a spammer. (The directories above it are not checked here.)
 pub fn read_file(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
+    read_long_file(path, root, LONGEST)
+}
+
+/// [`read_file`], of as many MiB.
+pub fn read_long_file(path: &Path, root: bool, longest: u64) -> Result<Vec<u8>, Error> {
     let read = |source| Error::Read { path: path.to_owned(), source };
     let refused = |why| Error::Refused { path: path.to_owned(), why };
     // Opening a FIFO would block: look before opening, and look again at what was opened.
@@ -42,9 +47,10 @@ pub fn read_file(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
         return Err(refused("writable by users other than root"));
     }
     let mut text = Vec::new();
-    file.take(LONGEST + 1).read_to_end(&mut text).map_err(read)?;
-    if text.len() as u64 > LONGEST {
-        return Err(read(io::Error::new(io::ErrorKind::FileTooLarge, "more than 16 MiB")));
+    file.take((longest << 20) + 1).read_to_end(&mut text).map_err(read)?;
+    if text.len() as u64 > longest << 20 {
+        let why = format!("more than {longest} MiB");
+        return Err(read(io::Error::new(io::ErrorKind::FileTooLarge, why)));
     }
     Ok(text)
 }
@@ -67,8 +73,8 @@ mod tests {
             (7, 0o644, true, if is_root { Ok(7) } else { Err("users other than root") }),
             (7, 0o664, true, Err("users other than root")),
             (7, 0o646, true, Err("users other than root")),
-            (LONGEST, 0o600, false, Ok(LONGEST)),
-            (LONGEST + 1, 0o600, false, Err("16 MiB")),
+            (LONGEST << 20, 0o600, false, Ok(LONGEST << 20)),
+            ((LONGEST << 20) + 1, 0o600, false, Err("16 MiB")),
         ] {
             let file = File::create(&path).expect("a file");
             file.set_len(size).expect("its size");

@@ -5,10 +5,12 @@
 
 use std::io::{IsTerminal, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fd::BorrowedFd;
 use rustix::fs::{FileType, OFlags};
+use signal_hook::consts::{SIGCHLD, SIGXFSZ};
 
 use crate::time::zone::Zone;
 
@@ -60,6 +62,19 @@ impl Host {
             input: Some(Box::new(std::io::stdin())),
             passwd: "/etc/passwd".into(),
         }
+    }
+}
+
+/// Takes back what the caller may have done to signals. Programs that this one starts are not affected.
+///
+/// Whoever starts a program with `SIGCHLD` ignored takes away the exit status of all programs that it starts. And a
+/// file that grows beyond its limit (`ulimit -f`) would end the program in the middle of whatever it does; now that is
+/// an error of the write.
+pub fn settle_signals() {
+    for signal in [SIGCHLD, SIGXFSZ] {
+        // Nobody looks at the flag: a signal that is handled is neither ignored nor deadly. That cannot fail for
+        // these two, and if it did, all would be as the caller wanted it.
+        let _ = signal_hook::flag::register(signal, Arc::default());
     }
 }
 

@@ -33,6 +33,8 @@ pub mod error;
 
 pub mod file;
 
+pub mod threads;
+
 pub mod messages;
 
 pub mod time;
@@ -46,6 +48,8 @@ pub mod parse;
 pub mod identity;
 
 pub mod limits;
+
+pub mod hosts;
 
 pub mod sink;
 
@@ -62,6 +66,8 @@ pub mod unlogged;
 pub mod verdict;
 
 pub mod split_logins;
+
+pub mod same_client;
 
 pub mod report;
 

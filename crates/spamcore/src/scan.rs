@@ -25,6 +25,7 @@ use crate::source::choose::{Fallback, Logs, Source, Why, default_source};
 use crate::source::journal::{Author, Entry, Journal};
 use crate::source::lines::{LONGEST, trimmed};
 use crate::source::{Bomb, Log, LogFile, Part};
+use crate::threads;
 use crate::time::clock::Clock;
 use crate::time::window::Window;
 use crate::time::zone::Zone;
@@ -278,9 +279,10 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             };
             let outcome = std::thread::scope(|scope| {
                 let read_second = || later.read(&mut second.lines, rotated);
-                let other = Builder::new().spawn_scoped(scope, read_second);
+                let start = || Builder::new().spawn_scoped(scope, read_second).ok();
+                let other = threads::have_room().then(start).flatten();
                 outcomes.push(self.reader.read(&mut first.lines, rotated));
-                other.ok().map(ScopedJoinHandle::join)
+                other.map(ScopedJoinHandle::join)
             });
             outcomes.push(match outcome {
                 Some(Ok(outcome)) => outcome,

@@ -71,6 +71,7 @@ pub(crate) fn passwd(input: &[u8]) {
         uids,
         exempt: Exempt::parse(b"carol\n"),
         realms: Realms::new(["example.org".to_owned()]),
+        administrators: Vec::new(),
         invokers: vec!["dave".into()],
     };
     for line in passwd.split(|&b| b == b'\n').take(6) {

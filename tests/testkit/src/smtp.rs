@@ -44,6 +44,8 @@ pub struct Sink {
     pub implicit_tls: bool,
     /// The mechanisms of AUTH that it offers; without a login it takes no mail then.
     pub auth: Option<&'static str>,
+    /// Whether it refuses addresses without a domain.
+    pub whole_addresses: bool,
     /// The file to which it appends each mail, before it says that it took it.
     pub mails: Option<PathBuf>,
 }
@@ -161,6 +163,9 @@ impl Sink {
                     self.reply(stream, "AUTH", reply)?;
                 }
                 "MAIL" if !logged_in => write_reply(stream, "530 log in first")?,
+                "MAIL" | "RCPT" if self.whole_addresses && !line.contains('@') => {
+                    write_reply(stream, "504 5.5.2 need fully-qualified address")?;
+                }
                 "MAIL" => self.reply(stream, "MAIL", "250 fine")?,
                 "RCPT" => self.reply(stream, "RCPT", "250 fine")?,
                 "DATA" => {

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use regex_lite::Regex;
 
-pub(crate) use passwd::{entries, name_of_uid};
+pub(crate) use passwd::{administrators, entries, name_of_uid};
 pub(crate) use rules::is_nis_name;
 
 pub use passwd::Uids;
@@ -54,6 +54,9 @@ pub enum Refusal {
     /// It is in the list of exempt accounts.
     #[error("exempt")]
     Exempt,
+    /// It is an account of an administrator: who locks the last one out is locked out.
+    #[error("an administrator")]
+    Administrator,
     /// It is the user who runs the program, or who called `sudo` for it.
     #[error("runs this program")]
     Invoker,
@@ -62,13 +65,19 @@ pub enum Refusal {
 impl AccountName {
     /// Checks the name of a sender, as logged.
     pub fn check(sender: &[u8]) -> Result<Self, Refusal> {
+        let name = Self::spelled(sender)?;
+        let local = name.0.split('@').next().unwrap_or(&name.0).to_ascii_lowercase();
+        if NEVER.contains(&local.as_str()) {
+            return Err(Refusal::Never);
+        }
+        Ok(name)
+    }
+
+    /// Checks only the bytes of a name, which may be one that is never locked: for what is told of it.
+    pub fn spelled(sender: &[u8]) -> Result<Self, Refusal> {
         let name = std::str::from_utf8(sender).map_err(|_| Refusal::NotAName)?;
         if !NAME.is_match(name) {
             return Err(Refusal::NotAName);
-        }
-        let local = name.split('@').next().unwrap_or(name).to_ascii_lowercase();
-        if NEVER.contains(&local.as_str()) {
-            return Err(Refusal::Never);
         }
         Ok(Self(name.to_owned()))
     }
@@ -78,7 +87,10 @@ impl Refusal {
     /// Whether this is a deliberate exemption, not an error. The other refusals are of names that no account
     /// has.
     pub fn is_rule(self) -> bool {
-        matches!(self, Self::Never | Self::System | Self::Exempt | Self::Invoker)
+        matches!(
+            self,
+            Self::Never | Self::System | Self::Exempt | Self::Administrator | Self::Invoker
+        )
     }
 }
 

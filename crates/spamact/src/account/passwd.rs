@@ -62,6 +62,31 @@ pub(crate) fn entries(passwd: &[u8]) -> impl Iterator<Item = (&[u8], Option<u32>
     })
 }
 
+/// Groups whose members administer the host (Debian's; `wheel` elsewhere).
+const ADMINISTRATORS: [&[u8]; 3] = [b"sudo", b"wheel", b"adm"];
+
+/// The administrators: the members of these groups in a `group` file, and who has one of them as the primary group.
+pub(crate) fn administrators(passwd: &[u8], group: &[u8]) -> Vec<String> {
+    let (mut gids, mut members) = (Vec::new(), Vec::new());
+    for line in group.split(|&b| b == b'\n') {
+        let mut fields = line.split(|&b| b == b':');
+        if fields.next().is_some_and(|name| ADMINISTRATORS.contains(&name)) {
+            gids.extend(fields.nth(1));
+            members.extend(fields.next().into_iter().flat_map(|list| list.split(|&b| b == b',')));
+        }
+    }
+    for line in passwd.split(|&b| b == b'\n') {
+        let mut fields = line.split(|&b| b == b':');
+        if let Some(name) = fields.next()
+            && fields.nth(2).is_some_and(|gid| gids.contains(&gid))
+        {
+            members.push(name);
+        }
+    }
+    let names = members.into_iter().map(<[u8]>::trim_ascii).filter(|name| !name.is_empty());
+    names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+}
+
 /// Whether the password of an entry is in the shadow file: its own field is an `x`.
 pub(crate) fn is_shadowed(passwd: &[u8], name: &[u8]) -> bool {
     passwd.split(|&b| b == b'\n').any(|line| {
@@ -102,6 +127,15 @@ mod tests {
         {
             assert_eq!(uids.has(uid), fit, "{uid}");
         }
+    }
+
+    #[test]
+    fn administrators_are_members_by_either_file() {
+        let passwd =
+            b"root:x:0:0::/root:/bin/sh\nann:x:1001:27::/:\nbob:x:1002:1002::/:\nodd:x:1003\n";
+        let group = b"root:x:0:\nsudo:x:27:bob,Carl, dora\nadm:x:4:syslog\nsudoers:x:1002:eve\nwheel:x\nadm\n\n";
+        assert_eq!(administrators(passwd, group), ["bob", "Carl", "dora", "syslog", "ann"]);
+        assert_eq!(administrators(passwd, b""), [""; 0]);
     }
 
     #[test]

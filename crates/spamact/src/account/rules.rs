@@ -90,6 +90,8 @@ pub struct Rules {
     pub exempt: Exempt,
     /// The domains that do not count as a part of a login.
     pub realms: Realms,
+    /// The administrators of the host.
+    pub administrators: Vec<String>,
     /// The users who invoke the program: the one it runs as, and the one who called `sudo` for it.
     pub invokers: Vec<String>,
 }
@@ -133,8 +135,12 @@ impl Rules {
             return Err(Refusal::Exempt);
         }
         let folded = AccountName::check(&identity.fold(sender))?;
-        if self.invokers.iter().any(|invoker| same(invoker.as_bytes())) {
+        let is_in = |names: &[String]| names.iter().any(|name| same(name.as_bytes()));
+        if is_in(&self.invokers) {
             return Err(Refusal::Invoker);
+        }
+        if is_in(&self.administrators) {
+            return Err(Refusal::Administrator);
         }
         let is_regular = |uid: Option<u32>| uid.is_some_and(|uid| self.uids.has(uid));
         if entries(&self.passwd).any(|(entry, uid)| !is_regular(uid) && same(entry)) {
@@ -206,6 +212,7 @@ mod tests {
             uids: Uids::default(),
             exempt: Exempt::parse(b"# who\nBoss\n  vip@Example.org  # pays\n#carol\n\ncarl#x\n"),
             realms: Realms::new(["example.org".into(), "Example.NET".into()]),
+            administrators: vec!["alicia".into()],
             invokers: vec!["admin".into()],
         }
     }
@@ -234,6 +241,9 @@ mod tests {
             }
             for name in ["admin", "ADMIN", "Admin@example.net"] {
                 assert_eq!(ask(name, names), Err(Refusal::Invoker), "{name} {names:?}");
+            }
+            for name in ["alicia", "ALICIA", "alicia@example.NET"] {
+                assert_eq!(ask(name, names), Err(Refusal::Administrator), "{name} {names:?}");
             }
             // The account at a realm is on the list.
             assert_eq!(ask("vip", names), Err(Refusal::Exempt));

@@ -7,15 +7,16 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use spamcore::evidence::{Counts, EvidenceSource, Lines, Selection, SenderEvidence};
+use spamcore::evidence::{EvidenceSource, Lines, Selection, SenderEvidence};
 use spamcore::identity::{Identity, Realms};
 use spamcore::messages::Messages;
 use spamcore::verdict::{Action, Finding};
 
 use super::Actor;
-use crate::account::{AccountName, NameRule};
+use crate::account::{AccountName, NameRule, Refusal};
 use crate::method::AccountStatus;
 use crate::state::State;
+use crate::system::escape::escape_ascii;
 
 /// How many accounts are looked up per run, the worst ones: each takes a program or a question to another host, and a
 /// local user can write any number of names into a log.
@@ -34,10 +35,12 @@ pub(super) const UNCOVERED: &str = "only some of its spellings can be refused";
 /// Why none of several accounts is locked whose names differ only in spelling.
 const NONE_ALONE: &str = "accounts of that name do not send so much each by itself";
 
-/// What is noted on an account that was not looked up.
-pub(super) fn left_out() -> Action {
-    Action::NotDisabled(LEFT_OUT.into())
-}
+/// Why an account is not locked if this host alone has logged too few of its lines, and it is not known which
+/// other hosts did.
+const ELSEWHERE: &str = "logged by other hosts";
+
+/// How much of a host's name is shown, in bytes.
+const HOST: usize = 64;
 
 /// An account of a suspect that the rules allow to lock.
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
@@ -57,10 +60,12 @@ pub(super) struct Case {
     seen_locked: Option<i64>,
     /// The state has a lock of it.
     pub(super) remembered: bool,
+    /// That its lines are beyond the limits only with those of other hosts, as a reason not to lock it.
+    elsewhere: Option<String>,
     /// None where the lines cannot be read again.
     pub(super) evidence: Option<SenderEvidence>,
-    /// Whether the journal confirms it, where it must.
-    pub(super) confirmed: bool,
+    /// Whether the journal's trusted lines alone are beyond all limits; false where that was not looked up.
+    pub(super) vouched: bool,
     /// There are lines of it after it was last seen locked.
     sends: bool,
 }
@@ -72,11 +77,17 @@ pub(super) enum Decision {
     Locked { sends: bool },
     /// It is not locked, and there is not enough evidence to lock it, for this reason.
     Spare(&'static str),
+    /// It is not locked, because it was mostly other hosts that logged its lines: for this reason.
+    Elsewhere(String),
     /// It is to be locked.
     Lock,
 }
 
 impl Case {
+    fn is_sufficient(&self) -> bool {
+        self.evidence.as_ref().is_some_and(|evidence| evidence.sufficient)
+    }
+
     /// Finds the names under which the account can log in: with each realm, and as it did.
     fn find_logins(&mut self, realms: &Realms) {
         let Self { account, evidence, logins, .. } = self;
@@ -105,10 +116,13 @@ impl Case {
     }
 
     pub(super) fn decide(&self, status: AccountStatus) -> Decision {
-        match (status, &self.evidence) {
-            (AccountStatus::Locked, _) => Decision::Locked { sends: self.sends },
-            (_, None) => Decision::Spare("a pipe cannot be read again to tell new lines from old"),
-            (_, Some(evidence)) if evidence.sufficient => Decision::Lock,
+        match (status, &self.evidence, &self.elsewhere) {
+            (AccountStatus::Locked, ..) => Decision::Locked { sends: self.sends },
+            (_, None, _) => {
+                Decision::Spare("a pipe cannot be read again to tell new lines from old")
+            }
+            (_, Some(evidence), _) if evidence.sufficient => Decision::Lock,
+            (.., Some(why)) => Decision::Elsewhere(why.clone()),
             _ if self.seen_locked.is_some() => {
                 Decision::Spare("no new evidence since it was last seen locked")
             }
@@ -117,21 +131,72 @@ impl Case {
     }
 }
 
-/// Of accounts whose names differ only in spelling, leaves those whose own lines are evidence.
-fn drop_innocent_namesakes(cases: &mut Vec<Case>, actions: &mut [Option<Action>]) {
-    let is_suspect = |case: &Case| {
-        !case.is_apart
-            || case.seen_locked.is_some()
-            || case.evidence.as_ref().is_none_or(|evidence| evidence.sufficient)
-    };
-    let suspects: HashSet<_> =
-        cases.iter().filter(|case| is_suspect(case)).map(|case| case.number).collect();
-    cases.retain(|case| {
-        if !suspects.contains(&case.number) {
-            actions[case.number] = Some(Action::NotDisabled(NONE_ALONE.into()));
+/// A suspect that the rules do not allow to lock.
+pub(super) struct Refused {
+    /// Which of the suspects.
+    pub(super) number: usize,
+    pub(super) refusal: Refusal,
+    /// The sender as the evidence names it.
+    sender: Vec<u8>,
+    /// What it sent, by the lines of this host.
+    pub(super) evidence: SenderEvidence,
+    /// That its lines are beyond the limits only with those of other hosts, as a reason.
+    pub(super) elsewhere: Option<String>,
+}
+
+impl Refused {
+    /// What is noted on it.
+    pub(super) fn action(&self) -> Action {
+        // Who must not be locked is not, whoever has logged it.
+        let elsewhere = self.elsewhere.clone().filter(|_| !self.refusal.is_rule());
+        Action::NotDisabled(elsewhere.unwrap_or_else(|| self.refusal.to_string()))
+    }
+}
+
+/// What is known of the suspects before anything is done.
+#[derive(Default)]
+pub(super) struct Judged {
+    /// The accounts that may be locked, worst first. A suspect can be several.
+    pub(super) cases: Vec<Case>,
+    /// The suspects that must not be locked, or cannot.
+    pub(super) refused: Vec<Refused>,
+    /// Which of the suspects were not looked at.
+    pub(super) left_out: Vec<usize>,
+    /// Which of them are several accounts, none of which sends so much by itself.
+    none_alone: Vec<usize>,
+}
+
+impl Judged {
+    /// What is already to be noted on the suspects, of whom there are `many`.
+    pub(super) fn actions(&self, many: usize) -> Vec<Option<Action>> {
+        let mut actions = vec![None; many];
+        for refused in &self.refused {
+            actions[refused.number] = Some(refused.action());
         }
-        is_suspect(case)
-    });
+        for (numbers, why) in [(&self.none_alone, NONE_ALONE), (&self.left_out, LEFT_OUT)] {
+            for &number in numbers {
+                actions[number] = Some(Action::NotDisabled(why.into()));
+            }
+        }
+        actions
+    }
+
+    /// Of accounts whose names differ only in spelling, leaves those whose own lines are evidence.
+    fn drop_innocent_namesakes(&mut self) {
+        let is_suspect = |case: &Case| {
+            !case.is_apart
+                || case.seen_locked.is_some()
+                || case.evidence.as_ref().is_none_or(|evidence| evidence.sufficient)
+        };
+        let suspects: HashSet<_> =
+            self.cases.iter().filter(|case| is_suspect(case)).map(|case| case.number).collect();
+        self.cases.retain(|case| {
+            if !suspects.contains(&case.number) {
+                self.none_alone.push(case.number);
+            }
+            is_suspect(case)
+        });
+    }
 }
 
 /// What is noted on a suspect that is several accounts: what is worst for the administrator to miss.
@@ -149,21 +214,28 @@ pub(super) fn worse(one: Option<Action>, other: Action) -> Action {
     }
 }
 
-/// The latest timestamp of a suspect's lines, in Unix seconds.
-fn last(suspect: &Finding<'_>) -> i64 {
-    suspect.stats.span.map_or(i64::MAX, |(_, last)| last)
+/// Why lines of other hosts are no evidence: the host that has logged most is named.
+fn logged_by(hosts: &[(Box<[u8]>, u64)]) -> Option<String> {
+    let (host, _) = hosts.iter().min_by_key(|(host, messages)| (Reverse(*messages), host))?;
+    // A bracket in it could end the note, or begin another.
+    let mut host = escape_ascii(host).replace('[', "\\x5b").replace(']', "\\x5d");
+    host.truncate(HOST);
+    Some(match hosts.len() - 1 {
+        0 => format!("logged by {host}"),
+        more => format!("logged by {host} and {more} more"),
+    })
 }
 
 impl Actor<'_> {
-    /// The accounts that the rules allow to lock, and for the other suspects what the rules say of them.
+    /// The accounts that the rules allow to lock, and the suspects that they do not.
     fn accounts(
         &self,
         identity: &Identity,
         names: NameRule,
         suspects: &[&Finding<'_>],
         state: &State,
-    ) -> (Vec<Case>, Vec<Option<Action>>) {
-        let (mut cases, mut actions) = (Vec::new(), Vec::new());
+    ) -> Judged {
+        let mut judged = Judged::default();
         let folded = if names.folds_case() { state.folded(identity) } else { HashMap::new() };
         let known = |account: &AccountName| {
             if names.folds_case() {
@@ -179,7 +251,7 @@ impl Actor<'_> {
                 match self.rules.account(sender, names) {
                     Ok(account) => {
                         let (seen_locked, remembered) = known(&account).unwrap_or_default();
-                        cases.push(Case {
+                        judged.cases.push(Case {
                             number,
                             account,
                             sender: sender.to_vec(),
@@ -188,108 +260,158 @@ impl Actor<'_> {
                             uncovered: false,
                             seen_locked,
                             remembered,
+                            elsewhere: None,
                             evidence: None,
-                            confirmed: !self.verify_journal,
+                            vouched: false,
                             sends: false,
                         });
                     }
-                    Err(refusal) => refused = Some(Action::NotDisabled(refusal.to_string())),
+                    Err(refusal) => {
+                        let sender = sender.to_vec();
+                        let evidence = SenderEvidence::default();
+                        refused =
+                            Some(Refused { number, refusal, sender, evidence, elsewhere: None });
+                    }
                 }
             }
-            let is_case = cases.last().is_some_and(|case| case.number == number);
-            actions.push(refused.filter(|_| !is_case));
+            let is_case = judged.cases.last().is_some_and(|case| case.number == number);
+            judged.refused.extend(refused.filter(|_| !is_case));
         }
-        (cases, actions)
+        judged
     }
 
-    /// The suspects that may be locked, worst first; and for the others, in the order of the suspects, what
-    /// the rules say of them.
-    pub(super) fn cases(
+    /// Looks closely at the suspects.
+    pub(super) fn judge(
         &self,
         names: NameRule,
         suspects: &[&Finding<'_>],
         state: &State,
         source: &mut dyn EvidenceSource,
         messages: &mut Messages,
-    ) -> (Vec<Case>, Vec<Option<Action>>) {
+    ) -> Judged {
         let identity = self.rules.identity();
-        let (mut cases, mut actions) = self.accounts(&identity, names, suspects, state);
-        let Some(kind) = suspects.first().map(|suspect| suspect.kind) else {
-            return (cases, actions);
+        let mut judged = self.accounts(&identity, names, suspects, state);
+        let Some(kind) = suspects.first().map(|suspect| suspect.kind) else { return judged };
+        let all = Selection {
+            kind,
+            identity,
+            senders: HashMap::default(),
+            until: self.looked.now,
+            hosts: Some(self.hosts.clone()),
         };
-        if cases.is_empty() {
-            return (cases, actions);
-        }
-        // All at once: the logs may be long.
-        let mut look = |cases: &[Case], lines| {
-            let senders = cases.iter().map(|case| (case.sender.clone(), case.seen_locked));
-            let selection = Selection {
-                kind,
-                identity: identity.clone(),
-                senders: senders.collect(),
-                until: self.looked.now,
-            };
-            let mut found = source.evidence(selection, lines, messages)?;
-            let evidence = |case: &Case| found.remove(&case.sender).unwrap_or_default();
-            Some(cases.iter().map(evidence).collect::<Vec<_>>())
-        };
+        let Judged { cases, refused, left_out, .. } = &mut judged;
         let confirm = |cases: &mut [Case], found: Option<Vec<SenderEvidence>>| {
             let found = found.unwrap_or_default();
-            cases.iter_mut().zip(found).for_each(|(case, found)| case.confirmed = found.sufficient);
+            cases.iter_mut().zip(found).for_each(|(case, found)| case.vouched = found.sufficient);
         };
+        let sent = |number: usize| suspects[number].stats.messages;
         let too_many = cases.len() > LOOKED_AT;
         if too_many {
             if self.verify_journal {
-                let found = look(&cases, Lines::Trusted);
-                confirm(&mut cases, found);
+                let found = look(&all, whose(cases), Lines::Trusted, source, messages);
+                confirm(cases, found);
             }
-            let sent = |case: &Case| suspects[case.number].stats.messages;
-            cases.sort_by_key(|case| (!case.confirmed, Reverse(sent(case)), case.number));
-            for case in cases.drain(LOOKED_AT..) {
-                actions[case.number] = Some(left_out());
-            }
+            cases.sort_by_key(|case| (!case.vouched, Reverse(sent(case.number)), case.number));
+            left_out.extend(cases.drain(LOOKED_AT..).map(|case| case.number));
         }
-        match look(&cases, Lines::Logged) {
-            Some(all) => {
-                for (case, evidence) in cases.iter_mut().zip(all) {
-                    case.sends = case.seen_locked.is_some() && evidence.counts.messages > 0;
+        refused.sort_by_key(|refused| (Reverse(sent(refused.number)), refused.number));
+        let mut both = whose(cases);
+        both.extend(refused.iter().take(LOOKED_AT).map(|refused| (refused.sender.clone(), None)));
+        if let Some(mut found) = look(&all, both, Lines::Logged, source, messages) {
+            for (refused, evidence) in refused.iter_mut().zip(found.split_off(cases.len())) {
+                refused.elsewhere = logged_by(&evidence.elsewhere);
+                refused.evidence = evidence;
+            }
+            for (case, evidence) in cases.iter_mut().zip(found) {
+                case.sends = case.seen_locked.is_some() && evidence.counts.messages > 0;
+                case.elsewhere = logged_by(&evidence.elsewhere);
+                case.evidence = Some(evidence);
+            }
+        } else {
+            // If all lines are evidence, the first reading is enough.
+            for refused in refused {
+                let (evidence, _) = counted(suspects[refused.number], source);
+                refused.elsewhere = (!evidence.sufficient).then(|| ELSEWHERE.into());
+                refused.evidence = evidence;
+            }
+            let now = self.now();
+            for case in cases {
+                let (evidence, last) = counted(suspects[case.number], source);
+                if let Some(seen) = case.seen_locked {
+                    case.sends = evidence.counts.messages > 0 && last > seen && last <= now;
+                } else if last <= now && !case.is_apart {
+                    // It has counted accounts together whose names differ only in spelling.
+                    case.elsewhere = (!evidence.sufficient).then(|| ELSEWHERE.into());
                     case.evidence = Some(evidence);
                 }
             }
-            // If all lines are evidence, the first reading is enough.
-            None => {
-                let now = self.now();
-                for case in &mut cases {
-                    let suspect = suspects[case.number];
-                    let last = last(suspect);
-                    case.sends = case.seen_locked.is_some_and(|seen| last > seen && last <= now);
-                    // The first reading has counted accounts together whose names differ only in spelling.
-                    if case.seen_locked.is_none() && last <= now && !case.is_apart {
-                        let stats = suspect.stats;
-                        case.evidence = Some(SenderEvidence {
-                            counts: Counts::from(stats),
-                            sufficient: true,
-                            spellings: vec![stats.first_spelling(suspect.sender).into()],
-                            more_spellings: stats.spellings() > 1,
-                            ..SenderEvidence::default()
-                        });
-                    }
-                }
-            }
         }
-        drop_innocent_namesakes(&mut cases, &mut actions);
+        judged.drop_innocent_namesakes();
+        let cases = &mut judged.cases;
         if names.keeps_realm() {
-            for case in &mut cases {
+            for case in &mut *cases {
                 case.find_logins(&self.rules.realms);
             }
         }
-        let sufficient = |case: &Case| case.evidence.as_ref().is_some_and(|e| e.sufficient);
-        if self.verify_journal && !too_many && cases.iter().any(sufficient) {
-            let found = look(&cases, Lines::Trusted);
-            confirm(&mut cases, found);
+        let due = cases.iter().filter(|case| case.is_sufficient()).count();
+        if self.verify_journal {
+            if !too_many && due > 0 {
+                let found = look(&all, whose(cases), Lines::Trusted, source, messages);
+                confirm(cases, found);
+            }
+        } else if due > 0 && state.recent_locks(self.now()) + due > self.locks_per_day() {
+            // Nobody asked for the journal: that it cannot be read is no failure.
+            let mut unasked = Messages::default();
+            let found = look(&all, whose(cases), Lines::Trusted, source, &mut unasked);
+            confirm(cases, found);
         }
         let sent = |case: &Case| case.evidence.as_ref().map_or(0, |e| e.counts.messages);
         cases.sort_by_key(|case| (Reverse(sent(case)), case.number));
-        (cases, actions)
+        judged
     }
+}
+
+/// What the lines of some senders amount to, in their order; each has the instant after which its lines are
+/// evidence. All at once: the logs may be long. `of` says the rest.
+fn look(
+    of: &Selection,
+    whose: Vec<(Vec<u8>, Option<i64>)>,
+    lines: Lines,
+    source: &mut dyn EvidenceSource,
+    messages: &mut Messages,
+) -> Option<Vec<SenderEvidence>> {
+    if whose.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut selection = Selection { senders: whose.iter().cloned().collect(), ..of.clone() };
+    if lines == Lines::Trusted {
+        // The lines of the journal are this host's, whatever it was called when they were written.
+        selection.hosts = None;
+    }
+    let mut found = source.evidence(selection, lines, messages)?;
+    let evidence = |(sender, _)| found.remove(&sender).unwrap_or_default();
+    Some(whose.into_iter().map(evidence).collect())
+}
+
+/// Whose lines are evidence in some cases, and after which instant.
+fn whose(cases: &[Case]) -> Vec<(Vec<u8>, Option<i64>)> {
+    cases.iter().map(|case| (case.sender.clone(), case.seen_locked)).collect()
+}
+
+/// What was counted of a suspect at the first reading, in the lines of this host; and the instant of the last
+/// one, or where there is none, of the last line of all.
+fn counted(suspect: &Finding<'_>, source: &dyn EvidenceSource) -> (SenderEvidence, i64) {
+    let counted = source.counted(suspect.kind, suspect.sender);
+    let last = match &counted {
+        Some(counted) => counted.last,
+        None => suspect.stats.span.map(|(_, last)| last),
+    };
+    let evidence = counted.map(|counted| SenderEvidence {
+        counts: counted.counts,
+        sufficient: counted.sufficient,
+        spellings: vec![counted.first_spelling],
+        more_spellings: counted.more_spellings,
+        ..SenderEvidence::default()
+    });
+    (evidence.unwrap_or_default(), last.unwrap_or(i64::MAX))
 }

@@ -5,13 +5,14 @@
 //!
 //! 1. The [rules](crate::account::Rules) say whether a sender is an account that may be locked.
 //! 2. The state says when it was last seen locked, and the logs are read once more: only lines after that,
-//!    up to now, are evidence, and they alone must be beyond all limits.
+//!    up to now, and of this host, are evidence, and they alone must be beyond all limits.
 //! 3. With `--verify-journal`, the trusted lines of the journal alone must be beyond them, too.
-//! 4. The worst are locked first, no more than [`Actor::max_locks`] per run and four times that per day. Of
-//!    more than a thousand suspects only the worst thousand are looked at.
+//! 4. The worst are locked first, no more than [`Actor::max_locks`] per run and four times that per day, those
+//!    that the journal confirms aside. Of more than a thousand suspects only the worst thousand are looked at.
 //! 5. Write-ahead: each intended lock and its notice are saved before the lock is made, then the lock is
 //!    made and verified. Syslog has a line before and after.
-//! 6. Notices are sent; those that cannot be sent wait in the state for the next run. Other runs may act
+//! 6. One notice tells of suspects that were not locked, for whatever reason but that there is no new evidence.
+//! 7. Notices are sent; those that cannot be sent wait in the state for the next run. Other runs may act
 //!    meanwhile.
 //!
 //! A [dry run](Actor::dry_run) takes the first three steps and counts the fourth. It writes nothing, opens no
@@ -21,6 +22,7 @@ mod decide;
 mod notices;
 mod reason;
 mod run;
+mod sessions;
 pub mod undo;
 
 use std::collections::HashSet;
@@ -28,6 +30,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use spamcore::evidence::EvidenceSource;
+use spamcore::hosts::Hosts;
 use spamcore::messages::Messages;
 use spamcore::verdict::{Action, Finding};
 use time::OffsetDateTime;
@@ -36,13 +39,13 @@ use crate::account::{NameRule, Refusal, Rules};
 use crate::mail::{Address, Mailer};
 use crate::method::{AccountStatus, Error, LockMethod};
 use crate::notice::Application;
-use crate::state::State;
+use crate::state::{State, Store};
 use crate::system;
 use crate::system::run_lock::RunLock;
 use crate::system::syslog::Audit;
-use decide::{Decision, LEFT_OUT, UNCONFIRMED, UNCOVERED, left_out, worse};
+use decide::{Decision, LEFT_OUT, UNCONFIRMED, UNCOVERED, worse};
 pub use reason::reason;
-use run::Run;
+use run::{Run, recall_unlocked};
 
 /// What the logs were searched for, and when.
 #[derive(Clone, Debug)]
@@ -59,14 +62,18 @@ pub struct Looked {
 pub struct Actor<'a> {
     /// Which accounts may be locked.
     pub rules: Rules,
+    /// The hosts whose lines are evidence.
+    pub hosts: Hosts,
     /// Whether the journal must confirm what the log says.
     pub verify_journal: bool,
+    /// Whether the sessions of an account that was locked are ended, and caches of passwords emptied.
+    pub end_sessions: bool,
+    /// The directory of the kernel's processes.
+    pub proc: PathBuf,
     /// How many accounts are locked at most in one run; in 24 hours, four times that.
     pub max_locks: usize,
-    /// The directory of the state.
-    pub dir: PathBuf,
-    /// Whether root runs the program.
-    pub root: bool,
+    /// Where the state is kept, and whether root runs the program.
+    pub store: Store,
     /// How long to wait for another run that is acting.
     pub wait: Duration,
     /// Where notices are sent.
@@ -109,17 +116,17 @@ impl Actor<'_> {
     ) -> Vec<Action> {
         let names = method.names();
         // With nothing to do, nothing is written: not even the lock file.
-        let idle = State::load(&self.dir, self.root, self.now());
+        let idle = self.store.load(self.now());
         if suspects.is_empty()
             && idle.is_ok_and(|(state, damaged)| damaged.is_none() && state.is_done())
         {
             return Vec::new();
         }
-        let lock = match RunLock::acquire(&self.dir, self.root, self.wait) {
+        let lock = match RunLock::acquire(&self.store.dir, self.store.root, self.wait) {
             Ok(lock) => Some(lock),
             // A full or read-only disk does not stop a lock, though a second run might act at the same time.
             Err(error @ system::Error::Write { .. }) => {
-                if !self.root && error.is_permission_denied() {
+                if !self.store.root && error.is_permission_denied() {
                     messages.fail("locking accounts needs root (or use --dry-run)");
                 } else {
                     messages.fail_with(&error);
@@ -128,7 +135,7 @@ impl Actor<'_> {
             }
             Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
-        let state = match State::load(&self.dir, self.root, self.now()) {
+        let state = match self.store.load(self.now()) {
             Ok((state, damaged)) => {
                 if let Some(damaged) = damaged {
                     messages.fail(damaged);
@@ -137,20 +144,25 @@ impl Actor<'_> {
             }
             Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
-        self.report_refusals(names, suspects, messages);
         let mut run = Run::new(self, method, state, messages);
+        run.recall_unlocked();
         run.recover_pending_locks();
-        let (cases, mut actions) =
-            self.cases(names, suspects, &run.state, source, &mut *run.messages);
-        let left_out = actions.iter().flatten().filter(|action| **action == left_out()).count();
-        if left_out > 0 {
-            run.messages.fail(format!("{left_out} accounts: not disabled: {LEFT_OUT}"));
+        let judged = self.judge(names, suspects, &run.state, source, &mut *run.messages);
+        let mut actions = judged.actions(suspects.len());
+        if !judged.left_out.is_empty() {
+            let many = judged.left_out.len();
+            run.messages.fail(format!("{many} accounts: not disabled: {LEFT_OUT}"));
         }
-        for case in cases {
+        for refused in judged.refused {
+            run.refuse_suspect(refused, suspects, names);
+        }
+        for case in judged.cases {
             let action = run.handle(&case, suspects[case.number]);
             actions[case.number] = Some(worse(actions[case.number].take(), action));
         }
+        run.end_sessions();
         run.notify_of_too_many(suspects);
+        run.notify_of_spared(suspects);
         let saved = run.save();
         let Run { state, .. } = run;
         drop(lock);
@@ -181,15 +193,17 @@ impl Actor<'_> {
         messages: &mut Messages,
     ) -> Vec<Action> {
         let names = method.names();
-        let state = match State::load(&self.dir, self.root, self.now()) {
+        let mut state = match self.store.load(self.now()) {
             Ok((state, _)) => state,
             // Only root can read it, and anybody may do a dry run.
-            Err(system::Error::Read { .. }) if !self.root => State::default(),
+            Err(system::Error::Read { .. }) if !self.store.root => State::default(),
             Err(error) => return self.refuse_all(names, suspects, &error.into(), messages),
         };
-        let (cases, mut actions) = self.cases(names, suspects, &state, source, messages);
+        recall_unlocked(method, &mut state, self.now());
+        let judged = self.judge(names, suspects, &state, source, messages);
+        let mut actions = judged.actions(suspects.len());
         let (mut locks, today) = (HashSet::new(), state.recent_locks(self.now()));
-        for case in &cases {
+        for case in &judged.cases {
             let status = method.peek(&case.account).unwrap_or(AccountStatus::Open);
             let status = status.or_remembered(case.remembered);
             let action = match case.decide(status) {
@@ -203,14 +217,19 @@ impl Actor<'_> {
                 }
                 Decision::Locked { sends: false } => Action::AlreadyDisabled,
                 Decision::Spare(why) => Action::NotDisabled(why.into()),
-                Decision::Lock if !case.confirmed => Action::NotDisabled(UNCONFIRMED.into()),
-                Decision::Lock => match self.too_many(locks.len(), today + locks.len()) {
-                    Some(why) => Action::NotDisabled(why),
-                    None => {
-                        locks.insert(case.account.clone());
-                        Action::WouldDisable
+                Decision::Elsewhere(why) => Action::NotDisabled(why),
+                Decision::Lock if self.verify_journal && !case.vouched => {
+                    Action::NotDisabled(UNCONFIRMED.into())
+                }
+                Decision::Lock => {
+                    match self.too_many(locks.len(), today + locks.len(), case.vouched) {
+                        Some(why) => Action::NotDisabled(why),
+                        None => {
+                            locks.insert(case.account.clone());
+                            Action::WouldDisable
+                        }
                     }
-                },
+                }
             };
             actions[case.number] = Some(worse(actions[case.number].take(), action));
         }
@@ -222,12 +241,14 @@ impl Actor<'_> {
         self.max_locks.saturating_mul(4)
     }
 
-    /// Why one more lock would be too many, after so many in this run and in the last 24 hours.
-    fn too_many(&self, this_run: usize, today: usize) -> Option<String> {
+    /// Why one more lock would be too many, after so many in this run and in the last 24 hours. A sender for whom
+    /// the journal vouches is not held back by the locks of the day: accounts that somebody gives away must not
+    /// buy another one a day.
+    fn too_many(&self, this_run: usize, today: usize, vouched: bool) -> Option<String> {
         let day = self.locks_per_day();
         let (limit, when) = if this_run >= self.max_locks {
             (self.max_locks, "at once")
-        } else if today >= day {
+        } else if today >= day && !vouched {
             (day, "in 24 hours")
         } else {
             return None;
@@ -249,24 +270,6 @@ impl Actor<'_> {
             Err(refusal) => Action::NotDisabled(refusal.to_string()),
         };
         suspects.iter().map(refuse).collect()
-    }
-
-    /// A sender that should have been locked and is not an account is a failure; one that must not be locked is
-    /// not.
-    fn report_refusals(&self, names: NameRule, suspects: &[&Finding<'_>], messages: &mut Messages) {
-        for suspect in suspects {
-            let refusal = self.rules.account(suspect.sender, names).err();
-            if let Some(refusal) = refusal.filter(|refusal| !refusal.is_rule()) {
-                let sender = spamcore::escape::display(suspect.sender);
-                let hint = match (refusal, names) {
-                    (Refusal::NoAccount, NameRule::LocalEntry) => {
-                        "; for a virtual mailbox see --sasl-access, --realm and --disable-command"
-                    }
-                    _ => "",
-                };
-                messages.fail(format!("{sender}: not disabled: {refusal}{hint}"));
-            }
-        }
     }
 
     fn now(&self) -> i64 {

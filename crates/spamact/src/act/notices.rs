@@ -23,7 +23,7 @@ pub(super) fn send_all(actor: &Actor<'_>, known: &State, saved: bool, messages: 
     if waiting.is_empty() {
         return;
     }
-    let sending = RunLock::acquire_to_send(&actor.dir, actor.root, actor.wait);
+    let sending = RunLock::acquire_to_send(&actor.store.dir, actor.store.root, actor.wait);
     if let Err(error @ system::Error::AnotherRun) = sending {
         return messages.fail(format!("notices wait: {}", chain(&error)));
     }
@@ -70,9 +70,9 @@ fn send(actor: &Actor<'_>, notice: &Notice, number: usize) -> Result<(), mail::E
 
 /// Changes the state on disk, while no other run can.
 fn update<T>(actor: &Actor<'_>, change: impl FnOnce(&mut State) -> T) -> Result<T, system::Error> {
-    let _lock = RunLock::acquire(&actor.dir, actor.root, actor.wait)?;
-    let (mut state, _) = State::load(&actor.dir, actor.root, actor.now())?;
+    let _lock = RunLock::acquire(&actor.store.dir, actor.store.root, actor.wait)?;
+    let (mut state, _) = actor.store.load(actor.now())?;
     let result = change(&mut state);
-    state.save(&actor.dir, actor.root)?;
+    actor.store.save(&mut state)?;
     Ok(result)
 }

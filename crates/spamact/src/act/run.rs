@@ -3,6 +3,8 @@
 //! Write-ahead: the intended lock and its notice are saved before the lock is made, so that the next run can
 //! recover after a crash.
 
+use std::cell::OnceCell;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use spamcore::error::chain;
@@ -11,19 +13,20 @@ use spamcore::messages::Messages;
 use spamcore::report::{self, Style};
 use spamcore::verdict::{Action, Finding};
 
-use super::decide::{Case, Decision, UNCONFIRMED, UNCOVERED};
+use super::decide::{Case, Decision, Refused, UNCONFIRMED, UNCOVERED};
+use super::sessions::{Ended, Sessions};
 use super::{Actor, Looked, reason};
-use crate::account::AccountName;
-use crate::method::{AccountStatus, Error, LockMethod};
+use crate::account::{AccountName, NameRule, Refusal};
+use crate::method::{AccountStatus, Error, LockMethod, Unlocked};
 use crate::notice::{Incident, IncidentKind, Notice, NoticeKind};
-use crate::state::{Lock, State};
+use crate::state::{DAY, Lock, State};
 
 /// Why an account is not locked while an earlier lock of it can neither be completed nor reverted, because
 /// `make` fails for the NIS maps, for example.
 const UNFINISHED: &str = "a lock that was begun cannot be finished";
 
-/// Of the accounts that were too many to lock, so many are remembered as reported, the worst first: anybody
-/// can invent names.
+/// Of the accounts that were not locked, so many are remembered as reported, the worst first: anybody can
+/// invent names.
 const REMEMBERED: usize = 100;
 
 /// A run under way.
@@ -41,6 +44,35 @@ pub(super) struct Run<'a> {
     handled: HashMap<AccountName, Action>,
     /// The accounts that were too many to lock, with the number of the suspect and the evidence.
     beyond: Vec<(usize, AccountName, SenderEvidence)>,
+    /// The suspects that were not locked for another reason.
+    spared: Vec<Spared>,
+    /// Whose sessions are to be ended: the account, its logins, and which notice tells of it.
+    to_end: Vec<(AccountName, Vec<AccountName>, NoticeKind)>,
+    /// What outlives a lock on this host, once that was looked for.
+    sessions: OnceCell<Sessions>,
+}
+
+/// Takes note in the state of the accounts that were unlocked by others, so that old lines do not lock them.
+pub(super) fn recall_unlocked(method: &dyn LockMethod, state: &mut State, now: i64) {
+    if let Some(Unlocked { at, accounts }) = method.unlocked() {
+        state.recall_unlocked(at, &accounts, now);
+    }
+}
+
+/// The names under which an account may have sessions.
+fn names_of(account: &AccountName, suspect: &Finding<'_>) -> Vec<AccountName> {
+    let logged = AccountName::check(suspect.stats.first_spelling(suspect.sender)).ok();
+    let logged = logged.filter(|logged| logged != account);
+    std::iter::once(account.clone()).chain(logged).collect()
+}
+
+/// A suspect that was not locked.
+struct Spared {
+    /// Which of the suspects.
+    number: usize,
+    name: AccountName,
+    evidence: SenderEvidence,
+    why: String,
 }
 
 impl<'a> Run<'a> {
@@ -50,8 +82,25 @@ impl<'a> Run<'a> {
         state: State,
         messages: &'a mut Messages,
     ) -> Self {
-        let (kind, handled, beyond) = (method.kind(), HashMap::new(), Vec::new());
-        Self { actor, method, kind, state, messages, locks: 0, failed: 0, handled, beyond }
+        Self {
+            actor,
+            method,
+            kind: method.kind(),
+            state,
+            messages,
+            locks: 0,
+            failed: 0,
+            handled: HashMap::new(),
+            beyond: Vec::new(),
+            spared: Vec::new(),
+            to_end: Vec::new(),
+            sessions: OnceCell::new(),
+        }
+    }
+
+    /// Takes note of what an administrator has locked and unlocked since the last run.
+    pub(super) fn recall_unlocked(&mut self) {
+        recall_unlocked(self.method, &mut self.state, self.actor.now());
     }
 
     /// Finds out what became of locks that an earlier run started and did not finish.
@@ -105,9 +154,36 @@ impl<'a> Run<'a> {
         let started = self.state.lock_of(account, &self.kind).map(|lock| lock.at);
         self.state.abandon_lock(account, &self.kind);
         if let Some(started) = started
-            && self.method.last_change() > State::written(&self.actor.dir)
+            && self.method.last_change() > self.actor.store.written()
         {
-            self.state.see_locked(account, started);
+            self.state.see_locked(account, started.min(self.actor.now()));
+        }
+    }
+
+    /// Takes note of a suspect that must not be locked. A sender that should have been locked and is not an account
+    /// is a failure, unless it was other hosts that logged it.
+    pub(super) fn refuse_suspect(
+        &mut self,
+        refused: Refused,
+        suspects: &[&Finding<'_>],
+        names: NameRule,
+    ) {
+        let Action::NotDisabled(why) = refused.action() else { return };
+        let Refused { number, refusal, evidence, elsewhere, .. } = refused;
+        let sender = suspects[number].sender;
+        if elsewhere.is_none() && !refusal.is_rule() {
+            let hint = match (refusal, names) {
+                (Refusal::NoAccount, NameRule::LocalEntry) => {
+                    "; for a virtual mailbox see --sasl-access, --realm and --disable-command"
+                }
+                _ => "",
+            };
+            let sender = spamcore::escape::display(sender);
+            self.messages.fail(format!("{sender}: not disabled: {refusal}{hint}"));
+        }
+        // What cannot even be a name stands in no subject.
+        if let Ok(name) = AccountName::spelled(sender) {
+            self.spared.push(Spared { number, name, evidence, why });
         }
     }
 
@@ -129,7 +205,7 @@ impl<'a> Run<'a> {
         let account = &case.account;
         let remembered = self.state.lock_of(account, &self.kind);
         if remembered.is_some_and(|lock| lock.pending) {
-            return Action::NotDisabled(UNFINISHED.into());
+            return self.spare(case, UNFINISHED.into());
         }
         let mut logins =
             remembered.map_or_else(|| vec![account.clone()], |lock| lock.names(account));
@@ -144,14 +220,14 @@ impl<'a> Run<'a> {
             match self.method.status(login) {
                 Ok(AccountStatus::Missing) => {
                     let place = self.kind.clone();
-                    return self.refuse(account, &Error::Missing { name: login.clone(), place });
+                    return self.refuse(case, &Error::Missing { name: login.clone(), place });
                 }
                 Ok(status) => {
                     if status.or_remembered(remembered.is_some()) != AccountStatus::Locked {
                         open.push(login.clone());
                     }
                 }
-                Err(error) => return self.refuse(account, &error),
+                Err(error) => return self.refuse(case, &error),
             }
         }
         let status = if open.is_empty() { AccountStatus::Locked } else { AccountStatus::Open };
@@ -161,19 +237,22 @@ impl<'a> Run<'a> {
         }
         match case.decide(status) {
             Decision::Locked { sends } => self.is_locked(case, suspect, sends),
-            Decision::Spare(why) if case.evidence.is_none() => self.leave_open(account, why.into()),
+            Decision::Spare(why) if case.evidence.is_none() => self.leave_open(case, why.into()),
             Decision::Spare(why) => Action::NotDisabled(why.into()),
-            Decision::Lock if !case.confirmed => self.leave_open(account, UNCONFIRMED.into()),
+            Decision::Elsewhere(why) => self.spare(case, why),
+            Decision::Lock if self.actor.verify_journal && !case.vouched => {
+                self.leave_open(case, UNCONFIRMED.into())
+            }
             Decision::Lock => {
                 let today = self.state.recent_locks(self.actor.now());
-                if let Some(why) = self.actor.too_many(self.locks, today) {
+                if let Some(why) = self.actor.too_many(self.locks, today, case.vouched) {
                     let evidence = case.evidence.clone().unwrap_or_default();
                     self.beyond.push((case.number, account.clone(), evidence));
-                    return self.leave_open(account, why);
+                    self.messages.fail(format!("{account}: not disabled: {why}"));
+                    return Action::NotDisabled(why);
                 }
                 if self.failed >= self.actor.locks_per_day() {
-                    return self
-                        .leave_open(account, format!("{} locks failed before", self.failed));
+                    return self.leave_open(case, format!("{} locks failed before", self.failed));
                 }
                 self.lock(case, suspect, &logins, &open)
             }
@@ -204,6 +283,7 @@ impl<'a> Run<'a> {
             let incident = IncidentKind::StillSending { since };
             let notice = self.notice(account, suspect, &evidence, incident, &logins);
             self.state.wait(account, kind, notice);
+            self.to_end.push((account.clone(), names_of(account, suspect), kind));
         }
         Action::StillSending
     }
@@ -248,6 +328,11 @@ impl<'a> Run<'a> {
             Ok(()) => {
                 self.locks += 1;
                 self.state.finish_lock(account, &self.kind, self.actor.now());
+                self.to_end.push((
+                    account.clone(),
+                    names_of(account, suspect),
+                    NoticeKind::Disabled,
+                ));
                 let part = if case.uncovered { " in part" } else { "" };
                 self.audit(&format!("disabled{part} {what}"));
                 if case.uncovered { self.uncovered(account) } else { Action::Disabled }
@@ -267,7 +352,7 @@ impl<'a> Run<'a> {
                     self.locks += 1;
                 }
                 self.audit(&format!("not disabled, {}: {what}", reason(&error)));
-                self.refuse(account, &error)
+                self.refuse(case, &error)
             }
         };
         self.save();
@@ -292,16 +377,23 @@ impl<'a> Run<'a> {
     }
 
     /// An account is not locked, because something failed or because it must not be.
-    fn refuse(&mut self, account: &AccountName, error: &Error) -> Action {
+    fn refuse(&mut self, case: &Case, error: &Error) -> Action {
         if !matches!(error, Error::Unfit { refusal, .. } if refusal.is_rule()) {
-            self.messages.fail(format!("{account}: not disabled: {}", chain(error)));
+            self.messages.fail(format!("{}: not disabled: {}", case.account, chain(error)));
         }
-        Action::NotDisabled(reason(error))
+        self.spare(case, reason(error))
     }
 
     /// An account that should be locked is left open.
-    fn leave_open(&mut self, account: &AccountName, why: String) -> Action {
-        self.messages.fail(format!("{account}: not disabled: {why}"));
+    fn leave_open(&mut self, case: &Case, why: String) -> Action {
+        self.messages.fail(format!("{}: not disabled: {why}", case.account));
+        self.spare(case, why)
+    }
+
+    /// An account is not locked, and that is told.
+    fn spare(&mut self, case: &Case, why: String) -> Action {
+        let (name, evidence) = (case.account.clone(), case.evidence.clone().unwrap_or_default());
+        self.spared.push(Spared { number: case.number, name, evidence, why: why.clone() });
         Action::NotDisabled(why)
     }
 
@@ -324,6 +416,36 @@ impl<'a> Run<'a> {
             self.state.notified(other, kind, now);
         }
         self.state.wait(worst, kind, notice);
+    }
+
+    /// Makes one notice for all suspects that were not locked for other reasons, once per incident: those that still
+    /// send a day later are a new one.
+    pub(super) fn notify_of_spared(&mut self, suspects: &[&Finding<'_>]) {
+        let mut spared = std::mem::take(&mut self.spared);
+        let (kind, now) = (NoticeKind::Spared, self.actor.now());
+        spared.sort_by_key(|spared| Reverse(suspects[spared.number].stats.messages));
+        spared.truncate(REMEMBERED);
+        spared.retain(|Spared { number, name, .. }| {
+            let last = suspects[*number].stats.span.map(|(_, last)| last);
+            last.is_some_and(|last| last > now - DAY)
+                && self.state.due(name, kind, now)
+                && !self.state.is_waiting(name, kind)
+        });
+        let [worst, rest @ ..] = &spared[..] else { return };
+        let others: Vec<_> =
+            rest.iter().map(|other| (other.name.clone(), other.why.clone())).collect();
+        let incident = IncidentKind::Spared { why: &worst.why, others: &others };
+        let suspect = suspects[worst.number];
+        let mut evidence = worst.evidence.clone();
+        if evidence.counts.messages == 0 {
+            evidence.counts = suspect.stats.into();
+        }
+        let logins = std::slice::from_ref(&worst.name);
+        let notice = self.notice(&worst.name, suspect, &evidence, incident, logins);
+        for (other, _) in &others {
+            self.state.notified(other, kind, now);
+        }
+        self.state.wait(&worst.name, kind, notice);
     }
 
     fn notice(
@@ -350,8 +472,43 @@ impl<'a> Run<'a> {
             networks: &evidence.networks,
             addresses: &evidence.addresses,
             undo: &self.manual(logins),
+            caches: &self.sessions().caches,
         };
         incident.notice()
+    }
+
+    fn sessions(&self) -> &Sessions {
+        let table = self.actor.application.mail_server.end_sessions;
+        self.sessions.get_or_init(|| Sessions::find(table, &self.actor.proc))
+    }
+
+    /// Ends the sessions of the accounts that were locked, if that is wanted, and says what each command gave.
+    pub(super) fn end_sessions(&mut self) {
+        let to_end = std::mem::take(&mut self.to_end);
+        if !self.actor.end_sessions || to_end.is_empty() {
+            return;
+        }
+        let own: Vec<_> = to_end.iter().map(|(_, logins, _)| self.sessions().end(logins)).collect();
+        let all = self.sessions().end_all();
+        let lines =
+            |ended: &[Ended]| -> Vec<_> { ended.iter().map(|ended| ended.line.clone()).collect() };
+        for ((account, _, kind), own) in to_end.iter().zip(&own) {
+            let done = [lines(own), lines(&all)].concat();
+            if !done.is_empty() {
+                self.state.add_done(account, *kind, "DONE ALREADY (--end-sessions)", &done);
+            }
+            for ended in own {
+                self.tell_ended(ended, &format!("{account}: "));
+            }
+        }
+        for ended in &all {
+            self.tell_ended(ended, "");
+        }
+    }
+
+    fn tell_ended(&mut self, Ended { line, failed }: &Ended, whose: &str) {
+        let text = format!("{whose}{line}");
+        if *failed { self.messages.fail(text) } else { self.messages.note(text) }
     }
 
     fn audit(&mut self, text: &str) {
@@ -365,7 +522,7 @@ impl<'a> Run<'a> {
 
     /// Writes the state. Whether that worked.
     pub(super) fn save(&mut self) -> bool {
-        let saved = self.state.save(&self.actor.dir, self.actor.root);
+        let saved = self.actor.store.save(&mut self.state);
         if let Err(error) = &saved {
             self.messages.fail_with(error);
         }

@@ -4,7 +4,6 @@
 //! cannot be undone stays in the state; where the state knows of none, one given method is tried.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
 use spamcore::error::chain;
 use spamcore::escape::display;
@@ -15,7 +14,7 @@ use time::macros::format_description;
 use super::reason;
 use crate::account::{AccountName, NameRule};
 use crate::method::{self, AccountStatus, Error, LockMethod};
-use crate::state::{Lock, State};
+use crate::state::{Lock, State, Store};
 use crate::system;
 use crate::system::run_lock::{RunLock, WAIT};
 use crate::system::syslog::Audit;
@@ -68,10 +67,8 @@ pub fn is_open(account: &str, lock: &Lock, names: &[String], root: bool) -> bool
 
 /// Undoes locks.
 pub struct Undo<'a> {
-    /// The directory of the state.
-    pub dir: &'a Path,
-    /// Whether root runs the program.
-    pub root: bool,
+    /// Where the state is kept, and whether root runs the program.
+    pub store: &'a Store,
     /// The names of this host.
     pub names: &'a [String],
     /// The domains that do not count as a part of a login.
@@ -97,11 +94,11 @@ impl Undo<'_> {
     /// Undoes all locks that the state has of a login in any spelling, or of the account that the login is, and
     /// forgets them. `otherwise` is the method to try if the state has no lock.
     pub fn enable(&self, login: &AccountName, otherwise: &dyn LockMethod) -> Result<Undone, Error> {
-        let lock = RunLock::acquire(self.dir, self.root, WAIT);
+        let lock = RunLock::acquire(&self.store.dir, self.store.root, WAIT);
         if let Err(error @ system::Error::AnotherRun) = lock {
             return Err(error.into());
         }
-        let (mut state, damaged) = State::load(self.dir, self.root, self.now())?;
+        let (mut state, damaged) = self.store.load(self.now())?;
         let mut undone = Undone { warnings: damaged.into_iter().collect(), ..Undone::default() };
         // A full or read-only disk keeps nobody locked.
         undone.warnings.extend(lock.as_ref().err().map(|error| chain(error)));
@@ -138,7 +135,7 @@ impl Undo<'_> {
             state.forget(account, self.now());
         }
         for (name, lock) in locks {
-            let method = method::remembered(&lock.method, self.names, self.root);
+            let method = method::remembered(&lock.method, self.names, self.store.root);
             let undone_now = method.map_err(Error::from).and_then(|mut method| {
                 method.prepare()?;
                 lock.names(&name).iter().try_for_each(|login| self.undo(login, &*method))
@@ -158,11 +155,13 @@ impl Undo<'_> {
                 state.forget(&name, self.now());
             }
         }
-        if let Err(error) = state.save(self.dir, self.root) {
-            undone.warnings.push(format!(
-                "the state still has the lock, because it could not be written: {}",
-                chain(&error)
-            ));
+        if let Err(error) = self.store.save(&mut state) {
+            let why = chain(&error);
+            undone.warnings.push(if state.is_copied() {
+                format!("the state could not be written, only a copy in memory: {why}")
+            } else {
+                format!("the state still has the lock, because it could not be written: {why}")
+            });
         }
         Ok(undone)
     }

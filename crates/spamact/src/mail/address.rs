@@ -30,13 +30,21 @@ impl Address {
         Ok(Self(text.to_owned()))
     }
 
-    /// `root` at the domain of a host (`mail.example.org` is in `example.org`), or plain `root` if its name has
-    /// no domain.
-    pub fn root_of(host: &str) -> Self {
-        let domain = host.trim_end_matches('.').split_once('.').map(|(_, domain)| domain);
-        domain
-            .and_then(|domain| Self::parse(&format!("root@{domain}")).ok())
-            .unwrap_or_else(|| Self("root".into()))
+    /// Plain `root`, which the mail server of this host completes.
+    ///
+    /// Not `root` at the domain of the host: that may be somebody else's, such as the provider's.
+    pub fn root() -> Self {
+        Self("root".into())
+    }
+
+    /// The address with a domain: a plain user is one of this host, if the host has a full name.
+    #[must_use]
+    pub(super) fn at(&self, host: &str) -> Self {
+        let host = host.trim_end_matches('.');
+        if self.0.contains('@') || !host.contains('.') {
+            return self.clone();
+        }
+        Self::parse(&format!("{}@{host}", self.0)).unwrap_or_else(|_| self.clone())
     }
 }
 
@@ -87,18 +95,20 @@ mod tests {
     }
 
     #[test]
-    fn root_at_the_domain_of_the_host() {
+    fn a_user_of_this_host_is_at_its_full_name() {
         for (host, want) in [
-            ("mail.example.org", "root@example.org"),
-            ("mail.example.org.", "root@example.org"),
+            ("mail.example.org", "root@mail.example.org"),
+            ("mail.example.org.", "root@mail.example.org"),
             ("mail", "root"),
             ("", "root"),
             ("mail.", "root"),
             ("mail.a b", "root"),
             ("a.b\r\nc", "root"),
         ] {
-            assert_eq!(Address::root_of(host).as_ref(), want, "{host}");
+            assert_eq!(Address::root().at(host).as_ref(), want, "{host}");
         }
+        let whole = Address::parse("a@b.example").expect("an address");
+        assert_eq!(whole.at("mail.example.org"), whole);
     }
 
     proptest! {
@@ -108,7 +118,7 @@ mod tests {
                 prop_assert!(address.as_ref().bytes().all(|b| matches!(b, b'!'..=b'~')));
                 prop_assert!(!address.as_ref().contains(['<', '>', ',']));
             }
-            prop_assert!(Address::parse(Address::root_of(&text).as_ref()).is_ok());
+            prop_assert!(Address::parse(Address::root().at(&text).as_ref()).is_ok());
         }
     }
 }

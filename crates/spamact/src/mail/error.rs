@@ -10,6 +10,10 @@ use super::SmtpFailure;
 use crate::system;
 
 #[cfg(feature = "smtp")]
+/// The steps of a session with a mail server in which it is told the sender and the recipient.
+pub(super) const ADDRESSES: [&str; 2] = ["MAIL", "RCPT"];
+
+#[cfg(feature = "smtp")]
 /// The step of a session with a mail server in which it reads a notice.
 pub(super) const DATA: &str = "DATA";
 
@@ -45,6 +49,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a mail server did not accept the sender or the recipient of a notice.
+    #[cfg(feature = "smtp")]
+    pub(super) fn is_of_address(&self) -> bool {
+        match self {
+            Self::Smtp { step, source, .. } => {
+                ADDRESSES.contains(step) && matches!(source, SmtpFailure::Rejected(_))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the server refused this notice's content, so that a shorter one may be accepted. A server that
     /// said no before (to a password, to an address) would say so again.
     pub fn is_refusal(&self) -> bool {

@@ -104,15 +104,16 @@ impl Route {
     }
 
     /// The sender of notices: the login if that is an address, because servers often accept no other from it;
-    /// otherwise `root` at the domain of this host.
+    /// otherwise `root`, which another server cannot complete: for that one it is at the full name of this host.
     pub fn sender(&self, host: &str) -> Address {
         #[cfg(feature = "smtp")]
-        if let Self::Server { login: Some(login), .. } = self
-            && let Some(address) = login.address()
-        {
-            return address;
+        if let Self::Server { login, .. } = self {
+            let address = login.as_ref().and_then(Login::address);
+            return address.unwrap_or_else(|| Address::root().at(host));
         }
-        Address::root_of(host)
+        #[cfg(not(feature = "smtp"))]
+        let _ = host;
+        Address::root()
     }
 }
 
@@ -137,10 +138,7 @@ impl Mailer {
             #[cfg(feature = "smtp")]
             Route::Here { smtp, sendmail } => {
                 let server = Server::plain(*smtp);
-                let from = self.route.sender(&self.host);
-                let mail = smtp::Mail { from: &from, to, message };
-                let Err(failed) = smtp::send(&server, None, &[], &self.host, self.timeouts, &mail)
-                else {
+                let Err(failed) = self.send_by(&server, None, &[], to, message) else {
                     return Ok(());
                 };
                 sendmail::send(sendmail, to, message, self.timeouts.total)
@@ -148,10 +146,32 @@ impl Mailer {
             }
             #[cfg(feature = "smtp")]
             Route::Server { server, login, ca_files } => {
-                let from = self.route.sender(&self.host);
-                let mail = smtp::Mail { from: &from, to, message };
-                smtp::send(server, login.as_ref(), ca_files, &self.host, self.timeouts, &mail)
+                self.send_by(server, login.as_ref(), ca_files, to, message)
             }
+        }
+    }
+
+    /// Sends one by SMTP. Where the server refuses an address without a domain, the addresses get one.
+    #[cfg(feature = "smtp")]
+    fn send_by(
+        &self,
+        server: &Server,
+        login: Option<&Login>,
+        ca_files: &[PathBuf],
+        to: &Address,
+        message: &[u8],
+    ) -> Result<(), Error> {
+        let (host, from) = (&self.host, self.route.sender(&self.host));
+        let send = |from: &Address, to: &Address| {
+            let mail = smtp::Mail { from, to, message };
+            smtp::send(server, login, ca_files, host, self.timeouts, &mail)
+        };
+        let (whole_from, whole_to) = (from.at(host), to.at(host));
+        match send(&from, to) {
+            Err(error) if error.is_of_address() && (&whole_from, &whole_to) != (&from, to) => {
+                send(&whole_from, &whole_to)
+            }
+            other => other,
         }
     }
 }

@@ -6,7 +6,8 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use mail_send::smtp::AssertReply;
 use mail_send::smtp::message::Parameters;
 use mail_send::{Credentials, SmtpClient};
 use smtp_proto::{AUTH_LOGIN, AUTH_PLAIN, EXT_START_TLS, EhloResponse};
+use spamcore::threads;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -24,7 +26,7 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use super::error::DATA;
+use super::error::{ADDRESSES, DATA};
 use super::server::Tls;
 use super::{Address, Error, Login, Server, Timeouts};
 use crate::system::escape::cut;
@@ -77,6 +79,9 @@ impl From<mail_send::Error> for SmtpFailure {
     }
 }
 
+/// As many files as the runtime and a connection open, and some more.
+const DESCRIPTORS: usize = 12;
+
 /// What is sent.
 pub(super) struct Mail<'a> {
     pub(super) from: &'a Address,
@@ -97,12 +102,24 @@ pub(super) fn send(
     let session =
         Session { server, login, ca_files, helo: helo(host), step: timeouts.step, mail, at: &at };
     let failed = |source| Error::Smtp { server: server.to_string(), step: at.get(), source };
+    has_descriptors().map_err(|error| failed(SmtpFailure::Io(error)))?;
+    if server.host.parse::<IpAddr>().is_err() {
+        // A name is looked up in a thread: the runtime panics where it cannot start one.
+        threads::can_start().map_err(|error| failed(SmtpFailure::Io(error)))?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| failed(SmtpFailure::Io(error)))?;
     let done = runtime.block_on(async { timeout(timeouts.total, session.run()).await });
     // A DNS lookup that is still running cannot be cancelled, and is not waited for.
     runtime.shutdown_background();
     done.map_err(|_| failed(SmtpFailure::TimedOut))?.map_err(failed)
+}
+
+/// Whether some more files can be opened: the runtime panics where it cannot open its own.
+fn has_descriptors() -> io::Result<()> {
+    let descriptors: io::Result<Vec<_>> =
+        (0..DESCRIPTORS).map(|_| io::stderr().as_fd().try_clone_to_owned()).collect();
+    descriptors.map(drop)
 }
 
 /// The name for EHLO: that of this host if it is a plain host name, otherwise the loopback address.
@@ -208,9 +225,9 @@ impl Session<'_> {
             let login = Credentials::new(login.user.as_str(), login.password.as_str());
             client.authenticate(&login, &offers).await?;
         }
-        self.at.set("MAIL");
+        self.at.set(ADDRESSES[0]);
         client.mail_from(self.mail.from.as_ref(), &Parameters::new()).await?;
-        self.at.set("RCPT");
+        self.at.set(ADDRESSES[1]);
         client.rcpt_to(self.mail.to.as_ref(), &Parameters::new()).await?;
         self.at.set(DATA);
         // The end of the last line is written together with the dot.

@@ -4,13 +4,17 @@
 //! account that is locked already, by whatever mark, is left as it is. What passwd(1) does not reach (SSH keys,
 //! open sessions, caches of other programs) stays usable.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{AccountStatus, Error, LockMethod, expect_status, shadow};
+use super::{AccountStatus, Error, LockMethod, Unlocked, expect_status, shadow};
 use crate::account::{AccountName, NameRule};
 use crate::system::files;
 use crate::system::process::run;
+
+/// How long after a copy of the shadow file was made the new file is put in place at most, in seconds.
+const AT_ONCE: i64 = 60;
 
 /// Locks local accounts. The default is the real system.
 #[derive(Clone, Debug)]
@@ -93,9 +97,32 @@ impl LockMethod for Local {
         std::fs::metadata(&self.shadow).ok()?.modified().ok()
     }
 
+    /// What `/etc/shadow-` shows, the text before the last change: shadow(5)'s programs write it right before the new
+    /// file is put in place. Another change since then hides it.
+    fn unlocked(&self) -> Option<Unlocked> {
+        let mut backup = self.shadow.clone().into_os_string();
+        backup.push("-");
+        unlocked(Path::new(&backup), &self.shadow)
+    }
+
     fn manual(&self, name: &AccountName) -> Vec<String> {
         vec![format!("passwd -u -- {name}")]
     }
+}
+
+/// The accounts that the change from `backup` to `file` has unlocked.
+fn unlocked(backup: &Path, file: &Path) -> Option<Unlocked> {
+    let changed = std::fs::metadata(file).ok()?;
+    // The other time of the copy is that of the text in it.
+    let copied = std::fs::metadata(backup).ok()?.ctime();
+    if !(0..=AT_ONCE).contains(&changed.mtime().saturating_sub(copied)) {
+        return None;
+    }
+    let at = changed.mtime().checked_mul(1_000_000_000)?.checked_add(changed.mtime_nsec())?;
+    let (before, now) = (files::read(backup, false).ok()?, files::read(file, false).ok()?);
+    let names = shadow::names_unlocked(&before, &now).into_iter();
+    let accounts = names.filter_map(|name| AccountName::check(name).ok()).collect();
+    Some(Unlocked { at, accounts })
 }
 
 /// The status of an account in a shadow file.

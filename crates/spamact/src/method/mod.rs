@@ -52,6 +52,15 @@ impl AccountStatus {
     }
 }
 
+/// Accounts that were unlocked, whoever had locked them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unlocked {
+    /// When, in Unix nanoseconds.
+    pub at: i64,
+    /// Their names.
+    pub accounts: Vec<AccountName>,
+}
+
 /// A method of locking accounts.
 ///
 /// Until [`prepare`](Self::prepare) was called, a method runs no program and opens no table:
@@ -103,6 +112,12 @@ pub trait LockMethod {
 
     /// When an account of this method was last changed by anybody, if that is known.
     fn last_change(&self) -> Option<SystemTime> {
+        None
+    }
+
+    /// What the last change of the accounts' file has unlocked, if that can be seen. An administrator may have locked
+    /// and unlocked an account between two runs: lines before that are no evidence.
+    fn unlocked(&self) -> Option<Unlocked> {
         None
     }
 

@@ -3,6 +3,8 @@
 //! Takes and gives whole texts as bytes (shadow(5)). The lines of other accounts stay byte for byte. An account
 //! with several entries is locked if all of them are.
 
+use std::collections::HashSet;
+
 use super::AccountStatus;
 
 /// Marks that make a password match nothing: usermod(8) and passwd(1) write `!`, spam-check writes `*`.
@@ -35,6 +37,27 @@ pub fn status(text: &[u8], name: &str) -> AccountStatus {
         status = AccountStatus::Locked;
     }
     status
+}
+
+/// How many entries that are not the same are compared. passwd(1) changes one.
+const COMPARED: usize = 1000;
+
+/// The names that are locked in the text `before`, and open in `now`.
+pub fn names_unlocked<'a>(before: &'a [u8], now: &[u8]) -> Vec<&'a [u8]> {
+    // Most of the two texts is the same: only what is not is looked up.
+    let same: HashSet<&[u8]> = lines(now).collect();
+    let changed = lines(before).filter(|line| !same.contains(line)).take(COMPARED);
+    let is_open = |name: &&[u8]| {
+        let name = std::str::from_utf8(name);
+        name.is_ok_and(|name| status(now, name) == AccountStatus::Open)
+    };
+    let locked = changed.filter_map(|line| {
+        let (name, rest) = line.split_at(line.iter().position(|&b| b == b':')?);
+        is_locked(&rest[1..]).then_some(name)
+    });
+    let mut names: Vec<_> = locked.filter(is_open).collect();
+    names.dedup();
+    names
 }
 
 /// The text with `*` before the account's password, if the account is not locked yet; `None` if nothing needs
@@ -94,6 +117,23 @@ mod tests {
         ] {
             assert_eq!(status(text, "alice"), want, "{}", String::from_utf8_lossy(text));
         }
+    }
+
+    #[test]
+    fn what_a_change_has_unlocked() {
+        let before =
+            b"root:*:1::\nalice:!$y$x:1::\nbob:$y$x:1::\ncarol:!*:1::\ngone:!:1::\nnew:!:1\n";
+        for (now, want) in [
+            (&before[..], &[][..]),
+            (b"root:*:1::\nalice:$y$x:1::\nbob:!$y$x:1::\ncarol:!*:1::\nnew:!:1\n", &["alice"]),
+            (b"alice:!$y$z:2::\ncarol:$y$z:2::\nnew:$y$z:2\nnewer:$y$z:2\n", &["carol", "new"]),
+            (b"", &[]),
+        ] {
+            let names = names_unlocked(before, now);
+            let names: Vec<_> = names.iter().map(|name| String::from_utf8_lossy(name)).collect();
+            assert_eq!(names, want);
+        }
+        assert_eq!(names_unlocked(b"\n:\n:!\nx\n\xff:!\n", b"").len(), 0);
     }
 
     #[test]

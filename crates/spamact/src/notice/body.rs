@@ -30,13 +30,13 @@ pub(super) fn body(incident: &Incident<'_>) -> String {
     body.what_happened(incident);
     match incident.kind {
         IncidentKind::Disabled | IncidentKind::PartlyDisabled => {
-            body.heading("WHAT TO DO NOW");
+            body.heading(TO_DO);
             body.queue(incident, 1);
             body.sessions(incident, 2);
             body.undo(incident);
         }
         IncidentKind::StillSending { .. } => {
-            body.heading("WHAT TO DO NOW");
+            body.heading(TO_DO);
             body.sessions(incident, 1);
             body.queue(incident, 2);
             body.prose(&format!(
@@ -47,7 +47,7 @@ pub(super) fn body(incident: &Incident<'_>) -> String {
             body.undo(incident);
         }
         IncidentKind::NotDisabled { others, .. } => {
-            body.heading("WHAT TO DO NOW");
+            body.heading(TO_DO);
             body.prose(
                 "1. Look at the lines below, and compare them with the journal (see HOW SURE IS \
                  THIS). If they are genuine, run the check again with a larger --max-locks. If they \
@@ -57,7 +57,24 @@ pub(super) fn body(incident: &Incident<'_>) -> String {
             body.queue(incident, 2);
             if !others.is_empty() {
                 body.heading("NOT LOCKED FOR THE SAME REASON");
-                body.names(others);
+                body.names(others.iter().map(ToString::to_string));
+            }
+        }
+        IncidentKind::Spared { others, .. } => {
+            body.heading(TO_DO);
+            body.prose(
+                "1. Look at the lines below. If they are genuine, somebody else knows the password of an account \
+                 that is not locked for you: give it a new one.",
+            );
+            body.gap();
+            body.queue(incident, 2);
+            body.sessions(incident, 3);
+            if !others.is_empty() {
+                body.heading("NOT LOCKED EITHER");
+                let line = |(name, why): &(AccountName, String)| {
+                    format!("{name}: {}", cut(why.as_bytes(), NAME))
+                };
+                body.names(others.iter().map(line));
             }
         }
     }
@@ -116,10 +133,20 @@ impl Body {
                 self.gap();
                 self.prose(&format!("Of {account}: {}", sent(incident)));
             }
+            IncidentKind::Spared { why, others } => {
+                let many = match others.len() {
+                    0 => String::new(),
+                    more => format!(" and {more} more"),
+                };
+                self.line(&format!("NOT locked on {host} at {at}: {account}{many}."));
+                self.line(&format!("Why: {}", cut(why.as_bytes(), NAME)));
+                self.gap();
+                self.prose(&format!("Of {account}: {}", sent(incident)));
+            }
         }
         self.gap();
         let with = match incident.kind {
-            IncidentKind::NotDisabled { .. } => "Lock method",
+            IncidentKind::NotDisabled { .. } | IncidentKind::Spared { .. } => "Lock method",
             _ => "Locked with",
         };
         self.prose(&format!("{with}: {}", cut(incident.method.as_bytes(), NAME)));
@@ -133,7 +160,9 @@ impl Body {
     fn queue(&mut self, incident: &Incident<'_>, step: u8) {
         let login = login(incident);
         let real = match incident.kind {
-            IncidentKind::NotDisabled { .. } => "If they are genuine, hold",
+            IncidentKind::NotDisabled { .. } | IncidentKind::Spared { .. } => {
+                "If they are genuine, hold"
+            }
             _ => "Hold",
         };
         self.prose(&format!(
@@ -156,9 +185,19 @@ impl Body {
             "{step}. End the sessions and flush the caches that outlive a lock (those that this host has):"
         ));
         self.gap();
-        self.commands(incident, end_sessions);
+        for command in end_sessions {
+            let typed = command.typed(login(incident));
+            match command.note {
+                "" => self.line(&format!("    {typed}")),
+                note => self.line(&format!("    {typed:<34} # {note}")),
+            }
+        }
         self.gap();
         self.prose(sessions_note);
+        if !incident.caches.is_empty() {
+            self.gap();
+            self.prose(&format!("Found running: {}.", incident.caches.join(", ")));
+        }
         self.gap();
     }
 
@@ -247,11 +286,12 @@ impl Body {
         self.and_more(sorted.len(), PLACES);
     }
 
-    fn names(&mut self, names: &[AccountName]) {
-        for name in names.iter().take(ACCOUNTS) {
+    fn names(&mut self, names: impl ExactSizeIterator<Item = String>) {
+        let all = names.len();
+        for name in names.take(ACCOUNTS) {
             self.line(&format!("    {name}"));
         }
-        self.and_more(names.len(), ACCOUNTS);
+        self.and_more(all, ACCOUNTS);
     }
 
     fn and_more(&mut self, all: usize, shown: usize) {
@@ -331,6 +371,9 @@ fn login<'a>(incident: &Incident<'a>) -> &'a str {
     }
 }
 
+/// The heading above what the administrator is to do.
+pub(super) const TO_DO: &str = "WHAT TO DO NOW";
+
 /// The heading above the text of strangers. Nothing above it is free text from strangers.
 pub(super) const SEEN: &str = "WHAT WAS SEEN";
 
@@ -393,7 +436,9 @@ mod tests {
     fn the_commands_are_there_and_only_where_they_make_sense() {
         let alice = name("alice");
         let undo = ["passwd -u alice".to_owned()];
-        let made = |kind| body(&Incident { undo: &undo, ..incident(&alice, kind) });
+        let caches = ["a", "b"];
+        let made =
+            |kind| body(&Incident { undo: &undo, caches: &caches, ..incident(&alice, kind) });
         let unlock = "\n    mail-check --enable-account=alice\n";
         for kind in [IncidentKind::Disabled, IncidentKind::StillSending { since: None }] {
             let body = made(kind);
@@ -402,7 +447,8 @@ mod tests {
                 "\n    passwd -u alice\n",
                 "\n    hold alice '^alice$' zcat -f /var/log/mail.log.1 /var/log/mail.log 2>/dev/null\n",
                 "\n    delete alice\n    release alice\n",
-                "\n    kick alice\n",
+                "\n    kick alice                         # hard\n",
+                "\nFound running: a, b.\n",
                 "\n    show the journal | grep '^alice$'\n",
                 "--verify-journal",
             ] {

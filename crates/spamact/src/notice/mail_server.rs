@@ -14,6 +14,51 @@ pub struct Application {
     pub mail_server: MailServer,
 }
 
+/// A daemon of which something outlives a lock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Daemon {
+    /// The name of its program.
+    pub process: &'static str,
+    /// The option without which it does not matter; none if empty.
+    pub option: &'static str,
+    /// What it keeps passwords in, for a person; none if empty.
+    pub cache: &'static str,
+    /// A program, with its arguments, that prints `0` if it keeps none; none if empty.
+    pub ask: &'static [&'static str],
+}
+
+/// A command that ends sessions or empties a cache.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SessionCommand {
+    /// The absolute path of a program, and its arguments.
+    pub command: &'static [&'static str],
+    /// What a person should know of it.
+    pub note: &'static str,
+    /// It is of use where this daemon runs.
+    pub daemon: Daemon,
+}
+
+impl SessionCommand {
+    /// Whether it is of one login, and not of all.
+    pub fn is_of_login(&self) -> bool {
+        self.command.contains(&"{login}")
+    }
+
+    /// The program and its arguments, for a checked name.
+    pub fn for_login<'a>(&'a self, login: &'a str) -> Vec<&'a str> {
+        let filled = |word: &&'a str| if *word == "{login}" { login } else { *word };
+        self.command.iter().map(filled).collect()
+    }
+
+    /// The command as a person types it.
+    pub fn typed(&self, login: &str) -> String {
+        let words = self.for_login(login);
+        let program = words.first().and_then(|path| path.rsplit('/').next()).unwrap_or_default();
+        let rest = words.iter().skip(1).flat_map(|word| [" ", word]);
+        std::iter::once(program).chain(rest).collect()
+    }
+}
+
 /// The parts of a notice that only the program knows: commands, one per line, and sentences.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MailServer {
@@ -26,7 +71,7 @@ pub struct MailServer {
     /// Two commands: delete the held mail, or release it.
     pub delete_or_release: &'static [&'static str],
     /// End the sessions and empty the caches that outlive a lock.
-    pub end_sessions: &'static [&'static str],
+    pub end_sessions: &'static [SessionCommand],
     /// What the last of those commands does to others.
     pub sessions_note: &'static str,
     /// Finds the messages of the login in the journal.

@@ -20,7 +20,7 @@ use crate::account::AccountName;
 use crate::mail::Address;
 use crate::system::escape::{cut, escape_ascii};
 
-pub use mail_server::{Application, MailServer};
+pub use mail_server::{Application, Daemon, MailServer, SessionCommand};
 
 /// RFC 5322, 2.1.1: a line has at most 998 bytes. Some are left for what a relay may add.
 const LONGEST_LINE: usize = 990;
@@ -41,6 +41,8 @@ pub enum NoticeKind {
     StillSending,
     /// More locks were asked for than are allowed.
     NotDisabled,
+    /// An account was not locked for another reason.
+    Spared,
 }
 
 /// What happened.
@@ -61,6 +63,13 @@ pub enum IncidentKind<'a> {
         limit: usize,
         /// The other accounts that were not locked for the same reason.
         others: &'a [AccountName],
+    },
+    /// It was not locked for another reason.
+    Spared {
+        /// The reason.
+        why: &'a str,
+        /// The other accounts that were not locked, and why.
+        others: &'a [(AccountName, String)],
     },
 }
 
@@ -97,6 +106,8 @@ pub struct Incident<'a> {
     pub addresses: &'a [(Box<[u8]>, u64)],
     /// The commands that undo the lock by hand.
     pub undo: &'a [String],
+    /// The caches of passwords that were found running.
+    pub caches: &'a [&'static str],
 }
 
 impl Incident<'_> {
@@ -109,6 +120,10 @@ impl Incident<'_> {
             IncidentKind::NotDisabled { others: [], .. } => "NOT DISABLED: TOO MANY AT ONCE".into(),
             IncidentKind::NotDisabled { others, .. } => {
                 format!("AND {} MORE NOT DISABLED: TOO MANY AT ONCE", others.len())
+            }
+            IncidentKind::Spared { others: [], .. } => "NOT DISABLED".into(),
+            IncidentKind::Spared { others, .. } => {
+                format!("AND {} MORE NOT DISABLED", others.len())
             }
         };
         let host = cut(self.host.as_bytes(), LONGEST_HOST);
@@ -150,6 +165,14 @@ impl Notice {
         let body = self.body.split(body::SEEN).next().unwrap_or_default();
         let left_out = "(What was seen is omitted: a mail server refused it.)\n";
         Self { subject: self.subject.clone(), body: format!("{body}{left_out}") }
+    }
+
+    /// Adds what was done meanwhile, before what is to be done.
+    pub fn add_done(&mut self, title: &str, lines: &[String]) {
+        let text: String = lines.iter().map(|line| format!("    {line}\n")).collect();
+        // Only checked names stand above that heading.
+        let at = self.body.find(body::TO_DO).unwrap_or(self.body.len());
+        self.body.insert_str(at, &format!("{title}\n\n{text}\n"));
     }
 
     /// The whole mail. Its lines end in CR LF.
@@ -241,7 +264,11 @@ pub(crate) mod tests {
             journal: "show the journal",
             hold: &["hold {login} '^{pattern}$' {log}"],
             delete_or_release: &["delete {login}", "release {login}"],
-            end_sessions: &["kick {login}"],
+            end_sessions: &[SessionCommand {
+                command: &["/usr/bin/kick", "{login}"],
+                note: "hard",
+                daemon: Daemon { process: "kickd", option: "", cache: "", ask: &[] },
+            }],
             sessions_note: "Everybody is kicked.",
             confirm: "{journal} | grep '^{pattern}$'",
             journal_note: "Or not.",
@@ -266,6 +293,7 @@ pub(crate) mod tests {
             networks: &[],
             addresses: &[],
             undo: &[],
+            caches: &[],
         }
     }
 
@@ -314,6 +342,15 @@ pub(crate) mod tests {
             assert_eq!(text.subject, format!("SPAMMER DETECTED AT host.example.org {want}"));
             check(&mail(&text));
         }
+    }
+
+    #[test]
+    fn what_was_done_meanwhile_stands_before_what_is_to_be_done() {
+        let mut notice = incident(&name("alice"), IncidentKind::Disabled).notice();
+        notice.add_done("DONE", &["kick alice: done".into()]);
+        let want = "\n\nDONE\n\n    kick alice: done\n\nWHAT TO DO NOW\n\n1. ";
+        assert!(notice.body.contains(want), "{}", notice.body);
+        check(&mail(&notice));
     }
 
     #[test]

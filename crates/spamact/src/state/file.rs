@@ -1,12 +1,16 @@
 //! The state on disk: read with care, written atomically.
 //!
-//! Takes the directory; gives a state, or what is wrong with the file. It does not read more than [`LONGEST`], follow
-//! a symbolic link, or wait for a pipe.
+//! Takes the directory; gives a state, or what is wrong with the file. While the file cannot be written (a full or
+//! read-only disk), a copy in another directory keeps what was done: forgotten locks would be made again, and
+//! notices repeated, in every run. Each copy has the number of times that the state was written, so that the newer
+//! one counts, whichever that is.
+//!
+//! It does not read more than [`LONGEST`], follow a symbolic link, or wait for a pipe.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rustix::fs::OFlags;
@@ -30,9 +34,72 @@ struct Versioned {
     version: u32,
 }
 
+/// Where the state is kept.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Its directory.
+    pub dir: PathBuf,
+    /// A directory, in memory or at least on another disk, for a copy of a state that cannot be written there.
+    pub copy: Option<PathBuf>,
+    /// Whether root runs the program: then a directory must be owned by root, and writable by nobody else.
+    pub root: bool,
+}
+
+impl Store {
+    /// Reads the state; without a directory or a file it is empty. Of the file and its copy the one that was
+    /// written last counts. Nothing is changed on disk.
+    ///
+    /// If the file is damaged the state is empty, and a text says so.
+    pub fn load(&self, now: i64) -> Result<(State, Option<String>), Error> {
+        let (state, damaged) = State::load(&self.dir, self.root, now)?;
+        let Some(copy) = &self.copy else { return Ok((state, damaged)) };
+        match State::load(copy, self.root, now) {
+            Ok((copy, None)) if copy.serial > state.serial => {
+                let aside = state.aside;
+                Ok((State { changed: true, from_copy: true, aside, ..copy }, damaged))
+            }
+            // A copy that cannot be read, or that somebody else may have written, is none.
+            _ => Ok((state, damaged)),
+        }
+    }
+
+    /// When the state was last written, wherever.
+    pub fn written(&self) -> Option<SystemTime> {
+        let dirs = std::iter::once(&self.dir).chain(&self.copy);
+        dirs.filter_map(|dir| fs::metadata(dir.join(NAME)).ok()?.modified().ok()).max()
+    }
+
+    /// Writes the state if it has changed; if that fails, a copy of it. It is an error all the same.
+    pub fn save(&self, state: &mut State) -> Result<(), Error> {
+        if !state.changed {
+            return Ok(());
+        }
+        let saved = state.save(&self.dir, self.root);
+        let Some(copy) = &self.copy else { return saved };
+        match &saved {
+            // The copy is older now. If it stays, it does not count.
+            Ok(()) => {
+                let copy = copy.join(NAME);
+                if fs::symlink_metadata(&copy).is_ok() {
+                    let _ = fs::remove_file(copy);
+                }
+            }
+            Err(_) => {
+                let aside = state.aside.take();
+                let copied = state.save(copy, self.root);
+                state.aside = aside;
+                // The file itself is still to be written.
+                (state.changed, state.from_copy) = (true, copied.is_ok());
+            }
+        }
+        saved
+    }
+}
+
 impl State {
-    /// Reads the state; without the directory or the file it is empty. `root` says whether root runs the program:
-    /// then the directory must be owned by root, and writable by nobody else. Nothing is changed on disk.
+    /// Reads the state of one directory; without the directory or the file it is empty. `root` says whether root
+    /// runs the program: then the directory must be owned by root, and writable by nobody else. Nothing is changed
+    /// on disk.
     ///
     /// If the file is damaged the state is empty, and a text says so.
     pub fn load(dir: &Path, root: bool, now: i64) -> Result<(Self, Option<String>), Error> {
@@ -66,11 +133,6 @@ impl State {
         Ok((Self { changed: true, aside: Some(aside), ..empty }, Some(damaged)))
     }
 
-    /// When the state was last written.
-    pub fn written(dir: &Path) -> Option<SystemTime> {
-        fs::metadata(dir.join(NAME)).ok()?.modified().ok()
-    }
-
     /// Writes the state if it has changed. The directory is created if it is missing.
     pub fn save(&mut self, dir: &Path, root: bool) -> Result<(), Error> {
         if !self.changed {
@@ -80,6 +142,7 @@ impl State {
         let path = dir.join(NAME);
         let failed = |source| Error::Write { path: path.clone(), source };
         self.version = VERSION;
+        self.serial = self.serial.saturating_add(1);
         let mut text = serde_json::to_vec_pretty(self).map_err(|e| failed(e.into()))?;
         text.push(b'\n');
         if let Some(aside) = &self.aside {
@@ -91,7 +154,7 @@ impl State {
             }
         }
         files::write_atomically(&path, &text)?;
-        self.changed = false;
+        (self.changed, self.from_copy) = (false, false);
         Ok(())
     }
 }
@@ -129,7 +192,7 @@ fn parse(text: &[u8]) -> Result<State, String> {
         return Err(format!("unknown version {version}"));
     }
     let state: State = serde_json::from_slice(text).map_err(|e| e.to_string())?;
-    if state.accounts.keys().any(|name| AccountName::check(name.as_bytes()).is_err()) {
+    if state.accounts.keys().any(|name| AccountName::spelled(name.as_bytes()).is_err()) {
         return Err("a name in it is not an account name".into());
     }
     Ok(state)
@@ -237,7 +300,42 @@ mod tests {
         assert_eq!(damaged, None);
         state.changed = true;
         state.save(scratch.path(), false).expect("the directory is ours");
+        // What is new has a default.
+        let text = text.replace("\"version\": 1,", "\"version\": 1,\n  \"serial\": 1,");
         assert_eq!(fs::read_to_string(&path).expect("it was written"), text);
+    }
+
+    #[test]
+    fn of_the_state_and_its_copy_the_newer_one_counts() {
+        let scratch = tempdir().expect("a directory");
+        let (dir, copy) = (scratch.path().join("lib"), scratch.path().join("run"));
+        let store = Store { dir: dir.clone(), copy: Some(copy.clone()), root: false };
+        let load = || store.load(NOW).expect("it is whole").0;
+        let add = |state: &mut State, name: &str| {
+            state.see_locked(&AccountName::check(name.as_bytes()).expect("a name"), NOW);
+            store.save(state)
+        };
+        let names = || load().accounts().map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+        add(&mut load(), "a").expect("the directory is ours");
+        // The temporary file cannot be written.
+        let in_the_way = dir.join(format!(".{NAME}.spam-check"));
+        fs::create_dir(&in_the_way).expect("the directory is ours");
+        for (name, want) in [("b", &["a", "b"][..]), ("c", &["a", "b", "c"])] {
+            let mut state = load();
+            assert!(matches!(add(&mut state, name), Err(Error::Write { .. })));
+            assert!(state.is_copied() && !load().is_done());
+            assert_eq!(names(), want);
+        }
+        fs::remove_dir(&in_the_way).expect("it goes");
+        let old = fs::read(copy.join(NAME)).expect("the copy");
+        store.save(&mut load()).expect("it can be written again");
+        assert!(!copy.join(NAME).exists() && load().is_done());
+        add(&mut load(), "d").expect("the directory is ours");
+        // An old copy that could not be removed, and one that is no state.
+        for text in [&old[..], b"no state"] {
+            fs::write(copy.join(NAME), text).expect("the directory is ours");
+            assert_eq!(names(), ["a", "b", "c", "d"]);
+        }
     }
 
     #[test]

@@ -158,13 +158,16 @@ fn dirs(path: &Path, owner: Option<u32>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads a file of at most 16 MiB, if it can be [`trusted`]; `/dev/null` is an empty file.
+/// The longest file that is read, in MiB: a shadow file with an entry for each of a million mailboxes.
+const LONGEST: u64 = 256;
+
+/// Reads a file of at most [`LONGEST`], if it can be [`trusted`]; `/dev/null` is an empty file.
 pub fn read(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
     if path != Path::new("/dev/null") {
         trusted(path, root)?;
     }
     // It checks the owner once more, of the file that was opened.
-    file::read_file(path, root).map_err(|error| match error {
+    file::read_long_file(path, root, LONGEST).map_err(|error| match error {
         spamcore::error::Error::Read { path, source } => Error::Read { path, source },
         _ => refused(path, "writable by users other than root, or not a regular file"),
     })

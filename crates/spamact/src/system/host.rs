@@ -28,16 +28,26 @@ pub struct System {
     pub name: String,
     /// All its names.
     pub names: Vec<String>,
+    /// The file with the name of this host in mail addresses.
+    pub mail_name: PathBuf,
+    /// The configuration of Postfix.
+    pub main_cf: PathBuf,
     /// The password file.
     pub passwd: PathBuf,
+    /// The file of groups.
+    pub group: PathBuf,
     /// The file with the range of uids of regular users.
     pub login_defs: PathBuf,
     /// The list of accounts that are never locked.
     pub exempt: PathBuf,
     /// The directory of the state.
     pub state: PathBuf,
+    /// The directory of its copy, while it cannot be written.
+    pub state_copy: PathBuf,
     /// The socket of syslog.
     pub syslog: PathBuf,
+    /// The directory of the kernel's processes.
+    pub proc: PathBuf,
 }
 
 impl System {
@@ -54,12 +64,32 @@ impl System {
             process: std::process::id(),
             names: vec![name.clone(), node],
             name,
+            mail_name: "/etc/mailname".into(),
+            main_cf: "/etc/postfix/main.cf".into(),
             passwd: "/etc/passwd".into(),
+            group: "/etc/group".into(),
             login_defs: "/etc/login.defs".into(),
             exempt: "/etc/spam-check/exempt".into(),
             state: "/var/lib/spam-check".into(),
+            state_copy: "/run/spam-check".into(),
             syslog: "/dev/log".into(),
+            proc: "/proc".into(),
         }
+    }
+
+    /// The names under which this host can be in its own log: that of the kernel and its full form, that in mail
+    /// addresses, and that of Postfix, as far as each is known.
+    pub fn log_names(&self) -> Vec<String> {
+        let text =
+            |path| std::fs::read(path).map(|text| String::from_utf8_lossy(&text).into_owned());
+        let mut names = self.names.clone();
+        if let Ok(text) = text(&self.mail_name) {
+            names.extend(text.lines().next().map(|line| line.trim().to_owned()));
+        }
+        if let Ok(text) = text(&self.main_cf) {
+            names.extend(my_hostname(&text));
+        }
+        names
     }
 
     /// The syslog of this host, as a program of that name writes to it.
@@ -101,6 +131,17 @@ pub fn local(at: OffsetDateTime, zone: &Zone) -> OffsetDateTime {
     offset.map_or(at, |offset| at.checked_to_offset(offset).unwrap_or(at))
 }
 
+/// The value of `myhostname` in a `main.cf` (postconf(5)): the last one counts. A value that refers to other
+/// parameters is none.
+fn my_hostname(main_cf: &str) -> Option<String> {
+    let mut values = main_cf.lines().filter_map(|line| {
+        // A line that begins with a space continues the one before, and a comment is no line.
+        let (name, value) = line.split_once('=')?;
+        (name.trim_end() == "myhostname").then(|| value.trim())
+    });
+    values.next_back().filter(|name| !name.contains(['$', ' ', '\t'])).map(str::to_owned)
+}
+
 /// The name of a host with its domain: as the host has it, or else as `/etc/hosts` has it.
 fn full_name(node: &str, hosts: &str) -> String {
     let names = |line: &'_ str| -> Option<String> {
@@ -121,6 +162,18 @@ fn full_name(node: &str, hosts: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_name_of_postfix_is_the_last_one_without_parameters() {
+        for (text, want) in [
+            ("", None),
+            ("#myhostname = a\n myhostname = b\nmyhostnames = c\n", None),
+            ("myhostname=a.b\nmyhostname = mx1.example.org  \n", Some("mx1.example.org")),
+            ("myhostname = a\nmyhostname = mx.$mydomain\n", None),
+        ] {
+            assert_eq!(my_hostname(text).as_deref(), want, "{text}");
+        }
+    }
 
     #[test]
     fn the_domain_is_that_of_the_name_or_of_hosts() {

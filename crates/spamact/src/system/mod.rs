@@ -1,5 +1,6 @@
-//! The ground that acting stands on: files, programs, syslog, one run at a time, and what is known of this host.
+//! The ground that acting stands on: files, programs, syslog, one run at a time, the daemons that run, and what is known of this host.
 
+pub mod daemons;
 mod error;
 pub(crate) mod escape;
 pub mod files;

@@ -7,14 +7,17 @@
 //! the group (a daemon) is not killed, and it is not waited for, even if it keeps an output open.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::system::Error;
@@ -104,86 +107,113 @@ pub fn run<A: AsRef<OsStr>>(
         .stderr(Stdio::piped());
     let until = Instant::now() + limit;
     let mut child = command.spawn().map_err(start)?;
-    let outputs = watch(&mut child, input);
-    let outputs = outputs.map_err(|source| {
+    let pipes = Pipes::of(&mut child, input);
+    let mut pipes = pipes.map_err(|source| {
         end(&mut child);
         start(source)
     })?;
-    let Some(status) = wait(&mut child, until).map_err(start)? else {
-        end(&mut child);
-        return Err(Error::TimeLimit { program: program.to_owned(), seconds: limit.as_secs() });
-    };
-    let drained = Instant::now() + DRAIN;
-    let [stdout, stderr] = outputs.map(|output| gather(&output, drained));
-    Ok(Outcome { status, stdout, stderr })
-}
-
-/// Starts a thread for each output, and one that feeds the input.
-///
-/// A thread that a descendant keeps waiting is abandoned; it holds nothing but a pipe.
-fn watch(child: &mut Child, input: Option<&[u8]>) -> io::Result<[Receiver<Vec<u8>>; 2]> {
-    if let (Some(mut pipe), Some(input)) = (child.stdin.take(), input) {
-        let input = input.to_vec();
-        // A program that does not read its input is not an error: its exit status counts.
-        thread::Builder::new().spawn(move || pipe.write_all(&input))?;
-    }
-    let stdout = follow(child.stdout.take())?;
-    let stderr = follow(child.stderr.take())?;
-    Ok([stdout, stderr])
-}
-
-/// Reads an output to its end, and hands on the part that is kept.
-fn follow(output: Option<impl Read + Send + 'static>) -> io::Result<Receiver<Vec<u8>>> {
-    let (to, from) = channel();
-    if let Some(output) = output {
-        thread::Builder::new().spawn(move || drain(output, &to))?;
-    }
-    Ok(from)
-}
-
-fn drain(mut output: impl Read, to: &Sender<Vec<u8>>) {
-    let mut left = KEPT;
-    let mut buffer = [0; 4096];
-    loop {
-        match output.read(&mut buffer) {
-            Ok(0) => return,
-            Ok(n) => {
-                let n = n.min(left);
-                left -= n;
-                // If nobody receives any more, nobody is waiting.
-                if n > 0 && to.send(buffer[..n].to_vec()).is_err() {
-                    return;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return,
-        }
-    }
-}
-
-fn gather(output: &Receiver<Vec<u8>>, until: Instant) -> Vec<u8> {
-    let mut text = Vec::new();
-    loop {
-        match output.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            Ok(piece) => text.extend_from_slice(&piece),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return text,
-        }
-    }
-}
-
-/// Waits for the child; `None` when the time is over.
-fn wait(child: &mut Child, until: Instant) -> io::Result<Option<ExitStatus>> {
     let mut pause = Duration::from_millis(1);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(start)? {
+            break status;
         }
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(None);
+            end(&mut child);
+            return Err(Error::TimeLimit { program: program.to_owned(), seconds: limit.as_secs() });
         }
-        thread::sleep(pause.min(left));
+        pipes.pump(pause.min(left));
         pause = (pause * 2).min(PAUSE);
+    };
+    let drained = Instant::now() + DRAIN;
+    while pipes.are_read() && Instant::now() < drained {
+        pipes.pump(PAUSE);
+    }
+    let [stdout, stderr] = pipes.outputs.map(|output| output.text);
+    Ok(Outcome { status, stdout, stderr })
+}
+
+/// The pipes of a child. They are read and written as far as the child allows, without a thread for each: a program
+/// that was started must not be killed only because no thread can be.
+struct Pipes<'a> {
+    input: Option<(File, &'a [u8])>,
+    outputs: [Output; 2],
+}
+
+/// An output of a child, and the part of it that is kept.
+struct Output {
+    pipe: Option<File>,
+    text: Vec<u8>,
+}
+
+impl<'a> Pipes<'a> {
+    fn of(child: &mut Child, input: Option<&'a [u8]>) -> io::Result<Self> {
+        let pipe = |fd: Option<OwnedFd>| -> io::Result<Option<File>> {
+            let Some(fd) = fd else { return Ok(None) };
+            fcntl_setfl(&fd, fcntl_getfl(&fd)? | OFlags::NONBLOCK)?;
+            Ok(Some(fd.into()))
+        };
+        let stdin = pipe(child.stdin.take().map(OwnedFd::from))?;
+        let outputs =
+            [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
+        let [stdout, stderr] = outputs.map(pipe);
+        let output = |pipe| Output { pipe, text: Vec::new() };
+        Ok(Self { input: stdin.zip(input), outputs: [output(stdout?), output(stderr?)] })
+    }
+
+    /// Whether an output may still have something.
+    fn are_read(&self) -> bool {
+        self.outputs.iter().any(|output| output.pipe.is_some())
+    }
+
+    /// Waits until a pipe is ready, but no longer than that, and moves what can be moved.
+    fn pump(&mut self, longest: Duration) {
+        let input = self.input.iter().map(|(pipe, _)| PollFd::new(pipe, PollFlags::OUT));
+        let outputs = self.outputs.iter().filter_map(|output| output.pipe.as_ref());
+        let mut all: Vec<_> =
+            input.chain(outputs.map(|pipe| PollFd::new(pipe, PollFlags::IN))).collect();
+        let Ok(timeout) = Timespec::try_from(longest) else { return };
+        if all.is_empty() || poll(&mut all, Some(&timeout)).is_err() {
+            thread::sleep(longest);
+        }
+        self.feed();
+        self.outputs.iter_mut().for_each(Output::read);
+    }
+
+    fn feed(&mut self) {
+        let Some((pipe, text)) = &mut self.input else { return };
+        while !text.is_empty() {
+            match pipe.write(text) {
+                Ok(written) => *text = &text[written..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // A program that does not read its input is not an error: its exit status counts.
+                Err(_) => break,
+            }
+        }
+        self.input = None;
+    }
+}
+
+impl Output {
+    /// Reads what there is, but no more than a pipe holds: the time limit must be looked at.
+    fn read(&mut self) {
+        let Some(pipe) = &mut self.pipe else { return };
+        let mut buffer = [0; 4096];
+        for _ in 0..16 {
+            match pipe.read(&mut buffer) {
+                Ok(read) if read > 0 => {
+                    let kept = read.min(KEPT - self.text.len());
+                    self.text.extend_from_slice(&buffer[..kept]);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                _ => {
+                    self.pipe = None;
+                    return;
+                }
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //! are evidence by the rules of the man page. It is for tests of the library, to which every path is an argument, and needs
 //! no root. Whole programs, whose paths are fixed, run in a namespace instead (`tests/acting/host.rs`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -15,9 +15,10 @@ use spamact::act::{Actor, Looked};
 use spamact::mail::{Address, Mailer, Route, Timeouts};
 use spamact::method::{AccountStatus, Command, CommandPath, Error, Local, LockMethod};
 use spamact::notice::{Application, MailServer};
-use spamact::state::State;
+use spamact::state::{State, Store};
 use spamact::system::syslog::Audit;
-use spamcore::evidence::{Counts, EvidenceSource, Lines, Selection, SenderEvidence};
+use spamcore::evidence::{Counted, Counts, EvidenceSource, Lines, Selection, SenderEvidence};
+use spamcore::hosts::Hosts;
 use spamcore::identity::{Identity, Realms};
 use spamcore::limits::Limits;
 use spamcore::messages::{Messages, Weight};
@@ -39,7 +40,7 @@ static APPLICATION: Application = Application {
         journal: "show the journal",
         hold: &["hold {login}"],
         delete_or_release: &["delete {login}"],
-        end_sessions: &["kick {login}"],
+        end_sessions: &[],
         sessions_note: "All are kicked.",
         confirm: "{journal} | grep '^{pattern}$'",
         journal_note: "Or not.",
@@ -129,6 +130,10 @@ impl Host {
         mails.lines().filter_map(|line| line.strip_prefix("Subject: ")).map(String::from).collect()
     }
 
+    pub(super) fn store(&self) -> Store {
+        Store { dir: self.path().join("state"), copy: None, root: false }
+    }
+
     pub(super) fn method(&self) -> Box<dyn LockMethod> {
         if self.names == NameRule::LocalEntry {
             return Box::new(Local {
@@ -163,10 +168,12 @@ impl Host {
                 exempt: Exempt::parse(b"boss\n"),
                 ..Rules::default()
             },
+            hosts: Hosts::named(["mail.example.org"]),
             verify_journal: self.verify_journal,
+            end_sessions: false,
+            proc: self.path().join("proc"),
             max_locks: self.max_locks,
-            dir: self.path().join("state"),
-            root: false,
+            store: self.store(),
             wait: Duration::from_secs(30),
             to: Address::parse("root").expect("an address"),
             mailer: Ok(Mailer { route, host: host.clone(), timeouts }),
@@ -188,12 +195,12 @@ impl Host {
 
     /// A run on a log with these lines (sender, timestamp); `journal` are the lines of the journal.
     pub(super) fn run(&self, log: &[(&str, i64)], journal: &[(&str, i64)], dry: bool) -> Run {
-        self.run_on(log, &mut Source { log: Some(log), journal }, dry)
+        self.run_on(log, &mut Source { log: Some(log), journal, piped: &[] }, dry)
     }
 
     /// The same on a pipe, which cannot be read again.
     pub(super) fn run_on_pipe(&self, log: &[(&str, i64)]) -> Run {
-        self.run_on(log, &mut Source { log: None, journal: &[] }, false)
+        self.run_on(log, &mut Source { log: None, journal: &[], piped: log }, false)
     }
 
     fn run_on(&self, log: &[(&str, i64)], source: &mut Source<'_>, dry: bool) -> Run {
@@ -251,12 +258,12 @@ impl LockMethod for Renamed {
 
 /// Undoes locks, for local accounts of one realm.
 pub(super) fn undo<'a>(
-    dir: &'a Path,
+    store: &'a Store,
     audit: &'a Audit,
     clock: &'a dyn Fn() -> OffsetDateTime,
 ) -> Undo<'a> {
     static REALMS: LazyLock<Realms> = LazyLock::new(|| Realms::new([REALM.to_owned()]));
-    Undo { dir, root: false, names: &[], realms: &REALMS, audit, clock }
+    Undo { store, names: &[], realms: &REALMS, audit, clock }
 }
 
 pub(super) fn failures(messages: &Messages) -> Vec<String> {
@@ -268,6 +275,8 @@ pub(super) fn failures(messages: &Messages) -> Vec<String> {
 pub(super) struct Source<'a> {
     pub(super) log: Option<&'a [(&'a str, i64)]>,
     pub(super) journal: &'a [(&'a str, i64)],
+    /// The lines of a pipe.
+    pub(super) piped: &'a [(&'a str, i64)],
 }
 
 impl EvidenceSource for Source<'_> {
@@ -294,6 +303,24 @@ impl EvidenceSource for Source<'_> {
             }
         }
         Some(found)
+    }
+
+    fn counted(&self, _kind: Kind, sender: &[u8]) -> Option<Counted> {
+        let identity = Identity::logins(Realms::new([REALM.to_owned()]));
+        let of_sender = |name: &str| *identity.fold(name.as_bytes()) == *sender;
+        let lines = self.piped.iter().filter(|(name, _)| of_sender(name));
+        let last = lines.clone().map(|(_, at)| *at).max()?;
+        let many = lines.clone().count() as u64;
+        let spellings: BTreeSet<_> = lines.clone().map(|(name, _)| name).collect();
+        let (first, _) = lines.clone().next()?;
+        let counts = Counts { messages: many, nets: many, unknowns: many, ips: many };
+        Some(Counted {
+            counts,
+            sufficient: many >= ENOUGH,
+            last: Some(last),
+            first_spelling: first.as_bytes().into(),
+            more_spellings: spellings.len() > 1,
+        })
     }
 }
 

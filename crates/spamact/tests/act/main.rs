@@ -12,7 +12,7 @@ use spamact::account::{AccountName, NameRule};
 use spamact::act::Actor;
 use spamact::act::undo::list;
 use spamact::notice::Notice;
-use spamact::state::Lock;
+use spamact::state::{Lock, Store};
 use spamcore::evidence::Counts;
 use spamcore::messages::Messages;
 use spamcore::verdict::Action;
@@ -48,8 +48,8 @@ fn old_lines_do_not_lock_again_and_new_ones_do() {
     host.set(NOW + 60);
     let now = host.now();
     let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
-    let (dir, actor) = (host.path().join("state"), host.actor(&clock));
-    let undo = undo(&dir, &actor.audit, &clock);
+    let (store, actor) = (host.store(), host.actor(&clock));
+    let undo = undo(&store, &actor.audit, &clock);
     let undone = undo.enable(&name, &*host.method()).expect("it is undone");
     assert_eq!((undone.methods.len(), undone.failures), (1, vec![]));
     assert_eq!(host.read("done"), "lock alice\nunlock alice\n");
@@ -96,7 +96,10 @@ fn refusals_are_reported_and_only_invalid_names_are_failures() {
         ]
     );
     assert_eq!(run.failures.len(), 4, "{:?}", run.failures);
-    assert_eq!((host.read("done"), host.subjects().len()), (String::new(), 0));
+    assert_eq!(host.read("done"), "");
+    // One notice of all whose names can be told.
+    let [subject] = &host.subjects()[..] else { panic!("{:?}", host.subjects()) };
+    assert!(subject.ends_with("[USER boss AND 2 MORE NOT DISABLED]"), "{subject}");
 }
 
 #[test]
@@ -132,6 +135,30 @@ fn no_more_than_the_maximum_are_locked_and_the_worst_first() {
         host.set(NOW + day);
         assert_eq!(host.run(&stolen("n", NOW), &[], false).actions, [action]);
     }
+}
+
+#[test]
+fn the_locks_of_the_day_do_not_protect_whom_the_journal_confirms() {
+    let mut host = Host::new();
+    host.max_locks = 1;
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        host.set(host.now() + 60);
+        assert_eq!(host.run(&stolen(name, NOW), &[], false).actions, [Action::Disabled]);
+    }
+    host.set(host.now() + 60);
+    let (log, full) = (stolen("real", NOW), "more than 4 in 24 hours: the log may be forged");
+    let too_few = &stolen("real", NOW)[..2];
+    for dry in [true, false] {
+        assert_eq!(host.run(&log, too_few, dry).actions, not_disabled(full));
+    }
+    assert_eq!(host.run(&log, &log, true).actions, [Action::WouldDisable]);
+    assert_eq!(host.run(&log, &log, false).actions, [Action::Disabled]);
+    // In a run there are no more than allowed all the same.
+    let log = [stolen("one", NOW), stolen("two", NOW)].concat();
+    let at_once = "more than 1 at once: the log may be forged";
+    let actions = host.run(&log, &log, false).actions;
+    assert_eq!(actions, [vec![Action::Disabled], not_disabled(at_once)].concat());
 }
 
 #[test]
@@ -230,8 +257,8 @@ fn only_root_must_be_able_to_read_the_state_for_a_dry_run() {
     for root in [false, true] {
         // A path below a file cannot be read by anybody.
         let dir = host.path().join("file/state");
-        let actor = Actor { root, dir, ..host.actor(&clock) };
-        let mut source = Source { log: Some(&log), journal: &[] };
+        let actor = Actor { store: Store { dir, copy: None, root }, ..host.actor(&clock) };
+        let mut source = Source { log: Some(&log), journal: &[], piped: &[] };
         let tally = tally(&log);
         let mut findings = findings(&tally);
         let mut messages = Messages::default();
@@ -252,7 +279,7 @@ fn a_failed_lock_is_reported_and_does_not_stop_the_others() {
     assert_eq!(run.failures.len(), 1);
     assert!(run.failures[0].ends_with("exit status 3: no such luck"), "{:?}", run.failures);
     assert!(host.state().seen_locked(&AccountName::check(b"alice").expect("a name")).is_none());
-    assert_eq!(host.subjects().len(), 1);
+    assert_eq!(host.subjects().len(), 2, "one of each: {:?}", host.subjects());
 }
 
 #[test]
@@ -487,8 +514,8 @@ fn unlocking_reports_what_it_did_and_holds_against_old_lines() {
     let enable_as = |host: &Host, name: &[u8]| {
         let now = host.now();
         let clock = move || OffsetDateTime::from_unix_timestamp(now).expect("in range");
-        let (dir, audit) = (host.path().join("state"), host.actor(&clock).audit);
-        let undo = undo(&dir, &audit, &clock);
+        let (store, audit) = (host.store(), host.actor(&clock).audit);
+        let undo = undo(&store, &audit, &clock);
         let name = AccountName::check(name).expect("a name");
         undo.enable(&name, &*host.method()).expect("the state is ours")
     };
@@ -529,7 +556,8 @@ fn an_account_can_be_unlocked_though_the_state_cannot_be_written() {
     let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
     let audit = host.actor(&clock).audit;
     let bob = AccountName::check(b"bob").expect("a name");
-    let undone = undo(&state, &audit, &clock).enable(&bob, &*host.method()).expect("it is undone");
+    let undone =
+        undo(&host.store(), &audit, &clock).enable(&bob, &*host.method()).expect("it is undone");
     assert_eq!((undone.methods, undone.failures), (vec![host.method().kind()], vec![]));
     assert!(
         undone.warnings[0]
@@ -544,8 +572,8 @@ fn a_lock_that_cannot_be_undone_is_kept_in_the_state_and_one_without_a_command_i
     host.run(&stolen("alice", NOW - 600), &[], false);
     let enable = |host: &Host| {
         let clock = || OffsetDateTime::from_unix_timestamp(NOW + 60).expect("in range");
-        let (dir, audit) = (host.path().join("state"), host.actor(&clock).audit);
-        let undo = undo(&dir, &audit, &clock);
+        let (store, audit) = (host.store(), host.actor(&clock).audit);
+        let undo = undo(&store, &audit, &clock);
         let alice = AccountName::check(b"alice").expect("a name");
         let undone = undo.enable(&alice, &*host.method()).expect("the state is ours");
         let listed = list(&host.state(), &|_| None, &|_, _| false).lines().count();
@@ -572,7 +600,7 @@ fn twenty_runs_at_once_make_one_lock_and_one_notice() {
     let actions: Vec<Action> = std::thread::scope(|scope| {
         let run = || {
             let actor = host.actor(&clock);
-            let mut source = Source { log: Some(&log), journal: &[] };
+            let mut source = Source { log: Some(&log), journal: &[], piped: &[] };
             let mut findings = findings(&tally);
             let mut messages = Messages::default();
             actor.act(&*host.method(), &mut findings, &mut source, &mut messages);

@@ -122,7 +122,7 @@ fn what_only_concerns_notices_does_not_stop_a_lock() {
     let log = stolen("alice", NOW - 60);
     let tally = tally(&log);
     let mut findings = findings(&tally);
-    let mut source = Source { log: Some(&log), journal: &[] };
+    let mut source = Source { log: Some(&log), journal: &[], piped: &[] };
     let mut messages = Messages::default();
     actor.act(&*host.method(), &mut findings, &mut source, &mut messages);
     let actions = actions(findings);

@@ -338,6 +338,14 @@ pub trait Parser {
         false
     }
 
+    /// The host that logged a line, if its format names one. Only evidence needs it.
+    fn host(_line: &[u8]) -> Option<&[u8]>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// Whether the start of a line that is too long has all that matters, and is parsed.
     fn accepts_truncated_lines(&self) -> bool {
         false
@@ -353,7 +361,7 @@ pub trait Parser {
 #[inline]
 fn syslog_line<'a>(parser: &impl Parser, line: &'a [u8]) -> Line<'a> {
     match syslog::envelope(line) {
-        Ok(syslog::Envelope { stamp, name, message, times }) => {
+        Ok(syslog::Envelope { stamp, name, message, times, .. }) => {
             Line { stamp: Stamped::At(stamp), times, content: parser.message(name, message) }
         }
         Err(stamp) => Line::once(stamp, None),

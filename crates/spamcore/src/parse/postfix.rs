@@ -16,7 +16,8 @@
 
 use super::syslog::FORWARDED;
 use super::{
-    Accepted, Client, Content, Event, Kind, LazyEvent, Line, Parser, Sender, Senders, syslog_line,
+    Accepted, Client, Content, Event, Kind, LazyEvent, Line, Parser, Sender, Senders, syslog,
+    syslog_line,
 };
 use crate::cursor::{Cursor, positions};
 use crate::source::journal::{Author, Service};
@@ -33,6 +34,10 @@ impl Parser for Postfix {
     #[inline]
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
         syslog_line(self, line)
+    }
+
+    fn host(line: &[u8]) -> Option<&[u8]> {
+        syslog::host(line)
     }
 
     fn journal_author(&self) -> Option<Author> {

@@ -56,6 +56,8 @@ const SEVERITIES: [&[u8]; 11] = [
 pub struct Envelope<'a> {
     /// When it was logged.
     pub stamp: Stamp<'a>,
+    /// The host that logged it, if the line has one.
+    pub host: Option<&'a [u8]>,
     /// The program's name: the tag without the process id and the colon.
     pub name: &'a [u8],
     /// The message, without the space after the tag.
@@ -74,12 +76,17 @@ pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Stamped<'_>> {
         return Err(Stamped::Unreadable);
     };
     let parts = if protocol { rfc5424(cursor) } else { bsd(cursor) };
-    let Some((name, message)) = parts else {
+    let Some((host, name, message)) = parts else {
         return Err(Stamped::At(stamp));
     };
     let message = message.strip_prefix("\u{feff}".as_bytes()).unwrap_or(message);
     let (message, times) = repeated(message).unwrap_or((message, 1));
-    Ok(Envelope { stamp, name, message, times })
+    Ok(Envelope { stamp, host, name, message, times })
+}
+
+/// Reads only the host of a line.
+pub fn host(line: &[u8]) -> Option<&[u8]> {
+    envelope(line).ok()?.host
 }
 
 /// Reads only the timestamp of a line.
@@ -98,17 +105,22 @@ fn after_priority(line: &[u8]) -> (Cursor<'_>, bool) {
     (Cursor::new(line), false)
 }
 
+/// The host, if there is one, the program's name and the message.
+type Parts<'a> = (Option<&'a [u8]>, &'a [u8], &'a [u8]);
+
 /// ` host tag: message`, with or without the host, or with facility and severity after it.
 #[inline]
-fn bsd(mut cursor: Cursor<'_>) -> Option<(&[u8], &[u8])> {
+fn bsd(mut cursor: Cursor<'_>) -> Option<Parts<'_>> {
     if !cursor.take(b" ") {
         return None;
     }
     let mut tag = Tag::take(&mut cursor)?;
+    let mut host = None;
     if !(tag.text.ends_with(b":") || tag.bracket.is_some()) {
         if !cursor.take(b" ") {
             return None;
         }
+        host = Some(tag.text);
         tag = Tag::take(&mut cursor)?;
         if tag.is_priority() {
             if !cursor.take(b" ") {
@@ -118,7 +130,7 @@ fn bsd(mut cursor: Cursor<'_>) -> Option<(&[u8], &[u8])> {
         }
     }
     // A message may be empty, but there is always a space before it.
-    cursor.take(b" ").then_some((tag.name(), cursor.rest()))
+    cursor.take(b" ").then_some((host, tag.name(), cursor.rest()))
 }
 
 /// A word, and the offset of its first `[`.
@@ -167,7 +179,7 @@ impl<'a> Tag<'a> {
 }
 
 /// ` host name pid msgid structured-data message`.
-fn rfc5424(mut cursor: Cursor<'_>) -> Option<(&[u8], &[u8])> {
+fn rfc5424(mut cursor: Cursor<'_>) -> Option<Parts<'_>> {
     let mut words = [&b""[..]; 4];
     for word in &mut words {
         if !cursor.take(b" ") {
@@ -183,7 +195,8 @@ fn rfc5424(mut cursor: Cursor<'_>) -> Option<(&[u8], &[u8])> {
     if cursor.take(b" ") {
         cursor.take(b" ");
     }
-    Some((words[1], cursor.rest()))
+    // `-` is no name (RFC 5424, 6.2.4).
+    Some((Some(words[0]).filter(|host| *host != b"-"), words[1], cursor.rest()))
 }
 
 /// `-`, or elements `[id name="value"…]`, where `\` escapes the next byte of a value.
@@ -303,6 +316,20 @@ mod tests {
             ("mx1 php: x", "-"),
         ] {
             assert_eq!(show(line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_the_word_before_the_tag() {
+        for (line, want) in [
+            ("Nov 23 18:09:53 mx1 postfix/smtpd[7202]: x: y", Some("mx1")),
+            ("Nov 23 18:09:53 mx1 mail.info postfix/smtpd[7202]: x: y", Some("mx1")),
+            ("<22>1 2026-11-23T18:09:57Z mx1.example.org exim 12 - - x", Some("mx1.example.org")),
+            ("<22>1 2026-11-23T18:09:57Z - exim 12 - - x", None),
+            ("Nov 23 18:09:53 postfix/smtpd[7202]: mx1 x: y", None),
+            ("Nov 23 18:09:53 mx1", None),
+        ] {
+            assert_eq!(host(line.as_bytes()), want.map(str::as_bytes), "{line}");
         }
     }
 

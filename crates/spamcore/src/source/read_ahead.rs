@@ -8,6 +8,8 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{Builder, Scope};
 
+use crate::threads;
+
 /// How many buffers there are.
 const BUFFERS: usize = 3;
 
@@ -31,6 +33,9 @@ impl ReadAhead {
         input: R,
         scope: &'scope Scope<'scope, '_>,
     ) -> Result<Self, R> {
+        if !threads::have_room() {
+            return Err(input);
+        }
         let (full, filled) = sync_channel(BUFFERS);
         let (empty, to_fill) = channel();
         for _ in 0..BUFFERS {

@@ -45,6 +45,11 @@ impl<T: Eq + Hash> BoundedSet<T> {
         self.members.contains(member)
     }
 
+    /// The member, if it is the only one.
+    pub(crate) fn only(&self) -> Option<&T> {
+        self.members.iter().next().filter(|_| self.members.len() == 1)
+    }
+
     /// Removes a member.
     pub(crate) fn remove(&mut self, member: &T) {
         self.members.remove(member);

@@ -247,6 +247,11 @@ impl Tally {
         &self.scattered
     }
 
+    /// What was kept of a sender, by its folded name.
+    pub fn sender(&self, kind: Kind, name: &[u8]) -> Option<&SenderStats> {
+        self.senders[kind as usize].get(name).map(|&index| &self.stats[index])
+    }
+
     /// Counts an event whose text is known, and so its sender and client. False if the text is not known.
     #[inline]
     fn count_known(&mut self, text: &[u8], times: u64, at: Option<i64>) -> bool {

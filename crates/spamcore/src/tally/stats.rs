@@ -23,7 +23,7 @@ const MEMBER: usize = 48;
 
 /// A client's address: an IP address, or some other text such as `unknown`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Address {
+pub(crate) enum Address {
     Ip(IpAddr),
     Text(Box<[u8]>),
 }
@@ -51,6 +51,16 @@ impl Origins {
     /// The distinct addresses.
     pub fn ips(&self) -> Cardinality {
         self.ips.cardinality()
+    }
+
+    /// The network name, if there is only one.
+    pub(crate) fn only_net(&self) -> Option<&[u8]> {
+        self.nets.only().map(|net| &**net)
+    }
+
+    /// The address, if there is only one.
+    pub(crate) fn only_address(&self) -> Option<&Address> {
+        self.ips.only()
     }
 
     /// The messages from webmail hosts.
