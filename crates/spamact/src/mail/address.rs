@@ -38,6 +38,7 @@ impl Address {
     }
 
     /// The address with a domain: a plain user is one of this host, if the host has a full name.
+    #[cfg(any(test, feature = "smtp"))]
     #[must_use]
     pub(super) fn at(&self, host: &str) -> Self {
         let host = host.trim_end_matches('.');
