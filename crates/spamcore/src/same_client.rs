@@ -131,11 +131,11 @@ impl SameClient {
     }
 }
 
-/// Whether [`SameClient`] may have a hint, by what is kept of the senders: whether most were seen in one and the
-/// same network only, or with one address only. What webmail hosts sent could be anything.
+/// Whether [`SameClient`] may have a hint, by what is kept of the senders: whether most were seen with one and the
+/// same name only, or with one and the same address only. What webmail hosts sent could be anything.
 pub fn is_plausible(tally: &Tally) -> bool {
     let (mut all, mut any) = (0, 0);
-    let (mut nets, mut addresses) = (HashMap::new(), HashMap::new());
+    let (mut names, mut addresses) = (HashMap::new(), HashMap::new());
     for (_, _, stats) in tally.senders() {
         all += 1;
         let Some(origins) = stats.origins.as_deref() else { continue };
@@ -143,14 +143,14 @@ pub fn is_plausible(tally: &Tally) -> bool {
             any += 1;
             continue;
         }
-        if let Some(net) = origins.only_net() {
-            *nets.entry(net).or_insert(0) += 1;
+        if let Some(name) = origins.only_name() {
+            *names.entry(name).or_insert(0) += 1;
         }
         if let Some(address) = origins.only_address() {
             *addresses.entry(address).or_insert(0) += 1;
         }
     }
-    let most = nets.into_values().chain(addresses.into_values()).max().unwrap_or(0);
+    let most = names.into_values().chain(addresses.into_values()).max().unwrap_or(0);
     !tally.has_all_senders() || (all >= FEW && (most + any) * 10 >= all * 9)
 }
 

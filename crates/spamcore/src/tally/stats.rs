@@ -34,7 +34,35 @@ pub struct Origins {
     nets: BoundedSet<Box<[u8]>>,
     unknowns: BoundedSet<Address>,
     ips: BoundedSet<Address>,
+    name: OnlyName,
     webmail: u64,
+}
+
+/// The client name of a sender, as long as there is only one.
+#[derive(Clone, Debug, Default)]
+enum OnlyName {
+    #[default]
+    None,
+    One(Box<[u8]>),
+    Several,
+}
+
+impl OnlyName {
+    fn add(&mut self, name: &[u8]) {
+        match self {
+            Self::None => *self = Self::One(last_bytes(name).into()),
+            Self::One(first) if **first != *last_bytes(name) => *self = Self::Several,
+            Self::One(_) | Self::Several => {}
+        }
+    }
+
+    fn join(&mut self, later: Self) {
+        match later {
+            Self::None => {}
+            Self::One(name) => self.add(&name),
+            Self::Several => *self = Self::Several,
+        }
+    }
 }
 
 impl Origins {
@@ -53,9 +81,9 @@ impl Origins {
         self.ips.cardinality()
     }
 
-    /// The network name, if there is only one.
-    pub(crate) fn only_net(&self) -> Option<&[u8]> {
-        self.nets.only().map(|net| &**net)
+    /// The name of the client, if there is only one. Of a name that is too long for a host, only the end counts.
+    pub(crate) fn only_name(&self) -> Option<&[u8]> {
+        if let OnlyName::One(name) = &self.name { Some(name) } else { None }
     }
 
     /// The address, if there is only one.
@@ -72,6 +100,7 @@ impl Origins {
         self.nets.join(later.nets);
         self.unknowns.join(later.unknowns);
         self.ips.join(later.ips);
+        self.name.join(later.name);
         self.webmail = self.webmail.saturating_add(later.webmail);
     }
 
@@ -87,6 +116,7 @@ impl Origins {
             Some(ip) => Address::Ip(ip),
             None => Address::Text(last_bytes(client.address).into()),
         };
+        self.name.add(client.name);
         let net = last_bytes(network_of(client.name));
         let mut bytes = 0;
         if !self.nets.contains(net) && self.nets.insert(net.into()) {
