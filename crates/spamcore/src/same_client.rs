@@ -6,7 +6,7 @@
 //! this counts of each login whether it was seen with one client name only, and with one address only, webmail hosts
 //! aside.
 //!
-//! Memory is bounded by [`LOGINS`] and [`CLIENTS`]; what is beyond that is not counted.
+//! Memory is bounded by `LOGINS` and `CLIENTS`; what is beyond that is not counted.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;

@@ -161,7 +161,7 @@ fn dirs(path: &Path, owner: Option<u32>) -> Result<(), Error> {
 /// The longest file that is read, in MiB: a shadow file with an entry for each of a million mailboxes.
 const LONGEST: u64 = 256;
 
-/// Reads a file of at most [`LONGEST`], if it can be [`trusted`]; `/dev/null` is an empty file.
+/// Reads a file of at most `LONGEST`, if it can be [`trusted`]; `/dev/null` is an empty file.
 pub fn read(path: &Path, root: bool) -> Result<Vec<u8>, Error> {
     if path != Path::new("/dev/null") {
         trusted(path, root)?;

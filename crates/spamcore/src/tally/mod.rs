@@ -15,7 +15,7 @@
 //! million names instead, at most a gibibyte of them, and counts the messages that it dropped.
 //!
 //! A client of Exim is counted under the name that it gives itself, and under its address, which it cannot
-//! choose. Of each name the tally knows from which addresses it came ([`sources`]), because the line that is
+//! choose. Of each name the tally knows from which addresses it came (`sources`), because the line that is
 //! reported is one of the address that sent most; that line may be found only by reading the logs again.
 //!
 //! With limits below ten, names that are nowhere near their limit can share a bucket that reaches it, and
