@@ -34,11 +34,14 @@ const POSTFIX: MailServer = MailServer {
             command: &["/usr/bin/doveadm", "auth", "cache", "flush", "{login}"],
             note: "",
             daemon: DOVECOT,
+            nothing: None,
         },
         SessionCommand {
             command: &["/usr/bin/doveadm", "kick", "{login}"],
             note: "",
             daemon: DOVECOT,
+            // EX_NOHOST of sysexits.h: nobody of that name is logged in (doveadm(1), EXIT STATUS).
+            nothing: Some(68),
         },
         SessionCommand {
             command: &["/usr/bin/systemctl", "restart", "saslauthd"],
@@ -50,16 +53,19 @@ const POSTFIX: MailServer = MailServer {
                 cache: "saslauthd -c (keeps passwords)",
                 ask: &[],
             },
+            nothing: None,
         },
         SessionCommand {
             command: &["/usr/sbin/nscd", "-i", "passwd"],
             note: "",
             daemon: Daemon { process: "nscd", option: "", cache: "nscd", ask: &[] },
+            nothing: None,
         },
         SessionCommand {
             command: &["/usr/sbin/sss_cache", "-u", "{login}"],
             note: "",
             daemon: Daemon { process: "sssd", option: "", cache: "sssd", ask: &[] },
+            nothing: None,
         },
         // Not `pkill smtpd`: master(8) takes a process that dies in its first session for one that cannot
         // start ("bad command startup -- throttling"), and opens the port a minute later. Nor `postfix
@@ -68,6 +74,7 @@ const POSTFIX: MailServer = MailServer {
             command: &["/usr/bin/systemctl", "restart", "postfix"],
             note: "ends every open SMTP session",
             daemon: Daemon { process: "master", option: "", cache: "", ask: &[] },
+            nothing: None,
         },
     ],
     sessions_note: "The last command cuts off every client; legitimate ones reconnect.",

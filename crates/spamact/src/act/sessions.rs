@@ -94,6 +94,9 @@ fn end(command: &SessionCommand, login: &str) -> Ended {
     };
     let (how, failed) = match run(Path::new(program), arguments, None, LIMIT) {
         Ok(outcome) if outcome.status.success() => ("done".into(), false),
+        Ok(outcome) if command.nothing.is_some() && outcome.status.code() == command.nothing => {
+            ("there was nothing to end".into(), false)
+        }
         Ok(outcome) => (outcome.how(), true),
         Err(error) => (chain(&error), true),
     };

@@ -36,6 +36,8 @@ pub struct SessionCommand {
     pub note: &'static str,
     /// It is of use where this daemon runs.
     pub daemon: Daemon,
+    /// The exit status with which it says that there was nothing to end, if it says so.
+    pub nothing: Option<i32>,
 }
 
 impl SessionCommand {

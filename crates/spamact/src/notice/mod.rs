@@ -268,6 +268,7 @@ pub(crate) mod tests {
                 command: &["/usr/bin/kick", "{login}"],
                 note: "hard",
                 daemon: Daemon { process: "kickd", option: "", cache: "", ask: &[] },
+                nothing: None,
             }],
             sessions_note: "Everybody is kicked.",
             confirm: "{journal} | grep '^{pattern}$'",
