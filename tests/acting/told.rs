@@ -165,15 +165,23 @@ fn caches_that_outlive_a_lock_are_named_and_ended_if_that_is_wanted() {
         let mails = read(host.path("mails"));
         assert!(mails.contains("\nDONE ALREADY (--end-sessions)\n"), "{mails}");
         assert!(mails.contains("\n    doveadm kick bob: done\n"), "{mails}");
+        // Nobody is logged in: that is no failure.
+        host.reset();
+        Host::script("/usr/bin/doveadm", "#!/bin/sh\n[ \"$1\" != kick ] || exit 68\n");
+        host.log(&lines[0]);
+        let run = check(&["--end-sessions"]);
+        assert_eq!(run.status, Some(0), "{run:?}");
+        let nothing = "alice: doveadm kick alice: there was nothing to end";
+        assert!(run.err.contains(nothing), "{run:?}");
         // What fails is told; the lock stands.
         host.reset();
-        Host::script("/usr/bin/doveadm", "#!/bin/sh\necho 'no such user' >&2\nexit 68\n");
+        Host::script("/usr/bin/doveadm", "#!/bin/sh\necho 'no such user' >&2\nexit 67\n");
         host.log(&lines[0]);
         let run = check(&["--end-sessions"]);
         reports(&run, "alice", " [DISABLED]");
         assert_eq!(run.status, Some(1), "{run:?}");
         assert!(
-            run.err.contains("alice: doveadm kick alice: exit status 68: no such user"),
+            run.err.contains("alice: doveadm kick alice: exit status 67: no such user"),
             "{run:?}"
         );
         // Not again in the next run.
