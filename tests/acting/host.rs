@@ -56,9 +56,18 @@ pub(super) struct Host {
 
 /// Runs a test on a host of its own. `test` is the name of the test, with its module.
 pub(super) fn on_a_host(test: &str, body: fn(&Host)) {
+    on_a_host_with(false, test, body);
+}
+
+/// The same on a host whose processes are those of the test only.
+pub(super) fn on_a_host_by_itself(test: &str, body: fn(&Host)) {
+    on_a_host_with(true, test, body);
+}
+
+fn on_a_host_with(processes: bool, test: &str, body: fn(&Host)) {
     let program = std::env::var_os(PROGRAM).map_or_else(|| tests::program(POSTFIX), PathBuf::from);
     let environment = vec![(PROGRAM, program.clone().into())];
-    Namespace { network: true, setup: SETUP, environment }.test(test, |dir| {
+    Namespace { network: true, processes, setup: SETUP, environment }.test(test, |dir| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
         let (sender, syslog) = channel();
         let socket = UnixDatagram::bind("/dev/log").expect("/dev is ours");

@@ -19,6 +19,8 @@ const INSIDE: &str = "TESTKIT_INSIDE";
 pub struct Namespace {
     /// A network of its own, with nothing in it.
     pub network: bool,
+    /// Whether it sees only its own processes.
+    pub processes: bool,
     /// Bash that makes more of the host, with the functions of `host.bash`; `$W` is the test's directory, in memory.
     pub setup: &'static str,
     /// More for the environment.
@@ -69,6 +71,9 @@ impl Namespace {
         command.arg("--mount");
         if self.network {
             command.arg("--net");
+        }
+        if self.processes {
+            command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]);
         }
         let output = command
             .args(["bash", "-c", &format!(". '{kit}'\n{script}"), "host"])
