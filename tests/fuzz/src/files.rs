@@ -250,7 +250,7 @@ pub(crate) fn state(input: &[u8]) {
         let (mut state, told) = State::load(dir.dir(), false, NOW).expect("it goes on");
         for (name, record) in state.accounts() {
             assert!(AccountName::check(name.as_bytes()).is_ok(), "{name}");
-            assert!(record.seen_locked.is_none_or(|at| at <= NOW), "a time that is to come");
+            assert!(record.seen_locked().is_none_or(|at| at <= NOW), "a time that is to come");
         }
         if told.is_some() {
             assert_eq!(state.accounts().count(), 0);
