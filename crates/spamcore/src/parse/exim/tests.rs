@@ -106,6 +106,7 @@ fn a_client_is_its_verified_name_and_its_address() {
 #[test]
 fn a_message_is_completed() {
     let done = "1xVYRD-0008N8-0D completed";
+    let needle = Exim.second_needle().and_then(|needle| std::str::from_utf8(needle).ok());
     for (line, want) in [
         ("2026-11-23 18:06:47 1xVYRD-0008N8-0D Completed", done),
         ("2026-11-23 18:06:47.123 +0000 [77] 1xVYRD-0008N8-0D Completed QT=3.1s", done),
@@ -116,6 +117,8 @@ fn a_message_is_completed() {
         ("2026-11-23 18:06:47 1xVYRD-0008N8-0D => a R=x T=y C=\"1xVYRD-0008N8-0E Completed\"", "-"),
         ("2026-11-23 18:06:47 Completed", "-"),
     ] {
+        // Where Exim is not read at a glance, its lines are searched for.
+        assert!(want != done || needle.is_some_and(|needle| line.contains(needle)), "{line}");
         assert_eq!(show(line), want, "{line}");
     }
 }
