@@ -8,7 +8,7 @@
 . /spam-check/tests/testkit/host.bash
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
-T=/root/test
+T=~root/test
 mkdir $T
 # shellcheck disable=SC2016 # an encrypted password
 HASH='$6$salt$hash'

@@ -111,7 +111,7 @@ pub(crate) fn lines(input: &[u8]) {
     let kept = |line: &&[u8]| !line.is_empty();
     let got: Vec<&[u8]> = got.iter().map(Vec::as_slice).filter(kept).collect();
     want.retain(kept);
-    // The begin of one that is too long may be read though it is still being written.
+    // The start of one that is too long may be read though it is still being written.
     if hold_last
         && !ends
         && all.last().is_some_and(|last| !is_too_long(last) || got.len() < want.len())

@@ -1,4 +1,4 @@
-//! A host of a test's own: a mount namespace in which `/usr/sbin`, `/dev` and, if it is wanted, more are private copies
+//! A host of a test's own: a mount namespace in which `/usr/sbin`, `/dev` and, if asked for, more are private copies
 //! (`tests/testkit/host.bash`). It takes root.
 //!
 //! A test hands its body to [`Namespace::test`], which runs that very test once more inside. [`Namespace::bash`] runs a

@@ -482,7 +482,7 @@ impl<'a> Run<'a> {
         self.sessions.get_or_init(|| Sessions::find(table, &self.actor.proc))
     }
 
-    /// Ends the sessions of the accounts that were locked, if that is wanted, and says what each command gave.
+    /// Ends the sessions of the accounts that were locked, if asked to, and says what each command gave.
     pub(super) fn end_sessions(&mut self) {
         let to_end = std::mem::take(&mut self.to_end);
         if !self.actor.end_sessions || to_end.is_empty() {

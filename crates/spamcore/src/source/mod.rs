@@ -216,7 +216,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Where the text of a plain file ends: at its end, or before the hole there.
+    /// Where the text of an uncompressed file ends: at its end, or before the hole there.
     fn end_of_data(&self) -> Option<u64> {
         match &self.input {
             Input::Plain { file, to, is_sparse: true, .. } => Some(span::end_of_data(file, *to)),
@@ -279,7 +279,7 @@ impl Reader<'_> {
         }
     }
 
-    /// How many bytes of holes in a plain file were left out.
+    /// How many bytes of holes in an uncompressed file were left out.
     pub fn skipped(&self) -> u64 {
         match self {
             Self::Plain(span) => span.skipped(),
