@@ -5,8 +5,8 @@
 //! scan does not know what the events are for, nor that anybody acts on them.
 //!
 //! Large uncompressed files are read in two parts by two threads, if a second one can be started. Where a file
-//! is divided depends only on its size and its lines, and the second part starts with what the lines before it show about the time, so the
-//! result is the same on any machine.
+//! is divided depends only on its size and its lines, and the second part starts with what the lines before it
+//! show about the time, so the result is the same on any machine.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};

@@ -3,12 +3,12 @@
 //! A [`Scan`](crate::scan::Scan) reads the logs of a check in order and pushes each event of the window
 //! into one sink. It does not know what the events are for. A [`Tally`](crate::tally::Tally), which counts
 //! senders, is a sink; so is [`Evidence`](crate::evidence::Evidence), which looks closely at a few of them.
-//! A pair of sinks, a `Vec` of sinks and a sink that may be missing are sinks too: several windows, or two purposes, in one reading of
+//! A pair of sinks and a `Vec` of sinks are sinks too: several windows, or two purposes, in one reading of
 //! the logs.
 //!
 //! Ambiguous lines, and lines that claim an implausible number of repeats, never reach a sink: the reader
-//! counts them. A sink cannot report an error either: one that can fail keeps its error, ignores what follows, and is
-//! asked for the error after the scan.
+//! counts them. A sink cannot report an error either: one that can fail keeps its error, ignores what follows,
+//! and is asked for the error after the scan.
 
 use crate::parse::LazyEvent;
 
@@ -102,32 +102,6 @@ impl<A: Sink, B: Sink> Sink for (A, B) {
         // Both must be asked.
         let (first, second) = (self.0.needs_another_pass(), self.1.needs_another_pass());
         first || second
-    }
-}
-
-/// The sink, if there is one, takes every event.
-impl<S: Sink> Sink for Option<S> {
-    fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]) {
-        if let Some(sink) = self {
-            sink.event(at, times, event, line);
-        }
-    }
-
-    fn fork(&self) -> Option<Self> {
-        match self {
-            Some(sink) => sink.fork().map(Some),
-            None => Some(None),
-        }
-    }
-
-    fn join(&mut self, later: Self) {
-        if let (Some(sink), Some(later)) = (self, later) {
-            sink.join(later);
-        }
-    }
-
-    fn needs_another_pass(&mut self) -> bool {
-        self.as_mut().is_some_and(Sink::needs_another_pass)
     }
 }
 

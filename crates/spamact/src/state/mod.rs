@@ -1,9 +1,9 @@
 //! What is remembered from run to run: what was locked, when, how and why, and which notices were sent.
 //!
-//! Takes the directory (`/var/lib/spam-check`) and the caller's time, in Unix seconds; gives a [`State`], kept
-//! as JSON in `state.json`, and in a copy elsewhere while that cannot be written ([`Store`]). Loading changes nothing on disk, so that a dry run can look; [`State::save`]
-//! replaces the file atomically. The caller holds the [`RunLock`](crate::system::run_lock::RunLock) from before
-//! the one until after the other.
+//! Takes the directory (`/var/lib/spam-check`) and the caller's time, in Unix seconds; gives a [`State`], kept as JSON in
+//! `state.json`, and in a copy elsewhere while that cannot be written ([`Store`]). Loading changes nothing on disk, so
+//! that a dry run can look; [`State::save`] replaces the file atomically. The caller holds the
+//! [`RunLock`](crate::system::run_lock::RunLock) from before the one until after the other.
 //!
 //! A file that is damaged, or of an unknown version, stops nobody: the state is then empty, a message says so
 //! once, and saving renames the old file to `state.json.damaged-TIME`.

@@ -8,8 +8,9 @@
 //!
 //! The path ends at the first `:DIGITS]: To: `; the caller of `mail()` chooses what follows. A line or message
 //! that starts with a space or a TAB continues a folded header, which a caller can use to smuggle in a line,
-//! and counts for nobody. A path with a newline breaks its line in two; the first half is ambiguous. Code that a script evaluates (`zend.c COMPILED_STRING_DESCRIPTION_FORMAT`, which is
-//! `%s(%d) : %s`) counts as that script.
+//! and counts for nobody. A path with a newline breaks its line in two; the first half is ambiguous. Code that
+//! a script evaluates (`zend.c COMPILED_STRING_DESCRIPTION_FORMAT`, which is `%s(%d) : %s`) counts as that
+//! script.
 
 use super::php_wrapper::script;
 use super::{Content, Line, Parser, Stamped, syslog_line};
