@@ -199,7 +199,9 @@ impl Sink for SameClient {
 mod tests {
     use super::*;
     use crate::identity::Realms;
+    use crate::limits::Limits;
     use crate::parse::{Accepted, Kind, Sender, Senders};
+    use crate::tally::Detail;
 
     fn hint(seen: &[(String, String, String)], webmail: &str) -> Option<String> {
         let mut networks = Webmail::default();
@@ -234,6 +236,30 @@ mod tests {
             .collect()
     }
 
+    const NO_DETAIL: Detail = Detail { line: false, activity: false };
+
+    fn tally_of(lines: &[(String, String, String)]) -> Tally {
+        let window = Window::until(0, i64::MAX);
+        let limits = Limits::new(1, false);
+        let mut tally = Tally::new(window, limits, Webmail::default(), NO_DETAIL, true)
+            .with_identity(Identity::logins(Realms::default()));
+        for (login, name, address) in lines {
+            let senders = Senders::new(Sender::new(Kind::Sasl, login.as_bytes()), None);
+            let client = Some(Client { name: name.as_bytes(), address: address.as_bytes() });
+            let accepted = Accepted { senders, client, recurs: false, id: None };
+            tally.event(Some(100), 1, &accepted.into(), b"");
+        }
+        tally
+    }
+
+    #[test]
+    fn it_is_implausible_where_clients_differ() {
+        assert!(!is_plausible(&tally_of(&seen(0..30, "pc#.example", "198.51.100.#"))));
+        assert!(!is_plausible(&tally_of(&seen(0..19, "unknown", "10.0.0.5"))));
+        assert!(is_plausible(&tally_of(&seen(0..30, "pc#.example", "10.0.0.5"))));
+        assert!(is_plausible(&tally_of(&seen(0..30, "unknown", "198.51.100.#"))));
+    }
+
     #[test]
     fn one_client_of_nine_in_ten_logins_is_hinted_at() {
         let own = |logins| seen(logins, "pc#.example", "198.51.100.#");
@@ -256,6 +282,7 @@ mod tests {
             ([proxy(0..20), proxy(0..20)].concat(), "", Some("20 of 20 logins")),
         ] {
             let hint = hint(&lines, webmail);
+            assert!(hint.is_none() || is_plausible(&tally_of(&lines)), "{hint:?}");
             match want {
                 Some(want) => {
                     assert!(hint.as_ref().is_some_and(|hint| hint.starts_with(want)), "{hint:?}");

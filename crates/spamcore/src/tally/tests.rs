@@ -59,6 +59,23 @@ fn spellings_of_a_login_are_counted_as_one_whichever_part_they_are_in() {
 }
 
 #[test]
+fn more_bytes_are_estimated_of_a_name_that_has_more() {
+    let used = |kind, activity| {
+        let mut tally = tally(true);
+        tally.detail.activity = activity;
+        let senders = Senders::new(Sender::new(kind, b"abc"), None);
+        let accepted = Accepted { senders, client: None, recurs: false, id: None };
+        add(&mut tally, accepted, 1, 5, b"its line");
+        tally.used
+    };
+    let least = b"abc".len() + b"its line".len() + OVERHEAD;
+    assert_eq!(used(Kind::Script, false), least);
+    assert_eq!(used(Kind::Script, true), least + MORE_OVERHEAD);
+    assert_eq!(used(Kind::Sasl, false), least + MORE_OVERHEAD);
+    assert_eq!(used(Kind::Sasl, true), least + 2 * MORE_OVERHEAD);
+}
+
+#[test]
 fn too_many_names_are_read_twice_and_the_count_is_exact() {
     let mut tally = tally(true);
     fill(&mut tally, 120_000);
