@@ -290,7 +290,7 @@ fn a_log_whose_stamps_cannot_be_read_is_told() {
     let run = check(&[&log]);
     assert_eq!((run.status, run.out.len()), (Some(1), 0));
     assert!(
-        run.err.contains("mail.log: none of its 2 lines has a readable timestamp"),
+        run.err.contains("mail.log: no time stamp can be read in any of 2 lines"),
         "{}",
         run.err
     );

@@ -55,7 +55,7 @@ fn with_journal(entries: Option<&[u8]>, line: &str) -> Option<(String, Option<i3
     Some((String::from_utf8_lossy(&text).into_owned(), output.status.code()))
 }
 
-const ACCEPTED: &[u8] = b"3F1A2B: client=unknown[192.0.2.7], sasl_method=PLAIN, sasl_username=bob";
+const ACCEPTED: &[u8] = b"NOQUEUE: client=unknown[192.0.2.7], sasl_method=PLAIN, sasl_username=bob";
 
 /// Messages that count, and some that others have forged.
 fn entries() -> Vec<u8> {
@@ -98,7 +98,7 @@ fn only_what_journald_vouches_for_counts() {
         let Some((text, status)) = run("postfix-spam-check", args) else { return };
         assert_eq!(status, Some(0), "{text}");
         let line = "2 (1 nets/1 unknowns/1 IPs/0 webmail) -- 2026-11-23T17:56:40.000000+00:00 mx \
-                    postfix/smtpd[7]: 3F1A2B: client=unknown[192.0.2.7], sasl_method=PLAIN, sasl_username=bob\n";
+                    postfix/smtpd[7]: NOQUEUE: client=unknown[192.0.2.7], sasl_method=PLAIN, sasl_username=bob\n";
         assert!(text.ends_with(line), "{text}");
     }
     let legacy = run("php-legacy-spam-check", "-0 10 1");

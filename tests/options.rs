@@ -16,7 +16,7 @@ fn shell(line: &str) -> (String, Option<i32>) {
         (0..100).map(|n| accepted(&format!("17:{:02}:00", n % 58), "bob")).collect();
     let exim: String = (0..100)
         .map(|n| {
-            format!("2026-11-23 17:{:02}:00 1ABCDE-000001-XY <= a@b U=www P=local S=4\n", n % 58)
+            format!("2026-11-23 17:{:02}:00 1ABCDE-{n:06}-XY <= a@b U=www P=local S=4\n", n % 58)
         })
         .collect();
     let php = "mail() on [/home/a/x.php:12]: To: a@b -- Headers: \n".repeat(500);
@@ -198,7 +198,7 @@ fn locking_is_decided_and_not_done() {
             let isp = char::from(b'a' + host);
             let name = if n % 2 == 0 { "unknown".into() } else { format!("c{n}.{isp}.net") };
             log += &format!(
-                "Nov 23 17:57:{n:02} mx postfix/smtpd[7]: 3F1A2B: client={name}[192.0.2.{host}], \
+                "Nov 23 17:57:{n:02} mx postfix/smtpd[7]: NOQUEUE: client={name}[192.0.2.{host}], \
                  sasl_method=PLAIN, sasl_username={user}\n"
             );
         }

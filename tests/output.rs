@@ -98,7 +98,7 @@ fn json_of_the_other_programs() {
     let exim = dir.file(
         "exim",
         "2026-11-23 17:57:00 1ABCDE-000001-XY <= a@b H=mx.example [1.1.1.1] P=esmtpa A=plain:bob S=4\n\
-         2026-11-23 17:57:00 1ABCDE-000001-XY <= a@b U=www P=local S=4\n",
+         2026-11-23 17:57:00 1ABCDE-000002-XY <= a@b U=www P=local S=4\n",
     );
     let kinds = |run: tests::Run, field: &str| -> Vec<String> {
         let objects = run.text();

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use testkit::{Random, cannot_run};
 use tests::{Directory, NOW, Run, accepted, command, program, times};
 
-/// Each program, the arguments that make it report everything, and a line of a sender `%`.
+/// Each program, the arguments that make it report everything, and a line of a sender `%` with the number `#`.
 const PROGRAMS: [(&str, &[&str], &str); 4] = [
     (
         "postfix-spam-check",
@@ -23,7 +23,7 @@ const PROGRAMS: [(&str, &[&str], &str); 4] = [
     (
         "exim-spam-check",
         &["-m", "0", "--overrides=/dev/null"],
-        "2026-11-23 17:50:00 1ABCDE-000001-XY <= a@b U=% P=local S=4\n",
+        "2026-11-23 17:50:00 1ABCDE-#-XY <= a@b U=% P=local S=4\n",
     ),
     ("php-spam-check", &["1"], "mail() on [/srv/www/%.php:1]: To: a@b -- Headers: \n"),
     (
@@ -37,7 +37,8 @@ const FORMATS: [&str; 3] = ["text", "json", "table"];
 
 /// A log of that many senders.
 fn log(dir: &Directory, line: &str, senders: u32) -> String {
-    let lines: String = (0..senders).map(|n| line.replace('%', &format!("sender{n:05}"))).collect();
+    let line = |n| line.replace('%', &format!("sender{n:05}")).replace('#', &format!("{n:06}"));
+    let lines: String = (0..senders).map(line).collect();
     dir.file("log", lines)
 }
 

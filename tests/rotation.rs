@@ -103,7 +103,7 @@ fn scans_of_one_log(
             let (mut rotations, mut number) = (0, 0);
             let mut file = append(log);
             let mut write = |file: &mut File| {
-                let line = accepted("17:50:00", "bob").replace("3F1A2B", &format!("{number:08}"));
+                let line = accepted("17:50:00", "bob").replace("NOQUEUE", &format!("{number:08}"));
                 file.write_all(line.as_bytes()).expect("a temporary file");
                 written.fetch_add(1, Ordering::Release);
                 number += 1;

@@ -23,7 +23,7 @@ fn an_account_of_a_botnet_is_locked_and_a_busy_one_is_not() {
         let at = host.ten_minutes_ago();
         let mut log = botnet(at, b"alice");
         let busy =
-            b"3F1A2B: client=pc.example.net[192.0.2.1], sasl_method=PLAIN, sasl_username=bob";
+            b"NOQUEUE: client=pc.example.net[192.0.2.1], sasl_method=PLAIN, sasl_username=bob";
         (0..200).for_each(|_| log.extend(line(at, busy)));
         let path = host.log(log);
         let run = host.check(&[]);

@@ -64,7 +64,7 @@ const HONEST: [Honest; 15] = [
     ),
     (
         Log::Syslog,
-        "mx postfix/smtpd[7]: message repeated 3 times: [ 3F1A2B: client=a1.isp.net[192.0.2.7], sasl_method=P, sasl_username=repeated]",
+        "mx postfix/smtpd[7]: message repeated 3 times: [ NOQUEUE: client=a1.isp.net[192.0.2.7], sasl_method=P, sasl_username=repeated]",
         &[(0, "repeated", 3)],
     ),
     (Log::Exim, "1ABCDE-000001-XY <= a@b U=honest P=local S=4", &[(1, "honest", 1)]),

@@ -87,11 +87,12 @@ with() { # LOG: makes it, if it does not exist
 }
 
 last_lines() { # a hundred messages of the spammer, for each program
-    local number stamp=2026-11-23T17:57:00.123456+00:00
+    local number id stamp=2026-11-23T17:57:00.123456+00:00
     echo
     for ((number = 0; number < 100; number++)); do
-        echo "$stamp mx postfix/smtpd[7]: 3F1A2B: client=unknown[203.0.113.7], sasl_method=PLAIN, sasl_username=spammer"
-        echo "$stamp mx exim[7]: 1xVYRD-0008Oo-22 <= a@b H=(spammer) [203.0.113.7] P=esmtp S=902"
+        id=$(printf %06X $number)
+        echo "$stamp mx postfix/smtpd[7]: $id: client=unknown[203.0.113.7], sasl_method=PLAIN, sasl_username=spammer"
+        echo "$stamp mx exim[7]: 1xVYRD-$id-22 <= a@b H=(spammer) [203.0.113.7] P=esmtp S=902"
         echo "$stamp mx php: mail() on [/srv/www/spammer.php:1]: To: a@b -- Headers: x"
         echo "$stamp mx web: sendmail-php url=h/, client=203.0.113.7, filename=/srv/www/spammer.php, uid=33, user=web, args="
     done

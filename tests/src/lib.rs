@@ -116,10 +116,11 @@ impl Deref for Directory {
     }
 }
 
-/// A line of an accepted message of Postfix, on the day that most tests use.
+/// A line of an accepted message of Postfix, on the day that most tests use. It has no queue id, so that the same line
+/// is another message each time.
 pub fn accepted(time: &str, user: &str) -> String {
     format!(
-        "Nov 23 {time} mx postfix/smtpd[7]: 3F1A2B: client=a1.isp.net[192.0.2.7], \
+        "Nov 23 {time} mx postfix/smtpd[7]: NOQUEUE: client=a1.isp.net[192.0.2.7], \
          sasl_method=PLAIN, sasl_username={user}\n"
     )
 }

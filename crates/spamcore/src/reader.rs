@@ -5,6 +5,9 @@
 //! lines matters (an hour that repeats is near, or the parser says so) is every line read. Where a sink wants only
 //! some lines that an earlier pass has read, their places are enough: nothing else is looked at.
 
+mod copies;
+mod guard;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 
@@ -17,6 +20,8 @@ use crate::source::lines::{Lines, head, split, trimmed};
 use crate::time::clock::{Clock, MAX_CLOCK_SKEW, Reading};
 use crate::time::window::Window;
 use crate::time::zone::Zone;
+use copies::Copies;
+pub use guard::Guard;
 
 /// This close to an hour that repeats, the order of lines matters. Seconds.
 const NEAR_REPEATED_HOUR: i64 = 2 * 86_400;
@@ -29,6 +34,9 @@ const PART_BITS: u32 = 44;
 
 /// How many different tags of ambiguous lines are kept.
 const TAGS: usize = 8;
+
+/// How many bytes of a line that cannot be read are kept, to be shown.
+const SHOWN: usize = 160;
 
 /// Finds the lines that may have an event.
 struct Needles {
@@ -66,21 +74,30 @@ pub struct LogReader<'a, P, S> {
     part: u64,
     /// Where the line is that is being read.
     place: u64,
+    /// Where the block is that is being read.
+    block: u64,
+    /// Finds the lines that may count.
+    needle: memmem::Finder<'static>,
     /// The places that matter in this pass and have not been read, if only some do.
     places: Option<VecDeque<u64>>,
     /// What takes the events.
     pub sink: S,
     /// What was learned about the file that is being read.
     pub file: FileStats,
+    /// What of the log that is being read could not be read, of all its files.
+    pub guard: Guard,
+    copies: Copies,
     /// Lines that count for nobody, of all files.
     pub ambiguous: Ambiguous,
 }
 
 /// What is learned about one file while it is read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct FileStats {
     /// Lines that were searched for a timestamp, until one could be read.
     pub lines: u64,
+    /// The first of them.
+    pub first: Option<Box<[u8]>>,
     /// A timestamp could be read.
     pub readable: bool,
     /// Messages with a timestamp too far in the future.
@@ -136,9 +153,13 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             clock: Clock::new(window.now, zone.clone()),
             part: 0,
             place: 0,
+            block: 0,
+            needle: memmem::Finder::new(parser.needle()),
             places: None,
             sink,
             file: FileStats::default(),
+            guard: Guard::default(),
+            copies: Copies::default(),
             ambiguous: Ambiguous::default(),
         }
     }
@@ -150,9 +171,17 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     pub fn fork(&self, before: &[u8]) -> Option<Self> {
         let mut later = Self::new(self.parser, self.window, &self.zone, self.sink.fork()?);
         later.part = self.part + 1;
+        later.copies = self.copies.fork();
         let mut ambiguous = false;
         for line in split(before).filter_map(trimmed) {
-            ambiguous = later.reading(line).map_or(ambiguous, |reading| reading.year_is_ambiguous);
+            let Some(reading) = later.reading(line) else { continue };
+            ambiguous = reading.year_is_ambiguous;
+            let Line { host, content, .. } = self.parser.line(line);
+            if self.window.holds(reading.instant)
+                && let Some(identity) = content.as_ref().and_then(Content::identity)
+            {
+                later.copies.is_copy(host, identity, reading.instant);
+            }
         }
         (later.clock.is_anchored() && !ambiguous).then_some(later)
     }
@@ -161,8 +190,11 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     pub fn join(&mut self, later: Self) {
         self.sink.join(later.sink);
         self.part = later.part;
+        self.guard.join(later.guard);
+        self.copies.join(later.copies);
         let (file, more) = (&mut self.file, later.file);
         file.lines += more.lines;
+        file.first = file.first.take().or(more.first);
         file.readable |= more.readable;
         file.in_future += more.in_future;
         file.unreadable += more.unreadable;
@@ -179,6 +211,9 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     pub fn begin_file(&mut self, same_log: bool) {
         self.clock.next_file(same_log);
         self.file = FileStats::default();
+        if !same_log {
+            self.guard = Guard::default();
+        }
     }
 
     /// Reads all lines. Those of a rotated log count only if they have a timestamp.
@@ -192,9 +227,11 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             }
             match lines.next_block() {
                 Ok(Some(block)) => {
-                    self.place = (self.part << PART_BITS) + bytes;
+                    self.block = (self.part << PART_BITS) + bytes;
+                    self.place = self.block;
                     bytes += block.len() as u64;
                     self.read_block(block, &needles, rotated);
+                    self.settle(block);
                 }
                 Ok(None) => break None,
                 Err(error) => break Some(error),
@@ -206,12 +243,12 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     }
 
     /// Reads a message that has no syslog envelope, because its program and time are known from elsewhere.
-    /// `line` makes the line that is reported.
+    /// `line` makes the line that is reported; the host and the time, in Unix seconds, are known too.
     pub fn read_message(
         &mut self,
         name: &[u8],
         message: &[u8],
-        at: i64,
+        (host, at): (&[u8], i64),
         line: impl Fn() -> Vec<u8>,
     ) {
         self.file.readable = true;
@@ -219,7 +256,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         if at > self.window.now + MAX_CLOCK_SKEW {
             self.file.in_future += content.messages(1);
         } else if self.window.holds(at) {
-            self.push(&content, 1, Some(at), &line());
+            self.push(&content, Some(host), 1, Some(at), &line());
         }
     }
 
@@ -322,6 +359,11 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         }
     }
 
+    /// How many messages of all logs were left out, because their lines are copies of others.
+    pub fn copies(&self) -> u64 {
+        self.copies.left_out
+    }
+
     /// Whether only lines at some places are read in this pass.
     pub fn reads_places(&self) -> bool {
         self.places.is_some()
@@ -335,8 +377,22 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     /// Begins another pass over all logs.
     pub fn begin_pass(&mut self) {
         self.part = 0;
+        self.copies = Copies::default();
         // Where the order of lines matters, all are read.
         self.places = if self.in_order { None } else { self.sink.places().map(VecDeque::from) };
+    }
+
+    /// Counts the lines of a block that cannot be read.
+    fn settle(&mut self, block: &[u8]) {
+        if self.guard.is_settled() {
+            return;
+        }
+        let (parser, start) = (self.parser, self.window.start);
+        // Not the reader's clock, which goes by the order of lines.
+        let mut clock = Clock::new(self.window.now, self.zone.clone());
+        self.guard.settle(block, |line| {
+            Some(reading(parser, &mut clock, trimmed(line)?)?.instant <= start)
+        });
     }
 
     /// Notes whether a line shows that timestamps can be read here.
@@ -345,6 +401,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             return;
         }
         self.file.lines += 1;
+        self.file.first.get_or_insert_with(|| line[..line.len().min(SHOWN)].into());
         self.file.readable = match stamp {
             Stamped::At(stamp) => self.clock.knows(stamp),
             Stamped::Bare => counts,
@@ -357,13 +414,22 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     fn read_line(&mut self, line: &[u8], rotated: bool, before: Option<&[u8]>) -> bool {
         let parsed = self.parser.line(line);
         // An event is large, and not moved.
-        let Line { stamp, times, content } = &parsed;
-        let times = *times;
-        if !self.file.readable {
+        let Line { stamp, host, times, content } = &parsed;
+        let (host, times) = (*host, *times);
+        // Lines that were searched for were tried before.
+        if !self.file.readable && before.is_none() {
             self.try_stamp(line, stamp, content.is_some());
         }
-        if content.is_none() && before.is_some() {
-            return false;
+        if content.is_none() {
+            if self.places.is_none()
+                && self.needle.find(line).is_some()
+                && self.parser.is_unread(line)
+            {
+                self.guard.add_unread(usize::try_from(self.place - self.block).unwrap_or(0));
+            }
+            if before.is_some() {
+                return false;
+            }
         }
         let mut looked_back = false;
         let messages = || content.as_ref().map_or(0, |content| content.messages(times));
@@ -385,6 +451,9 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
                     return looked_back;
                 }
                 if !self.window.holds(reading.instant) {
+                    if reading.instant <= self.window.start {
+                        self.guard.begin_anew();
+                    }
                     return looked_back;
                 }
                 Some(reading.instant)
@@ -394,12 +463,29 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             Stamped::Unreadable => return looked_back,
         };
         if let Some(content) = content {
-            self.push(content, times, at, line);
+            self.guard.read += 1;
+            self.push(content, host, times, at, line);
         }
         looked_back
     }
 
-    fn push(&mut self, content: &Content<'_>, times: u64, at: Option<i64>, line: &[u8]) {
+    fn push(
+        &mut self,
+        content: &Content<'_>,
+        host: Option<&[u8]>,
+        mut times: u64,
+        at: Option<i64>,
+        line: &[u8],
+    ) {
+        if let (Some(identity), Some(at)) = (content.identity(), at) {
+            // At the places of an earlier pass there are no copies.
+            if self.places.is_none() && self.copies.is_copy(host, identity, at) {
+                self.copies.left_out = self.copies.left_out.saturating_add(times);
+                return;
+            }
+            self.copies.left_out = self.copies.left_out.saturating_add(times - 1);
+            times = 1;
+        }
         if times > MAX_REPEATS {
             if content.messages(times) > 0 {
                 let (lines, most) = self.file.implausible;

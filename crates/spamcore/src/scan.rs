@@ -17,8 +17,8 @@ use crate::error::{Error, chain};
 use crate::escape::display;
 use crate::host::Host;
 use crate::messages::{Messages, Weight, number};
-use crate::parse::{MAX_REPEATS, Parser};
-use crate::reader::{Ambiguous, FileStats, LogReader, ReadOutcome, dst_margin, reading};
+use crate::parse::{MAX_REPEATS, Parser, unread};
+use crate::reader::{Ambiguous, FileStats, Guard, LogReader, ReadOutcome, dst_margin, reading};
 use crate::sink::Sink;
 use crate::source::access::Access;
 use crate::source::choose::{Fallback, Logs, Source, Why, default_source};
@@ -114,6 +114,7 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
         let reader = LogReader::new(self.parser, self.window, &self.zone, sink);
         let mut pass = Pass { scan: self, reader, messages };
         pass.read_all(sources);
+        pass.report_copies();
         while pass.reader.sink.needs_another_pass() {
             let ambiguous = std::mem::take(&mut pass.reader.ambiguous);
             pass.reader.begin_pass();
@@ -218,6 +219,9 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                     for file in &mut log.files {
                         self.read_file(file, same_log);
                         same_log = true;
+                    }
+                    if let Some(last) = log.files.last() {
+                        self.report_unread(&last.path.display().to_string());
                     }
                 }
                 Source::Journal(author, why) => self.read_journal(*author, why),
@@ -378,6 +382,7 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         }
         let Ok(at) = i64::try_from(entry.realtime / 1_000_000) else { return };
         let line = || entry.line(&self.scan.zone);
+        let at = (&entry.host[..], at);
         self.reader.read_message(&entry.identifier, &entry.message, at, line);
     }
 
@@ -389,15 +394,17 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
     }
 
     fn report_file(&mut self, name: &str) {
-        let FileStats { lines, readable, in_future, unreadable, implausible } = self.reader.file;
+        let FileStats { lines, ref first, readable, in_future, unreadable, implausible } =
+            self.reader.file;
         if lines > 0 && !readable {
-            let which = if lines == 1 {
-                "its only line has no".into()
-            } else {
-                format!("none of its {lines} lines has a")
-            };
+            let first = first.as_deref().unwrap_or_default();
+            let which =
+                if lines == 1 { "its only line".into() } else { format!("any of {lines} lines") };
             self.messages.fail(format!(
-                "{name}: {which} readable timestamp (not a mail log?); nothing was checked"
+                "{name}: no time stamp can be read in {which} (not a mail log?), so nothing was checked; the \
+                 first: {}{}",
+                display(first),
+                hint(first)
             ));
         }
         if unreadable > 0 {
@@ -425,6 +432,32 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         }
     }
 
+    /// Reports that more lines of a log look like ones that count than do count, because they cannot be read.
+    fn report_unread(&mut self, name: &str) {
+        let Guard { unread, read, first: Some(first), .. } = &self.reader.guard else { return };
+        // Of a log without any readable timestamp that is known already.
+        if unread > read && self.reader.file.readable {
+            self.messages.fail(format!(
+                "{name}: {} cannot be read, neither the time nor the program that logged {}, and {read} can; the \
+                 first: {}{}",
+                number(*unread, "line"),
+                if *unread == 1 { "it" } else { "them" },
+                display(first),
+                hint(first)
+            ));
+        }
+    }
+
+    fn report_copies(&mut self) {
+        let copies = self.reader.copies();
+        if copies > 0 {
+            let messages = number(copies, "message");
+            self.messages.note(format!(
+                "not counted: {messages} logged more than once (the same queue id; is the log written twice?)"
+            ));
+        }
+    }
+
     fn report_ambiguous(&mut self) {
         let Ambiguous { total, tags } = &self.reader.ambiguous;
         if self.scan.hiding_limit.is_some_and(|limit| *total >= limit.max(1)) {
@@ -437,6 +470,11 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             ));
         }
     }
+}
+
+/// What may help to read a line, to be added to a message.
+fn hint(line: &[u8]) -> String {
+    unread::hint(line).map_or_else(String::new, |hint| format!("; {hint}"))
 }
 
 #[cfg(test)]

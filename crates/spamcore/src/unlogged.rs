@@ -246,7 +246,7 @@ impl Sink for Unlogged {
     fn event(&mut self, _at: Option<i64>, _times: u64, event: &LazyEvent<'_>, _line: &[u8]) {
         match event {
             LazyEvent::Parsed(event) => self.take(event),
-            LazyEvent::Deferred(text, parse) => {
+            LazyEvent::Deferred { text, parse, .. } => {
                 if let Some(event) = parse(text) {
                     self.take(&event);
                 }

@@ -72,7 +72,7 @@ fn is_sound(content: &Content<'_>, line: &[u8], name: &[u8]) {
             lies_in(part, line);
         }
     }
-    if let LazyEvent::Deferred(text, _) = *event {
+    if let LazyEvent::Deferred { text, .. } = *event {
         lies_in(text, line);
         // What is remembered of a text must be all that it says.
         assert!(!accepted.recurs || text.ends_with(&accepted.senders.first().name));
@@ -83,8 +83,13 @@ fn is_sound(content: &Content<'_>, line: &[u8], name: &[u8]) {
 /// have found the line.
 fn reads(parser: &impl Parser, input: &[u8]) {
     let line = input.split(|&b| b == b'\n').next().unwrap_or_default();
-    let Line { stamp, times, content } = parser.line(line);
+    let Line { stamp, host, times, content } = parser.line(line);
     assert_eq!(parser.stamp(line), stamp, "the stamp alone is another");
+    if let Some(host) = host {
+        lies_in(host, line);
+    }
+    // Only asked of a line that has no content.
+    assert!(content.is_some() || !parser.is_unread(line) || !line.is_empty());
     match (parser.glance(line), &content) {
         (Glance::Nothing, content) => assert!(content.is_none(), "it has an event"),
         (Glance::Completed(id), Some(Content::Event(event))) => {

@@ -8,7 +8,7 @@ use spamcore::parse::exim::Exim;
 use spamcore::parse::php::Php;
 use spamcore::parse::php_wrapper::PhpWrapper;
 use spamcore::parse::postfix::Postfix;
-use spamcore::parse::{Event, Kind, MAX_REPEATS, Parser, Stamped};
+use spamcore::parse::{Content, Event, Kind, MAX_REPEATS, Parser, Stamped};
 use spamcore::reader::LogReader;
 use spamcore::source::Reader;
 use spamcore::source::journal::Entries;
@@ -107,8 +107,8 @@ pub(crate) fn lines(input: &[u8]) {
             got.push(head(line).to_vec());
         }
     }
-    // Bytes that are nothing but NULs are no line.
-    let kept = |line: &&[u8]| !line.is_empty();
+    // Bytes that are nothing but NULs, a byte order mark or a carriage return are no line.
+    let kept = |line: &&[u8]| !head(line).is_empty();
     let got: Vec<&[u8]> = got.iter().map(Vec::as_slice).filter(kept).collect();
     want.retain(kept);
     // The start of one that is too long may be read though it is still being written.
@@ -136,28 +136,51 @@ fn counted(
 ) -> Counts {
     let mut clock = Clock::new(window.now, zone.clone());
     let mut counts = Counts::new();
+    let mut copies = Vec::new();
     for line in simple(text) {
         if is_too_long(&line) && !parser.accepts_truncated_lines() {
             continue;
         }
         let line = head(line);
         let read = parser.line(line);
+        let at = match read.stamp {
+            Stamped::At(stamp) => clock.read(&stamp).filter(|reading| !reading.in_future),
+            Stamped::Bare | Stamped::Unreadable => None,
+        };
+        let at = at.map(|reading| reading.instant).filter(|at| window.holds(*at));
         let inside = match read.stamp {
-            Stamped::At(stamp) => clock
-                .read(&stamp)
-                .is_some_and(|reading| !reading.in_future && window.holds(reading.instant)),
+            Stamped::At(_) => at.is_some(),
             Stamped::Bare => !rotated,
             Stamped::Unreadable => false,
         };
+        let identity = read.content.as_ref().and_then(Content::identity);
+        if let (Some(at), Some((id, text))) = (at, identity) {
+            let is_copy = |(host, other, at_other): &(Vec<u8>, (Vec<u8>, Vec<u8>), i64)| {
+                host == read.host.unwrap_or_default()
+                    && (&other.0[..], &other.1[..]) == (id, text)
+                    && at_other.abs_diff(at) <= 60
+            };
+            // The last ones of its host.
+            let same_host = copies
+                .iter()
+                .rev()
+                .filter(|copy: &&(Vec<u8>, _, _)| copy.0 == read.host.unwrap_or_default());
+            if same_host.take(64).any(is_copy) {
+                continue;
+            }
+            let host = read.host.unwrap_or_default().to_vec();
+            copies.push((host, (id.to_vec(), text.to_vec()), at));
+        }
+        let times = if identity.is_some() { 1 } else { read.times };
         let Some(event) = read.event() else { continue };
         let Event::Accepted(accepted) = &*event else { continue };
-        if !inside || read.times > MAX_REPEATS {
+        if !inside || times > MAX_REPEATS {
             continue;
         }
         for sender in accepted.senders.iter() {
             let key = (sender.kind, sender.name.to_vec());
             let count = counts.entry(key).or_insert((0, line.to_vec()));
-            count.0 += read.times;
+            count.0 += times;
         }
     }
     counts

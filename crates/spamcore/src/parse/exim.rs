@@ -21,10 +21,9 @@
 //! starts with `exim`, and a long line is split into pieces `[1/4]`, of which only the first has the id. The
 //! timestamp that counts is then that of the syslog file.
 
-use super::syslog;
 use super::{
     Accepted, Client, Content, Event, Glance, Kind, LazyEvent, Line, Parser, Sender, Senders,
-    Stamped, is_address_byte, syslog_line,
+    Stamped, is_address_byte, syslog, syslog_line, unread,
 };
 use crate::cursor::{Cursor, find_any, positions};
 use crate::time::stamp::Stamp;
@@ -54,10 +53,35 @@ impl Parser for Exim {
         let mut cursor = Cursor::new(line);
         if let Some(stamp) = Stamp::of_exim(&mut cursor) {
             let event = cursor.take(b" ").then(|| event(cursor, false)).flatten();
-            let content = event.map(|event| Content::Event(LazyEvent::Parsed(event)));
-            return Line::once(Stamped::At(stamp), content);
+            if event.is_none() && is_of_syslog(line) {
+                return syslog_line(self, line);
+            }
+            return Line::once(Stamped::At(stamp), event.map(content));
+        }
+        if let Some((stamp, inner)) = syslog::behind_runtime(line) {
+            let mut cursor = Cursor::new(inner);
+            if Stamp::of_exim(&mut cursor).is_some() && cursor.take(b" ") {
+                return Line::once(Stamped::At(stamp), event(cursor, false).map(content));
+            }
         }
         syslog_line(self, line)
+    }
+
+    fn occurs_in(&self, text: &[u8]) -> bool {
+        positions(text, b" <= ").any(|at| {
+            [16, 23].iter().any(|length| {
+                at.checked_sub(*length).is_some_and(|from| is_message_id(&text[from..at]))
+            })
+        })
+    }
+
+    fn begins(&self, message: &[u8]) -> bool {
+        matches!(syslog_message(message), Some(Event::Accepted(_)))
+    }
+
+    fn is_unread(&self, line: &[u8]) -> bool {
+        let is_own = Stamp::of_exim(&mut Cursor::new(line)).is_some() && !is_of_syslog(line);
+        !is_own && unread::in_syslog(self, line)
     }
 
     fn stamp<'a>(&self, line: &'a [u8]) -> Stamped<'a> {
@@ -67,9 +91,33 @@ impl Parser for Exim {
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         // It is `exim` unless the option `syslog_processname` says otherwise.
         let is_exim = name.starts_with(b"exim") && !name.contains(&b'[');
-        let event = is_exim.then(|| syslog_message(message)).flatten()?;
-        Some(Content::Event(LazyEvent::Parsed(event)))
+        is_exim.then(|| syslog_message(message)).flatten().map(content)
     }
+}
+
+fn content(event: Event<'_>) -> Content<'_> {
+    Content::Event(LazyEvent::Parsed(event))
+}
+
+/// Whether a line whose timestamp looks like Exim's is of a syslog file: `2026-11-23 17:30:00 host exim[7]: …`. After
+/// its own timestamp, Exim writes a message id or words of which none can be a host's name followed by a tag, except
+/// perhaps ones that strangers chose; and these stand in brackets or after a `=`.
+fn is_of_syslog(line: &[u8]) -> bool {
+    let is_allowed = |b: &u8| b.is_ascii_alphanumeric() || b"-._:".contains(b);
+    words_after_stamp(line).is_some_and(|(host, tag)| {
+        host.iter().all(is_allowed)
+            && !host.ends_with(b":")
+            && !is_message_id(host)
+            && tag.ends_with(b":")
+    })
+}
+
+/// The first two words after a timestamp.
+fn words_after_stamp(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut cursor = Cursor::new(line);
+    Stamp::of_syslog(&mut cursor)?;
+    let mut word = || if cursor.take(b" ") { cursor.word() } else { None };
+    Some((word()?, word()?))
 }
 
 /// Looks at the places where a line of Exim's own log with a plain timestamp has its id and what comes next.

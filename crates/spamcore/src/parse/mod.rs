@@ -28,6 +28,7 @@ pub mod php;
 pub mod php_wrapper;
 pub mod postfix;
 pub mod syslog;
+pub mod unread;
 
 use std::borrow::Cow;
 
@@ -190,9 +191,15 @@ pub enum Event<'a> {
 pub enum LazyEvent<'a> {
     /// It had to be parsed to tell that the line counts.
     Parsed(Event<'a>),
-    /// A text, and the function that makes the event of that text alone; none if the line turns out not to
-    /// be one that counts.
-    Deferred(&'a [u8], fn(&'a [u8]) -> Option<Event<'a>>),
+    /// It has not been parsed.
+    Deferred {
+        /// The id of the message, if it has one.
+        id: Option<&'a [u8]>,
+        /// What the event is made of, without the id.
+        text: &'a [u8],
+        /// Makes the event of the text; none if the line turns out not to be one that counts.
+        parse: fn(&'a [u8]) -> Option<Event<'a>>,
+    },
 }
 
 impl<'a> LazyEvent<'a> {
@@ -201,7 +208,17 @@ impl<'a> LazyEvent<'a> {
     pub fn parse(&self) -> Option<Cow<'_, Event<'a>>> {
         match *self {
             Self::Parsed(ref event) => Some(Cow::Borrowed(event)),
-            Self::Deferred(text, parse) => parse(text).map(Cow::Owned),
+            Self::Deferred { text, parse, .. } => parse(text).map(Cow::Owned),
+        }
+    }
+
+    /// The id of a message that was accepted, if it has one, and what else must be the same in a copy of its line.
+    #[inline]
+    pub fn identity(&self) -> Option<(&'a [u8], &'a [u8])> {
+        match *self {
+            Self::Deferred { id, text, .. } => Some((id?, text)),
+            Self::Parsed(Event::Accepted(Accepted { id, .. })) => Some((id?, b"")),
+            Self::Parsed(Event::Completed(_)) => None,
         }
     }
 }
@@ -223,7 +240,16 @@ pub enum Content<'a> {
     Ambiguous(&'a [u8]),
 }
 
-impl Content<'_> {
+impl<'a> Content<'a> {
+    /// The [identity](LazyEvent::identity) of the message that was accepted, if it has an id.
+    #[inline]
+    pub fn identity(&self) -> Option<(&'a [u8], &'a [u8])> {
+        match self {
+            Self::Event(event) => event.identity(),
+            Self::Ambiguous(_) => None,
+        }
+    }
+
     /// How many messages a line stands for if it says that this happened `times` times. Zero if it turns out
     /// not to be a line of a message that counts; one if the number of repeats is implausible.
     pub fn messages(&self, times: u64) -> u64 {
@@ -253,6 +279,8 @@ pub enum Stamped<'a> {
 pub struct Line<'a> {
     /// When it was written.
     pub stamp: Stamped<'a>,
+    /// The host that logged it, if it has one.
+    pub host: Option<&'a [u8]>,
     /// How often it happened: 1, or more according to syslog's `message repeated N times`.
     pub times: u64,
     /// What happened, if it is a line that counts.
@@ -270,7 +298,7 @@ impl<'a> Line<'a> {
 
     /// A line without repeats.
     pub fn once(stamp: Stamped<'a>, content: Option<Content<'a>>) -> Self {
-        Self { stamp, times: 1, content }
+        Self { stamp, host: None, times: 1, content }
     }
 }
 
@@ -322,6 +350,23 @@ pub trait Parser {
     /// Parses a message without its syslog envelope; `name` is that of the program that logged it.
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>>;
 
+    /// Whether a text has what is searched for, wherever it stands.
+    fn occurs_in(&self, text: &[u8]) -> bool;
+
+    /// Whether a message is one that counts, whatever the name of the program that logged it.
+    fn begins(&self, message: &[u8]) -> bool {
+        self.message(b"", message).is_some()
+    }
+
+    /// Whether a line that has no content looks like one that should have, because its time or its program cannot
+    /// be told: see [`unread`].
+    fn is_unread(&self, line: &[u8]) -> bool
+    where
+        Self: Sized,
+    {
+        unread::in_syslog(self, line)
+    }
+
     /// Who must have written an entry of the journal for it to count; none if the journal is not read for
     /// this format.
     fn journal_author(&self) -> Option<Author> {
@@ -361,8 +406,8 @@ pub trait Parser {
 #[inline]
 fn syslog_line<'a>(parser: &impl Parser, line: &'a [u8]) -> Line<'a> {
     match syslog::envelope(line) {
-        Ok(syslog::Envelope { stamp, name, message, times, .. }) => {
-            Line { stamp: Stamped::At(stamp), times, content: parser.message(name, message) }
+        Ok(syslog::Envelope { stamp, host, name, message, times }) => {
+            Line { stamp: Stamped::At(stamp), host, times, content: parser.message(name, message) }
         }
         Err(stamp) => Line::once(stamp, None),
     }

@@ -4,6 +4,7 @@
 //! [23-Nov-2026 19:04:25 Europe/Madrid] mail() on [PATH:LINE]: To: … -- Headers: … -- Subject: …
 //! mail() on [PATH:LINE]: To: … -- Headers: …                      PHP 5.3, no timestamp
 //! Nov 23 18:04:26 host php: mail() on [PATH:LINE]: To: …          mail.log = syslog, any ident
+//! 2026-11-23T18:04:25.1Z [23-Nov-2026 19:04:25 …] mail() on [ …   the first two in a container's log
 //! ```
 //!
 //! The path ends at the first `:DIGITS]: To: `; the caller of `mail()` chooses what follows. A line or message
@@ -13,12 +14,13 @@
 //! script.
 
 use super::php_wrapper::script;
-use super::{Content, Line, Parser, Stamped, syslog_line};
+use super::unread::{self, has_time};
+use super::{Content, Line, Parser, Stamped, syslog, syslog_line};
 use crate::cursor::{Cursor, positions};
 use crate::source::journal::Author;
 use crate::time::stamp::Stamp;
 
-const MAIL: &[u8] = b"mail() on [";
+const MAIL: &[u8; 11] = b"mail() on [";
 
 /// How many bytes of a broken line are shown.
 const SHOWN: usize = 80;
@@ -36,7 +38,23 @@ impl Parser for Php {
         match line.first() {
             Some(b'[') => stamped(line),
             Some(b'm') if line.starts_with(MAIL) => Line::once(Stamped::Bare, mail(line)),
-            _ => syslog_line(self, line),
+            _ => behind_runtime(line).unwrap_or_else(|| syslog_line(self, line)),
+        }
+    }
+
+    fn occurs_in(&self, text: &[u8]) -> bool {
+        // A caller can make a line of his own, but then nothing says when.
+        positions(text, MAIL)
+            .next()
+            .is_some_and(|at| path(&text[at..]).is_some() && has_time(&text[..at]))
+    }
+
+    fn is_unread(&self, line: &[u8]) -> bool {
+        match line.first() {
+            // A continuation, or PHP's own line.
+            Some(b' ' | b'\t' | b'm') => false,
+            Some(b'[') => matches!(self.stamp(line), Stamped::Unreadable) && self.occurs_in(line),
+            _ => unread::in_syslog(self, line),
         }
     }
 
@@ -66,6 +84,17 @@ impl Parser for Php {
     fn needs_every_line(&self) -> bool {
         true
     }
+}
+
+/// A line of PHP behind the timestamp of a container runtime, which counts.
+fn behind_runtime(line: &[u8]) -> Option<Line<'_>> {
+    let (stamp, inner) = syslog::behind_runtime(line)?;
+    let content = match inner.first() {
+        Some(b'[') => stamped(inner).content,
+        Some(b'm') if inner.starts_with(MAIL) => mail(inner),
+        _ => return None,
+    };
+    Some(Line::once(Stamped::At(stamp), content))
 }
 
 /// `[TIMESTAMP] mail() on …`

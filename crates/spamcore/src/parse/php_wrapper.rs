@@ -27,7 +27,7 @@ use super::{
     Accepted, Content, Kind, Line, Parser, Sender, Senders, hex_byte, is_address_byte, syslog_line,
     unescape,
 };
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, positions};
 use crate::source::journal::Author;
 
 /// The parser for the wrapper's lines.
@@ -57,6 +57,13 @@ impl Parser for PhpWrapper {
 
     fn line<'a>(&self, line: &'a [u8]) -> Line<'a> {
         syslog_line(self, line)
+    }
+
+    fn occurs_in(&self, text: &[u8]) -> bool {
+        let mut found = positions(text, PREFIX);
+        found.any(|at| {
+            matches!(&text[at + PREFIX.len()..], [b'u', b'r', b'l', b'=', ..] | [b'v', b'=', ..])
+        })
     }
 
     fn journal_author(&self) -> Option<Author> {

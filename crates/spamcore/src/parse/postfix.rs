@@ -9,7 +9,8 @@
 //! ```
 //!
 //! The tag is `<syslog_name>/smtpd`, whatever the administrator has set `syslog_name` to; if rsyslog has
-//! forwarded it, its end may be missing. U is what the authentication server returned, and can contain
+//! forwarded it, its end may be missing, and a template may print `%programname%`, which is `postfix` alone. No
+//! other program of Postfix starts a message as smtpd does. U is what the authentication server returned, and can contain
 //! anything but control characters. So it ends at the first of the three fields that can follow, or at the
 //! end of the line. All other lines that contain `sasl_username=` (failed logins, rejects, headers that
 //! cleanup quotes) start differently.
@@ -36,6 +37,15 @@ impl Parser for Postfix {
         syslog_line(self, line)
     }
 
+    fn occurs_in(&self, text: &[u8]) -> bool {
+        let method = |at: usize| positions(&text[at..], b", sasl_method=").next().is_some();
+        positions(text, b": client=").next().is_some_and(method)
+    }
+
+    fn begins(&self, message: &[u8]) -> bool {
+        after_queue_id(message).is_some_and(|(_, text)| accepted(text).is_some())
+    }
+
     fn host(line: &[u8]) -> Option<&[u8]> {
         syslog::host(line)
     }
@@ -50,11 +60,12 @@ impl Parser for Postfix {
 
     #[inline]
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
-        if !(name.ends_with(b"/smtpd") || is_cut(name)) {
+        if !(name.ends_with(b"/smtpd") || name == b"postfix" || is_cut(name)) {
             return None;
         }
-        let text = after_queue_id(message)?;
-        Some(Content::Event(LazyEvent::Deferred(text, |text| accepted(text).map(Event::Accepted))))
+        let (id, text) = after_queue_id(message)?;
+        let parse = |text| accepted(text).map(Event::Accepted);
+        Some(Content::Event(LazyEvent::Deferred { id, text, parse }))
     }
 }
 
@@ -68,19 +79,22 @@ fn is_unit(unit: &[u8]) -> bool {
         || name.strip_prefix(b"@").is_some_and(|instance| instance.iter().all(is_allowed))
 }
 
-/// Whether a name was cut off within `/smtpd`. Other programs of Postfix may look the same then, but none of
-/// them starts a message as smtpd does.
+/// Whether a name was cut off within `/smtpd`. Other programs of Postfix may look the same then.
 fn is_cut(name: &[u8]) -> bool {
     name.len() == FORWARDED && (2..6).any(|kept| name.ends_with(&b"/smtpd"[..kept]))
 }
 
-/// What smtpd logs about a client after the queue id.
+/// The queue id, if it is one, and what smtpd logs about a client after it.
 #[inline]
-fn after_queue_id(message: &[u8]) -> Option<&[u8]> {
+fn after_queue_id(message: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
     let mut cursor = Cursor::new(message);
     let id = cursor.before([b':', b' ']);
-    (cursor.take(b": client=") && is_queue_id(id)).then_some(cursor.rest())
+    let is_one = cursor.take(b": client=") && is_queue_id(id);
+    is_one.then_some((Some(id).filter(|id| *id != NO_QUEUE), cursor.rest()))
 }
+
+/// What stands in the place of the queue id while a message has none.
+const NO_QUEUE: &[u8] = b"NOQUEUE";
 
 /// Reads what follows `client=`, if this is the line of a message from an authenticated client.
 fn accepted(text: &[u8]) -> Option<Accepted<'_>> {
@@ -126,9 +140,7 @@ fn user(rest: &[u8]) -> &[u8] {
 #[inline]
 fn is_queue_id(id: &[u8]) -> bool {
     let kinds = id.iter().fold(SHORT | LONG, |kinds, &b| kinds & ID_BYTES[usize::from(b)]);
-    (kinds & SHORT != 0 && id.len() >= 5)
-        || (kinds & LONG != 0 && id.len() >= 10)
-        || id == b"NOQUEUE"
+    (kinds & SHORT != 0 && id.len() >= 5) || (kinds & LONG != 0 && id.len() >= 10) || id == NO_QUEUE
 }
 
 const SHORT: u8 = 1;
@@ -147,7 +159,7 @@ mod tests {
     use super::*;
 
     fn show(message: &str) -> String {
-        let event = after_queue_id(message.as_bytes()).and_then(accepted);
+        let event = after_queue_id(message.as_bytes()).and_then(|(_, text)| accepted(text));
         event.map_or("-".into(), |event| {
             let client = event.client.expect("Postfix names the client");
             let text = |bytes| String::from_utf8_lossy(bytes).into_owned();

@@ -9,14 +9,18 @@
 //!   cut it off after 32 bytes (`%syslogtag:1:32%`), perhaps within the process id.
 //! - The timestamp may be preceded by a priority (`<22>`), or be part of the header of RFC 5424 (`<22>1 stamp
 //!   host name pid msgid structured-data message`, rsyslog's `RSYSLOG_SyslogProtocol23Format`).
-//! - The tag may be preceded by facility and severity (`mail.info`), as BusyBox's syslogd writes them.
+//! - The tag may be preceded by facility and severity (`mail.info`), as BusyBox's syslogd writes them, or by a word
+//!   that a template of rsyslog makes of them: `[mail.info]`, `<mail.info>`, `info`, `INFO`.
+//! - The message may be preceded by `[ID 197553 mail.info] `, as Solaris's syslogd does (`msgid`, `log(4D)`).
+//! - A whole line may be preceded by the timestamp of a container runtime (`docker logs -t`, `kubectl logs
+//!   --timestamps`), perhaps with `stdout F` (CRI, `k8s.io/cri-api`). That timestamp counts: it has a zone.
 //! - The byte order mark that syslog-ng writes before a message is not part of it.
 //! - `message repeated N times: [ … ]` (rsyslog, `$RepeatedMsgReduction`) is the message in the brackets, N
 //!   times.
 
 use super::Stamped;
 use crate::cursor::Cursor;
-use crate::time::stamp::Stamp;
+use crate::time::stamp::{Stamp, StampZone};
 
 /// The length to which rsyslog cuts a tag when forwarding, in bytes.
 pub const FORWARDED: usize = 32;
@@ -71,15 +75,22 @@ pub struct Envelope<'a> {
 /// The error is the timestamp, as far as it could be read, of a line that has no message.
 #[inline]
 pub fn envelope(line: &[u8]) -> Result<Envelope<'_>, Stamped<'_>> {
-    let (mut cursor, protocol) = after_priority(line);
+    let (mut cursor, mut protocol) = after_priority(line);
     let Some(stamp) = Stamp::of_syslog(&mut cursor) else {
         return Err(Stamped::Unreadable);
     };
+    if line.get(RUNTIME_T) == Some(&b'T')
+        && let Some(inner) = inner_line(cursor)
+    {
+        (cursor, protocol) = after_priority(inner);
+        Stamp::of_syslog(&mut cursor);
+    }
     let parts = if protocol { rfc5424(cursor) } else { bsd(cursor) };
     let Some((host, name, message)) = parts else {
         return Err(Stamped::At(stamp));
     };
     let message = message.strip_prefix("\u{feff}".as_bytes()).unwrap_or(message);
+    let message = without_solaris_id(message);
     let (message, times) = repeated(message).unwrap_or((message, 1));
     Ok(Envelope { stamp, host, name, message, times })
 }
@@ -105,10 +116,68 @@ fn after_priority(line: &[u8]) -> (Cursor<'_>, bool) {
     (Cursor::new(line), false)
 }
 
+/// Where the `T` of an RFC 3339 timestamp is.
+const RUNTIME_T: usize = "YYYY-MM-DD".len();
+
+/// The whole stamped line after a timestamp, if the one before it is that of a container runtime. No host has a
+/// name that reads as the rest of a timestamp.
+#[inline]
+fn inner_line(mut cursor: Cursor<'_>) -> Option<&[u8]> {
+    let inner = after_runtime(&mut cursor)?;
+    // What a timestamp or a priority can start with.
+    if !matches!(inner.first(), Some(b'0'..=b'9' | b'A'..=b'Z' | b'<')) {
+        return None;
+    }
+    let (mut within, _) = after_priority(inner);
+    Stamp::of_syslog(&mut within)?;
+    Some(inner)
+}
+
+/// The line after a timestamp of a container runtime, which has been taken, and `stdout F`.
+#[inline]
+fn after_runtime<'a>(cursor: &mut Cursor<'a>) -> Option<&'a [u8]> {
+    if !cursor.take(b" ") {
+        return None;
+    }
+    let _ = cursor.take(b"stdout F ") || cursor.take(b"stderr F ");
+    Some(cursor.rest())
+}
+
+/// The line after an RFC 3339 timestamp with a zone, perhaps with `stdout F`, as a container runtime puts it before
+/// each line; and that timestamp.
+pub fn behind_runtime(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
+    if line.get(RUNTIME_T) != Some(&b'T') {
+        return None;
+    }
+    let mut cursor = Cursor::new(line);
+    let stamp = Stamp::of_syslog(&mut cursor)?;
+    let has_zone = matches!(stamp, Stamp::Civil { zone: StampZone::Offset(_), .. });
+    Some((stamp, after_runtime(&mut cursor).filter(|_| has_zone)?))
+}
+
+/// A message without `[ID 197553 mail.info] ` before it.
+#[inline]
+fn without_solaris_id(message: &[u8]) -> &[u8] {
+    let mut cursor = Cursor::new(message);
+    let is_one = cursor.take(b"[ID ")
+        && cursor.number(1, 10).is_some()
+        && cursor.take(b" ")
+        && is_facility_and_severity(cursor.before([b']', b' ']))
+        && cursor.take(b"] ");
+    if is_one { cursor.rest() } else { message }
+}
+
+/// Whether a text is a facility and a severity, as in `mail.info`.
+fn is_facility_and_severity(text: &[u8]) -> bool {
+    text.iter().position(|b| *b == b'.').is_some_and(|dot| {
+        FACILITIES.contains(&&text[..dot]) && SEVERITIES.contains(&&text[dot + 1..])
+    })
+}
+
 /// The host, if there is one, the program's name and the message.
 type Parts<'a> = (Option<&'a [u8]>, &'a [u8], &'a [u8]);
 
-/// ` host tag: message`, with or without the host, or with facility and severity after it.
+/// ` host tag: message`, with or without the host, or with a severity after it.
 #[inline]
 fn bsd(mut cursor: Cursor<'_>) -> Option<Parts<'_>> {
     if !cursor.take(b" ") {
@@ -166,16 +235,22 @@ impl<'a> Tag<'a> {
         self.text.len() == FORWARDED && self.text[bracket + 1..].iter().all(u8::is_ascii_digit)
     }
 
-    /// Whether the word is a facility and a severity.
+    /// Whether the word is a severity, with or without its facility.
     #[inline]
     fn is_priority(&self) -> bool {
         // Nearly every tag ends in a colon, and then this is all there is to do.
-        !self.text.ends_with(b":")
-            && self.text.iter().position(|b| *b == b'.').is_some_and(|dot| {
-                FACILITIES.contains(&&self.text[..dot])
-                    && SEVERITIES.contains(&&self.text[dot + 1..])
-            })
+        !self.text.ends_with(b":") && is_priority(self.text)
     }
+}
+
+/// `info`, `INFO`, `mail.info`, `[mail.info]` or `<mail.info>`.
+fn is_priority(word: &[u8]) -> bool {
+    let word = match word {
+        [b'[', inside @ .., b']'] | [b'<', inside @ .., b'>'] => inside,
+        bare => bare,
+    };
+    let is_severity = |name: &[u8]| SEVERITIES.iter().any(|one| one.eq_ignore_ascii_case(name));
+    is_severity(word) || is_facility_and_severity(word)
 }
 
 /// ` host name pid msgid structured-data message`.
@@ -271,6 +346,29 @@ mod tests {
             ("Nov 23 18:09:53 mx1 mail.info postfix/smtpd[7202]: x: y", "postfix/smtpd|x: y|1"),
             ("Nov 23 18:09:53 mx1 local7.warn php: x", "php|x|1"),
             ("Nov 23 18:09:53 mail.info postfix/smtpd[7202]: x", "postfix/smtpd|x|1"),
+            ("Nov 23 18:09:53 mx1 INFO postfix/smtpd[7202]: x: y", "postfix/smtpd|x: y|1"),
+            ("Nov 23 18:09:53 mx1 warning php: x", "php|x|1"),
+            ("Nov 23 18:09:53 mx1 [mail.info] php: x", "php|x|1"),
+            ("Nov 23 18:09:53 mx1 <mail.info> php: x", "php|x|1"),
+            ("Nov 23 18:09:53 mx1 [mail.info> php: x", "[mail.info>|php: x|1"),
+            ("Nov 23 18:09:53 mx1 [mail.infos] php: x", "|php: x|1"),
+            ("Nov 23 18:09:53 mx1 php[1]: [ID 197553 mail.info] x", "php|x|1"),
+            ("Nov 23 18:09:53 mx1 php[1]: [ID x mail.info] x", "php|[ID x mail.info] x|1"),
+            ("Nov 23 18:09:53 mx1 php[1]: [ID 1 a.b] x", "php|[ID 1 a.b] x|1"),
+            ("2026-11-23T18:09:53.123456789Z Nov 23 18:09:54 mx1 php: x", "php|x|1"),
+            ("2026-11-23T18:09:53Z stdout F Nov 23 18:09:54 mx1 php: x", "php|x|1"),
+            ("2026-11-23T18:09:53Z stderr F <22>Nov 23 18:09:54 mx1 php: x", "php|x|1"),
+            ("2026-11-23T18:09:53+01:00 2026-11-23T17:09:54Z mx1 php: x", "php|x|1"),
+            ("2026-11-23T18:09:53Z <22>1 2026-11-23T17:09:54Z mx1 php - - - x", "php|x|1"),
+            (
+                "2026-11-23T18:09:53Z Nova php: Nov 23 18:09:54 mx1 php: x",
+                "php|Nov 23 18:09:54 mx1 php: x|1",
+            ),
+            (
+                "2026-11-23T18:09:53Z stdout P Nov 23 18:09:54 mx1 php: x",
+                "P|Nov 23 18:09:54 mx1 php: x|1",
+            ),
+            ("Nov 23 18:09:53 Nov 23 18:09:54 mx1 php: x", "23|18:09:54 mx1 php: x|1"),
             ("Nov 23 18:09:53 mx1 mail.info: php: x", "mail.info|php: x|1"),
             ("Nov 23 18:09:53 mx1 mail.infos php: x", "mail.infos|php: x|1"),
             ("Nov 23 18:09:53 mx1 male.info php: x", "male.info|php: x|1"),

@@ -173,9 +173,9 @@ fn messages_of_the_journal_come_with_their_time() {
     for at in
         [NOW - 3600, NOW - 3599, NOW, NOW + MAX_CLOCK_SKEW, NOW + MAX_CLOCK_SKEW + 1, NOW + 9999]
     {
-        reader.read_message(b"www", SENT.as_bytes(), at, || b"a line".to_vec());
+        reader.read_message(b"www", SENT.as_bytes(), (b"h", at), || b"a line".to_vec());
     }
-    reader.read_message(b"www", b"something else", NOW, || b"a line".to_vec());
+    reader.read_message(b"www", b"something else", (b"h", NOW), || b"a line".to_vec());
     let want = [
         &format!("/a 3 Some(({}, {}))", NOW - 3599, NOW + MAX_CLOCK_SKEW)[..],
         "true 2 in future 0 unreadable (0, 0)",

@@ -117,10 +117,10 @@ const SENT: &str = "sendmail-php url=h, client=8.8.8.8, filename=/a, uid=1, user
 fn a_log_without_timestamps_is_a_failure_and_an_empty_one_is_not() {
     assert_eq!(reported(hour(), ""), []);
     assert_eq!(reported(hour(), &line("Nov 23 17:00:00", "something else")), []);
-    for (text, which) in
-        [("what?\n", "its only line has no"), ("what?\nis this\n", "none of its 2 lines has a")]
-    {
-        let blind = format!("{which} readable timestamp (not a mail log?); nothing was checked");
+    for (text, which) in [("what?\n", "its only line"), ("what?\nis this\n", "any of 2 lines")] {
+        let blind = format!(
+            "no time stamp can be read in {which} (not a mail log?), so nothing was checked; the first: what?"
+        );
         assert_eq!(reported(hour(), text), [(blind, Weight::Failure)]);
     }
 }

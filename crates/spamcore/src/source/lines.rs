@@ -135,16 +135,26 @@ impl<R: Read> Lines<R> {
     }
 }
 
-/// A line without the NULs before it; none if it is longer than [`LONGEST`].
+/// A line without what does not belong to it; none if it is longer than [`LONGEST`].
+///
+/// That is NULs before it, a byte order mark, with which an editor may have saved the file, and a carriage return
+/// after it, which a terminal adds (`ssh -t`, `docker exec -t`).
+#[inline]
 pub fn trimmed(line: &[u8]) -> Option<&[u8]> {
     let line = &line[leading_nuls(line)..];
-    (line.len() <= LONGEST).then_some(line)
+    (line.len() <= LONGEST).then(|| stripped(line))
 }
 
-/// The first [`LONGEST`] bytes of a line, at most, without the NULs before it.
+/// The first [`LONGEST`] bytes of a line, at most, without what does not belong to it.
 pub fn head(line: &[u8]) -> &[u8] {
     let line = &line[leading_nuls(line)..];
-    &line[..line.len().min(LONGEST)]
+    stripped(&line[..line.len().min(LONGEST)])
+}
+
+#[inline]
+fn stripped(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    line.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line)
 }
 
 /// The lines of a block, without their newlines.

@@ -599,7 +599,7 @@ impl Sink for Tally {
                 self.count_accepted(accepted, None, times, at, line);
             }
             LazyEvent::Parsed(Event::Completed(_)) => {}
-            LazyEvent::Deferred(text, parse) => {
+            LazyEvent::Deferred { text, parse, .. } => {
                 if !self.count_known(text, times, at)
                     && let Some(Event::Accepted(accepted)) = parse(text)
                 {

@@ -1,0 +1,178 @@
+//! Lines that are copies of others: the same message, logged more than once.
+//!
+//! Two inputs of rsyslog that read the same messages, a rule that matches twice, or a host that sends its messages
+//! by two ways write each line twice or more, most often next to each other. The id of a message is the same then.
+//! So a line with the id, client and login of one of the last [`WINDOW`] lines of its host, stamped at most
+//! [`APART`] seconds before or after it, is the same message. (Postfix uses an id again, but not so soon.)
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+
+use foldhash::quality::RandomState;
+
+/// How many of a host's last lines may have been copied.
+const WINDOW: usize = 64;
+
+/// How far apart the timestamps of copies may be. Seconds.
+const APART: u64 = 60;
+
+/// Of how many hosts lines are remembered. A stranger can invent more only where he can send to the syslog daemon; all
+/// are forgotten then.
+const HOSTS: usize = 256;
+
+/// How many lists a host's lines are spread over, by a byte of their hashes.
+const LISTS: usize = 256;
+
+/// Remembers the last lines of each host.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Copies {
+    hosts: HashMap<Box<[u8]>, usize, RandomState>,
+    lines: Vec<LastLines>,
+    /// The host of the line before, most often that of the next one too.
+    host: Option<Box<[u8]>>,
+    current: usize,
+    /// How many messages were left out, because they are copies.
+    pub left_out: u64,
+}
+
+impl Copies {
+    /// Whether a line is a copy of an earlier one. `identity` is the id of a message and whatever else must be the
+    /// same; `at` is in Unix seconds.
+    pub(super) fn is_copy(
+        &mut self,
+        host: Option<&[u8]>,
+        identity: (&[u8], &[u8]),
+        at: i64,
+    ) -> bool {
+        if self.lines.is_empty() || self.host.as_deref() != host {
+            self.turn_to(host);
+        }
+        self.lines[self.current].is_copy(self.hosts.hasher().hash_one(identity), at)
+    }
+
+    #[cold]
+    fn turn_to(&mut self, host: Option<&[u8]>) {
+        let name = host.unwrap_or_default();
+        self.current = match self.hosts.get(name) {
+            Some(known) => *known,
+            None => {
+                if self.lines.len() == HOSTS {
+                    self.hosts.clear();
+                    self.lines.clear();
+                }
+                self.hosts.insert(name.into(), self.lines.len());
+                self.lines.push(LastLines::default());
+                self.lines.len() - 1
+            }
+        };
+        self.host = host.map(Box::from);
+    }
+
+    /// For a later part of the log, whose first lines come after these.
+    pub(super) fn fork(&self) -> Self {
+        Self { left_out: 0, ..self.clone() }
+    }
+
+    /// Goes on where `later` ended, which began with the last lines of this one.
+    pub(super) fn join(&mut self, later: Self) {
+        *self = Self { left_out: self.left_out + later.left_out, ..later };
+    }
+}
+
+/// The last lines of a host, in a ring. Lines of equal hashes are in the same list, the latest first, so that hardly
+/// more than one has to be compared.
+#[derive(Clone, Debug)]
+struct LastLines {
+    ring: Vec<Kept>,
+    /// The number of the next line; zero is none.
+    next: usize,
+    /// The number of the latest line of each list.
+    lists: [usize; LISTS],
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    hash: u64,
+    at: i64,
+    /// The number of the line before it in its list.
+    before: usize,
+}
+
+impl Default for LastLines {
+    fn default() -> Self {
+        Self { ring: Vec::new(), next: 1, lists: [0; LISTS] }
+    }
+}
+
+impl LastLines {
+    fn is_copy(&mut self, hash: u64, at: i64) -> bool {
+        let list = usize::from(hash.to_le_bytes()[0]);
+        let mut number = self.lists[list];
+        // Whatever is older has been overwritten.
+        while number > 0 && self.next - number <= WINDOW {
+            let kept = self.ring[number % WINDOW];
+            if kept.hash == hash && kept.at.abs_diff(at) <= APART {
+                return true;
+            }
+            number = kept.before;
+        }
+        let kept = Kept { hash, at, before: self.lists[list] };
+        match self.ring.get_mut(self.next % WINDOW) {
+            Some(place) => *place = kept,
+            None => {
+                // The first one has the number 1.
+                self.ring.resize(self.next % WINDOW, kept);
+                self.ring.push(kept);
+            }
+        }
+        self.lists[list] = self.next;
+        self.next += 1;
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_has_the_same_identity_host_and_time() {
+        let mut copies = Copies::default();
+        let mut is_copy = |host: &str, id: &str, text: &str, at| {
+            copies.is_copy(Some(host.as_bytes()), (id.as_bytes(), text.as_bytes()), at)
+        };
+        assert!(!is_copy("mx", "3F1A2B", "alice", 1000));
+        assert!(is_copy("mx", "3F1A2B", "alice", 1000));
+        assert!(is_copy("mx", "3F1A2B", "alice", 1060));
+        assert!(is_copy("mx", "3F1A2B", "alice", 940));
+        assert!(!is_copy("mx", "3F1A2C", "alice", 1000));
+        assert!(!is_copy("mx", "3F1A2B", "bob", 1000));
+        assert!(!is_copy("my", "3F1A2B", "alice", 1000));
+        assert!(is_copy("mx", "3F1A2B", "alice", 1000), "hosts are remembered");
+        assert!(!is_copy("mx", "3F1A2B", "alice", 1061), "the id has come again");
+    }
+
+    #[test]
+    fn of_each_host_the_last_lines_are_remembered() {
+        let mut copies = Copies::default();
+        for n in 0_u64..1000 {
+            for host in [Some(&b"a"[..]), Some(b"b"), None] {
+                assert!(!copies.is_copy(host, (&n.to_le_bytes(), b""), 7));
+                for back in 0..80.min(n) {
+                    let mut later = copies.clone();
+                    let is_copy = later.is_copy(host, (&(n - back).to_le_bytes(), b""), 7);
+                    assert_eq!(is_copy, back < WINDOW as u64, "{back} before {n}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut copies = Copies::default();
+        for n in 0..3000 {
+            copies.is_copy(Some(format!("host{n}").as_bytes()), (b"3F1A2B", b""), 7);
+            assert!(copies.lines.len() <= HOSTS && copies.hosts.len() <= HOSTS);
+        }
+    }
+}
