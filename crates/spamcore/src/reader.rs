@@ -452,7 +452,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
                 }
                 if !self.window.holds(reading.instant) {
                     if reading.instant <= self.window.start {
-                        self.guard.begin_anew();
+                        self.guard.forget();
                     }
                     return looked_back;
                 }

@@ -438,10 +438,9 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         // Of a log without any readable timestamp that is known already.
         if unread > read && self.reader.file.readable {
             self.messages.fail(format!(
-                "{name}: {} cannot be read, neither the time nor the program that logged {}, and {read} can; the \
+                "{name}: {} would count, but the time or the program cannot be told; {read} could be read; the \
                  first: {}{}",
                 number(*unread, "line"),
-                if *unread == 1 { "it" } else { "them" },
                 display(first),
                 hint(first)
             ));

@@ -1,83 +1,61 @@
 //! Lines that look like ones that count, but whose time or program cannot be told.
 //!
 //! They are not counted; but a log in which they are the majority must not look like one in which nobody sends
-//! anything. No line of a program that is known is one of them, whatever it quotes: strangers write parts of such
-//! lines, and must not be able to make a run fail. So text within a message never matters. What does is
+//! anything. No line of a program that can be told is one of them, whatever it quotes: strangers write parts of such
+//! lines, and must not be able to make a run fail. So what matters is
 //!
 //! - a line without a readable timestamp that contains what is searched for;
-//! - a message that *begins* as one that counts does, but under the name of a program that never writes it, as
-//!   with `journalctl -o with-unit` or metalog;
-//! - a message that is a whole line itself, as docker's `syslog` driver passes them on, or a relay that puts its
-//!   own timestamp before RFC 5424.
+//! - a line whose tag is no program's name (`NO_PROGRAM` has the kinds), and whose message begins as one that counts
+//!   does, or is a whole line itself.
 
 use super::{Parser, Stamped, syslog};
 use crate::cursor::{Cursor, positions};
 
-/// The programs of Postfix (`conf/postfix-files`), and one for its scripts.
-const POSTFIX: [&[u8]; 30] = [
-    b"anvil",
-    b"bounce",
-    b"cleanup",
-    b"discard",
-    b"dnsblog",
-    b"error",
-    b"flush",
-    b"lmtp",
-    b"local",
-    b"master",
-    b"oqmgr",
-    b"pickup",
-    b"pipe",
-    b"postdrop",
-    b"postfix-script",
-    b"postlogd",
-    b"postqueue",
-    b"postscreen",
-    b"proxymap",
-    b"qmgr",
-    b"qmqpd",
-    b"scache",
-    b"sendmail",
-    b"showq",
-    b"smtp",
-    b"smtpd",
-    b"tlsproxy",
-    b"trivial-rewrite",
-    b"verify",
-    b"virtual",
-];
-
 /// The most bytes before the text of a JSON object or of another wrapping that are looked at for a time of day.
 const WRAPPING: usize = 256;
 
+/// The digits of a container's id: as `docker ps` shows it, and in full.
+const CONTAINER_IDS: [usize; 2] = [12, 64];
+
 /// Whether a line of a syslog file, in which nothing was found that counts, looks as if something should have been.
 pub(super) fn in_syslog(parser: &impl Parser, line: &[u8]) -> bool {
-    match syslog::envelope(line) {
-        Err(_) => parser.occurs_in(line),
-        Ok(envelope) => {
-            !is_known(envelope.name) && is_message(parser, envelope.name, envelope.message)
-        }
-    }
-}
-
-/// Whether a message of an unknown program is one that counts, or a whole line.
-pub(super) fn is_message(parser: &impl Parser, name: &[u8], message: &[u8]) -> bool {
+    let Ok(envelope) = syslog::envelope(line) else { return parser.occurs_in(line) };
     let is_line = |line: &[u8]| {
         let line = parser.line(line);
         line.event().is_some() && matches!(line.stamp, Stamped::At(_))
     };
-    parser.begins(message)
-        || is_line(message)
-        // RFC 5424 without its priority: the version was taken for the name.
-        || (name == b"1" && is_line(&[b"<22>1 ", message].concat()))
+    match NoProgram::of(envelope.name) {
+        None => false,
+        // Without the priority and the version before it.
+        Some(NoProgram::Version) => is_line(&[b"<22>1 ", envelope.message].concat()),
+        Some(_) => parser.begins(envelope.message) || is_line(envelope.message),
+    }
 }
 
-/// Whether a program is known not to write the lines that count, other than as it is expected to.
-fn is_known(name: &[u8]) -> bool {
-    let of_postfix = |at: usize| POSTFIX.contains(&&name[at + 1..]);
-    name.iter().rposition(|b| *b == b'/').is_some_and(of_postfix)
-        || name.starts_with(b"php")
-        || name.starts_with(b"exim")
+/// What stands where a program's name should be, and is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NoProgram {
+    /// Nothing, because the program's name is in brackets (metalog).
+    Nothing,
+    /// The version of RFC 5424, behind the header of a relay that writes the older format.
+    Version,
+    /// A container, whose output docker's `syslog` driver passes on.
+    Container,
+    /// A unit (`journalctl -o with-unit`).
+    Unit,
+}
+
+impl NoProgram {
+    fn of(name: &[u8]) -> Option<Self> {
+        let is_id = CONTAINER_IDS.contains(&name.len()) && name.iter().all(u8::is_ascii_hexdigit);
+        match name {
+            b"" => Some(Self::Nothing),
+            b"1" => Some(Self::Version),
+            _ if is_id || name.starts_with(b"docker/") => Some(Self::Container),
+            _ if name.ends_with(b".service") || name.ends_with(b".scope") => Some(Self::Unit),
+            _ => None,
+        }
+    }
 }
 
 /// Whether a text has a time of day, `HH:MM`, within its first bytes.
@@ -109,18 +87,14 @@ pub fn hint(line: &[u8]) -> Option<&'static str> {
             "is it JSON? a template of syslog lines can be read, RSYSLOG_FileFormat for example",
         );
     }
-    let envelope = syslog::envelope(line);
-    if envelope.is_ok_and(|envelope| is_unit(envelope.name)) {
-        return Some(IN_ENGLISH);
+    match syslog::envelope(line).map(|envelope| NoProgram::of(envelope.name)) {
+        Ok(Some(NoProgram::Unit)) => Some(IN_ENGLISH),
+        Ok(Some(NoProgram::Container)) => Some(DOCKER),
+        Ok(_) => None,
+        // A month in another language, before a day and a time?
+        Err(_) => {
+            let is_word = line.first().is_some_and(|b| b.is_ascii_alphabetic() || !b.is_ascii());
+            (is_word && has_time(line)).then_some(IN_ENGLISH)
+        }
     }
-    if envelope.is_ok_and(|envelope| matches!(syslog::stamp(envelope.message), Stamped::At(_))) {
-        return Some(DOCKER);
-    }
-    // A month in another language, before a day and a time?
-    let is_word = line.first().is_some_and(|b| b.is_ascii_alphabetic() || !b.is_ascii());
-    (envelope.is_err() && is_word && has_time(line)).then_some(IN_ENGLISH)
-}
-
-fn is_unit(name: &[u8]) -> bool {
-    [&b".service"[..], b".scope"].iter().any(|end| name.ends_with(end))
 }

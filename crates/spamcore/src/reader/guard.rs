@@ -1,8 +1,8 @@
 //! Against a log that looks empty because it cannot be read.
 //!
-//! Counts the lines that [look like ones that count](crate::parse::unread) but cannot be read, and those that can.
-//! Only those from the beginning of the period on matter: what cannot be read has no time, so lines are forgotten as
-//! soon as one is read after them that is older than the period.
+//! Counts the lines that [look like ones that count](crate::parse::unread) but cannot be read, and those of the
+//! period that can. What cannot be read may have no time: it is forgotten as soon as a line is read after it that is
+//! older than the period.
 
 use super::SHOWN;
 
@@ -11,12 +11,12 @@ use super::SHOWN;
 pub struct Guard {
     /// Lines that look like ones that count, but whose time or program cannot be told.
     pub unread: u64,
-    /// Lines that count.
+    /// Lines of the period that count.
     pub read: u64,
     /// The first line that could not be read.
     pub first: Option<Box<[u8]>>,
-    /// A line older than the period was read.
-    begun_anew: bool,
+    /// What could not be read before was forgotten.
+    forgot: bool,
     /// The offsets of such lines in the block that is being read.
     pending: Vec<usize>,
 }
@@ -27,11 +27,13 @@ impl Guard {
         self.pending.push(at);
     }
 
-    /// A line was read that is older than the period.
-    pub(super) fn begin_anew(&mut self) {
-        if self.unread + self.read > 0 || !self.pending.is_empty() || !self.begun_anew {
-            *self = Self { begun_anew: true, ..Self::default() };
-        }
+    /// A line was read that is older than the period, and so is all that could not be read before it.
+    #[inline]
+    pub(super) fn forget(&mut self) {
+        self.unread = 0;
+        self.forgot = true;
+        self.first = None;
+        self.pending.clear();
     }
 
     /// Whether the block has no such line.
@@ -49,7 +51,7 @@ impl Guard {
                 (to, old) = next_time(block, at, &mut is_old);
             }
             if old {
-                self.begin_anew();
+                self.forget();
                 continue;
             }
             self.unread += 1;
@@ -62,9 +64,8 @@ impl Guard {
 
     /// Adds what was read in a later part of the log.
     pub(super) fn join(&mut self, later: Self) {
-        if later.begun_anew {
-            *self = later;
-            return;
+        if later.forgot {
+            self.forget();
         }
         self.unread += later.unread;
         self.read += later.read;
