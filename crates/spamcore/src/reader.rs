@@ -13,6 +13,7 @@ use std::io;
 
 use memchr::{memchr, memmem, memrchr};
 
+use crate::parse::kin::Kin;
 use crate::parse::{Content, Glance, Line, MAX_REPEATS, Parser, Stamped};
 use crate::sink::Sink;
 use crate::source::Reader;
@@ -87,6 +88,10 @@ pub struct LogReader<'a, P, S> {
     /// What of the log that is being read could not be read, of all its files.
     pub guard: Guard,
     copies: Copies,
+    /// What wrote the lines of the log that is being read, as far as that was asked for.
+    pub kin: Kin,
+    /// Whether it is.
+    asks_kin: bool,
     /// Lines that count for nobody, of all files.
     pub ambiguous: Ambiguous,
 }
@@ -160,6 +165,8 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
             file: FileStats::default(),
             guard: Guard::default(),
             copies: Copies::default(),
+            kin: Kin::default(),
+            asks_kin: false,
             ambiguous: Ambiguous::default(),
         }
     }
@@ -172,6 +179,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         let mut later = Self::new(self.parser, self.window, &self.zone, self.sink.fork()?);
         later.part = self.part + 1;
         later.copies = self.copies.fork();
+        later.asks_kin = self.asks_kin;
         let mut ambiguous = false;
         for line in split(before).filter_map(trimmed) {
             let Some(reading) = later.reading(line) else { continue };
@@ -192,6 +200,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         self.part = later.part;
         self.guard.join(later.guard);
         self.copies.join(later.copies);
+        self.kin = self.kin.max(later.kin);
         let (file, more) = (&mut self.file, later.file);
         file.lines += more.lines;
         file.first = file.first.take().or(more.first);
@@ -213,7 +222,13 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         self.file = FileStats::default();
         if !same_log {
             self.guard = Guard::default();
+            (self.kin, self.asks_kin) = (Kin::default(), false);
         }
+    }
+
+    /// Asks what wrote the lines of the log that is being read, until one is of the program that is searched for.
+    pub fn ask_kin(&mut self) {
+        self.asks_kin = true;
     }
 
     /// Reads all lines. Those of a rotated log count only if they have a timestamp.
@@ -267,6 +282,14 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
     fn read_block(&mut self, block: &[u8], needles: &Needles, rotated: bool) {
         if self.places.is_some() {
             return self.read_places(block, rotated);
+        }
+        if self.asks_kin {
+            let mut lines = split(block).filter_map(trimmed);
+            while self.kin < Kin::Own
+                && let Some(line) = lines.next()
+            {
+                self.kin = self.kin.max(self.parser.kin(line));
+            }
         }
         let first = self.place;
         if self.in_order {

@@ -21,6 +21,7 @@
 //! starts with `exim`, and a long line is split into pieces `[1/4]`, of which only the first has the id. The
 //! timestamp that counts is then that of the syslog file.
 
+use super::kin::{self, Kin};
 use super::{
     Accepted, Client, Content, Event, Glance, Kind, LazyEvent, Line, Parser, Sender, Senders,
     Stamped, is_address_byte, syslog, syslog_line, unread,
@@ -79,6 +80,10 @@ impl Parser for Exim {
         matches!(syslog_message(message), Some(Event::Accepted(_)))
     }
 
+    fn kin(&self, line: &[u8]) -> Kin {
+        if is_own(line) { Kin::Own } else { kin::in_syslog(line, kin::is_exim) }
+    }
+
     fn is_unread(&self, line: &[u8]) -> bool {
         let is_own = Stamp::of_exim(&mut Cursor::new(line)).is_some() && !is_of_syslog(line);
         !is_own && unread::in_syslog(self, line)
@@ -90,9 +95,35 @@ impl Parser for Exim {
 
     fn message<'a>(&self, name: &'a [u8], message: &'a [u8]) -> Option<Content<'a>> {
         // It is `exim` unless the option `syslog_processname` says otherwise.
-        let is_exim = name.starts_with(b"exim") && !name.contains(&b'[');
+        let is_exim = kin::is_exim(name) && !name.contains(&b'[');
         is_exim.then(|| syslog_message(message)).flatten().map(content)
     }
+}
+
+/// Whether a line is of Exim's own log: after its timestamp come an id, or one of the words with which most other
+/// lines start.
+pub(super) fn is_own(line: &[u8]) -> bool {
+    const OTHERS: [&[u8]; 7] = [
+        b"Start queue run",
+        b"End queue run",
+        b"H=",
+        b"SMTP ",
+        b"exim ",
+        b"cwd=",
+        b"no host name found",
+    ];
+    let mut cursor = Cursor::new(line);
+    if let Some((_, inner)) = syslog::behind_runtime(line) {
+        cursor = Cursor::new(inner);
+    }
+    if Stamp::of_exim(&mut cursor).is_none() || !cursor.take(b" ") {
+        return false;
+    }
+    if cursor.take(b"[") && cursor.number(1, 10).is_some() {
+        cursor.take(b"] ");
+    }
+    let rest = cursor.rest();
+    OTHERS.iter().any(|start| rest.starts_with(start)) || cursor.word().is_some_and(is_message_id)
 }
 
 fn content(event: Event<'_>) -> Content<'_> {

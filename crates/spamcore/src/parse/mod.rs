@@ -24,6 +24,7 @@ macro_rules! byte_table {
 }
 
 pub mod exim;
+pub mod kin;
 pub mod php;
 pub mod php_wrapper;
 pub mod postfix;
@@ -34,6 +35,7 @@ use std::borrow::Cow;
 
 use crate::source::journal::Author;
 use crate::time::stamp::Stamp;
+use kin::Kin;
 
 /// The most repeats that are believed of `message repeated N times`.
 pub const MAX_REPEATS: u64 = 1_000_000;
@@ -366,6 +368,9 @@ pub trait Parser {
     {
         unread::in_syslog(self, line)
     }
+
+    /// What wrote a line.
+    fn kin(&self, line: &[u8]) -> Kin;
 
     /// Who must have written an entry of the journal for it to count; none if the journal is not read for
     /// this format.

@@ -13,6 +13,7 @@
 //! a script evaluates (`zend.c COMPILED_STRING_DESCRIPTION_FORMAT`, which is `%s(%d) : %s`) counts as that
 //! script.
 
+use super::kin::{self, Kin};
 use super::php_wrapper::script;
 use super::unread::{self, has_time};
 use super::{Content, Line, Parser, Stamped, syslog, syslog_line};
@@ -47,6 +48,16 @@ impl Parser for Php {
         positions(text, MAIL)
             .next()
             .is_some_and(|at| path(&text[at..]).is_some() && has_time(&text[..at]))
+    }
+
+    fn kin(&self, line: &[u8]) -> Kin {
+        let parsed = self.line(line);
+        // With `mail.log = syslog`, its lines are in the log of the mail program, and few of them.
+        match (line.first(), parsed.stamp) {
+            (Some(b'['), Stamped::At(_)) => Kin::Own,
+            _ if parsed.content.is_some() => Kin::Own,
+            _ => kin::in_syslog(line, kin::is_mail),
+        }
     }
 
     fn is_unread(&self, line: &[u8]) -> bool {

@@ -23,6 +23,7 @@
 
 use std::borrow::Cow;
 
+use super::kin::{self, Kin};
 use super::{
     Accepted, Content, Kind, Line, Parser, Sender, Senders, hex_byte, is_address_byte, syslog_line,
     unescape,
@@ -64,6 +65,15 @@ impl Parser for PhpWrapper {
         found.any(|at| {
             matches!(&text[at + PREFIX.len()..], [b'u', b'r', b'l', b'=', ..] | [b'v', b'=', ..])
         })
+    }
+
+    fn kin(&self, line: &[u8]) -> Kin {
+        // Its lines are in the log of the mail program, and few of them.
+        if self.line(line).content.is_some() {
+            Kin::Own
+        } else {
+            kin::in_syslog(line, kin::is_mail)
+        }
     }
 
     fn journal_author(&self) -> Option<Author> {

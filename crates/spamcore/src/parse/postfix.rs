@@ -15,9 +15,10 @@
 //! end of the line. All other lines that contain `sasl_username=` (failed logins, rejects, headers that
 //! cleanup quotes) start differently.
 
+use super::kin::{self, Kin};
 use super::syslog::FORWARDED;
 use super::{
-    Accepted, Client, Content, Event, Kind, LazyEvent, Line, Parser, Sender, Senders, syslog,
+    Accepted, Client, Content, Event, Kind, LazyEvent, Line, Parser, Sender, Senders, exim, syslog,
     syslog_line,
 };
 use crate::cursor::{Cursor, positions};
@@ -44,6 +45,13 @@ impl Parser for Postfix {
 
     fn begins(&self, message: &[u8]) -> bool {
         after_queue_id(message).is_some_and(|(_, text)| accepted(text).is_some())
+    }
+
+    fn kin(&self, line: &[u8]) -> Kin {
+        match kin::in_syslog(line, kin::is_postfix) {
+            Kin::Other if exim::is_own(line) => Kin::Mail,
+            kin => kin,
+        }
     }
 
     fn host(line: &[u8]) -> Option<&[u8]> {
