@@ -333,8 +333,8 @@ impl<P: Parser + Sync> Check<P> {
             }
         }
         let mut out = BufWriter::new(out);
-        let written = match (host.stdout_closed, findings.is_empty()) {
-            (true, false) => Err(io::Error::other("it is closed")),
+        let written = match (host.stdout_read_only, findings.is_empty()) {
+            (true, false) => Err(io::Error::other("it is open for reading only")),
             _ => report.write(findings, &mut out).and_then(|()| out.flush()),
         };
         messages.fail_unless_written(written);

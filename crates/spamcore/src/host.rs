@@ -25,8 +25,8 @@ pub struct Host {
     pub zone: Zone,
     /// Whether standard output is a terminal.
     pub terminal: bool,
-    /// Whether standard output was closed when the program started, or is not open for writing.
-    pub stdout_closed: bool,
+    /// Whether standard output is open for reading only, and is not `/dev/null`.
+    pub stdout_read_only: bool,
     /// Whether standard input was closed when the program started, or is not open for reading.
     pub stdin_closed: bool,
     /// Whether colour may be used: standard output is a terminal, and `NO_COLOR` is not set.
@@ -54,8 +54,8 @@ impl Host {
             wall,
             zone: Zone::local(tz.as_deref()),
             terminal,
-            stdout_closed: is_closed(rustix::stdio::stdout(), OFlags::WRONLY),
-            stdin_closed: is_closed(rustix::stdio::stdin(), OFlags::RDONLY),
+            stdout_read_only: is_read_only(rustix::stdio::stdout()),
+            stdin_closed: is_closed(rustix::stdio::stdin()),
             colour: terminal && !no_colour,
             root: rustix::process::geteuid().is_root(),
             uid: rustix::process::geteuid().as_raw(),
@@ -78,16 +78,30 @@ pub fn settle_signals() {
     }
 }
 
-/// Whether a standard stream was closed when the program started, or is not open for `wanted`.
+/// Whether a stream is open for reading only, so that nothing can be written to it. Rust's runtime treats the
+/// `EBADF` that this gives on standard output as success.
 ///
-/// Rust's runtime replaces a closed stream with /dev/null, open for both reading and writing, and treats
-/// `EBADF` from a standard stream as success. A user who redirects to /dev/null opens it one way only.
-fn is_closed(stream: BorrowedFd<'_>, wanted: OFlags) -> bool {
+/// `/dev/null` is a place to write, however it was opened: services and monitors open it for both reading and
+/// writing, and a stream that was closed when the program started was replaced with it by the runtime.
+fn is_read_only(stream: BorrowedFd<'_>) -> bool {
+    rustix::fs::fcntl_getfl(stream).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDONLY)
+        && !is_null(stream)
+}
+
+/// Whether standard input was closed when the program started, or is not open for reading.
+///
+/// Rust's runtime replaces a closed stream with /dev/null, open for both reading and writing. A user who redirects
+/// from /dev/null opens it one way only.
+fn is_closed(stream: BorrowedFd<'_>) -> bool {
     let Ok(flags) = rustix::fs::fcntl_getfl(stream) else { return true };
-    let mode = flags & OFlags::RWMODE;
-    if mode != OFlags::RDWR {
-        return mode != wanted;
+    match flags & OFlags::RWMODE {
+        OFlags::RDWR => is_null(stream),
+        mode => mode != OFlags::RDONLY,
     }
+}
+
+/// Whether a stream is `/dev/null`.
+fn is_null(stream: BorrowedFd<'_>) -> bool {
     rustix::fs::fstat(stream).is_ok_and(|stat| {
         let null = rustix::fs::stat("/dev/null");
         FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice

@@ -43,7 +43,7 @@ fn host(input: impl Read + Send + 'static) -> Host {
         wall: wall(NOW),
         zone: Zone::utc(),
         terminal: false,
-        stdout_closed: false,
+        stdout_read_only: false,
         stdin_closed: false,
         colour: false,
         root: false,
