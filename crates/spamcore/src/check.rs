@@ -85,8 +85,8 @@ pub struct Check<P> {
 }
 
 impl<P: Parser + Sync> Check<P> {
-    /// The check that these arguments ask for. Wrong usage ends the run; so does a file of individual limits
-    /// that cannot be read, because without it the wrong senders would be reported.
+    /// The check that these arguments ask for. Wrong usage ends the run; so do a file of individual limits
+    /// that cannot be read, and a time zone that is not known: the wrong senders would be reported.
     pub fn new(
         parser: P,
         defaults: &Defaults,
@@ -102,6 +102,10 @@ impl<P: Parser + Sync> Check<P> {
         let window = window(&period, args.now, host).map_err(|error| {
             Outcome::usage(format_args!("the period '{}': {error}", period.typed()))
         })?;
+        if let Some(unknown) = &host.unknown_zone {
+            messages.fail(format!("{unknown}; nothing was checked"));
+            return Err(std::mem::take(messages).outcome(false, args.exit_code));
+        }
         let identity =
             if parser.names_logins() { Identity::logins(args.realms) } else { Identity::exact() };
         let mut limits = Limits::new(args.limit.unwrap_or(defaults.limit), defaults.exclusive);

@@ -12,7 +12,7 @@ use rustix::fd::BorrowedFd;
 use rustix::fs::{FileType, OFlags};
 use signal_hook::consts::{SIGCHLD, SIGXFSZ};
 
-use crate::time::zone::Zone;
+use crate::time::zone::{UnknownZone, Zone};
 
 /// The host, as a program finds it.
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
@@ -21,8 +21,10 @@ pub struct Host {
     pub now: i64,
     /// Now, to compare with the times of files.
     pub wall: SystemTime,
-    /// The local zone: `TZ`, else `/etc/localtime`.
+    /// The local zone: `TZ`, else `/etc/localtime`; UTC if `TZ` names an unknown one.
     pub zone: Zone,
+    /// What is wrong with `TZ`. Then the times of most logs cannot be read as they are meant.
+    pub unknown_zone: Option<UnknownZone>,
     /// Whether standard output is a terminal.
     pub terminal: bool,
     /// Whether standard output is open for reading only, and is not `/dev/null`.
@@ -47,12 +49,17 @@ impl Host {
         let wall = SystemTime::now();
         let now = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let tz = std::env::var_os("TZ").map(|tz| tz.to_string_lossy().into_owned());
+        let (zone, unknown_zone) = match Zone::of_host(tz.as_deref()) {
+            Ok(zone) => (zone, None),
+            Err(unknown) => (Zone::utc(), Some(unknown)),
+        };
         let terminal = std::io::stdout().is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             now: i64::try_from(now).unwrap_or(i64::MAX),
             wall,
-            zone: Zone::local(tz.as_deref()),
+            zone,
+            unknown_zone,
             terminal,
             stdout_read_only: is_read_only(rustix::stdio::stdout()),
             stdin_closed: is_closed(rustix::stdio::stdin()),

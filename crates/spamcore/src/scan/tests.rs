@@ -42,6 +42,7 @@ fn host(input: impl Read + Send + 'static) -> Host {
         now: NOW,
         wall: wall(NOW),
         zone: Zone::utc(),
+        unknown_zone: None,
         terminal: false,
         stdout_read_only: false,
         stdin_closed: false,

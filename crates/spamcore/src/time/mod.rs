@@ -4,6 +4,7 @@
 //! clock: now and the local zone are arguments.
 
 pub mod clock;
+mod legacy;
 pub mod period;
 pub mod stamp;
 pub mod window;
