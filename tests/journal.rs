@@ -175,24 +175,94 @@ fn without_arguments_and_without_logs_all_go_on_and_say_so() {
     }
 }
 
+/// Unix seconds.
+fn now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.expect("after 1970").as_secs()
+}
+
+const POSTFIX: [(&str, &str); 2] = [("_UID", "4106"), ("_PID", "7")];
+
+/// Bash that writes a line of Postfix, of so long ago, to a default log, and sets the time of the file.
+fn old_line(written: &str, touched: &str) -> String {
+    format!(
+        "echo \"$(date -d '{written} ago' '+%b %e %T') mx postfix/smtpd[1]: hello\" >/var/log/mail.log; \
+         touch -d '{touched} ago' /var/log/mail.log"
+    )
+}
+
 #[test]
 fn a_default_log_that_nobody_writes_is_left_for_the_journal() {
-    // The entries are newer than the log when they are of today.
-    let now =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    let postfix = [("_UID", "4106"), ("_PID", "7")];
-    let entries = entry(now.as_secs() - 5, "postfix/smtpd", ACCEPTED, &postfix);
-    for (hours, is_left) in [(72, true), (25, true), (23, false)] {
-        let line = format!(
-            "echo 'Nov 21 10:00:00 mx postfix/smtpd[1]: hello' >/var/log/mail.log; touch -d '{hours} hours ago' /var/log/mail.log\n\
-             {} -m 1 -p 5years",
-            program("postfix-spam-check").display()
-        );
+    let entries = entry(now() - 5, "postfix/smtpd", ACCEPTED, &POSTFIX);
+    let postfix = program("postfix-spam-check").display().to_string();
+    for (log, told) in [
+        (old_line("72 hours", "1 hour"), Some("its newest line is 72 hours old")),
+        (old_line("25 hours", "1 hour"), Some("its newest line is 25 hours old")),
+        (old_line("23 hours", "72 hours"), None),
+        // The year is not clear, but the time of the file is.
+        (old_line("330 days", "40 hours"), Some("not written for 40 hours")),
+        ("echo unreadable >/var/log/mail.log".into(), None),
+        (
+            "echo unreadable >/var/log/mail.log; touch -d '30 hours ago' /var/log/mail.log".into(),
+            Some("not written for 30 hours"),
+        ),
+        (">/var/log/mail.log".into(), Some("is empty")),
+        // It is empty because it was rotated.
+        (
+            format!(
+                "{}; mv /var/log/mail.log /var/log/mail.log.1; >/var/log/mail.log",
+                old_line("1 hour", "1 hour")
+            ),
+            None,
+        ),
+        (
+            format!(
+                "{}; mv /var/log/mail.log /var/log/mail.log.1; >/var/log/mail.log",
+                old_line("50 hours", "50 hours")
+            ),
+            Some("its newest line is 50 hours old"),
+        ),
+    ] {
+        let line = format!("{log}\n{postfix} -m 1 -p 5years");
         let Some((text, status)) = with_journal(Some(&entries), &line) else { return };
-        assert_eq!(status, Some(0), "{text}");
-        let told = format!("not written for {hours} hours, but the journal is newer");
-        assert_eq!(text.contains(&told), is_left, "{text}");
-        assert_eq!(text.contains("sasl_username=bob"), is_left, "{text}");
+        let blind = log.contains("unreadable") && told.is_none();
+        assert_eq!(status, Some(i32::from(blind)), "{log}: {text}");
+        assert_eq!(
+            text.contains("but the journal is newer: reading the journal"),
+            told.is_some(),
+            "{log}: {text}"
+        );
+        assert!(text.contains(told.unwrap_or_default()), "{log}: {text}");
+        assert_eq!(text.contains("sasl_username=bob"), told.is_some(), "{log}: {text}");
+    }
+}
+
+#[test]
+fn only_entries_of_the_same_program_make_a_log_old() {
+    let postfix = program("postfix-spam-check").display().to_string();
+    let legacy = program("php-legacy-spam-check").display().to_string();
+    let web = [("_UID", "33"), ("_PID", "10"), ("_SYSTEMD_UNIT", "apache2.service")];
+    let wrapper = b"sendmail-php url=h, client=8.8.8.8, filename=/srv/a.php, uid=33, user=u, args=";
+    let at = now() - 60;
+    let sent = entry(at, "www-data", wrapper, &web);
+    let other = entry(at, "apache2", b"hello", &web);
+    let yesterday = entry(at - 100_000, "postfix/smtpd", ACCEPTED, &POSTFIX);
+    let old = old_line("72 hours", "72 hours");
+    let empty = ">/var/log/mail.log";
+    for (log, run, entries, is_left) in [
+        (&*old, format!("{postfix} -m 1"), [&sent[..], &other].concat(), false),
+        (&old, format!("{postfix} -m 1"), yesterday.clone(), true),
+        (empty, format!("{postfix} -m 1"), yesterday.clone(), false),
+        (empty, format!("{postfix} -m 1 -p 2days"), yesterday.clone(), true),
+        (&old, format!("{legacy} 10 1"), sent.clone(), true),
+        (empty, format!("{legacy} 10 1"), sent, true),
+        (&old, format!("{legacy} 10 1"), [yesterday, other].concat(), false),
+    ] {
+        let Some((text, status)) = with_journal(Some(&entries), &format!("{log}\n{run}")) else {
+            return;
+        };
+        assert_eq!(status, Some(0), "{log} {run}: {text}");
+        assert_eq!(text.contains("reading the journal"), is_left, "{log} {run}: {text}");
     }
 }
 

@@ -54,7 +54,7 @@ pub struct Defaults {
     pub exclusive: bool,
     /// The file of individual limits, which need not exist.
     pub overrides: Option<&'static str>,
-    /// The logs, of which the first that exists is read.
+    /// The logs, of which the one that was written last is read.
     pub logs: &'static [&'static str],
     /// Whether the journal is read if none of them exists.
     pub or_journal: bool,
@@ -129,6 +129,8 @@ impl<P: Parser + Sync> Check<P> {
                 default: defaults.logs,
                 journal: args.journal,
                 or_journal: defaults.or_journal,
+                program: defaults.program,
+                report_others: args.exit_code,
             },
             format: args.format,
             null: args.null,

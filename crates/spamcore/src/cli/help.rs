@@ -64,11 +64,11 @@ const ENVIRONMENT: [(&str, &str); 2] = [
 
 const SECURITY: [&str; 2] = [
     "These logs contain text supplied by strangers. A field is read only where the program \
-         that wrote the line puts it; the same text anywhere else is ignored. Names are compared \
-         byte for byte and are never patterns. Control characters and invisible characters are shown \
-         as \\xnn, and so is the bracket of a text that looks like a note of this program.",
+     that wrote the line puts it; the same text anywhere else is ignored. Names are compared \
+     byte for byte and are never patterns. Control characters and invisible characters are shown \
+     as \\xnn, and so is the bracket of a text that looks like a note of this program.",
     "Local users can write lines of their own to syslog and to PHP's log. If you do not trust \
-         them, treat a report from log files as a hint; the journal records who wrote each line.",
+     them, treat a report from log files as a hint; the journal records who wrote each line.",
 ];
 
 impl<A> Program<A> {
