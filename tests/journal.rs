@@ -311,3 +311,108 @@ fn a_caller_that_ignores_the_end_of_its_children_makes_no_difference() {
     assert!(text.contains("the journal cannot be read: journalctl: there is no journal"), "{text}");
     assert_eq!(status, Some(1), "{text}");
 }
+
+#[test]
+fn a_user_who_may_not_see_the_messages_of_others_is_told() {
+    let postfix = program("postfix-spam-check").display().to_string();
+    // The journal of the user holds nothing but a line of his own.
+    let run = |own: bool, log: &str, args: &str| {
+        let line = format!(
+            "cp {postfix} /run/program; {log}\n\
+             chmod 755 $journal; chmod 640 $journal/*; chgrp 0 $journal/*\n\
+             {} mv $journal/system.journal $journal/user-4242.journal\n\
+             {} chown 4242 $journal/user-4242.journal; cp -a $journal/user-4242.journal $journal/system.journal; \
+             chown 0 $journal/system.journal\n\
+             setpriv --reuid=4242 --regid=4242 --clear-groups /run/program --now '{NOW}' -m 1 {args}",
+            if own { "" } else { "#" },
+            if own { "" } else { "#" },
+        );
+        with_journal(Some(&entry(1_795_456_600, "me", b"hello", &[("_UID", "4242")])), &line)
+    };
+    let denied =
+        "this user may not see all messages (be root, or join the group systemd-journal or adm)";
+    for own in [false, true] {
+        for (log, args, status) in [
+            ("", "--journal", 1),
+            ("", "--journal -e", 3),
+            ("", "", 0),
+            ("", "-e", 3),
+            (">/var/log/mail.log", "", 0),
+            (">/var/log/mail.log", "-e", 3),
+        ] {
+            let Some((text, ended)) = run(own, log, args) else { return };
+            assert_eq!(ended, Some(status), "{own} {log} {args}: {text}");
+            assert!(
+                text.contains(denied) && text.lines().count() == 1,
+                "{own} {log} {args}: {text}"
+            );
+        }
+    }
+    let (text, ended) = run(true, &old_line("1 hour", "1 hour"), "-e").expect("as before");
+    assert_eq!((&*text, ended), ("", Some(0)), "it is not asked");
+}
+
+#[test]
+fn a_journal_without_any_entry_of_postfix_is_told() {
+    let run = |name: &str, entries: &[u8], args: &str| {
+        let line = format!("{} --now '{NOW}' {args}", program(name).display());
+        with_journal(Some(entries), &line)
+    };
+    let at = 1_795_456_600;
+    let other = entry(at, "cron", b"hello", &[("_UID", "0"), ("_SYSTEMD_UNIT", "cron.service")]);
+    let old = entry(at - 864_000, "postfix/qmgr", b"removed", &POSTFIX);
+    let none =
+        "the journal has no entry of postfix.service, nor of the user postfix: nothing was checked";
+    for (args, status) in [("--journal", 1), ("--journal -e", 3), ("", 1), ("-e", 3)] {
+        let Some((text, ended)) = run("postfix-spam-check", &other, args) else { return };
+        assert_eq!(ended, Some(status), "{args}: {text}");
+        assert!(text.contains(none) && text.lines().count() == 1, "{args}: {text}");
+        let both = [&old[..], &other].concat();
+        let (text, ended) = run("postfix-spam-check", &both, args).expect("as before");
+        assert_eq!((&*text, ended), ("", Some(0)), "{args}: an old entry shows that it logs here");
+    }
+    for (name, args) in [
+        ("php-legacy-spam-check", "10 1 --journal -e"),
+        ("php-legacy-spam-check", "10 1 -e"),
+        ("php-spam-check", "10 --journal -e"),
+    ] {
+        let ended = run(name, &other, args).expect("as before");
+        assert_eq!(ended, (String::new(), Some(0)), "{name} {args}");
+    }
+}
+
+#[test]
+fn a_container_that_logs_to_the_journal_is_named_with_what_to_do() {
+    let docker = |container: &str, text: &[u8]| {
+        let fields =
+            [("_UID", "0"), ("_SYSTEMD_UNIT", "docker.service"), ("CONTAINER_NAME", container)];
+        entry(1_795_456_600, container, text, &fields)
+    };
+    let line = [b"Nov 23 17:30:00 mail postfix/smtpd[77]: ", ACCEPTED].concat();
+    let web = docker("web", b"GET / HTTP/1.1");
+    // Anybody can log this, and root may type what he is told.
+    let forged = [docker("x; reboot", &line), docker("-v", &line), docker("", &line)].concat();
+    let nameless = entry(
+        1_795_456_600,
+        "docker",
+        &line,
+        &[("_UID", "0"), ("_SYSTEMD_UNIT", "mail-container.service")],
+    );
+    let named = [web.clone(), docker("mail.example-1", &line), forged.clone()].concat();
+    let second = [named.clone(), docker("mail2", &line)].concat();
+    let postfix = program("postfix-spam-check").display().to_string();
+    for (entries, want) in [
+        (&web, None),
+        (&forged, Some("NAME 2>&1 | postfix-spam-check -l -")),
+        (&nameless, Some("NAME 2>&1 | postfix-spam-check -l -")),
+        (&named, Some("mail.example-1 2>&1 | postfix-spam-check -l -")),
+        (&second, Some("mail.example-1 2>&1 | postfix-spam-check -l - (likewise mail2)")),
+    ] {
+        let run = with_journal(Some(entries), &format!("{postfix} --journal -e --now '{NOW}'"));
+        let Some((text, status)) = run else { return };
+        assert_eq!(status, Some(3), "{text}");
+        let hint = want.map(|want| format!("; a container logs there: docker logs -t {want}"));
+        let told = format!(": nothing was checked{}\n", hint.unwrap_or_default());
+        assert!(text.ends_with(&told) && text.lines().count() == 1, "{text}");
+    }
+}

@@ -395,12 +395,17 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             Why::Asked | Why::Stale => String::new(),
         };
         let containers = journalctl::containers_with(self.scan.parser.needle());
-        let hint = match containers.unwrap_or_default().join(", ") {
-            names if names.is_empty() => String::new(),
-            names => {
+        let hint = match containers.unwrap_or_default().as_slice() {
+            [] => String::new(),
+            [first, others @ ..] => {
                 let program = self.scan.program;
+                let others = if others.is_empty() {
+                    String::new()
+                } else {
+                    format!(" (likewise {})", others.join(", "))
+                };
                 format!(
-                    "; for the container {names}: docker logs -t NAME 2>&1 | {program} -l - (or podman)"
+                    "; a container logs there: docker logs -t {first} 2>&1 | {program} -l -{others}"
                 )
             }
         };

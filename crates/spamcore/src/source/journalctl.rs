@@ -24,8 +24,19 @@ const LARGEST_ANSWER: u64 = 16 << 20;
 /// How many of the newest entries of containers are looked at.
 const CONTAINER_ENTRIES: &str = "--lines=10000";
 
-/// How many containers are looked at.
+/// How many names of containers are looked for.
 const MAX_CONTAINERS: usize = 100;
+
+/// What logs in place of a container that is not named.
+const RUNTIMES: [&str; 4] = [
+    "_SYSTEMD_UNIT=docker.service",
+    "SYSLOG_IDENTIFIER=docker",
+    "SYSLOG_IDENTIFIER=podman",
+    "SYSLOG_IDENTIFIER=conmon",
+];
+
+/// What stands for the name of a container that is not known.
+const UNNAMED: &str = "NAME";
 
 /// The entries of the journal after a point in time.
 #[derive(Debug)]
@@ -110,37 +121,40 @@ pub fn newest(
     }
 }
 
-/// The names of the containers among whose newest entries are messages that contain `needle`. They are names that
-/// can be typed as they are.
+/// The containers among whose newest entries are messages that contain `needle`: by name, as far as names can be
+/// typed as they are, or `NAME` if that is not known. None if there are no such messages.
 pub fn containers_with(needle: &[u8]) -> Result<Vec<String>, Error> {
     let (names, _) = values("CONTAINER_NAME")?;
+    let names = names.iter().take(MAX_CONTAINERS).map(|name| format!("CONTAINER_NAME={name}"));
+    let names = names.collect::<Vec<_>>();
     let mut command = command()?;
     command.args(["--quiet", "--output=export", CONTAINER_ENTRIES]);
-    // Any local user can make up such a name, and root may type what the message says.
-    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
-    let is_plain = |name: &&String| {
-        name.bytes().all(is_allowed)
-            && name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
-    };
-    let matches: Vec<String> = names
-        .iter()
-        .filter(is_plain)
-        .take(MAX_CONTAINERS)
-        .map(|name| format!("CONTAINER_NAME={name}"))
-        .collect();
-    if matches.is_empty() {
-        return Ok(Vec::new());
+    command.args(RUNTIMES.join(" + ").split(' '));
+    if !names.is_empty() {
+        command.arg("+").args(names);
     }
-    command.args(matches);
     let text = output(command)?.0;
     let (mut entries, mut found) = (Entries::new(&text[..]), BTreeSet::new());
     // An answer that is too long is cut off.
     while let Ok(Some(entry)) = entries.next_entry() {
         if memchr::memmem::find(&entry.message, needle).is_some() {
-            found.insert(String::from_utf8_lossy(&entry.container).into_owned());
+            found.insert(plain_name(&entry.container).unwrap_or(UNNAMED).to_owned());
         }
     }
+    // A name that can be typed is worth more than any other.
+    if found.len() > 1 {
+        found.remove(UNNAMED);
+    }
     Ok(found.into_iter().collect())
+}
+
+/// The name of a container, unless it has characters that mean something to a shell or to the runtime: any local user
+/// can make one up, and root may type what the message says.
+fn plain_name(name: &[u8]) -> Option<&str> {
+    let is_allowed = |b: &u8| b.is_ascii_alphanumeric() || b"_.-".contains(b);
+    let is_plain =
+        name.iter().all(is_allowed) && name.first().is_some_and(u8::is_ascii_alphanumeric);
+    std::str::from_utf8(name).ok().filter(|_| is_plain)
 }
 
 /// What to look for, of which any is enough, so that all entries of a service come.
