@@ -8,6 +8,8 @@
 //! is divided depends only on its size and its lines, and the second part starts with what the lines before it
 //! show about the time, so the result is the same on any machine.
 
+mod another_zone;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::thread::{Builder, ScopedJoinHandle};
@@ -205,6 +207,12 @@ impl<P: Parser> Opening<'_, P> {
             Ok(mut log) => {
                 for problem in std::mem::take(&mut log.problems) {
                     messages.fail_with(&problem);
+                }
+                // What was written in the past cannot be told from the time of the file.
+                if self.window.end > self.window.now
+                    && let Some(hint) = another_zone::hint(self.parser, &log, self.wall, &self.zone)
+                {
+                    messages.fail(hint);
                 }
                 // Each file is read once, whatever names it has.
                 log.files.retain(|file| file.identity.is_none_or(|id| self.identities.insert(id)));

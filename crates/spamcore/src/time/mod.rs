@@ -6,6 +6,7 @@
 pub mod clock;
 mod legacy;
 pub mod period;
+pub mod shift;
 pub mod stamp;
 pub mod window;
 pub mod zone;
