@@ -170,7 +170,7 @@ impl<P: Parser> Opening<'_, P> {
             let chooser = Chooser {
                 logs,
                 author,
-                uid: author.and_then(|author| author.uid(&host.passwd)),
+                passwd: &host.passwd,
                 needle: self.parser.needle(),
                 start: self.window.start,
                 wall: host.wall,

@@ -91,9 +91,10 @@ pub(crate) enum Fallback {
 /// What the choice depends on.
 pub(crate) struct Chooser<'a> {
     pub(crate) logs: &'a Logs,
-    /// Whose entries of the journal are read, if any are, and the user id of a service.
+    /// Whose entries of the journal are read, if any are.
     pub(crate) author: Option<Author>,
-    pub(crate) uid: Option<u32>,
+    /// The password file, for the user id of a service.
+    pub(crate) passwd: &'a Path,
     /// Bytes that are in every message that counts.
     pub(crate) needle: &'a [u8],
     /// The start of the period, in Unix seconds.
@@ -205,7 +206,8 @@ impl Chooser<'_> {
             Newest::File(_) => format!("{path}: not written for {hours} hours"),
             Newest::Empty(_) => format!("{path}: is empty"),
         };
-        let newest = match journalctl::newest(author, self.uid, self.needle, recent) {
+        let newest = match journalctl::newest(author, author.uid(self.passwd), self.needle, recent)
+        {
             Ok(newest) => newest,
             Err(error @ Error::Denied) => {
                 messages
