@@ -362,3 +362,67 @@ fn a_second_reading_gives_the_same_report() {
     assert_eq!((run.status, &run.err[..]), (Some(0), ""));
     assert_eq!(counts(&run), ["alice 30", "bob 30"]);
 }
+
+#[test]
+fn a_log_that_is_written_in_another_time_zone_is_told() {
+    // Two lines that are written now, by the clock of a zone.
+    let log = |zone: &str, seconds: u64, format: &str| {
+        let date = |ago: u64| {
+            let output = Command::new("date")
+                .env("TZ", zone)
+                .args(["-d", &format!("{ago} seconds ago"), format])
+                .output();
+            String::from_utf8(output.expect("date runs").stdout).expect("it is a date")
+        };
+        let message = "mx postfix/smtpd[7]: 3F1A2B: client=a1.isp.net[192.0.2.7], \
+                       sasl_method=PLAIN, sasl_username=bob";
+        [date(seconds), date(5)].map(|date| format!("{} {message}\n", date.trim_end())).concat()
+    };
+    let (syslog, rfc3339, local) = ("+%b %e %T", "+%FT%T%:z", "+%F %T");
+    let dir = Directory::new();
+    let path = dir.path("log").display().to_string();
+    let on_log = |tz: &str, text: &str, more: &[&str]| -> Run {
+        fs::write(&path, text).expect("a temporary file");
+        let args = [&["-m", "1", "--overrides=/dev/null", "-l", &path], more].concat();
+        command(POSTFIX).env("TZ", tz).args(args).output().expect("the program starts").into()
+    };
+    for (log, tz, off, hint) in [
+        (log("UTC", 5, syslog), "Asia/Kolkata", "5 h 30 min earlier", "try TZ=UTC"),
+        (log("UTC", 62, syslog), "Asia/Tokyo", "9 h earlier", "try TZ=UTC"),
+        (log("UTC", 5, local), "Asia/Tokyo", "9 h earlier", "try TZ=UTC"),
+        (log("UTC", 5, syslog), "EST5", "5 h later", "try TZ=UTC"),
+        (log("Asia/Kolkata", 5, syslog), "UTC", "5 h 30 min later", "set TZ to that of the log"),
+        (log("<-03>3:30", 5, syslog), "<-03>3", "30 min earlier", "set TZ to that of the log"),
+    ] {
+        let told = format!(
+            "{POSTFIX}: {path}: was written just now, but its newest line is stamped {off}: another time zone? ({hint})\n"
+        );
+        let run = on_log(tz, &log, &[]);
+        assert_eq!((run.status, run.err.contains(&told)), (Some(1), true), "{tz}: {}", run.err);
+        assert_eq!(on_log(tz, &log, &["-e"]).status, Some(3), "{tz}");
+        let past = on_log(tz, &log, &["--now", "2030-01-01 00:00"]);
+        assert_eq!((past.status, &*past.err), (Some(0), ""), "with --now nothing is known");
+    }
+    // What was found is reported all the same.
+    let run = on_log("<-03>3", &log("<-03>3:30", 5, syslog), &[]);
+    assert_eq!(counts(&run), ["bob 2"]);
+    for (log, tz) in [
+        (log("UTC", 5, syslog), "UTC"),
+        (log("Asia/Kolkata", 5, syslog), "Asia/Kolkata"),
+        (log("UTC", 5, rfc3339), "Asia/Kolkata"),
+        // One line only, or two that do not agree.
+        (log("UTC", 5, syslog).lines().take(1).collect::<String>() + "\n", "Asia/Kolkata"),
+        (log("UTC", 600, syslog), "Asia/Kolkata"),
+    ] {
+        let run = on_log(tz, &log, &[]);
+        assert_eq!((run.status, &*run.err), (Some(0), ""), "{tz}: {log}");
+    }
+    fs::write(&path, log("UTC", 5, syslog)).expect("a temporary file");
+    age(&path, 11 * 60);
+    let args = ["-m", "1", "--overrides=/dev/null", "-l", &path];
+    let run = command(POSTFIX).env("TZ", "Asia/Kolkata").args(args).output();
+    assert_eq!(Run::from(run.expect("the program starts")).err, "", "not written any more");
+    let text = log("UTC", 5, syslog);
+    let run = run_with_input(POSTFIX, &["-m", "1", "-l", "-"], text.as_bytes());
+    assert_eq!(run.err, "", "a stream has no time");
+}

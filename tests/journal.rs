@@ -175,24 +175,94 @@ fn without_arguments_and_without_logs_all_go_on_and_say_so() {
     }
 }
 
+/// Unix seconds.
+fn now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.expect("after 1970").as_secs()
+}
+
+const POSTFIX: [(&str, &str); 2] = [("_UID", "4106"), ("_PID", "7")];
+
+/// Bash that writes a line of Postfix, of so long ago, to a default log, and sets the time of the file.
+fn old_line(written: &str, touched: &str) -> String {
+    format!(
+        "echo \"$(date -d '{written} ago' '+%b %e %T') mx postfix/smtpd[1]: hello\" >/var/log/mail.log; \
+         touch -d '{touched} ago' /var/log/mail.log"
+    )
+}
+
 #[test]
 fn a_default_log_that_nobody_writes_is_left_for_the_journal() {
-    // The entries are newer than the log when they are of today.
-    let now =
-        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    let postfix = [("_UID", "4106"), ("_PID", "7")];
-    let entries = entry(now.as_secs() - 5, "postfix/smtpd", ACCEPTED, &postfix);
-    for (hours, is_left) in [(72, true), (25, true), (23, false)] {
-        let line = format!(
-            "echo 'Nov 21 10:00:00 mx postfix/smtpd[1]: hello' >/var/log/mail.log; touch -d '{hours} hours ago' /var/log/mail.log\n\
-             {} -m 1 -p 5years",
-            program("postfix-spam-check").display()
-        );
+    let entries = entry(now() - 5, "postfix/smtpd", ACCEPTED, &POSTFIX);
+    let postfix = program("postfix-spam-check").display().to_string();
+    for (log, told) in [
+        (old_line("72 hours", "1 hour"), Some("its newest line is 72 hours old")),
+        (old_line("25 hours", "1 hour"), Some("its newest line is 25 hours old")),
+        (old_line("23 hours", "72 hours"), None),
+        // The year is not clear, but the time of the file is.
+        (old_line("330 days", "40 hours"), Some("not written for 40 hours")),
+        ("echo unreadable >/var/log/mail.log".into(), None),
+        (
+            "echo unreadable >/var/log/mail.log; touch -d '30 hours ago' /var/log/mail.log".into(),
+            Some("not written for 30 hours"),
+        ),
+        (">/var/log/mail.log".into(), Some("is empty")),
+        // It is empty because it was rotated.
+        (
+            format!(
+                "{}; mv /var/log/mail.log /var/log/mail.log.1; >/var/log/mail.log",
+                old_line("1 hour", "1 hour")
+            ),
+            None,
+        ),
+        (
+            format!(
+                "{}; mv /var/log/mail.log /var/log/mail.log.1; >/var/log/mail.log",
+                old_line("50 hours", "50 hours")
+            ),
+            Some("its newest line is 50 hours old"),
+        ),
+    ] {
+        let line = format!("{log}\n{postfix} -m 1 -p 5years");
         let Some((text, status)) = with_journal(Some(&entries), &line) else { return };
-        assert_eq!(status, Some(0), "{text}");
-        let told = format!("not written for {hours} hours, but the journal is newer");
-        assert_eq!(text.contains(&told), is_left, "{text}");
-        assert_eq!(text.contains("sasl_username=bob"), is_left, "{text}");
+        let blind = log.contains("unreadable") && told.is_none();
+        assert_eq!(status, Some(i32::from(blind)), "{log}: {text}");
+        assert_eq!(
+            text.contains("but the journal is newer: reading the journal"),
+            told.is_some(),
+            "{log}: {text}"
+        );
+        assert!(text.contains(told.unwrap_or_default()), "{log}: {text}");
+        assert_eq!(text.contains("sasl_username=bob"), told.is_some(), "{log}: {text}");
+    }
+}
+
+#[test]
+fn only_entries_of_the_same_program_make_a_log_old() {
+    let postfix = program("postfix-spam-check").display().to_string();
+    let legacy = program("php-legacy-spam-check").display().to_string();
+    let web = [("_UID", "33"), ("_PID", "10"), ("_SYSTEMD_UNIT", "apache2.service")];
+    let wrapper = b"sendmail-php url=h, client=8.8.8.8, filename=/srv/a.php, uid=33, user=u, args=";
+    let at = now() - 60;
+    let sent = entry(at, "www-data", wrapper, &web);
+    let other = entry(at, "apache2", b"hello", &web);
+    let yesterday = entry(at - 100_000, "postfix/smtpd", ACCEPTED, &POSTFIX);
+    let old = old_line("72 hours", "72 hours");
+    let empty = ">/var/log/mail.log";
+    for (log, run, entries, is_left) in [
+        (&*old, format!("{postfix} -m 1"), [&sent[..], &other].concat(), false),
+        (&old, format!("{postfix} -m 1"), yesterday.clone(), true),
+        (empty, format!("{postfix} -m 1"), yesterday.clone(), false),
+        (empty, format!("{postfix} -m 1 -p 2days"), yesterday.clone(), true),
+        (&old, format!("{legacy} 10 1"), sent.clone(), true),
+        (empty, format!("{legacy} 10 1"), sent, true),
+        (&old, format!("{legacy} 10 1"), [yesterday, other].concat(), false),
+    ] {
+        let Some((text, status)) = with_journal(Some(&entries), &format!("{log}\n{run}")) else {
+            return;
+        };
+        assert_eq!(status, Some(0), "{log} {run}: {text}");
+        assert_eq!(text.contains("reading the journal"), is_left, "{log} {run}: {text}");
     }
 }
 
@@ -240,4 +310,109 @@ fn a_caller_that_ignores_the_end_of_its_children_makes_no_difference() {
     let (text, status) = with_journal(None, &line).expect("as before");
     assert!(text.contains("the journal cannot be read: journalctl: there is no journal"), "{text}");
     assert_eq!(status, Some(1), "{text}");
+}
+
+#[test]
+fn a_user_who_may_not_see_the_messages_of_others_is_told() {
+    let postfix = program("postfix-spam-check").display().to_string();
+    // The journal of the user holds nothing but a line of his own.
+    let run = |own: bool, log: &str, args: &str| {
+        let line = format!(
+            "cp {postfix} /run/program; {log}\n\
+             chmod 755 $journal; chmod 640 $journal/*; chgrp 0 $journal/*\n\
+             {} mv $journal/system.journal $journal/user-4242.journal\n\
+             {} chown 4242 $journal/user-4242.journal; cp -a $journal/user-4242.journal $journal/system.journal; \
+             chown 0 $journal/system.journal\n\
+             setpriv --reuid=4242 --regid=4242 --clear-groups /run/program --now '{NOW}' -m 1 {args}",
+            if own { "" } else { "#" },
+            if own { "" } else { "#" },
+        );
+        with_journal(Some(&entry(1_795_456_600, "me", b"hello", &[("_UID", "4242")])), &line)
+    };
+    let denied =
+        "this user may not see all messages (be root, or join the group systemd-journal or adm)";
+    for own in [false, true] {
+        for (log, args, status) in [
+            ("", "--journal", 1),
+            ("", "--journal -e", 3),
+            ("", "", 0),
+            ("", "-e", 3),
+            (">/var/log/mail.log", "", 0),
+            (">/var/log/mail.log", "-e", 3),
+        ] {
+            let Some((text, ended)) = run(own, log, args) else { return };
+            assert_eq!(ended, Some(status), "{own} {log} {args}: {text}");
+            assert!(
+                text.contains(denied) && text.lines().count() == 1,
+                "{own} {log} {args}: {text}"
+            );
+        }
+    }
+    let (text, ended) = run(true, &old_line("1 hour", "1 hour"), "-e").expect("as before");
+    assert_eq!((&*text, ended), ("", Some(0)), "it is not asked");
+}
+
+#[test]
+fn a_journal_without_any_entry_of_postfix_is_told() {
+    let run = |name: &str, entries: &[u8], args: &str| {
+        let line = format!("{} --now '{NOW}' {args}", program(name).display());
+        with_journal(Some(entries), &line)
+    };
+    let at = 1_795_456_600;
+    let other = entry(at, "cron", b"hello", &[("_UID", "0"), ("_SYSTEMD_UNIT", "cron.service")]);
+    let old = entry(at - 864_000, "postfix/qmgr", b"removed", &POSTFIX);
+    let none =
+        "the journal has no entry of postfix.service, nor of the user postfix: nothing was checked";
+    for (args, status) in [("--journal", 1), ("--journal -e", 3), ("", 1), ("-e", 3)] {
+        let Some((text, ended)) = run("postfix-spam-check", &other, args) else { return };
+        assert_eq!(ended, Some(status), "{args}: {text}");
+        assert!(text.contains(none) && text.lines().count() == 1, "{args}: {text}");
+        let both = [&old[..], &other].concat();
+        let (text, ended) = run("postfix-spam-check", &both, args).expect("as before");
+        assert_eq!((&*text, ended), ("", Some(0)), "{args}: an old entry shows that it logs here");
+    }
+    for (name, args) in [
+        ("php-legacy-spam-check", "10 1 --journal -e"),
+        ("php-legacy-spam-check", "10 1 -e"),
+        ("php-spam-check", "10 --journal -e"),
+    ] {
+        let ended = run(name, &other, args).expect("as before");
+        assert_eq!(ended, (String::new(), Some(0)), "{name} {args}");
+    }
+}
+
+#[test]
+fn a_container_that_logs_to_the_journal_is_named_with_what_to_do() {
+    let docker = |container: &str, text: &[u8]| {
+        let fields =
+            [("_UID", "0"), ("_SYSTEMD_UNIT", "docker.service"), ("CONTAINER_NAME", container)];
+        entry(1_795_456_600, container, text, &fields)
+    };
+    let line = [b"Nov 23 17:30:00 mail postfix/smtpd[77]: ", ACCEPTED].concat();
+    let web = docker("web", b"GET / HTTP/1.1");
+    // Anybody can log this, and root may type what he is told.
+    let forged = [docker("x; reboot", &line), docker("-v", &line), docker("", &line)].concat();
+    let nameless = entry(
+        1_795_456_600,
+        "docker",
+        &line,
+        &[("_UID", "0"), ("_SYSTEMD_UNIT", "mail-container.service")],
+    );
+    let named = [web.clone(), docker("mail.example-1", &line), forged.clone()].concat();
+    let second = [named.clone(), docker("mail2", &line)].concat();
+    let postfix = program("postfix-spam-check").display().to_string();
+    for (entries, want) in [
+        (&web, None),
+        (&forged, Some("NAME 2>&1 | postfix-spam-check -l -")),
+        (&nameless, Some("NAME 2>&1 | postfix-spam-check -l -")),
+        (&named, Some("mail.example-1 2>&1 | postfix-spam-check -l -")),
+        (&second, Some("mail.example-1 2>&1 | postfix-spam-check -l - (likewise mail2)")),
+    ] {
+        let run = with_journal(Some(entries), &format!("{postfix} --journal -e --now '{NOW}'"));
+        let Some((text, status)) = run else { return };
+        assert_eq!(status, Some(3), "{text}");
+        let hint = want.map(|want| format!("; a container logs there: docker logs -t {want}"));
+        let told = format!(": nothing was checked{}\n", hint.unwrap_or_default());
+        assert!(text.ends_with(&told) && text.lines().count() == 1, "{text}");
+    }
 }

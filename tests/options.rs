@@ -4,7 +4,7 @@ use std::process::Command;
 
 use spamcore::time::period::Period;
 use spamcore::time::zone::Zone;
-use tests::{Directory, NOW, accepted, program, run};
+use tests::{Directory, NOW, Run, accepted, command, program, run};
 
 const PROGRAMS: [&str; 4] =
     ["postfix-spam-check", "exim-spam-check", "php-spam-check", "php-legacy-spam-check"];
@@ -185,6 +185,42 @@ fn the_exit_status_says_what_was_found_only_when_asked() {
         assert_eq!(run(PROGRAMS[0], &args).status, Some(by_default), "{path}");
         let args = [&["-e"], &args[..]].concat();
         assert_eq!(run(PROGRAMS[0], &args).status, Some(with_e), "{path} -e");
+    }
+}
+
+#[test]
+fn with_an_unknown_time_zone_nothing_is_checked() {
+    let dir = Directory::new();
+    let log = dir.file("log", accepted("17:57:00", "bob"));
+    let with_tz = |name, tz: &str, args: &[&str]| {
+        Run::from(command(name).env("TZ", tz).args(args).output().expect("the program starts"))
+    };
+    let unknown = "TZ=Asia/Calcuta: not a time zone that is installed, nor a POSIX rule";
+    for name in PROGRAMS {
+        let told = format!("{name}: {unknown}; nothing was checked\n");
+        for (args, status) in [(&["-l", &*log][..], 1), (&["-l", &*log, "-e"], 3), (&["-e"], 3)] {
+            let run = with_tz(name, "Asia/Calcuta", args);
+            assert_eq!((run.status, run.text(), &run.err), (Some(status), String::new(), &told));
+        }
+        for (args, status) in [(&["--help"][..], 0), (&["--version"], 0), (&["--no-such"], 2)] {
+            let run = with_tz(name, "Asia/Calcuta", args);
+            assert!(!run.err.contains("TZ="), "{name} {args:?}: {}", run.err);
+            assert_eq!(run.status, Some(status), "{name} {args:?}");
+        }
+    }
+    let found = |tz: &str| {
+        let run = with_tz(PROGRAMS[0], tz, &["-e", "-m", "1", "--now", NOW, "-l", &log]);
+        (run.status, run.err)
+    };
+    for tz in [
+        ":Europe/Madrid",
+        "/usr/share/zoneinfo/Europe/Madrid",
+        "CET-1CEST,M3.5.0,M10.5.0/3",
+        "",
+        "GMT",
+        "EST5EDT",
+    ] {
+        assert_eq!(found(tz), (Some(1), String::new()), "{tz}");
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -98,13 +99,20 @@ fn streams_that_are_closed_or_full_are_told() {
         let lost = "cannot write to standard output";
         for (line, status, told) in [
             (format!("{run} >/dev/full"), 1, lost),
-            (format!("{run} >&-"), 1, lost),
-            (format!("{run} 1</dev/null"), 1, lost),
-            (format!("{run} >&- <&-"), 1, lost),
+            (format!("{run} 1</etc/passwd"), 1, lost),
+            (format!("{run} -e 1</etc/passwd"), 3, lost),
+            // A stream that was closed before the start is as /dev/null, which is a place to write.
+            (format!("{run} >&-"), 0, ""),
+            (format!("{run} -e >&-"), 1, ""),
+            (format!("{run} >&- <&-"), 0, ""),
+            (format!("{run} 1</dev/null"), 0, ""),
+            (format!("{run} 1<>/dev/null"), 0, ""),
+            (format!("{run} -e 1<>/dev/null"), 1, ""),
+            (format!("{input} -e 1<>/dev/null -l /dev/null"), 0, ""),
             (format!("{run} >/dev/null"), 0, ""),
             (format!("{run} >/dev/null 2>&-"), 0, ""),
             (format!("{run} >/dev/null 2>/dev/full"), 0, ""),
-            (format!("{run} >&- 2>&-"), 1, ""),
+            (format!("{run} >&- 2>&-"), 0, ""),
             (format!("{run} >/dev/full 2>/dev/full"), 1, ""),
             (format!("{run} >/dev/null <&-"), 0, ""),
             (format!("{run} >/dev/null <&- 2>&-"), 0, ""),
@@ -126,6 +134,30 @@ fn streams_that_are_closed_or_full_are_told() {
         }
     });
     eprintln!("figure: {tried} streams closed or full: exact statuses, no panic");
+}
+
+#[test]
+fn the_null_device_of_other_programs_is_a_place_to_write() {
+    // Node's `stdio: "ignore"` and daemon(3) open it so.
+    each(1, |_, run| {
+        let null = fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &format!("exec {run} -e")]).env("TZ", "UTC").stdin(Stdio::null());
+        shell.stdout(null.expect("it exists")).stderr(Stdio::piped());
+        let ended = shell.spawn().and_then(std::process::Child::wait_with_output);
+        let ended = Run::from(ended.expect("bash runs"));
+        assert_eq!((ended.status, &*ended.err), (Some(1), ""), "{run}");
+    });
+    if !Path::new("/usr/bin/python3").exists() {
+        cannot_run("python3 is not installed");
+        return;
+    }
+    each(1, |_, run| {
+        let monitor = "import subprocess, sys; \
+                       sys.exit(subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode)";
+        let ended = bash(&format!("exec /usr/bin/python3 -c '{monitor}' {run} -e"));
+        assert_eq!((ended.status, &*ended.err), (Some(1), ""), "{run}");
+    });
 }
 
 #[test]

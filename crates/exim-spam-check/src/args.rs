@@ -60,7 +60,7 @@ pub const PROGRAM: Program<Args> = Program {
     files: &[
         (
             "/var/log/exim4/mainlog, /var/log/exim/mainlog, /var/log/exim/main.log, /var/log/exim_mainlog",
-            "The log. The first of these that exists is read.",
+            "The log: the one of these that was written last.",
         ),
         (
             "/etc/spam-check/exim-spam-check.overrides",

@@ -127,7 +127,7 @@ pub const PROGRAM: Program<Args> = Program {
     files: &[
         (
             "/var/log/mail.log, /var/log/maillog",
-            "The log. The first of these that exists is read, or else the journal.",
+            "The log: the one that was written last. If neither exists, or the journal is newer by a day, the journal is read.",
         ),
         (
             "/etc/spam-check/postfix-spam-check.overrides",

@@ -54,7 +54,7 @@ pub struct Defaults {
     pub exclusive: bool,
     /// The file of individual limits, which need not exist.
     pub overrides: Option<&'static str>,
-    /// The logs, of which the first that exists is read.
+    /// The logs, of which the one that was written last is read.
     pub logs: &'static [&'static str],
     /// Whether the journal is read if none of them exists.
     pub or_journal: bool,
@@ -85,8 +85,8 @@ pub struct Check<P> {
 }
 
 impl<P: Parser + Sync> Check<P> {
-    /// The check that these arguments ask for. Wrong usage ends the run; so does a file of individual limits
-    /// that cannot be read, because without it the wrong senders would be reported.
+    /// The check that these arguments ask for. Wrong usage ends the run; so do a file of individual limits
+    /// that cannot be read, and a time zone that is not known: the wrong senders would be reported.
     pub fn new(
         parser: P,
         defaults: &Defaults,
@@ -102,6 +102,10 @@ impl<P: Parser + Sync> Check<P> {
         let window = window(&period, args.now, host).map_err(|error| {
             Outcome::usage(format_args!("the period '{}': {error}", period.typed()))
         })?;
+        if let Some(unknown) = &host.unknown_zone {
+            messages.fail(format!("{unknown}; nothing was checked"));
+            return Err(std::mem::take(messages).outcome(false, args.exit_code));
+        }
         let identity =
             if parser.names_logins() { Identity::logins(args.realms) } else { Identity::exact() };
         let mut limits = Limits::new(args.limit.unwrap_or(defaults.limit), defaults.exclusive);
@@ -125,6 +129,8 @@ impl<P: Parser + Sync> Check<P> {
                 default: defaults.logs,
                 journal: args.journal,
                 or_journal: defaults.or_journal,
+                program: defaults.program,
+                report_others: args.exit_code,
             },
             format: args.format,
             null: args.null,
@@ -333,8 +339,8 @@ impl<P: Parser + Sync> Check<P> {
             }
         }
         let mut out = BufWriter::new(out);
-        let written = match (host.stdout_closed, findings.is_empty()) {
-            (true, false) => Err(io::Error::other("it is closed")),
+        let written = match (host.stdout_read_only, findings.is_empty()) {
+            (true, false) => Err(io::Error::other("it is open for reading only")),
             _ => report.write(findings, &mut out).and_then(|()| out.flush()),
         };
         messages.fail_unless_written(written);

@@ -39,6 +39,11 @@ pub enum Error {
         /// The first line of its error output, or how it ended.
         what: String,
     },
+    /// The invoking user may not see all of the journal.
+    #[error(
+        "this user may not see all messages (be root, or join the group systemd-journal or adm)"
+    )]
+    Denied,
     /// The report could not be written.
     #[error("cannot write to standard output")]
     Output(#[source] io::Error),

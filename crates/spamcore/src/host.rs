@@ -12,7 +12,7 @@ use rustix::fd::BorrowedFd;
 use rustix::fs::{FileType, OFlags};
 use signal_hook::consts::{SIGCHLD, SIGXFSZ};
 
-use crate::time::zone::Zone;
+use crate::time::zone::{UnknownZone, Zone};
 
 /// The host, as a program finds it.
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
@@ -21,12 +21,14 @@ pub struct Host {
     pub now: i64,
     /// Now, to compare with the times of files.
     pub wall: SystemTime,
-    /// The local zone: `TZ`, else `/etc/localtime`.
+    /// The local zone: `TZ`, else `/etc/localtime`; UTC if `TZ` names an unknown one.
     pub zone: Zone,
+    /// What is wrong with `TZ`. Then the times of most logs cannot be read as they are meant.
+    pub unknown_zone: Option<UnknownZone>,
     /// Whether standard output is a terminal.
     pub terminal: bool,
-    /// Whether standard output was closed when the program started, or is not open for writing.
-    pub stdout_closed: bool,
+    /// Whether standard output is open for reading only, and is not `/dev/null`.
+    pub stdout_read_only: bool,
     /// Whether standard input was closed when the program started, or is not open for reading.
     pub stdin_closed: bool,
     /// Whether colour may be used: standard output is a terminal, and `NO_COLOR` is not set.
@@ -47,15 +49,20 @@ impl Host {
         let wall = SystemTime::now();
         let now = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let tz = std::env::var_os("TZ").map(|tz| tz.to_string_lossy().into_owned());
+        let (zone, unknown_zone) = match Zone::of_host(tz.as_deref()) {
+            Ok(zone) => (zone, None),
+            Err(unknown) => (Zone::utc(), Some(unknown)),
+        };
         let terminal = std::io::stdout().is_terminal();
         let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
             now: i64::try_from(now).unwrap_or(i64::MAX),
             wall,
-            zone: Zone::local(tz.as_deref()),
+            zone,
+            unknown_zone,
             terminal,
-            stdout_closed: is_closed(rustix::stdio::stdout(), OFlags::WRONLY),
-            stdin_closed: is_closed(rustix::stdio::stdin(), OFlags::RDONLY),
+            stdout_read_only: is_read_only(rustix::stdio::stdout()),
+            stdin_closed: is_closed(rustix::stdio::stdin()),
             colour: terminal && !no_colour,
             root: rustix::process::geteuid().is_root(),
             uid: rustix::process::geteuid().as_raw(),
@@ -78,16 +85,30 @@ pub fn settle_signals() {
     }
 }
 
-/// Whether a standard stream was closed when the program started, or is not open for `wanted`.
+/// Whether a stream is open for reading only, so that nothing can be written to it. Rust's runtime treats the
+/// `EBADF` that this gives on standard output as success.
 ///
-/// Rust's runtime replaces a closed stream with /dev/null, open for both reading and writing, and treats
-/// `EBADF` from a standard stream as success. A user who redirects to /dev/null opens it one way only.
-fn is_closed(stream: BorrowedFd<'_>, wanted: OFlags) -> bool {
+/// `/dev/null` is a place to write, however it was opened: services and monitors open it for both reading and
+/// writing, and a stream that was closed when the program started was replaced with it by the runtime.
+fn is_read_only(stream: BorrowedFd<'_>) -> bool {
+    rustix::fs::fcntl_getfl(stream).is_ok_and(|flags| flags & OFlags::RWMODE == OFlags::RDONLY)
+        && !is_null(stream)
+}
+
+/// Whether standard input was closed when the program started, or is not open for reading.
+///
+/// Rust's runtime replaces a closed stream with /dev/null, open for both reading and writing. A user who redirects
+/// from /dev/null opens it one way only.
+fn is_closed(stream: BorrowedFd<'_>) -> bool {
     let Ok(flags) = rustix::fs::fcntl_getfl(stream) else { return true };
-    let mode = flags & OFlags::RWMODE;
-    if mode != OFlags::RDWR {
-        return mode != wanted;
+    match flags & OFlags::RWMODE {
+        OFlags::RDWR => is_null(stream),
+        mode => mode != OFlags::RDONLY,
     }
+}
+
+/// Whether a stream is `/dev/null`.
+fn is_null(stream: BorrowedFd<'_>) -> bool {
     rustix::fs::fstat(stream).is_ok_and(|stat| {
         let null = rustix::fs::stat("/dev/null");
         FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice

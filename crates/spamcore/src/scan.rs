@@ -8,6 +8,8 @@
 //! is divided depends only on its size and its lines, and the second part starts with what the lines before it
 //! show about the time, so the result is the same on any machine.
 
+mod another_zone;
+
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::thread::{Builder, ScopedJoinHandle};
@@ -21,8 +23,9 @@ use crate::parse::{MAX_REPEATS, Parser, unread};
 use crate::reader::{Ambiguous, FileStats, Guard, LogReader, ReadOutcome, dst_margin, reading};
 use crate::sink::Sink;
 use crate::source::access::Access;
-use crate::source::choose::{Fallback, Logs, Source, Why, default_source};
-use crate::source::journal::{Author, Entry, Journal};
+use crate::source::choose::{Chooser, Fallback, Logs, Source, Why};
+use crate::source::journal::{Author, Entry, Service};
+use crate::source::journalctl::{self, Journal};
 use crate::source::lines::{LONGEST, trimmed};
 use crate::source::{Bomb, Log, LogFile, Part};
 use crate::threads;
@@ -40,6 +43,8 @@ pub struct Scan<'a, P> {
     zone: Zone,
     /// The password file, for the user id of a service in the journal.
     passwd: PathBuf,
+    /// The name of the program, for hints.
+    program: &'static str,
     sources: Vec<Source>,
     hiding_limit: Option<u64>,
 }
@@ -67,6 +72,7 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
             window,
             zone: host.zone.clone(),
             passwd: host.passwd.clone(),
+            program: logs.program,
             sources: opening.open(logs, host, messages),
             hiding_limit: None,
         }
@@ -162,7 +168,22 @@ impl<P: Parser> Opening<'_, P> {
             sources.extend(author.map(|author| Source::Journal(author, Why::Asked)));
         }
         if sources.is_empty() && logs.named.is_empty() {
-            match default_source(logs, author, host.now, messages) {
+            let chooser = Chooser {
+                logs,
+                author,
+                passwd: &host.passwd,
+                needle: self.parser.needle(),
+                start: self.window.start,
+                wall: host.wall,
+                access: Access { uid: self.uid, plain_only: true },
+            };
+            // Logs are written by the host's clock, even if the period is in the past.
+            let mut clock = Clock::new(host.now, self.zone.clone());
+            let mut instant_of = |line: &[u8]| {
+                let reading = reading(self.parser, &mut clock, trimmed(line)?)?;
+                (!reading.in_future && !reading.year_is_ambiguous).then_some(reading.instant)
+            };
+            match chooser.choose(&mut instant_of, messages) {
                 Fallback::Log(path) => sources.extend(self.open_log(path, true, messages)),
                 Fallback::Journal(author, why) => sources.push(Source::Journal(author, why)),
                 Fallback::Nothing => {}
@@ -187,6 +208,12 @@ impl<P: Parser> Opening<'_, P> {
             Ok(mut log) => {
                 for problem in std::mem::take(&mut log.problems) {
                     messages.fail_with(&problem);
+                }
+                // What was written in the past cannot be told from the time of the file.
+                if self.window.end > self.window.now
+                    && let Some(hint) = another_zone::hint(self.parser, &log, self.wall, &self.zone)
+                {
+                    messages.fail(hint);
                 }
                 // Each file is read once, whatever names it has.
                 log.files.retain(|file| file.identity.is_none_or(|id| self.identities.insert(id)));
@@ -305,13 +332,9 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
     }
 
     fn read_journal(&mut self, author: Author, why: &Why) {
-        let passwd = std::fs::read_to_string(&self.scan.passwd).unwrap_or_default();
-        let uid = match author {
-            Author::Service(service) => service.uid(&passwd),
-            Author::Anybody => None,
-        };
+        let uid = author.uid(&self.scan.passwd);
         self.reader.begin_file(false);
-        let (mut overlong, mut dropped) = (0, BTreeMap::new());
+        let (mut overlong, mut dropped, mut any) = (0, BTreeMap::new(), false);
         let start = self.scan.window.start;
         let result = Journal::open(author, start, uid).and_then(|mut journal| {
             let failed = loop {
@@ -321,7 +344,10 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                             if self.concerns(&entry, author, unit) {
                                 *dropped.entry(unit.to_vec()).or_default() += count;
                             }
-                        } else if entry.overlong && !self.scan.parser.accepts_truncated_lines() {
+                            continue;
+                        }
+                        any = true;
+                        if entry.overlong && !self.scan.parser.accepts_truncated_lines() {
                             overlong += 1;
                         } else {
                             self.read_entry(&entry, author, uid);
@@ -334,20 +360,26 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
             journal.close()?;
             failed.map_or(Ok(()), Err)
         });
-        if let Err(error) = result {
-            let text = format!("the journal cannot be read: {}", chain(&error));
-            match why {
-                Why::Asked => self.messages.fail(text),
-                Why::NoLog(none) => self.messages.blind(format!("{none}, and {text}")),
-                Why::Stale => self.messages.blind(text),
+        match (result, author) {
+            (Err(error), _) => {
+                let text = format!("the journal cannot be read: {}", chain(&error));
+                match why {
+                    Why::Asked => self.messages.fail(text),
+                    Why::NoLog(none) => self.messages.blind(format!("{none}, and {text}")),
+                    Why::Stale => self.messages.blind(text),
+                }
             }
-        } else if let Author::Service(service) = author
-            && uid.is_none()
-        {
-            let (path, user) = (self.scan.passwd.display(), service.user);
-            self.messages.blind(format!(
-                "journal: {path} has no user {user}, and only entries of that user count"
-            ));
+            (Ok(()), Author::Service(service)) => {
+                if !any && self.has_no_entry_ever(author, uid) {
+                    self.report_no_entry(service, why);
+                } else if uid.is_none() {
+                    let (path, user) = (self.scan.passwd.display(), service.user);
+                    self.messages.blind(format!(
+                        "journal: {path} has no user {user}, and only entries of that user count"
+                    ));
+                }
+            }
+            (Ok(()), Author::Anybody) => {}
         }
         for (unit, count) in dropped {
             let (messages, unit) = (number(count, "message"), display(&unit));
@@ -358,6 +390,40 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         }
         self.report_overlong("journal", overlong);
         self.report_file("journal");
+    }
+
+    /// Whether no entry of the journal, however old, is from the author. If it cannot be told, there may be some.
+    fn has_no_entry_ever(&self, author: Author, uid: Option<u32>) -> bool {
+        let newest = journalctl::newest(author, uid, self.scan.parser.needle(), 0);
+        newest.is_ok_and(|newest| newest.is_none())
+    }
+
+    /// Reports that the journal, which is all there is to read, has nothing of a service; and if a container logs
+    /// what is looked for, how to read that.
+    fn report_no_entry(&mut self, service: Service, why: &Why) {
+        let Service { user, unit, .. } = service;
+        let none = match why {
+            Why::NoLog(none) => format!("{none}, and "),
+            Why::Asked | Why::Stale => String::new(),
+        };
+        let containers = journalctl::containers_with(self.scan.parser.needle());
+        let hint = match containers.unwrap_or_default().as_slice() {
+            [] => String::new(),
+            [first, others @ ..] => {
+                let program = self.scan.program;
+                let others = if others.is_empty() {
+                    String::new()
+                } else {
+                    format!(" (likewise {})", others.join(", "))
+                };
+                format!(
+                    "; a container logs there: docker logs -t {first} 2>&1 | {program} -l -{others}"
+                )
+            }
+        };
+        self.messages.fail(format!(
+            "{none}the journal has no entry of {unit}, nor of the user {user}: nothing was checked{hint}"
+        ));
     }
 
     /// Whether messages that were dropped in a unit may have counted.

@@ -53,6 +53,24 @@ const FIELDS: [(&str, &str); 11] = [
     ),
 ];
 
+const ENVIRONMENT: [(&str, &str); 2] = [
+    (
+        "TZ",
+        "The time zone of timestamps that name none: a zone that is installed (Europe/Madrid), or a POSIX rule \
+         (CET-1CEST,M3.5.0,M10.5.0/3). If it is neither, nothing is checked. Default: /etc/localtime.",
+    ),
+    ("NO_COLOR", "If it is not empty, the table has no colours."),
+];
+
+const SECURITY: [&str; 2] = [
+    "These logs contain text supplied by strangers. A field is read only where the program \
+     that wrote the line puts it; the same text anywhere else is ignored. Names are compared \
+     byte for byte and are never patterns. Control characters and invisible characters are shown \
+     as \\xnn, and so is the bracket of a text that looks like a note of this program.",
+    "Local users can write lines of their own to syslog and to PHP's log. If you do not trust \
+     them, treat a report from log files as a hint; the journal records who wrote each line.",
+];
+
 impl<A> Program<A> {
     /// The arguments on one line: `[OPTIONS] [PERIOD [MAX]]`.
     fn synopsis(&self) -> String {
@@ -155,6 +173,10 @@ impl<A> Program<A> {
         for (name, meaning) in self.files {
             item(&mut page, name, meaning);
         }
+        section(&mut page, "ENVIRONMENT");
+        for (name, meaning) in ENVIRONMENT {
+            item(&mut page, name, meaning);
+        }
         section(&mut page, "EXAMPLES");
         for (number, (meaning, command)) in self.examples.iter().enumerate() {
             let apart = if number > 0 { ".PP\n" } else { "" };
@@ -173,17 +195,7 @@ impl<A> Program<A> {
             }
         }
         section(&mut page, "SECURITY");
-        paragraphs(
-            &mut page,
-            &[
-                "These logs contain text supplied by strangers. A field is read only where the program \
-                 that wrote the line puts it; the same text anywhere else is ignored. Names are compared \
-                 byte for byte and are never patterns. Control characters and invisible characters are shown \
-                 as \\xnn, and so is the bracket of a text that looks like a note of this program.",
-                "Local users can write lines of their own to syslog and to PHP's log. If you do not trust \
-                 them, treat a report from log files as a hint; the journal records who wrote each line.",
-            ],
-        );
+        paragraphs(&mut page, &SECURITY);
         section(&mut page, "SEE ALSO");
         let others = self.see_also.iter();
         let others: Vec<String> = others.map(|name| format!("{name}(1)")).collect();

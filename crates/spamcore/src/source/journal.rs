@@ -1,37 +1,26 @@
-//! The systemd journal, read through `journalctl --output=export`.
+//! Entries of the systemd journal, in the form of `journalctl --output=export`.
 //!
-//! Takes a point in time and gives the entries after it; it opens no journal file itself. The export
-//! format preserves messages, whatever bytes they contain: a field is `FIELD=value`, or `FIELD`, a
+//! Takes the output of `journalctl` ([`super::journalctl`] runs it) and gives entries. The export format preserves messages, whatever bytes they contain: a field is `FIELD=value`, or `FIELD`, a
 //! newline, a 64-bit little-endian length and that many bytes; an empty line ends an entry. (systemd,
 //! "Journal Export Formats".) Fields whose names begin with `_` are set by journald, and the client cannot
 //! forge them; all others are set by the client. Fields longer than the longest line are dropped, except
 //! that a message is cut off, and its entry marked.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
 
 use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::cursor::Cursor;
-use crate::error::Error;
 use crate::source::lines::LONGEST;
 use crate::time::zone::Zone;
 
-/// Where `journalctl` is. The paths are absolute because the invoking user may be root.
-const PROGRAMS: [&str; 2] = ["/usr/bin/journalctl", "/bin/journalctl"];
-
-const NAME: &str = "journalctl";
-
 /// The transport of journald's own messages.
-const DRIVER: &str = "driver";
+pub(super) const DRIVER: &str = "driver";
 
 /// `SD_MESSAGE_JOURNAL_DROPPED`: journald dropped messages because a unit logged too many (sd-messages.h).
-const DROPPED: &str = "a596d6fe7bfa4994828e72309e95d61e";
-
-/// The most that is read of an answer of `journalctl` that is kept whole, in bytes.
-const LARGEST_ANSWER: u64 = 16 << 20;
+pub(super) const DROPPED: &str = "a596d6fe7bfa4994828e72309e95d61e";
 
 /// Who must have written an entry for it to count, according to fields that only journald sets.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +43,16 @@ pub struct Service {
     /// The unit that the query names if there is no user of the service, and the journal knows none of its
     /// units.
     pub unit: &'static str,
+}
+
+impl Author {
+    /// The user id of a service, from the password file at that path.
+    pub fn uid(self, passwd: &Path) -> Option<u32> {
+        match self {
+            Self::Service(service) => service.uid(&std::fs::read_to_string(passwd).ok()?),
+            Self::Anybody => None,
+        }
+    }
 }
 
 impl Service {
@@ -96,115 +95,8 @@ pub struct Entry {
     pub transport: Vec<u8>,
     /// What kind of message it is, if its client says so.
     pub message_id: Vec<u8>,
-}
-
-/// The entries of the journal after a point in time.
-#[derive(Debug)]
-pub struct Journal {
-    child: Child,
-    /// At least one entry was read.
-    any: bool,
-    entries: Entries<BufReader<ChildStdout>>,
-}
-
-impl Journal {
-    /// Starts `journalctl`, to read from `start`, in Unix seconds. `uid` is the user id of the service, if the
-    /// author is one.
-    pub fn open(author: Author, start: i64, uid: Option<u32>) -> Result<Self, Error> {
-        let mut command = command()?;
-        command.args(["--output=export", &format!("--since=@{}", start.max(0))]);
-        // Of anybody, all come.
-        if let Author::Service(service) = author {
-            let mut matches: Vec<String> =
-                units(&service)?.iter().map(|unit| format!("_SYSTEMD_UNIT={unit}")).collect();
-            matches.extend(uid.map(|uid| format!("_UID={uid}")));
-            if matches.is_empty() {
-                // No entry can be from the service. This unit has none; without a match, all would come.
-                matches.push(format!("_SYSTEMD_UNIT={}", service.unit));
-            }
-            matches.push(format!("_TRANSPORT={DRIVER} MESSAGE_ID={DROPPED}"));
-            command.args(matches.join(" + ").split(' '));
-        }
-        let mut child =
-            command.stdout(Stdio::piped()).spawn().map_err(|error| cannot_run(&error))?;
-        let output = child.stdout.take().ok_or_else(|| failed("no output"))?;
-        Ok(Self {
-            child,
-            any: false,
-            entries: Entries::new(BufReader::with_capacity(64 << 10, output)),
-        })
-    }
-
-    /// The next entry, or none at the end.
-    pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
-        let entry = self.entries.next_entry()?;
-        self.any |= entry.is_some();
-        Ok(entry)
-    }
-
-    /// Waits for `journalctl`. It is an error if that failed, or if there is no journal at all, about which
-    /// `journalctl --quiet` says nothing.
-    pub fn close(self) -> Result<(), Error> {
-        let Self { mut child, any, entries } = self;
-        // It must not go on waiting for somebody to read.
-        drop(entries);
-        succeeded(&mut child)?;
-        let there = any || newest().is_some();
-        if there { Ok(()) } else { Err(failed("there is no journal")) }
-    }
-}
-
-/// Waits for `journalctl`, all of whose output has been read. It is an error if it failed.
-fn succeeded(child: &mut Child) -> Result<(), Error> {
-    // Its error output is short, and of interest only if it fails.
-    let mut said = Vec::new();
-    if let Some(errors) = child.stderr.take() {
-        let _ = errors.take(4096).read_to_end(&mut said);
-    }
-    let said = String::from_utf8_lossy(&said);
-    let said = said.lines().next().unwrap_or_default();
-    match child.wait() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(_) if said.is_empty() => Err(failed("it failed without a message")),
-        Ok(_) => Err(failed(said)),
-        // Whoever started this program ignores SIGCHLD, and so do its children: the status is lost. As
-        // `--quiet` leaves only errors, what it said tells whether it failed.
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::CHILD.raw_os_error()) => {
-            if said.is_empty() {
-                Ok(())
-            } else {
-                Err(failed(said))
-            }
-        }
-        Err(error) => Err(cannot_run(&error)),
-    }
-}
-
-/// Runs `journalctl` to its end, and gives the start of its output.
-fn output(mut command: Command) -> Result<Vec<u8>, Error> {
-    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| cannot_run(&error))?;
-    let mut text = Vec::new();
-    if let Some(output) = child.stdout.take() {
-        output.take(LARGEST_ANSWER).read_to_end(&mut text).map_err(|error| cannot_run(&error))?;
-    }
-    succeeded(&mut child)?;
-    Ok(text)
-}
-
-/// When the newest entry of the journal was written, in Unix seconds; none if there is no journal.
-pub fn newest() -> Option<i64> {
-    let mut command = command().ok()?;
-    command.args(["--output=export", "--lines=1"]);
-    let entry = Entries::new(&output(command).ok()?[..]).next_entry().ok()??;
-    i64::try_from(entry.realtime / 1_000_000).ok()
-}
-
-/// The units of a service among those that have entries in the journal.
-fn units(service: &Service) -> Result<Vec<String>, Error> {
-    let mut command = command()?;
-    command.arg("--field=_SYSTEMD_UNIT");
-    let names = String::from_utf8_lossy(&output(command)?).into_owned();
-    Ok(names.lines().filter(|unit| (service.is_unit)(unit.as_bytes())).map(String::from).collect())
+    /// The container that it comes from, if its client says so.
+    pub container: Vec<u8>,
 }
 
 impl Entry {
@@ -242,22 +134,6 @@ impl Entry {
         }
         line
     }
-}
-
-fn command() -> Result<Command, Error> {
-    let path = PROGRAMS.iter().find(|path| Path::new(path).exists());
-    let mut command = Command::new(path.ok_or_else(|| failed("it is not installed"))?);
-    command.args(["--quiet", "--no-pager"]).env_clear();
-    command.stdin(Stdio::null()).stderr(Stdio::piped());
-    Ok(command)
-}
-
-fn cannot_run(error: &io::Error) -> Error {
-    failed(&error.to_string())
-}
-
-fn failed(what: &str) -> Error {
-    Error::Program { program: NAME, what: what.to_owned() }
 }
 
 /// Entries in the export format.
@@ -356,6 +232,7 @@ impl Entry {
             b"MESSAGE" => &mut self.message,
             b"_TRANSPORT" => &mut self.transport,
             b"MESSAGE_ID" => &mut self.message_id,
+            b"CONTAINER_NAME" => &mut self.container,
             _ => return,
         };
         *field = value;

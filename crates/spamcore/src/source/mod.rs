@@ -16,12 +16,14 @@ pub mod access;
 pub mod choose;
 mod compressed;
 pub mod journal;
+pub mod journalctl;
 pub mod lines;
 mod read_ahead;
 mod rotated;
 mod rotated_names;
 mod seek;
 mod span;
+mod tail;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -68,6 +70,8 @@ pub struct LogFile {
     pub rotated: bool,
     /// Device and inode; none for a stream.
     pub identity: Option<(u64, u64)>,
+    /// When it was last written, if that is known; none for a stream.
+    pub written: Option<SystemTime>,
     input: Input,
 }
 
@@ -99,6 +103,7 @@ impl Log {
             path: name.into(),
             rotated: false,
             identity: None,
+            written: None,
             input: Input::Stream(input),
         };
         Self { files: vec![file], problems: Vec::new() }
@@ -167,8 +172,8 @@ impl LogFile {
                 Input::Plain { file, from: 0, to, head, hold_last, is_sparse }
             }
         };
-        let identity = Some(identity(&metadata));
-        Ok((Self { path: path.to_owned(), rotated, identity, input }, metadata))
+        let (identity, written) = (Some(identity(&metadata)), metadata.modified().ok());
+        Ok((Self { path: path.to_owned(), rotated, identity, written, input }, metadata))
     }
 
     /// Its lines, from the start of the period, in one part, or in two if it is a large uncompressed file.

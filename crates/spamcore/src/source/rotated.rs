@@ -29,7 +29,7 @@ use super::{Input, InstantOf, Log, LogFile, Span, identity, read_up_to};
 use crate::error::Error;
 use crate::source::lines::split;
 
-/// How much of the start or end of a file is looked at to see when it was written, in bytes.
+/// How much of the start of a file is looked at to see when it was written, in bytes.
 const SAMPLE: u64 = 64 << 10;
 
 /// How many lines at the start of a file are looked at.
@@ -279,18 +279,13 @@ impl Attempt {
 
 /// The newest timestamp at the end of an uncompressed file; none if none can be read there.
 fn newest_in(file: &LogFile, instant_of: InstantOf<'_>) -> Option<i64> {
-    let end = file.end_of_data()?;
-    let Input::Plain { file, .. } = &file.input else { return None };
-    let from = end.saturating_sub(SAMPLE);
-    let sample = sample(file, from, end)?;
-    let cut = if from == 0 { 0 } else { memchr::memchr(b'\n', &sample)? + 1 };
-    split(&sample[cut..]).filter_map(instant_of).max()
+    file.tail()?.newest(instant_of)
 }
 
 /// Whether most of the first lines of a file with a timestamp are after `start`; true if none has one.
 fn begins_after(file: &LogFile, start: i64, instant_of: InstantOf<'_>) -> bool {
     let head = match &file.input {
-        Input::Plain { file, to, .. } => sample(file, 0, (*to).min(SAMPLE)),
+        Input::Plain { file, to, .. } => sample(file, (*to).min(SAMPLE)),
         Input::Compressed { file, to, compression, is_sparse } => {
             let span = Box::new(Span::of_bytes(file, *to, *is_sparse));
             let mut head = Vec::new();
@@ -308,9 +303,9 @@ fn begins_after(file: &LogFile, start: i64, instant_of: InstantOf<'_>) -> bool {
     after * 2 >= votes.len()
 }
 
-fn sample(file: &std::fs::File, from: u64, to: u64) -> Option<Vec<u8>> {
+fn sample(file: &std::fs::File, to: u64) -> Option<Vec<u8>> {
     use std::io::Read;
     let mut text = Vec::new();
-    Span::of_lines(file, from, to, false).read_to_end(&mut text).ok()?;
+    Span::of_lines(file, 0, to, false).read_to_end(&mut text).ok()?;
     Some(text)
 }

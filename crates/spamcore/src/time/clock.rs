@@ -220,14 +220,14 @@ fn choose(instants: Instants, second: i64, previous: Option<i64>, now: i64) -> i
 }
 
 /// Seconds since 1970-01-01 00:00:00 in local time; none if the day does not exist.
-fn local_minute(minute: &Minute, year: u16) -> Option<i64> {
+pub(super) fn local_minute(minute: &Minute, year: u16) -> Option<i64> {
     let month = Month::try_from(minute.month).ok()?;
     let date = Date::from_calendar_date(i32::from(year), month, minute.day).ok()?;
     let days = i64::from(date.to_julian_day()) - 2_440_588; // 1970-01-01
     Some(days * DAY + i64::from(minute.hour) * 3600 + i64::from(minute.minute) * 60)
 }
 
-fn year_of(local: i64) -> Option<u16> {
+pub(super) fn year_of(local: i64) -> Option<u16> {
     let day = i32::try_from(local.div_euclid(DAY)).ok()?.checked_add(2_440_588)?;
     u16::try_from(Date::from_julian_day(day).ok()?.year()).ok()
 }

@@ -4,7 +4,9 @@
 //! clock: now and the local zone are arguments.
 
 pub mod clock;
+mod legacy;
 pub mod period;
+pub mod shift;
 pub mod stamp;
 pub mod window;
 pub mod zone;

@@ -1,6 +1,6 @@
 //! Time zones: that of this host, and others by name.
 //!
-//! Takes `TZ`, or the name of a zone, and converts between instants and local time. The rules come from
+//! Takes `TZ`, which may name a zone that is not installed, or the name of a zone, and converts between instants and local time. The rules come from
 //! the system's TZif files (`/usr/share/zoneinfo`, `/etc/localtime`) and from POSIX strings in `TZ`; the
 //! `tz-rs` crate reads them. Names also come from log lines, so a name is checked before it becomes a
 //! path: it can only lead to a file below the zone directory. UTC and GMT need no file. A log can name any
@@ -10,13 +10,17 @@
 //! happened in any zone that has servers.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::sync::OnceLock;
 
 use foldhash::quality::RandomState;
 use tz::TimeZone;
 use tz::timezone::TimeZoneSettings;
+
+use super::legacy::is_legacy;
 
 const DIRECTORIES: [&str; 2] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo"];
 
@@ -44,6 +48,10 @@ pub struct Zones {
     name: String,
 }
 
+/// A `TZ` that is neither a rule nor the name of a zone that is installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownZone(String);
+
 /// The instants, in Unix seconds, at which clocks show a given local time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Instants {
@@ -59,18 +67,31 @@ impl Zone {
         Self { rules: TimeZone::utc() }
     }
 
+    /// The local zone as the C library has it: that of [`of_host`](Self::of_host), and UTC where `TZ` means nothing
+    /// here.
+    pub fn local(tz: Option<&str>) -> Self {
+        Self::of_host(tz).unwrap_or_else(|_| Self::utc())
+    }
+
     /// The local zone: from `TZ`, else from `/etc/localtime`, else UTC.
     ///
-    /// As in the C library, an empty or invalid `TZ` means UTC, and one with summer time but no rules for it
-    /// gets those of the United States.
-    pub fn local(tz: Option<&str>) -> Self {
-        let rules = match tz {
-            Some(text) => settings()
-                .parse_posix_tz(text)
-                .or_else(|_| settings().parse_posix_tz(&format!("{text},M3.2.0,M11.1.0"))),
-            None => settings().parse_posix_tz("localtime"),
+    /// As in the C library, a colon before a name means nothing, an empty `TZ` means UTC, and a rule with summer
+    /// time that does not say when it is gets the dates of the United States. Other than there, a `TZ` that is
+    /// neither a rule nor the name of an installed zone is an error.
+    pub fn of_host(tz: Option<&str>) -> Result<Self, UnknownZone> {
+        let Some(text) = tz else {
+            let rules = settings().parse_posix_tz("localtime");
+            return Ok(rules.map_or_else(|_| Self::utc(), |rules| Self { rules }));
         };
-        rules.map_or_else(|_| Self::utc(), |rules| Self { rules })
+        let name = text.strip_prefix(':').unwrap_or(text);
+        let rules = settings()
+            .parse_posix_tz(name)
+            .or_else(|_| settings().parse_posix_tz(&format!("{name},M3.2.0,M11.1.0")));
+        match rules {
+            Ok(rules) => Ok(Self { rules }),
+            Err(_) if name.is_empty() || is_utc(&name.to_ascii_lowercase()) => Ok(Self::utc()),
+            Err(_) => Err(UnknownZone(text.to_owned())),
+        }
     }
 
     /// Seconds east of UTC at an instant.
@@ -116,6 +137,22 @@ impl Zone {
             at = next;
         }
         false
+    }
+}
+
+impl fmt::Display for UnknownZone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(tz) = self;
+        write!(f, "TZ={tz}: ")?;
+        if is_legacy(tz.strip_prefix(':').unwrap_or(tz)) {
+            f.write_str(
+                "this time zone is not installed (Debian has it in the package tzdata-legacy)",
+            )
+        } else if DIRECTORIES.iter().any(|dir| Path::new(dir).join("Etc").exists()) {
+            f.write_str("not a time zone that is installed, nor a POSIX rule")
+        } else {
+            f.write_str("no time zones are installed (they are in the package tzdata)")
+        }
     }
 }
 
@@ -165,8 +202,7 @@ enum Named {
 
 /// Reads the zone of a name, which is `key` in lower case.
 fn read_zone(name: &str, key: &str) -> Named {
-    const UTC: [&str; 7] = ["utc", "gmt", "z", "etc/utc", "etc/gmt", "universal", "zulu"];
-    if UTC.contains(&key) {
+    if is_utc(key) {
         return Named::Zone(Zone::utc());
     }
     let parsed = |data: Vec<u8>| {
@@ -185,6 +221,11 @@ fn read_zone(name: &str, key: &str) -> Named {
         Some(path) => read_file(path).map_or(Named::Other, parsed),
         None => Named::Nothing,
     }
+}
+
+/// Whether a name, in lower case, is one of UTC, which needs no file.
+fn is_utc(key: &str) -> bool {
+    ["utc", "gmt", "z", "etc/utc", "etc/gmt", "universal", "zulu"].contains(&key)
 }
 
 fn settings() -> TimeZoneSettings<'static> {
@@ -312,6 +353,20 @@ mod tests {
         assert_eq!(Zone::local(Some("EST5")).offset_at(1_782_979_878), -18_000);
         assert_eq!(Zone::local(Some("")).offset_at(1_782_979_878), 0);
         assert_eq!(Zone::local(Some("No/Where")).offset_at(1_782_979_878), 0);
+        for (tz, offset) in [
+            ("/usr/share/zoneinfo/Europe/Madrid", 7200),
+            (":/usr/share/zoneinfo/Europe/Madrid", 7200),
+            (":CET-1CEST,M3.5.0,M10.5.0/3", 7200),
+            ("EST5EDT", -14_400),
+            (":", 0),
+            ("UTC", 0),
+            ("utc", 0),
+            ("<+0530>-5:30", 19_800),
+        ] {
+            let zone = Zone::of_host(Some(tz)).expect(tz);
+            assert_eq!(zone.offset_at(1_782_979_878), offset, "{tz}");
+        }
+        assert!(Zone::of_host(None).is_ok());
         let madrid = Zone::local(Some("Europe/Madrid"));
         assert_eq!(madrid.offset_called(b"CEST", 1_782_979_878), Some(7200));
         assert_eq!(madrid.offset_called(b"CET", 1_782_979_878), Some(3600));
@@ -320,5 +375,19 @@ mod tests {
         let istanbul = Zone::local(Some("Europe/Istanbul"));
         assert_eq!(istanbul.offset_called(b"EEST", 1_483_228_800), Some(10_800), "half a year ago");
         assert_eq!(istanbul.offset_called(b"+03", 1_467_331_200), Some(10_800), "in half a year");
+    }
+
+    #[test]
+    fn a_zone_that_is_not_installed_is_an_error_that_names_its_package() {
+        let error = |tz| Zone::of_host(Some(tz)).map(|_| ()).expect_err(tz).to_string();
+        let unknown = "not a time zone that is installed, nor a POSIX rule";
+        for tz in
+            ["Asia/Calcuta", "Europe", "CEST", "/etc/passwd", "../../../etc/passwd", ":No/Where"]
+        {
+            assert_eq!(error(tz), format!("TZ={tz}: {unknown}"));
+        }
+        // No host has this one.
+        let legacy = "this time zone is not installed (Debian has it in the package tzdata-legacy)";
+        assert_eq!(error("posix/No/Where"), format!("TZ=posix/No/Where: {legacy}"));
     }
 }
