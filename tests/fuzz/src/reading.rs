@@ -136,7 +136,7 @@ fn counted(
 ) -> Counts {
     let mut clock = Clock::new(window.now, zone.clone());
     let mut counts = Counts::new();
-    let mut copies = Vec::new();
+    let mut copies: Vec<(Vec<u8>, Vec<u8>, i64)> = Vec::new();
     for line in simple(text) {
         if is_too_long(&line) && !parser.accepts_truncated_lines() {
             continue;
@@ -154,22 +154,17 @@ fn counted(
             Stamped::Unreadable => false,
         };
         let identity = read.content.as_ref().and_then(Content::identity);
-        if let (Some(at), Some((id, text))) = (at, identity) {
-            let is_copy = |(host, other, at_other): &(Vec<u8>, (Vec<u8>, Vec<u8>), i64)| {
-                host == read.host.unwrap_or_default()
-                    && (&other.0[..], &other.1[..]) == (id, text)
-                    && at_other.abs_diff(at) <= 60
-            };
+        if let (Some(at), Some(identity)) = (at, identity) {
+            let host = read.host.unwrap_or_default().to_vec();
             // The last ones of its host.
-            let same_host = copies
-                .iter()
-                .rev()
-                .filter(|copy: &&(Vec<u8>, _, _)| copy.0 == read.host.unwrap_or_default());
+            let same_host = copies.iter().rev().filter(|(other, ..)| *other == host);
+            let is_copy = |(_, other, other_at): &(Vec<u8>, Vec<u8>, i64)| {
+                other == identity && other_at.abs_diff(at) <= 60
+            };
             if same_host.take(64).any(is_copy) {
                 continue;
             }
-            let host = read.host.unwrap_or_default().to_vec();
-            copies.push((host, (id.to_vec(), text.to_vec()), at));
+            copies.push((host, identity.to_vec(), at));
         }
         let times = if identity.is_some() { 1 } else { read.times };
         let Some(event) = read.event() else { continue };

@@ -195,8 +195,9 @@ pub enum LazyEvent<'a> {
     Parsed(Event<'a>),
     /// It has not been parsed.
     Deferred {
-        /// The id of the message, if it has one.
-        id: Option<&'a [u8]>,
+        /// What is the same in a copy of the line and in no other, if the message has an id: its id, client and
+        /// login.
+        identity: Option<&'a [u8]>,
         /// What the event is made of, without the id.
         text: &'a [u8],
         /// Makes the event of the text; none if the line turns out not to be one that counts.
@@ -214,12 +215,12 @@ impl<'a> LazyEvent<'a> {
         }
     }
 
-    /// The id of a message that was accepted, if it has one, and what else must be the same in a copy of its line.
+    /// Of a message that was accepted and has an id: what is the same in a copy of its line, and in no other.
     #[inline]
-    pub fn identity(&self) -> Option<(&'a [u8], &'a [u8])> {
+    pub fn identity(&self) -> Option<&'a [u8]> {
         match *self {
-            Self::Deferred { id, text, .. } => Some((id?, text)),
-            Self::Parsed(Event::Accepted(Accepted { id, .. })) => Some((id?, b"")),
+            Self::Deferred { identity, .. } => identity,
+            Self::Parsed(Event::Accepted(Accepted { id, .. })) => id,
             Self::Parsed(Event::Completed(_)) => None,
         }
     }
@@ -245,7 +246,7 @@ pub enum Content<'a> {
 impl<'a> Content<'a> {
     /// The [identity](LazyEvent::identity) of the message that was accepted, if it has an id.
     #[inline]
-    pub fn identity(&self) -> Option<(&'a [u8], &'a [u8])> {
+    pub fn identity(&self) -> Option<&'a [u8]> {
         match self {
             Self::Event(event) => event.identity(),
             Self::Ambiguous(_) => None,

@@ -72,8 +72,9 @@ impl Parser for Postfix {
             return None;
         }
         let (id, text) = after_queue_id(message)?;
+        let identity = (id != NO_QUEUE).then_some(message);
         let parse = |text| accepted(text).map(Event::Accepted);
-        Some(Content::Event(LazyEvent::Deferred { id, text, parse }))
+        Some(Content::Event(LazyEvent::Deferred { identity, text, parse }))
     }
 }
 
@@ -92,13 +93,12 @@ fn is_cut(name: &[u8]) -> bool {
     name.len() == FORWARDED && (2..6).any(|kept| name.ends_with(&b"/smtpd"[..kept]))
 }
 
-/// The queue id, if it is one, and what smtpd logs about a client after it.
+/// The queue id, or `NOQUEUE`, and what smtpd logs about a client after it.
 #[inline]
-fn after_queue_id(message: &[u8]) -> Option<(Option<&[u8]>, &[u8])> {
+fn after_queue_id(message: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut cursor = Cursor::new(message);
     let id = cursor.before([b':', b' ']);
-    let is_one = cursor.take(b": client=") && is_queue_id(id);
-    is_one.then_some((Some(id).filter(|id| *id != NO_QUEUE), cursor.rest()))
+    (cursor.take(b": client=") && is_queue_id(id)).then_some((id, cursor.rest()))
 }
 
 /// What stands in the place of the queue id while a message has none.
