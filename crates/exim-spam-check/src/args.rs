@@ -52,6 +52,7 @@ pub const PROGRAM: Program<Args> = Program {
         },
         options::overrides(),
         options::logs(),
+        options::logs_from(),
         options::now(),
         options::format(),
         options::exit_code(),

@@ -40,6 +40,7 @@ pub const PROGRAM: Program<SharedArgs> = Program {
     }],
     options: &[
         options::logs(),
+        options::logs_from(),
         options::journal(),
         options::now(),
         options::format(),

@@ -75,6 +75,7 @@ pub const PROGRAM: Program<Args> = Program {
         acting::smtp_auth_file(),
         options::overrides(),
         options::logs(),
+        options::logs_from(),
         options::journal(),
         options::now(),
         options::format(),

@@ -27,6 +27,7 @@ use crate::same_client::{SameClient, is_plausible};
 use crate::scan::Scan;
 use crate::sink::Sink;
 use crate::source::choose::Logs;
+use crate::source::named::NamedLogs;
 use crate::split_logins::SplitLogins;
 use crate::tally::directories::{FEW, Scattered};
 use crate::tally::network::Webmail;
@@ -112,6 +113,8 @@ impl<P: Parser + Sync> Check<P> {
             messages.fail_with(&error);
             return Err(std::mem::take(messages).outcome(false, args.exit_code));
         }
+        let journal = args.journal && parser.journal_author().is_some();
+        let named = NamedLogs::new(&args.logs, journal, host, messages);
         Ok(Self {
             parser,
             program: defaults.program,
@@ -121,7 +124,8 @@ impl<P: Parser + Sync> Check<P> {
             limits,
             identity,
             logs: Logs {
-                named: args.logs,
+                named,
+                asked: !args.logs.is_empty(),
                 default: defaults.logs,
                 journal: args.journal,
                 or_journal: defaults.or_journal,
@@ -391,6 +395,10 @@ impl<S: Sink> Sink for OfHosts<S> {
         if self.hosts.include((self.host_of)(line)) {
             self.sink.event(at, times, event, line);
         }
+    }
+
+    fn begin_log(&mut self, number: u32) {
+        self.sink.begin_log(number);
     }
 
     fn needs_another_pass(&mut self) -> bool {

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fd::BorrowedFd;
 use rustix::fs::{FileType, OFlags};
+use rustix::process::Resource;
 use signal_hook::consts::{SIGCHLD, SIGXFSZ};
 
 use crate::time::zone::Zone;
@@ -76,6 +77,14 @@ pub fn settle_signals() {
         // these two, and if it did, all would be as the caller wanted it.
         let _ = signal_hook::flag::register(signal, Arc::default());
     }
+}
+
+/// Allows this process as many open files as it may have at all: by default most systems allow 1024.
+pub fn allow_many_files() {
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that fails, a log that cannot be opened is reported.
+    let _ = rustix::process::setrlimit(Resource::Nofile, limit);
 }
 
 /// Whether a standard stream was closed when the program started, or is not open for `wanted`.

@@ -15,7 +15,7 @@ use std::time::SystemTime;
 
 use crate::error::{Error, chain};
 use crate::escape::display;
-use crate::host::Host;
+use crate::host::{Host, allow_many_files};
 use crate::messages::{Messages, Weight, number};
 use crate::parse::{MAX_REPEATS, Parser};
 use crate::reader::{Ambiguous, FileStats, LogReader, ReadOutcome, dst_margin, reading};
@@ -24,6 +24,7 @@ use crate::source::access::Access;
 use crate::source::choose::{Fallback, Logs, Source, Why, default_source};
 use crate::source::journal::{Author, Entry, Journal};
 use crate::source::lines::{LONGEST, trimmed};
+use crate::source::named::NamedLog;
 use crate::source::{Bomb, Log, LogFile, Part};
 use crate::threads;
 use crate::time::clock::Clock;
@@ -33,6 +34,9 @@ use crate::time::zone::Zone;
 /// Holes that have at least this size in sum are reported. `copytruncate` may leave smaller ones. In bytes.
 const LARGE_HOLE: u64 = 1 << 30;
 
+/// All logs are open at the same time. From this many on, a process may need more open files than are usually allowed.
+const MANY_LOGS: usize = 64;
+
 /// The logs of a check, open.
 pub struct Scan<'a, P> {
     parser: &'a P,
@@ -40,7 +44,8 @@ pub struct Scan<'a, P> {
     zone: Zone,
     /// The password file, for the user id of a service in the journal.
     passwd: PathBuf,
-    sources: Vec<Source>,
+    /// What is read, each with the number of its host: 0 if all is of one.
+    sources: Vec<(u32, Source)>,
     hiding_limit: Option<u64>,
 }
 
@@ -82,12 +87,12 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
 
     /// Whether the logs can be read more than once; pipes cannot.
     pub fn is_rereadable(&self) -> bool {
-        self.sources.iter().all(Source::is_rereadable)
+        self.sources.iter().all(|(_, source)| source.is_rereadable())
     }
 
     /// What is read: the paths of the logs, without the rotated ones, or `journal`.
     pub fn names(&self) -> Vec<String> {
-        self.sources.iter().map(Source::name).collect()
+        self.sources.iter().map(|(_, source)| source.name()).collect()
     }
 
     /// Reads all logs into `sink`, and gives it back.
@@ -102,12 +107,12 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
     /// none if the journal is not read for this format.
     pub fn read_trusted<S: Sink + Send>(&self, sink: S, messages: &mut Messages) -> Option<S> {
         let journal = Source::Journal(self.parser.journal_author()?, Why::Asked);
-        Some(self.read_sources(&mut [journal], sink, messages))
+        Some(self.read_sources(&mut [(0, journal)], sink, messages))
     }
 
     fn read_sources<S: Sink + Send>(
         &self,
-        sources: &mut [Source],
+        sources: &mut [(u32, Source)],
         sink: S,
         messages: &mut Messages,
     ) -> S {
@@ -142,30 +147,36 @@ struct Opening<'a, P> {
 }
 
 impl<P: Parser> Opening<'_, P> {
-    fn open(mut self, logs: &Logs, host: &mut Host, messages: &mut Messages) -> Vec<Source> {
+    fn open(mut self, logs: &Logs, host: &mut Host, messages: &mut Messages) -> Vec<(u32, Source)> {
         let mut sources = Vec::new();
-        for path in &logs.named {
+        if logs.named.list.len() > MANY_LOGS {
+            allow_many_files();
+        }
+        for NamedLog { path, number, plain_only } in &logs.named.list {
             if path.as_os_str() == "-" {
                 if host.stdin_closed {
                     messages.fail("standard input is closed");
                 }
                 // A second `-` finds nothing left to read.
                 let input = host.input.take().unwrap_or_else(|| Box::new(std::io::empty()));
-                sources.push(Source::Log(Log::stream("standard input", input)));
+                sources.push((*number, Source::Log(Log::stream("standard input", input))));
             } else {
-                sources.extend(self.open_log(path, false, messages));
+                let source = self.open_log(path, *plain_only, messages);
+                sources.extend(source.map(|source| (*number, source)));
             }
         }
         let author = self.parser.journal_author();
         if logs.journal {
-            sources.extend(author.map(|author| Source::Journal(author, Why::Asked)));
+            let number = u32::try_from(logs.named.names.len()).unwrap_or(u32::MAX);
+            sources.extend(author.map(|author| (number, Source::Journal(author, Why::Asked))));
         }
-        if sources.is_empty() && logs.named.is_empty() {
-            match default_source(logs, author, host.now, messages) {
-                Fallback::Log(path) => sources.extend(self.open_log(path, true, messages)),
-                Fallback::Journal(author, why) => sources.push(Source::Journal(author, why)),
-                Fallback::Nothing => {}
-            }
+        if sources.is_empty() && !logs.asked {
+            let source = match default_source(logs, author, host.now, messages) {
+                Fallback::Log(path) => self.open_log(path, true, messages),
+                Fallback::Journal(author, why) => Some(Source::Journal(author, why)),
+                Fallback::Nothing => None,
+            };
+            sources.extend(source.map(|source| (0, source)));
         }
         sources
     }
@@ -191,6 +202,13 @@ impl<P: Parser> Opening<'_, P> {
                 log.files.retain(|file| file.identity.is_none_or(|id| self.identities.insert(id)));
                 Some(Source::Log(log))
             }
+            Err(_) if path.is_dir() => {
+                let path = path.display();
+                messages.fail(format!(
+                    "{path}: it is a directory; to read the logs in it, use a pattern: -l '{path}/*.log'"
+                ));
+                None
+            }
             Err(error) => {
                 messages.fail_with(&error);
                 None
@@ -207,11 +225,12 @@ struct Pass<'a, P, S> {
 }
 
 impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
-    fn read_all(&mut self, sources: &mut [Source]) {
-        for source in sources {
+    fn read_all(&mut self, sources: &mut [(u32, Source)]) {
+        for (number, source) in sources {
             if self.reader.has_all() {
                 return;
             }
+            self.reader.sink.begin_log(*number);
             match source {
                 Source::Log(log) => {
                     let mut same_log = false;

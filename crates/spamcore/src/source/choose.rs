@@ -3,10 +3,11 @@
 //! Takes paths and gives the one to open. It looks at whether files exist and when they were written, but
 //! opens none.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::journal::{self, Author};
+use super::named::NamedLogs;
 use super::{Log, is_there};
 use crate::error::Error;
 use crate::messages::Messages;
@@ -17,8 +18,10 @@ const STALE: i64 = 24 * 3600;
 /// Which logs are to be read.
 #[derive(Clone, Debug, Default)]
 pub struct Logs {
-    /// Those that were asked for, `-` for standard input. If there are none, the default ones are read.
-    pub named: Vec<PathBuf>,
+    /// Those that were asked for.
+    pub named: NamedLogs,
+    /// Some were asked for, even if none was found: the default ones are not read.
+    pub asked: bool,
     /// Where to look if none were asked for: the first that exists.
     pub default: &'static [&'static str],
     /// The journal was asked for.

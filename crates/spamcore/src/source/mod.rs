@@ -17,6 +17,7 @@ pub mod choose;
 mod compressed;
 pub mod journal;
 pub mod lines;
+pub mod named;
 mod read_ahead;
 mod rotated;
 mod rotated_names;

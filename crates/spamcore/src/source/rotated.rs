@@ -105,7 +105,7 @@ pub(super) fn open(
 
 /// Whether a log is missing, but a rotated log was written recently: it was rotated, and will be created when
 /// the next line is logged.
-fn is_missing_after_rotation(path: &Path, wall: SystemTime) -> bool {
+pub(super) fn is_missing_after_rotation(path: &Path, wall: SystemTime) -> bool {
     let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
     let age = |rotated: &PathBuf| {
         let written = std::fs::metadata(rotated).and_then(|metadata| metadata.modified()).ok()?;

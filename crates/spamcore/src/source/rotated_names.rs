@@ -95,10 +95,12 @@ enum Age {
     Date(Reverse<Vec<u8>>),
 }
 
+/// The suffixes of compressed files.
+const SUFFIXES: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
+
 /// If a file's name is that of a rotated log of `log`: its age, and whether the name has the suffix of a
 /// compression.
 fn age_of(name: &[u8], log: &[u8]) -> Option<(Age, bool)> {
-    const SUFFIXES: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
     let plain = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(*suffix));
     let name = plain.unwrap_or(name);
     if let Some(suffix) = name.strip_prefix(log).and_then(|name| name.strip_suffix(BACKUP)) {
@@ -166,12 +168,28 @@ fn date_of(seconds: &[u8]) -> Option<Vec<u8>> {
 /// Whether a path has the name of a rotated log itself. An IP address, as logs of other hosts are sometimes
 /// named, is not such a name.
 pub(super) fn is_rotated_name(path: &Path) -> bool {
-    let Some(name) = path.file_name() else { return false };
-    if name.to_str().is_some_and(|name| name.parse::<std::net::IpAddr>().is_ok()) {
-        return false;
+    let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes);
+    name.is_some_and(|name| bases_after_name(name).next().is_some())
+}
+
+/// The logs of which a file with this name could be a rotated log, by names such as `mail.log.1`.
+pub(super) fn bases_after_name(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_address =
+        std::str::from_utf8(name).is_ok_and(|name| name.parse::<std::net::IpAddr>().is_ok());
+    let ends = if is_address { 0 } else { name.len() };
+    (1..ends).filter(|&at| age_of(&name[at..], b"").is_some()).map(|at| &name[..at])
+}
+
+/// The logs of which a file with this name could be a rotated log, also by names such as `mail.1.log`.
+pub(super) fn bases_of(name: &[u8]) -> Vec<Vec<u8>> {
+    let mut bases: Vec<_> = bases_after_name(name).map(<[u8]>::to_vec).collect();
+    // A suffix of a compression is not the extension.
+    let end = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(*suffix)).unwrap_or(name);
+    if let Some(dot) = end.iter().rposition(|b| *b == b'.') {
+        let (stem, extension) = end.split_at(dot);
+        bases.extend(bases_after_name(stem).map(|base| [base, extension].concat()));
     }
-    let name = name.as_encoded_bytes();
-    (1..name.len()).any(|at| age_of(&name[at..], b"").is_some())
+    bases
 }
 
 #[cfg(test)]
