@@ -238,17 +238,19 @@ impl<P: Parser + Sync> Check<P> {
         for directory in tally.directories().iter().filter(|_| !self.directories) {
             let sent = number(directory.stats.messages, "message");
             let scripts = number(directory.scripts, "script");
-            messages.note(format!("{}: {sent} from {scripts} {few}", display(&directory.name)));
+            let (log, name) = (self.prefix(directory.log), display(&directory.name));
+            messages.note(format!("{log}{name}: {sent} from {scripts} {few}"));
         }
-        for Scattered { below, scripts, messages: sent } in tally.scattered() {
+        for Scattered { log, below, scripts, messages: sent } in tally.scattered() {
+            let log = self.prefix(*log);
             let sent = number(*sent, "message");
             messages.note(if below.is_empty() {
                 let names = number(*scripts, "name");
-                format!("{sent} from {names} {few} that are not absolute paths")
+                format!("{log}{sent} from {names} {few} that are not absolute paths")
             } else {
                 let scripts = number(*scripts, "script");
                 format!(
-                    "{}/: {sent} from {scripts} {few} in the directories below it",
+                    "{log}{}/: {sent} from {scripts} {few} in the directories below it",
                     display(below)
                 )
             });
@@ -263,6 +265,13 @@ impl<P: Parser + Sync> Check<P> {
                 number(*count, "message"),
             ));
         }
+    }
+
+    /// How a message begins that is about the log with this number, if there are several.
+    fn prefix(&self, log: u32) -> String {
+        let number = usize::try_from(log).unwrap_or(0).checked_sub(1);
+        let name = number.and_then(|number| self.logs.named.names.get(number));
+        name.map_or_else(String::new, |name| format!("{name}: "))
     }
 
     /// Who is reported.
@@ -324,6 +333,7 @@ impl<P: Parser + Sync> Check<P> {
             period: self.period(),
             limit: self.limits.everybody,
             window: self.window,
+            logs: &self.logs.named.names,
             zone: &host.zone,
             terminal: host.terminal,
             colour: host.colour,
@@ -332,8 +342,8 @@ impl<P: Parser + Sync> Check<P> {
         for finding in findings {
             if let Some(why) = report.withholds(finding.sender) {
                 let sent = number(finding.stats.messages, "message");
-                let name = display(finding.sender);
-                messages.note(format!("{name} ({sent}) is not printed: {why}"));
+                let (log, name) = (self.prefix(finding.log), display(finding.sender));
+                messages.note(format!("{log}{name} ({sent}) is not printed: {why}"));
             }
         }
         let mut out = BufWriter::new(out);

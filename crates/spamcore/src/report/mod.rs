@@ -54,6 +54,8 @@ pub struct Report<'a> {
     pub limit: u64,
     /// The window that was checked.
     pub window: Window,
+    /// The logs, if there are several, by their number less 1.
+    pub logs: &'a [String],
     /// The zone in which times are shown.
     pub zone: &'a Zone,
     /// Whether it goes to a terminal.
@@ -65,6 +67,12 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
+    /// The log in which a sender was counted by itself.
+    pub fn log(&self, finding: &Finding<'_>) -> Option<&str> {
+        let number = usize::try_from(finding.log).ok()?.checked_sub(1)?;
+        self.logs.get(number).map(String::as_str)
+    }
+
     /// Why a name is not printed; none if it is.
     ///
     /// Whoever reads names from a pipe may run as root, take them apart at spaces and pass them on as

@@ -15,6 +15,9 @@ use crate::verdict::Finding;
 
 const WIDTH: usize = 80;
 
+/// How much of the path of a log is shown, in columns: its end.
+const LOG_WIDTH: usize = 20;
+
 pub(super) fn write(
     report: &Report<'_>,
     findings: &[Finding<'_>],
@@ -77,6 +80,10 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<Row> {
     if report.style == Style::Counts {
         heading.push("KIND");
     }
+    let several = findings.iter().any(|finding| report.log(finding).is_some());
+    if several {
+        heading.push("LOG");
+    }
     heading.push("ACTIVITY");
     heading.push(if report.style == Style::Names { "SCRIPT" } else { "SENDER" });
     let cells = heading.into_iter().map(String::from).collect();
@@ -93,6 +100,10 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<Row> {
         }
         if report.style == Style::Counts {
             cells.push(kind(finding.kind).to_owned());
+        }
+        if several {
+            let log = report.log(finding).unwrap_or("-");
+            cells.push(fitted(&escape_cell(log.as_bytes()), LOG_WIDTH, true));
         }
         cells.push(sparkline(&stats.activity.as_deref().copied().unwrap_or_default()));
         let note = finding.action.as_ref().map_or(String::new(), |action| {
