@@ -5,7 +5,7 @@ use std::io::Write;
 
 use spamcore::check::{Check, Defaults};
 use spamcore::cli::options::{self, SharedArgs};
-use spamcore::cli::{Argument, Opt, Program, Value, not_a_period, text};
+use spamcore::cli::{Argument, Opt, Program, Value, text};
 use spamcore::host::Host;
 use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::exim::Exim;
@@ -112,7 +112,7 @@ fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
     let value = text(value)?;
     let seconds = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     let period = if seconds { Period::of_seconds(value) } else { Period::parse(value) };
-    options::set_period(args, period.map_err(|error| not_a_period(value, error))?)
+    options::set_period(args, period.map_err(options::why)?)
 }
 
 const DEFAULTS: Defaults = Defaults {
@@ -189,7 +189,7 @@ mod tests {
             ),
             (
                 &["exim4/mainlog"],
-                "SECONDS 'exim4/mainlog': not a period; to read a file use --logs=exim4/mainlog",
+                "SECONDS 'exim4/mainlog': not a period or number; to read a file: -l exim4/mainlog",
             ),
             (&["--journal"], "invalid option '--journal'"),
         ] {

@@ -8,7 +8,7 @@ use spamact::options::{self as acting, ActingArgs, Task};
 use spamact::system::{System, clean_environment};
 use spamcore::check::{Check, Defaults};
 use spamcore::cli::options::{self, SharedArgs};
-use spamcore::cli::{Argument, Opt, Program, Value, not_a_period, text};
+use spamcore::cli::{Argument, Opt, Program, Value, text};
 use spamcore::host::Host;
 use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::postfix::Postfix;
@@ -217,9 +217,7 @@ impl AsMut<ActingArgs> for Args {
 }
 
 fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
-    let value = text(value)?;
-    let period = Period::parse(value).map_err(|error| not_a_period(value, error))?;
-    options::set_period(args, period)
+    options::set_period(args, Period::parse(text(value)?).map_err(options::why)?)
 }
 
 const DEFAULTS: Defaults = Defaults {
@@ -366,7 +364,7 @@ mod tests {
             (&["--period", "tomorrow"], "--period 'tomorrow': a period cannot lie in the future"),
             (
                 &["logs/mail.log"],
-                "PERIOD 'logs/mail.log': not a period; to read a file use --logs=logs/mail.log",
+                "PERIOD 'logs/mail.log': not a period or number; to read a file: -l logs/mail.log",
             ),
             (&["-d", "5,"], "-d '5,': expected a whole number"),
             (&["--disable-account=5,x"], "--disable-account '5,x': expected a whole number"),

@@ -142,10 +142,13 @@ pub const fn realm<A: HasSharedArgs>() -> Opt<A> {
     }
 }
 
+/// The option that names a log.
+pub(super) const LOGS: &str = "logs";
+
 /// `-l`, `--logs`
 pub const fn logs<A: HasSharedArgs>() -> Opt<A> {
     Opt {
-        long: "logs",
+        long: LOGS,
         aliases: &[],
         short: Some('l'),
         value: Value::File,

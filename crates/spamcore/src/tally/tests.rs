@@ -145,7 +145,7 @@ fn what_belongs_to_a_host_is_counted_for_each_log_by_itself() {
             add(tally, Accepted { senders: login, ..script(b"") }, 30, 5, line.as_bytes());
             for n in 0..25 {
                 let path = format!("/site/tmp/{part}/{n}");
-                add(tally, script(path.as_bytes()), u64::from(log), 5, b"a line");
+                add(tally, script(path.as_bytes()), 2 * u64::from(log) - 1, 5, b"a line");
             }
         };
         let mut passes = 0;
@@ -175,11 +175,13 @@ fn what_belongs_to_a_host_is_counted_for_each_log_by_itself() {
             (b"bob", 0, 120, b"log 1"),
         ];
         assert_eq!(kept, want, "{names}");
-        // 50 scripts in each log; with a message each they do not reach the limit, with two each they do.
+        // 50 scripts in each log: with one message each they do not reach the limit, with three each they do. Where
+        // there are too many names, a few are missing.
         let below: Vec<_> =
             all.scattered().iter().filter(|of| of.below.starts_with(b"/site")).collect();
         let [of] = below[..] else { panic!("{below:?}") };
-        assert_eq!((of.log, &*of.below, of.scripts, of.messages), (2, &b"/site/tmp"[..], 50, 100));
+        assert_eq!((of.log, &*of.below), (2, &b"/site/tmp"[..]));
+        assert!((40..=50).contains(&of.scripts) && (120..=150).contains(&of.messages), "{of:?}");
     }
 }
 
