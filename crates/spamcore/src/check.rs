@@ -337,6 +337,7 @@ impl<P: Parser + Sync> Check<P> {
             zone: &host.zone,
             terminal: host.terminal,
             colour: host.colour,
+            utf8: host.utf8,
             judged: self.spread.is_some(),
         };
         for finding in findings {

@@ -61,9 +61,11 @@ impl<A> Program<A> {
         let (_, meant) = NAMES_ELSEWHERE.iter().find(|(names, _)| names.contains(&typed))?;
         meant.iter().find_map(|meant| {
             let Some(option) = meant.strip_prefix("--") else {
-                let is_there = meant.starts_with('-')
-                    || self.arguments.iter().any(|argument| argument.name == *meant);
-                return is_there.then(|| (*meant).to_owned());
+                if meant.starts_with('-') {
+                    return Some((*meant).to_owned());
+                }
+                let argument = self.arguments.iter().find(|argument| argument.name == *meant)?;
+                return Some(format!("the argument {}", argument.name));
             };
             let long = option.split('=').next().unwrap_or_default();
             let value = if option == long { self.value_of(long)? } else { String::new() };

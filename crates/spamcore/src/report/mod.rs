@@ -62,6 +62,8 @@ pub struct Report<'a> {
     pub terminal: bool,
     /// Whether colour may be used.
     pub colour: bool,
+    /// Whether its reader takes UTF-8: bars of a table are otherwise ASCII.
+    pub utf8: bool,
     /// Whether accounts were checked against `--disable-account`.
     pub judged: bool,
 }

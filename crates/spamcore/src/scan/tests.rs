@@ -47,6 +47,7 @@ fn host(input: impl Read + Send + 'static) -> Host {
         stdout_closed: false,
         stdin_closed: false,
         colour: false,
+        utf8: true,
         root: false,
         uid: rustix::process::geteuid().as_raw(),
         input: Some(Box::new(input)),

@@ -40,7 +40,7 @@ pub enum PeriodError {
     #[error("'{0}' is not a whole number, or is too large")]
     Number(String),
     /// `1 hour ago`, which is more than a period; without `ago` and spaces it is this.
-    #[error("'ago' is no part of a period: did you mean {0}?")]
+    #[error("'ago' is not part of a period: did you mean {0}?")]
     Ago(String),
     /// It would end after now.
     #[error("a period cannot lie in the future")]
