@@ -28,6 +28,9 @@ pub const PROGRAM: Program<Args> = Program {
          authenticated id. An address is reported if it is above its limit and not all of its messages are \
          reported under a name. Of a name that several addresses used, the line shown is the first one of the \
          address that sent most.",
+        "Of several logs (--logs), local users are counted for each log by itself: www on another host is \
+         another user. Clients, addresses and authenticated ids are counted over all of them. --format=json says \
+         in which log a local user was counted.",
         "The limit of an address is its own in the overrides file, or else the highest of the limits of the \
          host names that Exim verified for it in the period.",
     ],
