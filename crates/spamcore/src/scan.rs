@@ -11,7 +11,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::thread::{Builder, ScopedJoinHandle};
-use std::time::SystemTime;
 
 use crate::error::{Error, chain};
 use crate::escape::display;
@@ -25,7 +24,7 @@ use crate::source::choose::{Fallback, Logs, Source, Why, default_source};
 use crate::source::journal::{Author, Entry, Journal};
 use crate::source::lines::{LONGEST, trimmed};
 use crate::source::named::NamedLog;
-use crate::source::{Bomb, Log, LogFile, Part};
+use crate::source::{Bomb, Directories, Log, LogFile, Part};
 use crate::threads;
 use crate::time::clock::Clock;
 use crate::time::window::Window;
@@ -63,7 +62,7 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
             window,
             margin: dst_margin(parser, &window, &host.zone),
             zone: host.zone.clone(),
-            wall: host.wall,
+            directories: Directories::new(host.wall),
             uid: host.uid,
             identities: HashSet::new(),
         };
@@ -139,7 +138,7 @@ struct Opening<'a, P> {
     /// How uncertain the start of the window is, in seconds.
     margin: i64,
     zone: Zone,
-    wall: SystemTime,
+    directories: Directories,
     /// The invoking user.
     uid: u32,
     /// The files that are open, by device and inode.
@@ -193,7 +192,7 @@ impl<P: Parser> Opening<'_, P> {
         };
         let start = self.window.start - self.margin;
         let access = Access { uid: self.uid, plain_only };
-        match Log::open(path, start, self.wall, access, &mut instant_of) {
+        match Log::open(path, start, &self.directories, access, &mut instant_of) {
             Ok(mut log) => {
                 for problem in std::mem::take(&mut log.problems) {
                     messages.fail_with(&problem);
@@ -203,9 +202,10 @@ impl<P: Parser> Opening<'_, P> {
                 Some(Source::Log(log))
             }
             Err(_) if path.is_dir() => {
-                let path = path.display();
+                let (pattern, path) = (path.join("*.log"), path.display());
                 messages.fail(format!(
-                    "{path}: it is a directory; to read the logs in it, use a pattern: -l '{path}/*.log'"
+                    "{path}: it is a directory; to read the logs in it, use a pattern: -l '{}'",
+                    pattern.display()
                 ));
                 None
             }

@@ -38,6 +38,7 @@ pub enum Style {
 }
 
 /// Everything about a report except the findings.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 #[derive(Clone, Debug)]
 pub struct Report<'a> {
     /// The program's name.

@@ -15,15 +15,14 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
-use std::time::SystemTime;
 
 use super::is_there;
-use super::rotated::is_missing_after_rotation;
-use super::rotated_names::{bases_after_name, bases_of, is_rotated_name};
+use super::rotated::{is_missing_after_rotation, is_recent};
+use super::rotated_names::{Directories, bases_after_name, bases_of, is_rotated_name};
 use crate::error::Error;
 use crate::file::{read_file, strip_bom};
 use crate::host::Host;
-use crate::messages::Messages;
+use crate::messages::{Messages, number};
 use crate::pattern::Pattern;
 
 /// How many logs one pattern may match.
@@ -31,6 +30,9 @@ const MOST: usize = 10_000;
 
 /// How many logs are read below a directory of another user: he could make any number of them.
 const MOST_OF_ANOTHER: usize = 100;
+
+/// How many names are looked at in a directory of another user because of its logs.
+const MOST_LISTED: usize = 1_000_000;
 
 /// What an option names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,12 +125,14 @@ impl Search<'_> {
             return self.found.push((path.to_owned(), false));
         }
         let Host { uid, wall, .. } = *self.host;
-        let mut matches = Matches { uid, wall, found: Vec::new(), problems: Vec::new() };
-        let mut room = MOST;
+        let directories = Directories::new(wall);
+        let (found, problems) = (Vec::new(), Vec::new());
+        let mut matches = Matches { uid, directories, found, problems, left_out: false };
         let components: Vec<_> = path.components().collect();
+        let mut room = MOST;
         matches.walk(Path::new(""), &components, false, &mut room);
         let path = path.display();
-        if room == 0 {
+        if matches.left_out {
             self.messages.fail(format!("{path}: only the first {MOST} logs that match are read"));
         }
         if matches.found.is_empty() && matches.problems.is_empty() {
@@ -169,9 +173,11 @@ impl Search<'_> {
 /// The logs that match a pattern.
 struct Matches {
     uid: u32,
-    wall: SystemTime,
+    directories: Directories,
     found: Vec<PathBuf>,
     problems: Vec<String>,
+    /// There were more than may be found.
+    left_out: bool,
 }
 
 impl Matches {
@@ -184,7 +190,7 @@ impl Matches {
             let path = dir.join(first);
             if !rest.is_empty() {
                 self.enter(&path, rest, foreign, room);
-            } else if is_log(&path) || is_missing_after_rotation(&path, self.wall) {
+            } else if is_log(&path) || is_missing_after_rotation(&path, &self.directories) {
                 self.take(path, room);
             }
             return;
@@ -203,7 +209,13 @@ impl Matches {
         let pattern = Pattern::of_file(first.as_bytes());
         let matches = |name: &[u8]| (hidden || !name.starts_with(b".")) && pattern.matches(name);
         if rest.is_empty() {
-            for name in self.logs_in(dir, &names, matches) {
+            // The directory may be listed for each of them.
+            let most = if foreign { (MOST_LISTED / names.len().max(1)).max(1) } else { usize::MAX };
+            let logs = self.logs_in(dir, &names, matches);
+            if logs.len() > most {
+                *room = most.min(*room);
+            }
+            for name in logs {
                 self.take(dir.join(OsStr::from_bytes(&name)), room);
             }
         } else {
@@ -230,13 +242,14 @@ impl Matches {
             return self.walk(dir, rest, foreign, room);
         }
         let before = MOST_OF_ANOTHER.min(*room);
-        let mut left = before;
+        let (mut left, found) = (before, self.found.len());
         self.walk(dir, rest, true, &mut left);
         *room -= before - left;
-        if left == 0 && *room > 0 {
+        if std::mem::take(&mut self.left_out) {
+            let logs = number((self.found.len() - found) as u64, "log");
             self.problems.push(format!(
-                "{}: it belongs to another user: only the first {MOST_OF_ANOTHER} logs that match below it are read",
-                dir.display()
+                "{}: it belongs to another user: only the first {logs} that match below it are read",
+                dir.display(),
             ));
         }
     }
@@ -255,7 +268,7 @@ impl Matches {
             for base in bases_after_name(name) {
                 if matches(base)
                     && !logs.contains(base)
-                    && is_missing_after_rotation(&path(base), self.wall)
+                    && is_recent(&path(name), self.directories.wall)
                 {
                     logs.insert(base);
                 }
@@ -272,6 +285,8 @@ impl Matches {
         if *room > 0 {
             *room -= 1;
             self.found.push(path);
+        } else {
+            self.left_out = true;
         }
     }
 
