@@ -220,6 +220,9 @@ fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
     options::set_period(args, Period::parse(text(value)?).map_err(options::why)?)
 }
 
+/// How many logs a notice names.
+const LISTED: usize = 8;
+
 const DEFAULTS: Defaults = Defaults {
     program: PROGRAM.name,
     period: "1hour",
@@ -288,13 +291,23 @@ fn steps(
     if let Some(plan) = plan {
         let looked = Looked {
             period: check.period(),
-            log: scan.names().join(", "),
+            log: listed(&scan.names()),
             now: host.now.min(check.window().now),
         };
         let mut source = check.evidence(&mut scan, of_hosts.as_ref());
         plan.act(&mut findings, &mut source, system, &host.zone, looked, &mut messages);
     }
     Ok(check.report(&findings, &host, out, messages))
+}
+
+/// The logs as a notice names them. A pattern may match hundreds.
+fn listed(logs: &[String]) -> String {
+    let more = logs.len().saturating_sub(LISTED);
+    let mut text = logs[..logs.len() - more].join(", ");
+    if more > 0 {
+        text += &format!(" and {more} more");
+    }
+    text
 }
 
 /// Prints a text and ends the run. A closed pipe is a failure here: the text may say what was done.
@@ -317,6 +330,14 @@ mod tests {
             Ok(other) => panic!("{line:?}: {other:?}"),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    #[test]
+    fn a_notice_names_the_first_logs() {
+        let logs: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+        assert_eq!(listed(&logs), "0, 1, 2, 3, 4, 5, 6, 7 and 2 more");
+        assert_eq!(listed(&logs[..2]), "0, 1");
+        assert_eq!(listed(&[]), "");
     }
 
     #[test]

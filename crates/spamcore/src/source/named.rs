@@ -6,7 +6,7 @@
 //! that is missing only because it has just been rotated matches too.
 //!
 //! A pattern may lead through directories of customers, who can put there what they like. So a match that is not a
-//! regular file is refused when it is opened, and no more than [`MOST_OF_ANOTHER`] logs are read below a directory
+//! regular file is refused when it is opened, and no more than a hundred logs are read below a directory
 //! of another user. Directories are listed here; no log is opened.
 
 use std::collections::{HashMap, HashSet};
