@@ -52,7 +52,8 @@ fn no_log_is_told() {
     assert!(run.err.contains(&format!("{missing}: cannot be read: No such file")), "{}", run.err);
     let parent_of = check(&[dir.path("").to_str().expect("a plain name")]);
     assert_eq!(parent_of.status, Some(1));
-    assert!(parent_of.err.contains("Is a directory"), "{}", parent_of.err);
+    let hint = format!("use a pattern: -l '{}'", dir.path("*.log").display());
+    assert!(parent_of.err.contains(&hint), "{}", parent_of.err);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What is printed, and where it goes.
 
 use serde_json::Value;
-use tests::{Directory, NOW, accepted, run};
+use testkit::cannot_run;
+use tests::{Directory, NOW, accepted, command, run};
 
 const POSTFIX: &str = "postfix-spam-check";
 
@@ -121,8 +122,7 @@ fn json_of_the_other_programs() {
 fn a_table_is_for_a_person() {
     let dir = Directory::new();
     let log = log(&dir);
-    let args = ["-m", "1", "--now", NOW, "--format=table", "--overrides=/dev/null", "-l", &log];
-    let run = run(POSTFIX, &args);
+    let run = table(&log, &[("LANG", "en_US.UTF-8")]);
     let text = run.text();
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     assert!(!run.out.contains(&0x1b), "no colour and no control byte in a pipe");
@@ -132,6 +132,55 @@ fn a_table_is_for_a_person() {
     assert!(rows[3].trim_start().starts_with("5 ") && rows[3].ends_with("b\u{f6}b"), "{text}");
     assert!(rows[4].contains('\u{2588}') && rows[4].ends_with("alice"), "worst first: {text}");
     assert!(rows[5].ends_with("x\\x1b[31m\\x7f"), "{text}");
+}
+
+/// A table of all senders of a log, in this environment.
+fn table(log: &str, environment: &[(&str, &str)]) -> tests::Run {
+    let args = ["-m", "1", "--now", NOW, "--format=table", "--overrides=/dev/null", "-l", log];
+    let mut command = command(POSTFIX);
+    command.args(args).envs(environment.iter().copied());
+    command.output().expect("the program starts").into()
+}
+
+#[test]
+fn without_a_locale_of_utf_8_the_bars_of_a_table_are_ascii() {
+    let dir = Directory::new();
+    let log = log(&dir);
+    for (environment, ascii) in [
+        (&[][..], true),
+        (&[("LANG", "C")], true),
+        (&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")], true),
+        (&[("LANG", "C"), ("LC_CTYPE", "C.utf8")], false),
+    ] {
+        let text = table(&log, environment).text();
+        let alice = text.lines().find(|line| line.ends_with("alice")).expect("she is a sender");
+        let bar = if ascii { '#' } else { '\u{2588}' };
+        assert!(alice.contains(bar) && alice.is_ascii() == ascii, "{environment:?}: {alice}");
+    }
+}
+
+#[test]
+fn a_terminal_has_colour_unless_it_is_dumb() {
+    let dir = Directory::new();
+    let log = log(&dir);
+    let line = format!(
+        "{} -m 1 --now '{NOW}' --format=table --overrides=/dev/null -l {log}",
+        tests::program(POSTFIX).display()
+    );
+    for (variable, value, colour) in
+        [("TERM", "xterm", true), ("TERM", "dumb", false), ("NO_COLOR", "1", false)]
+    {
+        let mut script = std::process::Command::new("script");
+        script.args(["-qec", &line, "/dev/null"]).env_clear().env("PATH", "/usr/bin:/bin");
+        script.env("SHELL", "/bin/sh").env("TZ", "UTC").env(variable, value);
+        let output = match script.stdin(std::process::Stdio::null()).output() {
+            Ok(output) => output,
+            Err(error) => return cannot_run(&format!("script, for a terminal: {error}")),
+        };
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("alice"), "{variable}={value}: {text}");
+        assert_eq!(text.contains('\u{1b}'), colour, "{variable}={value}: {text}");
+    }
 }
 
 #[test]

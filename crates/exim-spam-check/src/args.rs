@@ -5,7 +5,7 @@ use std::io::Write;
 
 use spamcore::check::{Check, Defaults};
 use spamcore::cli::options::{self, SharedArgs};
-use spamcore::cli::{Argument, Opt, Program, Value, not_a_period, text};
+use spamcore::cli::{Argument, Opt, Program, Value, text};
 use spamcore::host::Host;
 use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::exim::Exim;
@@ -28,6 +28,9 @@ pub const PROGRAM: Program<Args> = Program {
          authenticated id. An address is reported if it is above its limit and not all of its messages are \
          reported under a name. Of a name that several addresses used, the line shown is the first one of the \
          address that sent most.",
+        "Of several logs (--logs), local users are counted for each log by itself: www on another host is \
+         another user. Clients, addresses and authenticated ids are counted over all of them. --format=json says \
+         in which log a local user was counted.",
         "The limit of an address is its own in the overrides file, or else the highest of the limits of the \
          host names that Exim verified for it in the period.",
     ],
@@ -52,6 +55,7 @@ pub const PROGRAM: Program<Args> = Program {
         },
         options::overrides(),
         options::logs(),
+        options::logs_from(),
         options::now(),
         options::format(),
         options::exit_code(),
@@ -111,7 +115,7 @@ fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
     let value = text(value)?;
     let seconds = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     let period = if seconds { Period::of_seconds(value) } else { Period::parse(value) };
-    options::set_period(args, period.map_err(|error| not_a_period(value, error))?)
+    options::set_period(args, period.map_err(options::why)?)
 }
 
 const DEFAULTS: Defaults = Defaults {
@@ -188,7 +192,7 @@ mod tests {
             ),
             (
                 &["exim4/mainlog"],
-                "SECONDS 'exim4/mainlog': not a period; to read a file use --logs=exim4/mainlog",
+                "SECONDS 'exim4/mainlog': not a period or number; to read a file: -l exim4/mainlog",
             ),
             (&["--journal"], "invalid option '--journal'"),
         ] {

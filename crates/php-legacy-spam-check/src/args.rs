@@ -26,6 +26,9 @@ pub const PROGRAM: Program<SharedArgs> = Program {
          of an older wrapper that the log may have truncated (900 bytes or more). Once there are MAX_MAILS \
          of them, their number is reported on stderr; with --exit-code the exit status is then 3 if no script \
          is reported.",
+        "Of several logs (--logs), each script is counted for each log by itself: the same path on another host, or in \
+         another container, is another script. Its path is printed once; --format=json says in which log it was \
+         counted.",
         "A script can be given any name. So a name that is not an absolute path is not printed, and a path \
          with a space, quote, backslash or control character is printed only with --null or, escaped, on a \
          terminal. Such names are reported on stderr, with their number of messages; so are twenty or more \
@@ -42,6 +45,7 @@ pub const PROGRAM: Program<SharedArgs> = Program {
     ],
     options: &[
         options::logs(),
+        options::logs_from(),
         options::journal(),
         options::now(),
         options::format(),

@@ -27,6 +27,9 @@ pub const PROGRAM: Program<SharedArgs> = Program {
          directory reach MAX_DAILY_MAILS together, the directory is printed (/home/a/tmp/). If only those in \
          the directories below a common one do (/home/a, not /home), or names that are not absolute paths, \
          that is reported on stderr.",
+        "Of several logs (--logs), each script is counted for each log by itself: the same path on another host, or in \
+         another container, is another script. Its path is printed once; --format=json says in which log it was \
+         counted.",
         "Lines with a timestamp count if they are less than 24 hours old, in the time zone that the \
          timestamp names. Lines without one (PHP 5.3) count for as long as they are in the log, which \
          should therefore be rotated daily. Mail from code that a script evaluates counts for that script. \
@@ -40,6 +43,7 @@ pub const PROGRAM: Program<SharedArgs> = Program {
     }],
     options: &[
         options::logs(),
+        options::logs_from(),
         options::journal(),
         options::now(),
         options::format(),
@@ -56,7 +60,7 @@ pub const PROGRAM: Program<SharedArgs> = Program {
             "    mail.log = /var/log/phpmail.log",
             "Alternatively, set mail.log = syslog and use --logs=/var/log/user.log.",
             "The package rotates /var/log/phpmail.log daily. If each site runs as a user of its own, give \
-             each a log of its own, and repeat --logs.",
+             each a log of its own, and use --logs with a pattern, or --logs-from.",
         ],
     )],
     files: &[
@@ -67,7 +71,11 @@ pub const PROGRAM: Program<SharedArgs> = Program {
     examples: &[
         ("Pass the scripts to a malware scanner:", "php-spam-check 100 | full-scan -q --"),
         (
-            "The same, with any character in a path:",
+            "A log per site, in directories of the sites:",
+            "php-spam-check 500 -l '/srv/*/log/php.log'",
+        ),
+        (
+            "Pass them on with any character in a path:",
             "php-spam-check -0 100 | xargs -0 -r full-scan -q --",
         ),
     ],

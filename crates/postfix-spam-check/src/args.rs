@@ -8,7 +8,7 @@ use spamact::options::{self as acting, ActingArgs, Task};
 use spamact::system::{System, clean_environment};
 use spamcore::check::{Check, Defaults};
 use spamcore::cli::options::{self, SharedArgs};
-use spamcore::cli::{Argument, Opt, Program, Value, not_a_period, text};
+use spamcore::cli::{Argument, Opt, Program, Value, text};
 use spamcore::host::Host;
 use spamcore::messages::{Messages, Outcome};
 use spamcore::parse::postfix::Postfix;
@@ -75,6 +75,7 @@ pub const PROGRAM: Program<Args> = Program {
         acting::smtp_auth_file(),
         options::overrides(),
         options::logs(),
+        options::logs_from(),
         options::journal(),
         options::now(),
         options::format(),
@@ -216,10 +217,11 @@ impl AsMut<ActingArgs> for Args {
 }
 
 fn set_period(args: &mut Args, value: &OsStr) -> Result<(), String> {
-    let value = text(value)?;
-    let period = Period::parse(value).map_err(|error| not_a_period(value, error))?;
-    options::set_period(args, period)
+    options::set_period(args, Period::parse(text(value)?).map_err(options::why)?)
 }
+
+/// How many logs a notice names.
+const LISTED: usize = 8;
 
 const DEFAULTS: Defaults = Defaults {
     program: PROGRAM.name,
@@ -289,13 +291,23 @@ fn steps(
     if let Some(plan) = plan {
         let looked = Looked {
             period: check.period(),
-            log: scan.names().join(", "),
+            log: listed(&scan.names()),
             now: host.now.min(check.window().now),
         };
         let mut source = check.evidence(&mut scan, of_hosts.as_ref());
         plan.act(&mut findings, &mut source, system, &host.zone, looked, &mut messages);
     }
     Ok(check.report(&findings, &host, out, messages))
+}
+
+/// The logs as a notice names them. A pattern may match hundreds.
+fn listed(logs: &[String]) -> String {
+    let more = logs.len().saturating_sub(LISTED);
+    let mut text = logs[..logs.len() - more].join(", ");
+    if more > 0 {
+        text += &format!(" and {more} more");
+    }
+    text
 }
 
 /// Prints a text and ends the run. A closed pipe is a failure here: the text may say what was done.
@@ -318,6 +330,14 @@ mod tests {
             Ok(other) => panic!("{line:?}: {other:?}"),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    #[test]
+    fn a_notice_names_the_first_logs() {
+        let logs: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+        assert_eq!(listed(&logs), "0, 1, 2, 3, 4, 5, 6, 7 and 2 more");
+        assert_eq!(listed(&logs[..2]), "0, 1");
+        assert_eq!(listed(&[]), "");
     }
 
     #[test]
@@ -365,7 +385,7 @@ mod tests {
             (&["--period", "tomorrow"], "--period 'tomorrow': a period cannot lie in the future"),
             (
                 &["logs/mail.log"],
-                "PERIOD 'logs/mail.log': not a period; to read a file use --logs=logs/mail.log",
+                "PERIOD 'logs/mail.log': not a period or number; to read a file: -l logs/mail.log",
             ),
             (&["-d", "5,"], "-d '5,': expected a whole number"),
             (&["--disable-account=5,x"], "--disable-account '5,x': expected a whole number"),

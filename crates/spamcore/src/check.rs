@@ -27,6 +27,7 @@ use crate::same_client::{SameClient, is_plausible};
 use crate::scan::Scan;
 use crate::sink::Sink;
 use crate::source::choose::Logs;
+use crate::source::named::NamedLogs;
 use crate::split_logins::SplitLogins;
 use crate::tally::directories::{FEW, Scattered};
 use crate::tally::network::Webmail;
@@ -116,6 +117,8 @@ impl<P: Parser + Sync> Check<P> {
             messages.fail_with(&error);
             return Err(std::mem::take(messages).outcome(false, args.exit_code));
         }
+        let journal = args.journal && parser.journal_author().is_some();
+        let named = NamedLogs::new(&args.logs, journal, host, messages);
         Ok(Self {
             parser,
             program: defaults.program,
@@ -125,7 +128,8 @@ impl<P: Parser + Sync> Check<P> {
             limits,
             identity,
             logs: Logs {
-                named: args.logs,
+                named,
+                asked: !args.logs.is_empty(),
                 default: defaults.logs,
                 journal: args.journal,
                 or_journal: defaults.or_journal,
@@ -240,17 +244,19 @@ impl<P: Parser + Sync> Check<P> {
         for directory in tally.directories().iter().filter(|_| !self.directories) {
             let sent = number(directory.stats.messages, "message");
             let scripts = number(directory.scripts, "script");
-            messages.note(format!("{}: {sent} from {scripts} {few}", display(&directory.name)));
+            let (log, name) = (self.prefix(directory.log), display(&directory.name));
+            messages.note(format!("{log}{name}: {sent} from {scripts} {few}"));
         }
-        for Scattered { below, scripts, messages: sent } in tally.scattered() {
+        for Scattered { log, below, scripts, messages: sent } in tally.scattered() {
+            let log = self.prefix(*log);
             let sent = number(*sent, "message");
             messages.note(if below.is_empty() {
                 let names = number(*scripts, "name");
-                format!("{sent} from {names} {few} that are not absolute paths")
+                format!("{log}{sent} from {names} {few} that are not absolute paths")
             } else {
                 let scripts = number(*scripts, "script");
                 format!(
-                    "{}/: {sent} from {scripts} {few} in the directories below it",
+                    "{log}{}/: {sent} from {scripts} {few} in the directories below it",
                     display(below)
                 )
             });
@@ -265,6 +271,13 @@ impl<P: Parser + Sync> Check<P> {
                 number(*count, "message"),
             ));
         }
+    }
+
+    /// How a message begins that is about the log with this number, if there are several.
+    fn prefix(&self, log: u32) -> String {
+        let number = usize::try_from(log).unwrap_or(0).checked_sub(1);
+        let name = number.and_then(|number| self.logs.named.names.get(number));
+        name.map_or_else(String::new, |name| format!("{name}: "))
     }
 
     /// Who is reported.
@@ -326,16 +339,18 @@ impl<P: Parser + Sync> Check<P> {
             period: self.period(),
             limit: self.limits.everybody,
             window: self.window,
+            logs: &self.logs.named.names,
             zone: &host.zone,
             terminal: host.terminal,
             colour: host.colour,
+            utf8: host.utf8,
             judged: self.spread.is_some(),
         };
         for finding in findings {
             if let Some(why) = report.withholds(finding.sender) {
                 let sent = number(finding.stats.messages, "message");
-                let name = display(finding.sender);
-                messages.note(format!("{name} ({sent}) is not printed: {why}"));
+                let (log, name) = (self.prefix(finding.log), display(finding.sender));
+                messages.note(format!("{log}{name} ({sent}) is not printed: {why}"));
             }
         }
         let mut out = BufWriter::new(out);
@@ -397,6 +412,10 @@ impl<S: Sink> Sink for OfHosts<S> {
         if self.hosts.include((self.host_of)(line)) {
             self.sink.event(at, times, event, line);
         }
+    }
+
+    fn begin_log(&mut self, number: u32) {
+        self.sink.begin_log(number);
     }
 
     fn needs_another_pass(&mut self) -> bool {

@@ -10,6 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fd::BorrowedFd;
 use rustix::fs::{FileType, OFlags};
+use rustix::process::Resource;
 use signal_hook::consts::{SIGCHLD, SIGXFSZ};
 
 use crate::time::zone::{UnknownZone, Zone};
@@ -31,8 +32,11 @@ pub struct Host {
     pub stdout_read_only: bool,
     /// Whether standard input was closed when the program started, or is not open for reading.
     pub stdin_closed: bool,
-    /// Whether colour may be used: standard output is a terminal, and `NO_COLOR` is not set.
+    /// Whether colour may be used: standard output is a terminal, which is not `TERM=dumb`, and `NO_COLOR` is
+    /// not set.
     pub colour: bool,
+    /// Whether the locale is one of UTF-8.
+    pub utf8: bool,
     /// Whether root runs the program.
     pub root: bool,
     /// The user id of the invoking user.
@@ -54,7 +58,8 @@ impl Host {
             Err(unknown) => (Zone::utc(), Some(unknown)),
         };
         let terminal = std::io::stdout().is_terminal();
-        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
             now: i64::try_from(now).unwrap_or(i64::MAX),
             wall,
@@ -64,6 +69,7 @@ impl Host {
             stdout_read_only: is_read_only(rustix::stdio::stdout()),
             stdin_closed: is_closed(rustix::stdio::stdin()),
             colour: terminal && !no_colour,
+            utf8: is_utf8(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned())),
             root: rustix::process::geteuid().is_root(),
             uid: rustix::process::geteuid().as_raw(),
             input: Some(Box::new(std::io::stdin())),
@@ -83,6 +89,22 @@ pub fn settle_signals() {
         // these two, and if it did, all would be as the caller wanted it.
         let _ = signal_hook::flag::register(signal, Arc::default());
     }
+}
+
+/// Whether the locale of an environment is one of UTF-8: the first of its variables that is not empty counts.
+fn is_utf8(variable: impl Fn(&str) -> Option<String>) -> bool {
+    let mut values = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().filter_map(variable);
+    let locale = values.find(|value| !value.is_empty()).unwrap_or_default().to_ascii_lowercase();
+    let codeset = locale.split('@').next().and_then(|locale| locale.split_once('.'));
+    codeset.is_some_and(|(_, codeset)| codeset == "utf-8" || codeset == "utf8")
+}
+
+/// Allows this process as many open files as it may have at all: by default most systems allow 1024.
+pub fn allow_many_files() {
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that fails, a log that cannot be opened is reported.
+    let _ = rustix::process::setrlimit(Resource::Nofile, limit);
 }
 
 /// Whether a stream is open for reading only, so that nothing can be written to it. Rust's runtime treats the
@@ -114,4 +136,36 @@ fn is_null(stream: BorrowedFd<'_>) -> bool {
         FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice
             && null.is_ok_and(|null| null.st_rdev == stat.st_rdev)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_variable_that_is_not_empty_names_the_locale() {
+        for (all, ctype, lang, want) in [
+            ("", "", "", false),
+            ("", "", "C", false),
+            ("", "", "C.UTF-8", true),
+            ("", "", "cs_CZ.utf8@euro", true),
+            ("", "C", "en_US.UTF-8", false),
+            ("", "en_US.UTF-8", "C", true),
+            ("POSIX", "en_US.UTF-8", "en_US.UTF-8", false),
+            ("de_DE.UTF-8", "C", "C", true),
+            ("", "", "de_DE.ISO-8859-1", false),
+            ("", "", "de_DE@utf8", false),
+        ] {
+            let variable = |name: &str| {
+                let value = match name {
+                    "LC_ALL" => all,
+                    "LC_CTYPE" => ctype,
+                    _ => lang,
+                };
+                Some(value.to_owned())
+            };
+            assert_eq!(is_utf8(variable), want, "{all} {ctype} {lang}");
+        }
+        assert!(!is_utf8(|_| None));
+    }
 }

@@ -6,11 +6,13 @@
 
 use std::collections::HashSet;
 
+use crate::pattern::Pattern;
+
 /// Names of hosts, in upper or lower case, and patterns of names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Hosts {
     names: HashSet<Vec<u8>>,
-    patterns: Vec<Vec<u8>>,
+    patterns: Vec<Pattern>,
 }
 
 impl Hosts {
@@ -29,7 +31,7 @@ impl Hosts {
 
     /// Adds a pattern: `*` stands for any text, `?` for any byte.
     pub fn add_pattern(&mut self, pattern: &str) {
-        self.patterns.push(pattern.to_ascii_lowercase().into_bytes());
+        self.patterns.push(Pattern::of_host(pattern.to_ascii_lowercase().as_bytes()));
     }
 
     /// Whether a line is of one of these hosts. `host` is the host of the line, if it has one.
@@ -37,33 +39,8 @@ impl Hosts {
         let Some(host) = host else { return true };
         let host = host.to_ascii_lowercase();
         let host = host.strip_suffix(b".").unwrap_or(&host);
-        self.names.contains(host) || self.patterns.iter().any(|pattern| matches(pattern, host))
+        self.names.contains(host) || self.patterns.iter().any(|pattern| pattern.matches(host))
     }
-}
-
-/// Whether a pattern matches a whole text. It takes no longer than the product of their lengths.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut from) = (0, 0);
-    // The last star, and where the text that it stands for ends.
-    let mut star: Option<(usize, usize)> = None;
-    while from < text.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                star = Some((at, from));
-                at += 1;
-            }
-            Some(&byte) if byte == b'?' || byte == text[from] => {
-                at += 1;
-                from += 1;
-            }
-            _ => {
-                let Some((before, end)) = star else { return false };
-                star = Some((before, end + 1));
-                (at, from) = (before + 1, end + 1);
-            }
-        }
-    }
-    pattern[at..].iter().all(|&byte| byte == b'*')
 }
 
 #[cfg(test)]
@@ -101,10 +78,6 @@ mod tests {
             ("mx*", "mx", true),
             ("*.example.org", "a.b.example.org", true),
             ("*.example.org", "example.org", false),
-            ("*", "", true),
-            ("a*b*c", "a1b2bc", true),
-            ("a*b*c", "a1b2bcd", false),
-            ("*a*a*a*a*b", &"a".repeat(5000), false),
         ] {
             let mut hosts = Hosts::default();
             hosts.add_pattern(pattern);

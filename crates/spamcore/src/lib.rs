@@ -27,6 +27,8 @@
 
 pub mod cursor;
 
+pub mod pattern;
+
 pub mod escape;
 
 pub mod error;

@@ -88,9 +88,8 @@ pub struct LogReader<'a, P, S> {
     /// What of the log that is being read could not be read, of all its files.
     pub guard: Guard,
     copies: Copies,
-    /// What wrote the lines of the log that is being read, as far as that was asked for.
+    /// What wrote the lines of the log that is being read, as far as that is asked for.
     pub kin: Kin,
-    /// Whether it is.
     asks_kin: bool,
     /// Lines that count for nobody, of all files.
     pub ambiguous: Ambiguous,
@@ -222,13 +221,15 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         self.file = FileStats::default();
         if !same_log {
             self.guard = Guard::default();
-            (self.kin, self.asks_kin) = (Kin::default(), false);
+            self.kin = Kin::default();
+            self.copies.begin_log();
         }
     }
 
-    /// Asks what wrote the lines of the log that is being read, until one is of the program that is searched for.
-    pub fn ask_kin(&mut self) {
-        self.asks_kin = true;
+    /// Asks of each log what wrote its lines, until one is of the program that is searched for.
+    #[must_use]
+    pub fn asking_kin(self, asks_kin: bool) -> Self {
+        Self { asks_kin, ..self }
     }
 
     /// Reads all lines. Those of a rotated log count only if they have a timestamp.

@@ -13,12 +13,12 @@ mod another_zone;
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::thread::{Builder, ScopedJoinHandle};
-use std::time::SystemTime;
 
 use crate::error::{Error, chain};
 use crate::escape::display;
-use crate::host::Host;
+use crate::host::{Host, allow_many_files};
 use crate::messages::{Messages, Weight, number};
+use crate::parse::kin::Kin;
 use crate::parse::{MAX_REPEATS, Parser, unread};
 use crate::reader::{Ambiguous, FileStats, Guard, LogReader, ReadOutcome, dst_margin, reading};
 use crate::sink::Sink;
@@ -27,7 +27,8 @@ use crate::source::choose::{Chooser, Fallback, Logs, Source, Why};
 use crate::source::journal::{Author, Entry, Service};
 use crate::source::journalctl::{self, Journal};
 use crate::source::lines::{LONGEST, trimmed};
-use crate::source::{Bomb, Log, LogFile, Part};
+use crate::source::named::NamedLog;
+use crate::source::{Bomb, Directories, Log, LogFile, Part};
 use crate::threads;
 use crate::time::clock::Clock;
 use crate::time::window::Window;
@@ -35,6 +36,9 @@ use crate::time::zone::Zone;
 
 /// Holes that have at least this size in sum are reported. `copytruncate` may leave smaller ones. In bytes.
 const LARGE_HOLE: u64 = 1 << 30;
+
+/// All logs are open at the same time. From this many on, a process may need more open files than are usually allowed.
+const MANY_LOGS: usize = 64;
 
 /// The logs of a check, open.
 pub struct Scan<'a, P> {
@@ -45,7 +49,10 @@ pub struct Scan<'a, P> {
     passwd: PathBuf,
     /// The name of the program, for hints.
     program: &'static str,
-    sources: Vec<Source>,
+    /// What is read, each with the number of its host: 0 if all is of one.
+    sources: Vec<(u32, Source)>,
+    /// The logs were named, perhaps by mistake.
+    named: bool,
     hiding_limit: Option<u64>,
 }
 
@@ -63,7 +70,7 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
             window,
             margin: dst_margin(parser, &window, &host.zone),
             zone: host.zone.clone(),
-            wall: host.wall,
+            directories: Directories::new(host.wall),
             uid: host.uid,
             identities: HashSet::new(),
         };
@@ -74,6 +81,7 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
             passwd: host.passwd.clone(),
             program: logs.program,
             sources: opening.open(logs, host, messages),
+            named: logs.asked,
             hiding_limit: None,
         }
     }
@@ -88,12 +96,12 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
 
     /// Whether the logs can be read more than once; pipes cannot.
     pub fn is_rereadable(&self) -> bool {
-        self.sources.iter().all(Source::is_rereadable)
+        self.sources.iter().all(|(_, source)| source.is_rereadable())
     }
 
     /// What is read: the paths of the logs, without the rotated ones, or `journal`.
     pub fn names(&self) -> Vec<String> {
-        self.sources.iter().map(Source::name).collect()
+        self.sources.iter().map(|(_, source)| source.name()).collect()
     }
 
     /// Reads all logs into `sink`, and gives it back.
@@ -108,16 +116,17 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
     /// none if the journal is not read for this format.
     pub fn read_trusted<S: Sink + Send>(&self, sink: S, messages: &mut Messages) -> Option<S> {
         let journal = Source::Journal(self.parser.journal_author()?, Why::Asked);
-        Some(self.read_sources(&mut [journal], sink, messages))
+        Some(self.read_sources(&mut [(0, journal)], sink, messages))
     }
 
     fn read_sources<S: Sink + Send>(
         &self,
-        sources: &mut [Source],
+        sources: &mut [(u32, Source)],
         sink: S,
         messages: &mut Messages,
     ) -> S {
-        let reader = LogReader::new(self.parser, self.window, &self.zone, sink);
+        let reader =
+            LogReader::new(self.parser, self.window, &self.zone, sink).asking_kin(self.named);
         let mut pass = Pass { scan: self, reader, messages };
         pass.read_all(sources);
         pass.report_copies();
@@ -141,7 +150,7 @@ struct Opening<'a, P> {
     /// How uncertain the start of the window is, in seconds.
     margin: i64,
     zone: Zone,
-    wall: SystemTime,
+    directories: Directories,
     /// The invoking user.
     uid: u32,
     /// The files that are open, by device and inode.
@@ -149,25 +158,30 @@ struct Opening<'a, P> {
 }
 
 impl<P: Parser> Opening<'_, P> {
-    fn open(mut self, logs: &Logs, host: &mut Host, messages: &mut Messages) -> Vec<Source> {
+    fn open(mut self, logs: &Logs, host: &mut Host, messages: &mut Messages) -> Vec<(u32, Source)> {
         let mut sources = Vec::new();
-        for path in &logs.named {
+        if logs.named.list.len() > MANY_LOGS {
+            allow_many_files();
+        }
+        for NamedLog { path, number, plain_only } in &logs.named.list {
             if path.as_os_str() == "-" {
                 if host.stdin_closed {
                     messages.fail("standard input is closed");
                 }
                 // A second `-` finds nothing left to read.
                 let input = host.input.take().unwrap_or_else(|| Box::new(std::io::empty()));
-                sources.push(Source::Log(Log::stream("standard input", input)));
+                sources.push((*number, Source::Log(Log::stream("standard input", input))));
             } else {
-                sources.extend(self.open_log(path, false, messages));
+                let source = self.open_log(path, *plain_only, messages);
+                sources.extend(source.map(|source| (*number, source)));
             }
         }
         let author = self.parser.journal_author();
         if logs.journal {
-            sources.extend(author.map(|author| Source::Journal(author, Why::Asked)));
+            let number = u32::try_from(logs.named.names.len()).unwrap_or(u32::MAX);
+            sources.extend(author.map(|author| (number, Source::Journal(author, Why::Asked))));
         }
-        if sources.is_empty() && logs.named.is_empty() {
+        if sources.is_empty() && !logs.asked {
             let chooser = Chooser {
                 logs,
                 author,
@@ -183,11 +197,12 @@ impl<P: Parser> Opening<'_, P> {
                 let reading = reading(self.parser, &mut clock, trimmed(line)?)?;
                 (!reading.in_future && !reading.year_is_ambiguous).then_some(reading.instant)
             };
-            match chooser.choose(&mut instant_of, messages) {
-                Fallback::Log(path) => sources.extend(self.open_log(path, true, messages)),
-                Fallback::Journal(author, why) => sources.push(Source::Journal(author, why)),
-                Fallback::Nothing => {}
-            }
+            let source = match chooser.choose(&mut instant_of, messages) {
+                Fallback::Log(path) => self.open_log(path, true, messages),
+                Fallback::Journal(author, why) => Some(Source::Journal(author, why)),
+                Fallback::Nothing => None,
+            };
+            sources.extend(source.map(|source| (0, source)));
         }
         sources
     }
@@ -204,20 +219,29 @@ impl<P: Parser> Opening<'_, P> {
         };
         let start = self.window.start - self.margin;
         let access = Access { uid: self.uid, plain_only };
-        match Log::open(path, start, self.wall, access, &mut instant_of) {
+        match Log::open(path, start, &self.directories, access, &mut instant_of) {
             Ok(mut log) => {
                 for problem in std::mem::take(&mut log.problems) {
                     messages.fail_with(&problem);
                 }
                 // What was written in the past cannot be told from the time of the file.
                 if self.window.end > self.window.now
-                    && let Some(hint) = another_zone::hint(self.parser, &log, self.wall, &self.zone)
+                    && let Some(hint) =
+                        another_zone::hint(self.parser, &log, self.directories.wall, &self.zone)
                 {
                     messages.fail(hint);
                 }
                 // Each file is read once, whatever names it has.
                 log.files.retain(|file| file.identity.is_none_or(|id| self.identities.insert(id)));
                 Some(Source::Log(log))
+            }
+            Err(_) if path.is_dir() => {
+                let (pattern, path) = (path.join("*.log"), path.display());
+                messages.fail(format!(
+                    "{path}: it is a directory; to read the logs in it, use a pattern: -l '{}'",
+                    pattern.display()
+                ));
+                None
             }
             Err(error) => {
                 messages.fail_with(&error);
@@ -235,11 +259,12 @@ struct Pass<'a, P, S> {
 }
 
 impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
-    fn read_all(&mut self, sources: &mut [Source]) {
-        for source in sources {
+    fn read_all(&mut self, sources: &mut [(u32, Source)]) {
+        for (number, source) in sources {
             if self.reader.has_all() {
                 return;
             }
+            self.reader.sink.begin_log(*number);
             match source {
                 Source::Log(log) => {
                     let mut same_log = false;
@@ -247,9 +272,8 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                         self.read_file(file, same_log);
                         same_log = true;
                     }
-                    if let Some(last) = log.files.last() {
-                        self.report_unread(&last.path.display().to_string());
-                    }
+                    self.report_unread(log);
+                    self.report_kin(log);
                 }
                 Source::Journal(author, why) => self.read_journal(*author, why),
             }
@@ -498,8 +522,36 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         }
     }
 
+    /// Reports a log that has no line of the program whose lines are searched for: was it named by mistake?
+    fn report_kin(&mut self, log: &Log) {
+        let is_known = self.reader.kin == Kin::Own || self.reader.guard.unread > 0;
+        if !self.scan.named || self.reader.reads_places() || is_known {
+            return;
+        }
+        let mut kin = self.reader.kin;
+        for file in &log.files {
+            file.look_at_edges(|line| {
+                kin = trimmed(line).map_or(kin, |line| kin.max(self.scan.parser.kin(line)));
+                kin == Kin::Own
+            });
+        }
+        let (Some(last), true) = (log.files.last(), self.reader.file.readable) else { return };
+        let (name, program) = (last.path.display(), self.scan.parser.program());
+        match kin {
+            Kin::Own => {}
+            Kin::Mail => self.messages.note(format!(
+                "{name}: no line of {program} was found, but lines of other mail programs: is it the right log?"
+            )),
+            Kin::Other => self.messages.blind(format!(
+                "{name}: no line of {program} was found, nor of another mail program: is it the right log?"
+            )),
+        }
+    }
+
     /// Reports that more lines of a log look like ones that count than do count, because they cannot be read.
-    fn report_unread(&mut self, name: &str) {
+    fn report_unread(&mut self, log: &Log) {
+        let Some(last) = log.files.last() else { return };
+        let name = last.path.display();
         let Guard { unread, read, first: Some(first), .. } = &self.reader.guard else { return };
         // Of a log without any readable timestamp that is known already.
         if unread > read && self.reader.file.readable {

@@ -21,6 +21,10 @@ pub trait Sink: Sized {
     /// The events are those of the window that is read. A sink for a smaller window ignores the others.
     fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]);
 
+    /// Says that the next events are from the log with this number, where there are several; 0 is the only log. A
+    /// log and its rotated logs have one number. Names of users and paths belong to the host whose log it is.
+    fn begin_log(&mut self, _number: u32) {}
+
     /// Says where the line of the next event is: places are in reading order, and the same in each pass.
     fn place(&mut self, _place: u64) {}
 
@@ -69,6 +73,11 @@ impl<A: Sink, B: Sink> Sink for (A, B) {
         self.1.event(at, times, event, line);
     }
 
+    fn begin_log(&mut self, number: u32) {
+        self.0.begin_log(number);
+        self.1.begin_log(number);
+    }
+
     fn place(&mut self, place: u64) {
         self.0.place(place);
         self.1.place(place);
@@ -110,6 +119,12 @@ impl<S: Sink> Sink for Vec<S> {
     fn event(&mut self, at: Option<i64>, times: u64, event: &LazyEvent<'_>, line: &[u8]) {
         for sink in self {
             sink.event(at, times, event, line);
+        }
+    }
+
+    fn begin_log(&mut self, number: u32) {
+        for sink in self {
+            sink.begin_log(number);
         }
     }
 

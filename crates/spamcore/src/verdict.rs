@@ -65,6 +65,9 @@ impl Action {
 pub struct Finding<'a> {
     /// What kind of name the sender has.
     pub kind: Kind,
+    /// The number of the log in which it was counted by itself; 0 if it was counted in all of them, or there is only
+    /// one.
+    pub log: u32,
     /// The name: of several spellings, the [folded](crate::identity) one.
     pub sender: &'a [u8],
     /// What is known about the sender.
@@ -80,7 +83,7 @@ pub struct Finding<'a> {
 }
 
 /// The senders that have reached their limit, in the order of the report: by kind, then in byte order
-/// of their names.
+/// of their names, then in the order of the logs.
 ///
 /// For this, the names of SMTP clients of Exim are one kind; of equal names, the HELO name comes first, then
 /// the verified host name. So are scripts and their directories. The address of a client is reported only if
@@ -88,10 +91,16 @@ pub struct Finding<'a> {
 pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
     let limits = tally.limits();
     let mut findings: Vec<_> = tally
-        .senders()
-        .chain(tally.directories().iter().map(|dir| (Kind::Directory, &dir.name[..], &dir.stats)))
-        .map(|(kind, sender, stats)| Finding {
+        .senders_by_log()
+        .chain(
+            tally
+                .directories()
+                .iter()
+                .map(|dir| (dir.log, Kind::Directory, &dir.name[..], &dir.stats)),
+        )
+        .map(|(log, kind, sender, stats)| Finding {
             kind,
+            log,
             sender,
             stats,
             addresses: tally.address_count(stats).map(|count| count.count),
@@ -106,7 +115,9 @@ pub fn judge(tally: &Tally, spread: Option<Spread>) -> Vec<Finding<'_>> {
         finding.kind != Kind::Address
             || named.get(&tally.address_hash(finding.sender)) != Some(&finding.stats.messages)
     });
-    findings.sort_unstable_by_key(|finding| (group(finding.kind), finding.sender, finding.kind));
+    findings.sort_unstable_by_key(|finding| {
+        (group(finding.kind), finding.sender, finding.kind, finding.log)
+    });
     findings
 }
 

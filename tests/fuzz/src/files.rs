@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 
 use spamact::account::AccountName;
 use spamact::state::State;
-use spamcore::source::Log;
 use spamcore::source::access::Access;
 use spamcore::source::lines::{split, trimmed};
+use spamcore::source::{Directories, Log};
 use testkit::Directory;
 
 use crate::choices::Choices;
@@ -175,8 +175,10 @@ pub(crate) fn log(input: &[u8]) {
         let start = 999 + i64::try_from(choices.below(400)).unwrap_or(0);
         let uid = fs::metadata(world.dir).expect("it is there").uid();
         let access = Access { uid, plain_only: true };
-        let opened =
-            Log::open(&world.path(""), start, wall, access, &mut |line| number(trimmed(line)?));
+        let directories = Directories::new(wall);
+        let opened = Log::open(&world.path(""), start, &directories, access, &mut |line| {
+            number(trimmed(line)?)
+        });
         let mut log = opened.expect("it is there");
         let mut told = !log.problems.is_empty();
 

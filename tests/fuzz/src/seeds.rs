@@ -263,6 +263,7 @@ pub(crate) fn arguments() -> Vec<Vec<u8>> {
         "-p1hour\n-m90\n-n\nlocalhost\n1hour",
         "3600\n60",
         "--now\n2026-11-23 17:58\n--format=json\n-l\n-\n-e",
+        "-l\n/var/log/[a-z]*.log\n--logs-from=list\nmail.log.1\n--jsn",
         "10\n10",
         "--nis=root@10.0.0.1\n--sasl-access=hash:/etc/x\n--realm\nexample.org\n--max-locks=3",
         "--disable-command=/bin/true\n--enable-command\n/bin/false\n--dry-run\n--verify-journal",

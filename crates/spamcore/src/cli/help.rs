@@ -27,7 +27,7 @@ const STATUSES: [(&str, &str, &str); 4] = [
     ("3", "", "the logs could not be checked, or something failed"),
 ];
 
-const FIELDS: [(&str, &str); 11] = [
+const FIELDS: [(&str, &str); 12] = [
     ("program", "the program's name"),
     (
         "kind",
@@ -40,6 +40,11 @@ const FIELDS: [(&str, &str); 11] = [
          by U+FFFD",
     ),
     ("sender_hex", "the exact name in hexadecimal; present only if it is not valid UTF-8"),
+    (
+        "log",
+        "the log in which the sender was counted, as given to --logs; present only if several logs were read, and for \
+         kinds that belong to a host: user, script and directory",
+    ),
     ("messages", "the number of messages"),
     ("limit", "the limit that applies to this sender"),
     ("start", "start of the period (exclusive), RFC 3339"),

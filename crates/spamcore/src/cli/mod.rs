@@ -9,15 +9,16 @@
 
 mod help;
 pub mod options;
+mod suggest;
 
 use std::ffi::{OsStr, OsString};
-use std::fmt::Display;
 use std::io::Write;
-use std::path::Path;
 
 use lexopt::Arg;
 
+use crate::escape::display;
 use crate::messages::{Messages, Outcome};
+use suggest::file_instead;
 
 /// A program: its texts, arguments and options.
 pub struct Program<A: 'static> {
@@ -118,7 +119,7 @@ impl<A: Default> Program<A> {
             return Ok(Parsed::Help);
         }
         let mut args = A::default();
-        let mut given = 0;
+        let (mut given, mut log) = (0, None);
         let mut parser = lexopt::Parser::from_args(arguments);
         // As with getopt(3), the value of `-p=1hour` is `=1hour`.
         parser.set_short_equals(false);
@@ -135,17 +136,24 @@ impl<A: Default> Program<A> {
                     self.options.iter().find(|o| o.long == long || o.aliases.contains(&long)),
                 ),
                 Arg::Value(value) => {
+                    let file = || file_instead(&value, log.as_deref());
                     let Some(argument) = self.arguments.get(given) else {
-                        return Err(UsageError(format!("unexpected argument {}", quoted(&value))));
+                        let argument = format!("unexpected argument {}", quoted(&value));
+                        let hint = file().map_or_else(String::new, |hint| format!(": {hint}"));
+                        return Err(UsageError(argument + &display(hint.as_bytes())));
                     };
                     given += 1;
                     (argument.set)(&mut args, &value)
-                        .map_err(|why| wrong(argument.name, &value, &why))?;
+                        .map_err(|why| wrong(argument.name, &value, &file().unwrap_or(why)))?;
                     continue;
                 }
             };
             let Some(option) = option else {
-                return Err(usage(&arg.unexpected()));
+                let suggestion = self.suggestion(typed.trim_start_matches('-'));
+                return Err(UsageError(format!(
+                    "invalid option {}{suggestion}",
+                    quoted(typed.as_ref())
+                )));
             };
             let value = match option.value {
                 Value::None => OsString::new(),
@@ -162,6 +170,9 @@ impl<A: Default> Program<A> {
                 )));
             }
             (option.set)(&mut args, &value).map_err(|why| wrong(&typed, &value, &why))?;
+            if option.long == options::LOGS {
+                log = Some(value);
+            }
         }
         Ok(Parsed::Run(args))
     }
@@ -198,12 +209,12 @@ fn optional(parser: &mut lexopt::Parser) -> OsString {
 }
 
 fn usage(error: &lexopt::Error) -> UsageError {
-    UsageError(crate::escape::display(error.to_string().as_bytes()))
+    UsageError(display(error.to_string().as_bytes()))
 }
 
 fn wrong(name: &str, value: &OsStr, why: &str) -> UsageError {
     // It may repeat a part of the value.
-    let why = crate::escape::display(why.as_bytes());
+    let why = display(why.as_bytes());
     if value.is_empty() {
         return UsageError(format!("{name}: {why}"));
     }
@@ -211,7 +222,7 @@ fn wrong(name: &str, value: &OsStr, why: &str) -> UsageError {
 }
 
 fn quoted(value: &OsStr) -> String {
-    format!("'{}'", crate::escape::display(value.as_encoded_bytes()))
+    format!("'{}'", display(value.as_encoded_bytes()))
 }
 
 /// The value as text.
@@ -226,15 +237,6 @@ pub fn number(value: &OsStr) -> Result<u64, String> {
         return Err("expected a whole number".into());
     }
     text.parse().map_err(|_| "the number is too large".into())
-}
-
-/// Why a PERIOD argument was refused. Anybody who gives a file name there meant `--logs`, so the message
-/// says so; the file system is consulted only to word it.
-pub fn not_a_period(value: &str, error: impl Display) -> String {
-    if value.contains('/') || Path::new(value).exists() {
-        return format!("not a period; to read a file use --logs={value}");
-    }
-    error.to_string()
 }
 
 #[cfg(test)]
@@ -284,6 +286,14 @@ mod tests {
                     args.master = Some(text(value)?.to_owned());
                     Ok(())
                 },
+            },
+            Opt {
+                long: "logs",
+                aliases: &[],
+                short: Some('l'),
+                value: Value::File,
+                help: "",
+                set: |_, _| Ok(()),
             },
             Opt {
                 long: "word",
@@ -407,14 +417,44 @@ mod tests {
     }
 
     #[test]
-    fn a_file_name_in_place_of_a_period_is_answered_with_the_option_for_it() {
-        for (value, want) in [
-            ("logs/mail.log", "not a period; to read a file use --logs=logs/mail.log"),
-            // The tests run in the directory of the crate.
-            ("Cargo.toml", "not a period; to read a file use --logs=Cargo.toml"),
-            ("mail.log", "the reason"),
+    fn a_file_in_place_of_an_argument_is_answered_with_the_option_for_it() {
+        for (line, want) in [
+            (
+                &["1hour", "./mail.log"][..],
+                "unexpected argument './mail.log': not a period or number; to read a file: -l ./mail.log",
+            ),
+            (
+                &["1hour", "-lmail.log", "mail.log.1"],
+                "unexpected argument 'mail.log.1': a file without an option: repeat -l before each log, or quote \
+                 the pattern: -l 'mail.log*'",
+            ),
+            (&["1hour", "x"], "unexpected argument 'x'"),
         ] {
-            assert_eq!(not_a_period(value, "the reason"), want);
+            assert_eq!(parse(line), Err(want.into()), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn an_option_that_does_not_exist_is_answered_with_one_that_does() {
+        for (line, want) in [
+            ("--limt=5", "invalid option '--limt': did you mean --limit=N?"),
+            ("--lim", "invalid option '--lim': did you mean --limit=N?"),
+            ("--LIMIT", "invalid option '--LIMIT': did you mean --limit=N?"),
+            ("--limit-per-hour", "invalid option '--limit-per-hour': did you mean --limit=N?"),
+            ("--niss-master", "invalid option '--niss-master': did you mean --nis?"),
+            ("--file", "invalid option '--file': did you mean --logs=FILE?"),
+            ("-f", "invalid option '-f': did you mean --logs=FILE?"),
+            ("--helpp", "invalid option '--helpp': did you mean --help?"),
+            ("-v", "invalid option '-v': did you mean -V?"),
+            ("--json", "invalid option '--json'"),
+            ("--since", "invalid option '--since'"),
+            ("--xyz", "invalid option '--xyz'"),
+            (
+                "--silent",
+                "invalid option '--silent': not needed, nothing is printed if there is nothing to report",
+            ),
+        ] {
+            assert_eq!(parse(&[line]), Err(want.into()), "{line:?}");
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::{Argument, Opt, Value, number, text};
 use crate::identity::Realms;
 use crate::report::Format;
+use crate::source::named::LogArg;
 use crate::time::clock::instant_of;
 use crate::time::period::Period;
 use crate::time::stamp::Stamp;
@@ -23,8 +24,8 @@ pub struct SharedArgs {
     pub overrides: Option<PathBuf>,
     /// Domains that do not count as a part of a login.
     pub realms: Realms,
-    /// Logs to read, `-` for standard input.
-    pub logs: Vec<PathBuf>,
+    /// Logs to read.
+    pub logs: Vec<LogArg>,
     /// Read the journal.
     pub journal: bool,
     /// As if it were this time. Its day exists.
@@ -141,18 +142,37 @@ pub const fn realm<A: HasSharedArgs>() -> Opt<A> {
     }
 }
 
+/// The option that names a log.
+pub(super) const LOGS: &str = "logs";
+
 /// `-l`, `--logs`
 pub const fn logs<A: HasSharedArgs>() -> Opt<A> {
     Opt {
-        long: "logs",
+        long: LOGS,
         aliases: &[],
         short: Some('l'),
         value: Value::File,
         help: "Read this log (and its rotated predecessors, as far back as the period requires) instead \
-               of the default. May be repeated, e.g. once per host; the counts are added up. '-' is \
-               standard input.",
+               of the default. May be repeated, e.g. once per host. A quoted pattern ('/var/log/*/mail.log', with \
+               '*', '?' or '[a-z]') is every log that it matches. '-' is standard input.",
         set: |args, value| {
-            args.as_mut().logs.push(not_empty(value)?.into());
+            args.as_mut().logs.push(LogArg::Path(not_empty(value)?.into()));
+            Ok(())
+        },
+    }
+}
+
+/// `--logs-from`
+pub const fn logs_from<A: HasSharedArgs>() -> Opt<A> {
+    Opt {
+        long: "logs-from",
+        aliases: &[],
+        short: None,
+        value: Value::File,
+        help: "Read the logs listed in FILE: one path or pattern per line, as for --logs. Lines that begin with '#' \
+               are comments. May be repeated.",
+        set: |args, value| {
+            args.as_mut().logs.push(LogArg::List(not_empty(value)?.into()));
             Ok(())
         },
     }

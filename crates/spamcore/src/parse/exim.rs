@@ -80,6 +80,10 @@ impl Parser for Exim {
         matches!(syslog_message(message), Some(Event::Accepted(_)))
     }
 
+    fn program(&self) -> &'static str {
+        "Exim"
+    }
+
     fn kin(&self, line: &[u8]) -> Kin {
         if is_own(line) { Kin::Own } else { kin::in_syslog(line, kin::is_exim) }
     }

@@ -96,6 +96,11 @@ impl Kind {
     pub fn is_client(self) -> bool {
         matches!(self, Self::Helo | Self::HostName | Self::Address)
     }
+
+    /// Whether the same name on another host is another sender: a local user, a path.
+    pub fn is_of_one_host(self) -> bool {
+        matches!(self, Self::User | Self::Script | Self::Directory)
+    }
 }
 
 /// A name under which messages are counted.
@@ -369,6 +374,9 @@ pub trait Parser {
     {
         unread::in_syslog(self, line)
     }
+
+    /// What writes the lines that count, for messages.
+    fn program(&self) -> &'static str;
 
     /// What wrote a line.
     fn kin(&self, line: &[u8]) -> Kin;

@@ -50,6 +50,10 @@ impl Parser for Php {
             .is_some_and(|at| path(&text[at..]).is_some() && has_time(&text[..at]))
     }
 
+    fn program(&self) -> &'static str {
+        "PHP"
+    }
+
     fn kin(&self, line: &[u8]) -> Kin {
         let parsed = self.line(line);
         // With `mail.log = syslog`, its lines are in the log of the mail program, and few of them.

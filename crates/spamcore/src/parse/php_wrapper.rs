@@ -67,6 +67,10 @@ impl Parser for PhpWrapper {
         })
     }
 
+    fn program(&self) -> &'static str {
+        "a wrapper of sendmail"
+    }
+
     fn kin(&self, line: &[u8]) -> Kin {
         // Its lines are in the log of the mail program, and few of them.
         if self.line(line).content.is_some() {

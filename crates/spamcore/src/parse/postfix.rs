@@ -47,6 +47,10 @@ impl Parser for Postfix {
         after_queue_id(message).is_some_and(|(_, text)| accepted(text).is_some())
     }
 
+    fn program(&self) -> &'static str {
+        "Postfix"
+    }
+
     fn kin(&self, line: &[u8]) -> Kin {
         match kin::in_syslog(line, kin::is_postfix) {
             Kin::Other if exim::is_own(line) => Kin::Mail,

@@ -63,6 +63,11 @@ impl Copies {
         self.host = host.map(Box::from);
     }
 
+    /// Begins the lines of another log, which may be of another host.
+    pub(super) fn begin_log(&mut self) {
+        *self = Self { left_out: self.left_out, ..Self::default() };
+    }
+
     /// For a later part of the log, whose first lines come after these.
     pub(super) fn fork(&self) -> Self {
         Self { left_out: 0, ..self.clone() }

@@ -28,6 +28,8 @@ struct Object<'a> {
     named_by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     address_count: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<&'a str>,
     messages: u64,
     limit: u64,
     start: Option<String>,
@@ -86,7 +88,7 @@ fn escape_json_controls(json: &str) -> String {
     text
 }
 
-fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
+fn object<'a>(report: &'a Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
     let Finding { kind, sender, stats, limit, .. } = finding;
     let (kind, named_by) = match kind {
         Kind::Sasl => ("sasl", None),
@@ -123,6 +125,7 @@ fn object<'a>(report: &Report<'_>, finding: &'a Finding<'_>) -> Object<'a> {
         spellings: Some(stats.spellings()).filter(|&spellings| spellings > 1),
         named_by,
         address_count: finding.addresses,
+        log: report.log(finding),
         messages: stats.messages,
         limit: *limit,
         start: at(report.window.start),

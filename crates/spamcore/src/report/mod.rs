@@ -38,6 +38,7 @@ pub enum Style {
 }
 
 /// Everything about a report except the findings.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 #[derive(Clone, Debug)]
 pub struct Report<'a> {
     /// The program's name.
@@ -54,17 +55,27 @@ pub struct Report<'a> {
     pub limit: u64,
     /// The window that was checked.
     pub window: Window,
+    /// The logs, if there are several, by their number less 1.
+    pub logs: &'a [String],
     /// The zone in which times are shown.
     pub zone: &'a Zone,
     /// Whether it goes to a terminal.
     pub terminal: bool,
     /// Whether colour may be used.
     pub colour: bool,
+    /// Whether its reader takes UTF-8: bars of a table are otherwise ASCII.
+    pub utf8: bool,
     /// Whether accounts were checked against `--disable-account`.
     pub judged: bool,
 }
 
 impl Report<'_> {
+    /// The log in which a sender was counted by itself.
+    pub fn log(&self, finding: &Finding<'_>) -> Option<&str> {
+        let number = usize::try_from(finding.log).ok()?.checked_sub(1)?;
+        self.logs.get(number).map(String::as_str)
+    }
+
     /// Why a name is not printed; none if it is.
     ///
     /// Whoever reads names from a pipe may run as root, take them apart at spaces and pass them on as

@@ -15,6 +15,9 @@ use crate::verdict::Finding;
 
 const WIDTH: usize = 80;
 
+/// How much of the path of a log is shown, in columns: its end.
+const LOG_WIDTH: usize = 20;
+
 pub(super) fn write(
     report: &Report<'_>,
     findings: &[Finding<'_>],
@@ -47,7 +50,8 @@ pub(super) fn write(
             if column + 1 == columns {
                 // A name may be cut, but not what was done about it.
                 let left = left.saturating_sub(note.width()).max(12);
-                write!(out, "{}{note}", fitted(cell, left, report.style == Style::Names))?;
+                let end = report.style == Style::Names;
+                write!(out, "{}{note}", fitted(cell, left, end, report.utf8))?;
             } else if column + 2 == columns {
                 write!(out, "{cell}{fill}  ")?;
             } else {
@@ -77,6 +81,10 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<Row> {
     if report.style == Style::Counts {
         heading.push("KIND");
     }
+    let several = findings.iter().any(|finding| report.log(finding).is_some());
+    if several {
+        heading.push("LOG");
+    }
     heading.push("ACTIVITY");
     heading.push(if report.style == Style::Names { "SCRIPT" } else { "SENDER" });
     let cells = heading.into_iter().map(String::from).collect();
@@ -94,7 +102,11 @@ fn rows(report: &Report<'_>, findings: &[Finding<'_>]) -> Vec<Row> {
         if report.style == Style::Counts {
             cells.push(kind(finding.kind).to_owned());
         }
-        cells.push(sparkline(&stats.activity.as_deref().copied().unwrap_or_default()));
+        if several {
+            let log = report.log(finding).unwrap_or("-");
+            cells.push(fitted(&escape_cell(log.as_bytes()), LOG_WIDTH, true, report.utf8));
+        }
+        cells.push(sparkline(&stats.activity.as_deref().copied().unwrap_or_default(), report.utf8));
         let note = finding.action.as_ref().map_or(String::new(), |action| {
             // The reason would make the column too wide. The text report has it.
             let note = action.note();
@@ -120,15 +132,17 @@ fn kind(kind: Kind) -> &'static str {
 }
 
 /// One bar per part of the period, the highest for the busiest part.
-fn sparkline(activity: &[u64; PARTS]) -> String {
+fn sparkline(activity: &[u64; PARTS], utf8: bool) -> String {
     const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    const ASCII: [char; 8] = ['.', ':', '-', '=', '+', '*', '%', '#'];
+    let bars = if utf8 { BARS } else { ASCII };
     let most = activity.iter().max().copied().unwrap_or(0);
     let bar = |&part: &u64| {
         if part == 0 {
             return ' ';
         }
         let step = (u128::from(part) * 8).div_ceil(u128::from(most)) - 1;
-        BARS[usize::try_from(step).unwrap_or(7).min(7)]
+        bars[usize::try_from(step).unwrap_or(7).min(7)]
     };
     activity.iter().map(bar).collect()
 }
@@ -150,11 +164,13 @@ fn escape_cell(name: &[u8]) -> String {
     text
 }
 
-/// As much of a text as fits into a width, with `…` for the rest: the end of a path, the start of a name.
-fn fitted(text: &str, width: usize, end: bool) -> String {
+/// As much of a text as fits into a width, with `…` for the rest, or `~` in ASCII: the end of a path, the start of a
+/// name.
+fn fitted(text: &str, width: usize, end: bool, utf8: bool) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
+    let rest = if utf8 { '…' } else { '~' };
     let mut used = 1;
     let mut fits = |c: &char| {
         used += c.width().unwrap_or(0);
@@ -162,9 +178,9 @@ fn fitted(text: &str, width: usize, end: bool) -> String {
     };
     if end {
         let kept: Vec<char> = text.chars().rev().take_while(|c| fits(c)).collect();
-        std::iter::once('…').chain(kept.into_iter().rev()).collect()
+        std::iter::once(rest).chain(kept.into_iter().rev()).collect()
     } else {
-        text.chars().take_while(|c| fits(c)).chain(std::iter::once('…')).collect()
+        text.chars().take_while(|c| fits(c)).chain(std::iter::once(rest)).collect()
     }
 }
 
@@ -186,8 +202,9 @@ mod tests {
         activity[0] = 1;
         activity[1] = 8;
         activity[15] = 4;
-        assert_eq!(sparkline(&activity), format!("▁█{}▄", " ".repeat(13)));
-        assert_eq!(sparkline(&[0; PARTS]), " ".repeat(PARTS));
+        assert_eq!(sparkline(&activity, true), format!("▁█{}▄", " ".repeat(13)));
+        assert_eq!(sparkline(&activity, false), format!(".#{}=", " ".repeat(13)));
+        assert_eq!(sparkline(&[0; PARTS], true), " ".repeat(PARTS));
     }
 
     #[test]
@@ -198,10 +215,11 @@ mod tests {
 
     #[test]
     fn names_are_cut_at_the_end_and_paths_at_the_start() {
-        assert_eq!(fitted("abcdef", 6, false), "abcdef");
-        assert_eq!(fitted("abcdefg", 6, false), "abcde…");
-        assert_eq!(fitted("/home/a/x.php", 6, true), "…x.php");
-        assert_eq!(fitted("日本語です", 5, false), "日本…");
+        assert_eq!(fitted("abcdef", 6, false, true), "abcdef");
+        assert_eq!(fitted("abcdefg", 6, false, true), "abcde…");
+        assert_eq!(fitted("/home/a/x.php", 6, true, true), "…x.php");
+        assert_eq!(fitted("/home/a/x.php", 6, true, false), "~x.php");
+        assert_eq!(fitted("日本語です", 5, false, true), "日本…");
         assert_eq!(escape_cell("a\tb\u{202e}c".as_bytes()), "a\\x09b\\xe2\\x80\\xaec");
     }
 }

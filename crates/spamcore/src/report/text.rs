@@ -48,10 +48,12 @@ pub(super) fn line(style: Style, finding: &Finding<'_>, out: &mut impl Write) ->
     out.write_all(&escape_line(&stats.line))
 }
 
-/// Names as they are for a pipe, and escaped for a terminal, without those that are withheld.
+/// Names as they are for a pipe, and escaped for a terminal, without those that are withheld. One that is counted in
+/// several logs is written once: whoever reads names looks at the file.
 fn names(report: &Report<'_>, findings: &[Finding<'_>], out: &mut impl Write) -> io::Result<()> {
+    let mut before = None;
     for Finding { sender, .. } in findings {
-        if report.withholds(sender).is_some() {
+        if report.withholds(sender).is_some() || before.replace(*sender) == Some(*sender) {
             continue;
         }
         if report.terminal {

@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::io::{Read, Write};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::limits::Limits;
 use crate::parse::{php::Php, php_wrapper::PhpWrapper, postfix::Postfix};
+use crate::source::named::NamedLogs;
 use crate::tally::network::Webmail;
 use crate::tally::stats::SenderStats;
 use crate::tally::{Detail, STREAM_NAMES, Tally};
@@ -47,6 +48,7 @@ fn host(input: impl Read + Send + 'static) -> Host {
         stdout_read_only: false,
         stdin_closed: false,
         colour: false,
+        utf8: true,
         root: false,
         uid: rustix::process::geteuid().as_raw(),
         input: Some(Box::new(input)),
@@ -65,7 +67,9 @@ fn hour() -> Window {
 }
 
 fn logs(named: Vec<PathBuf>) -> Logs {
-    Logs { named, ..Logs::default() }
+    let log = |path| NamedLog { path, number: 0, plain_only: false };
+    let list = named.into_iter().map(log).collect();
+    Logs { named: NamedLogs { list, names: Vec::new() }, asked: true, ..Logs::default() }
 }
 
 /// Scans logs of the PHP wrapper. Returns what was counted and reported, the names of what was read, and

@@ -4,13 +4,14 @@
 //! empty log is left for the journal if that is newer. So it looks at the end of each default log, and asks the
 //! journal only if the newest line is a day old, or there is none.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::access::Access;
 use super::journal::Author;
 use super::journalctl;
-use super::rotated_names::rotated_logs_of;
+use super::named::NamedLogs;
+use super::rotated_names::{Directories, rotated_logs_of};
 use super::tail::Tail;
 use super::{InstantOf, Log, LogFile, is_there};
 use crate::error::{Error, chain};
@@ -21,9 +22,12 @@ const STALE: i64 = 24 * 3600;
 
 /// Which logs are to be read.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub struct Logs {
-    /// Those that were asked for, `-` for standard input. If there are none, the default ones are read.
-    pub named: Vec<PathBuf>,
+    /// Those that were asked for.
+    pub named: NamedLogs,
+    /// Some were asked for, even if none was found: the default ones are not read.
+    pub asked: bool,
     /// Where to look if none were asked for.
     pub default: &'static [&'static str],
     /// The journal was asked for.
@@ -179,7 +183,7 @@ impl Chooser<'_> {
 
     /// The newest timestamp in the log that was rotated last.
     fn newest_rotated(&self, path: &Path, instant_of: InstantOf<'_>) -> Option<i64> {
-        let rotated = rotated_logs_of(path).ok()?;
+        let rotated = rotated_logs_of(path, &Directories::new(self.wall)).ok()?;
         let (file, _) = LogFile::open(rotated.first()?, true, self.wall, self.access).ok()?;
         file.tail()?.newest(instant_of)
     }

@@ -18,6 +18,7 @@ mod compressed;
 pub mod journal;
 pub mod journalctl;
 pub mod lines;
+pub mod named;
 mod read_ahead;
 mod rotated;
 mod rotated_names;
@@ -38,6 +39,7 @@ use access::{Access, Opened};
 pub use compressed::Bomb;
 use compressed::Compression;
 use read_ahead::ReadAhead;
+pub use rotated_names::Directories;
 pub use span::Span;
 
 /// For this long after the last write to a log, a last line without a newline is still being written.
@@ -112,29 +114,29 @@ impl Log {
     /// Opens the log at `path` with its rotated logs, as far back as a period that starts at `start` requires.
     ///
     /// A file that is compressed or has the name of a rotated log is read alone. `access` says what may be
-    /// opened. `wall` is the time on this host's clock.
+    /// opened.
     pub fn open(
         path: &Path,
         start: i64,
-        wall: SystemTime,
+        directories: &Directories,
         access: Access,
         instant_of: InstantOf<'_>,
     ) -> Result<Self, Error> {
         let read = |source| Error::Read { path: path.to_owned(), source };
         let metadata = match std::fs::metadata(path) {
             // It is being rotated, or nothing has been written since it was.
-            Err(_) if rotated_names::has_rotated_logs(path) => {
-                return rotated::open(path, start, wall, access, instant_of);
+            Err(_) if rotated_names::has_rotated_logs(path, directories) => {
+                return rotated::open(path, start, directories, access, instant_of);
             }
             result => result.map_err(read)?,
         };
         if metadata.is_file() || metadata.is_dir() {
-            return rotated::open(path, start, wall, access, instant_of);
+            return rotated::open(path, start, directories, access, instant_of);
         }
         match access.open(path)? {
             Opened::Stream(file) => Ok(Self::stream(&path.to_string_lossy(), Box::new(file))),
             // It was replaced a moment ago.
-            Opened::Regular(_) => rotated::open(path, start, wall, access, instant_of),
+            Opened::Regular(_) => rotated::open(path, start, directories, access, instant_of),
         }
     }
 
@@ -309,7 +311,7 @@ impl Read for Reader<'_> {
 pub fn is_there(path: &Path) -> bool {
     match std::fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            rotated_names::has_rotated_logs(path)
+            rotated_names::has_rotated_logs(path, &Directories::new(SystemTime::UNIX_EPOCH))
         }
         _ => true,
     }
@@ -346,7 +348,7 @@ mod tests {
         let text: String = (0..200_000).map(|n| format!("line {n:094}\n")).collect();
         std::fs::write(&path, text).expect("a temporary file");
         let access = Access { uid: rustix::process::geteuid().as_raw(), plain_only: true };
-        let log = Log::open(&path, 0, SystemTime::now(), access, &mut |_| None);
+        let log = Log::open(&path, 0, &Directories::new(SystemTime::now()), access, &mut |_| None);
         let mut log = log.expect("it was just written");
         change(&path);
         let (mut lines, mut shrunk) = (0, None);

@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime};
 
 use super::access::Access;
 use super::rotated_names::{
-    has_rotated_logs, is_backup, is_rotated_name, parent_of, rotated_logs_of,
+    Directories, has_rotated_logs, is_backup, is_rotated_name, parent_of, rotated_logs_of,
 };
 use super::{Input, InstantOf, Log, LogFile, Span, identity, read_up_to};
 use crate::error::Error;
@@ -59,25 +59,27 @@ const TRIES: usize = 20;
 pub(super) fn open(
     path: &Path,
     start: i64,
-    wall: SystemTime,
+    directories: &Directories,
     access: Access,
     instant_of: InstantOf<'_>,
 ) -> Result<Log, Error> {
     // The length of a rotated log that may be an unfinished copy, and whether it was seen to grow.
     let (mut copied, mut grew) = (None, false);
     for _ in 1..TRIES {
-        let is_missing = match wait_for(path) {
+        let is_missing = match wait_for(path, directories) {
             Ok(_) => false,
-            Err(_) if is_missing_after_rotation(path, wall) => true,
+            Err(_) if is_missing_after_rotation(path, directories) => true,
             Err(source) => return Err(Error::Read { path: path.to_owned(), source }),
         };
-        match Attempt::open(path, is_missing, start, wall, access, instant_of) {
+        match Attempt::open(path, is_missing, start, directories, access, instant_of) {
             Ok(attempt) if attempt.copy.is_some() => {
                 grew |= copied.is_some() && copied != attempt.copy;
                 copied = attempt.copy;
                 std::thread::sleep(2 * ROTATION);
             }
-            Ok(attempt) if attempt.is_unchanged(path) => return attempt.finish(start, instant_of),
+            Ok(attempt) if attempt.is_unchanged(path, directories) => {
+                return attempt.finish(start, instant_of);
+            }
             // Rotated logs are renamed one after the other; if there are many, that takes a while.
             Ok(_) => std::thread::sleep(ROTATION / 2),
             Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
@@ -86,9 +88,9 @@ pub(super) fn open(
     }
     let mut attempt = Attempt::open(
         path,
-        is_missing_after_rotation(path, wall),
+        is_missing_after_rotation(path, directories),
         start,
-        wall,
+        directories,
         access,
         instant_of,
     )?;
@@ -97,7 +99,7 @@ pub(super) fn open(
             .files
             .retain(|(file, metadata)| !file.rotated || Some(metadata.len()) != attempt.copy);
     }
-    if !attempt.is_unchanged(path) {
+    if !attempt.is_unchanged(path, directories) {
         attempt.problems.push(Error::Rotating(path.to_owned()));
     }
     attempt.finish(start, instant_of)
@@ -105,22 +107,27 @@ pub(super) fn open(
 
 /// Whether a log is missing, but a rotated log was written recently: it was rotated, and will be created when
 /// the next line is logged.
-fn is_missing_after_rotation(path: &Path, wall: SystemTime) -> bool {
+pub(super) fn is_missing_after_rotation(path: &Path, directories: &Directories) -> bool {
     let missing = |error: io::Error| error.kind() == io::ErrorKind::NotFound;
-    let age = |rotated: &PathBuf| {
-        let written = std::fs::metadata(rotated).and_then(|metadata| metadata.modified()).ok()?;
-        Some(wall.duration_since(written).unwrap_or_default())
-    };
     std::fs::metadata(path).is_err_and(missing)
-        && rotated_logs_of(path)
-            .is_ok_and(|names| names.iter().filter_map(age).any(|age| age < RECENT))
+        && rotated_logs_of(path, directories)
+            .is_ok_and(|names| names.iter().any(|name| is_recent(name, directories.wall)))
+}
+
+/// Whether a file was written recently, if it is a rotated log.
+pub(super) fn is_recent(path: &Path, wall: SystemTime) -> bool {
+    let written = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    written.is_ok_and(|written| wall.duration_since(written).unwrap_or_default() < RECENT)
 }
 
 /// Looks at a log. If it is missing, but has rotated logs, it is being rotated, and is waited for.
-fn wait_for(path: &Path) -> io::Result<Metadata> {
+fn wait_for(path: &Path, directories: &Directories) -> io::Result<Metadata> {
     for _ in 1..WAITS {
         match std::fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && has_rotated_logs(path) => {
+            Err(error)
+                if error.kind() == io::ErrorKind::NotFound
+                    && has_rotated_logs(path, directories) =>
+            {
                 std::thread::sleep(ROTATION);
             }
             other => return other,
@@ -146,10 +153,11 @@ impl Attempt {
         path: &Path,
         is_missing: bool,
         start: i64,
-        wall: SystemTime,
+        directories: &Directories,
         access: Access,
         instant_of: InstantOf<'_>,
     ) -> Result<Self, Error> {
+        let wall = directories.wall;
         let (files, problems, names) = (Vec::new(), Vec::new(), Vec::new());
         let mut attempt = Self { is_missing, files, problems, names, copy: None };
         if !is_missing {
@@ -160,7 +168,7 @@ impl Attempt {
                 return Ok(attempt);
             }
         }
-        match rotated_logs_of(path) {
+        match rotated_logs_of(path, directories) {
             Ok(names) => attempt.names = names,
             Err(source) => {
                 let dir = parent_of(path).to_owned();
@@ -256,14 +264,14 @@ impl Attempt {
     }
 
     /// Whether the names still belong to the files that were opened, and there are no others.
-    fn is_unchanged(&self, path: &Path) -> bool {
+    fn is_unchanged(&self, path: &Path, directories: &Directories) -> bool {
         let same = |(file, metadata): &(LogFile, Metadata)| {
             std::fs::metadata(&file.path).is_ok_and(|now| identity(&now) == identity(metadata))
         };
         self.files.iter().all(same)
             && !(self.is_missing && path.exists())
             && (self.names.is_empty()
-                || rotated_logs_of(path).is_ok_and(|names| names == self.names))
+                || rotated_logs_of(path, directories).is_ok_and(|names| names == self.names))
     }
 
     /// The log, the oldest file first, each positioned at the start of the period.

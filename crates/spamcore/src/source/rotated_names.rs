@@ -9,7 +9,9 @@
 //! already created and written it when logrotate was about to create the new one. Rotated logs are in the
 //! directory of the log, or of the file to which it is a symbolic link.
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -17,33 +19,78 @@ use std::time::{Duration, SystemTime};
 /// A log that is being compressed is compressed within this time.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
+/// A directory whose last change is longer ago than this when the program starts has not changed since: times of
+/// files are less exact than the clock.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// Directories, listed as often as necessary. Where there are many logs in one directory, it would be listed for
+/// each of them again and again.
+#[derive(Debug)]
+pub struct Directories {
+    /// The time on this host's clock when the program started.
+    pub wall: SystemTime,
+    /// The device and inode of the directory that was listed last, and its names, sorted.
+    last: RefCell<Option<(Identity, Vec<OsString>)>>,
+}
+
+/// Device and inode.
+type Identity = (u64, u64);
+
+impl Directories {
+    /// None has been listed yet. `wall` is the time on this host's clock.
+    pub fn new(wall: SystemTime) -> Self {
+        Self { wall, last: RefCell::default() }
+    }
+
+    /// The names in a directory that begin with this text, in byte order.
+    fn names(&self, dir: &Path, start: &[u8]) -> io::Result<Vec<OsString>> {
+        let begins = |name: &OsString| name.as_encoded_bytes().starts_with(start);
+        let metadata = std::fs::metadata(dir)?;
+        let identity = super::identity(&metadata);
+        let is_settled = metadata.modified().is_ok_and(|at| at + SETTLED < self.wall);
+        if is_settled
+            && let Some((known, names)) = &*self.last.borrow()
+            && *known == identity
+        {
+            let first = names.partition_point(|name| name.as_encoded_bytes() < start);
+            return Ok(names[first..].iter().take_while(|name| begins(name)).cloned().collect());
+        }
+        let names: io::Result<Vec<_>> =
+            std::fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name())).collect();
+        let mut names = names?;
+        names.sort_unstable();
+        let found = names.iter().filter(|name| begins(name)).cloned().collect();
+        *self.last.borrow_mut() = is_settled.then_some((identity, names));
+        Ok(found)
+    }
+}
+
 /// Whether a log has rotated logs.
-pub(super) fn has_rotated_logs(path: &Path) -> bool {
-    rotated_logs_of(path).is_ok_and(|names| !names.is_empty())
+pub(super) fn has_rotated_logs(path: &Path, directories: &Directories) -> bool {
+    rotated_logs_of(path, directories).is_ok_and(|names| !names.is_empty())
 }
 
 /// The rotated logs of a log, newest first: those next to the target of its link, or else next to itself.
-pub(super) fn rotated_logs_of(path: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn rotated_logs_of(path: &Path, directories: &Directories) -> io::Result<Vec<PathBuf>> {
     // The link may be dangling while its target is being rotated.
     let end = std::fs::canonicalize(path)
         .or_else(|_| std::fs::read_link(path).map(|end| parent_of(path).join(end)));
     if path.is_symlink()
         && let Ok(end) = end
-        && let Ok(rotated @ [_, ..]) = rotated_logs_beside(&end).as_deref()
+        && let Ok(rotated @ [_, ..]) = rotated_logs_beside(&end, directories).as_deref()
     {
         return Ok(rotated.to_vec());
     }
-    rotated_logs_beside(path)
+    rotated_logs_beside(path, directories)
 }
 
 /// The rotated logs in the directory of a log, newest first. One that is there both plain and compressed is
 /// given once, usually plain.
-fn rotated_logs_beside(path: &Path) -> io::Result<Vec<PathBuf>> {
+fn rotated_logs_beside(path: &Path, directories: &Directories) -> io::Result<Vec<PathBuf>> {
     let Some(log) = path.file_name() else { return Ok(Vec::new()) };
     let dir = parent_of(path);
     let mut found: Vec<(Age, bool, PathBuf)> = Vec::new();
-    for entry in std::fs::read_dir(dir)? {
-        let name = entry?.file_name();
+    for name in directories.names(dir, before_extension(log.as_encoded_bytes()))? {
         if let Some((age, compressed)) = age_of(name.as_encoded_bytes(), log.as_encoded_bytes()) {
             found.push((age, compressed, dir.join(&name)));
         }
@@ -95,10 +142,12 @@ enum Age {
     Date(Reverse<Vec<u8>>),
 }
 
+/// The suffixes of compressed files.
+const SUFFIXES: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
+
 /// If a file's name is that of a rotated log of `log`: its age, and whether the name has the suffix of a
 /// compression.
 fn age_of(name: &[u8], log: &[u8]) -> Option<(Age, bool)> {
-    const SUFFIXES: [&[u8]; 7] = [b".gz", b".xz", b".zst", b".bz2", b".lz4", b".Z", b".lzma"];
     let plain = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(*suffix));
     let name = plain.unwrap_or(name);
     if let Some(suffix) = name.strip_prefix(log).and_then(|name| name.strip_suffix(BACKUP)) {
@@ -108,10 +157,17 @@ fn age_of(name: &[u8], log: &[u8]) -> Option<(Age, bool)> {
     }
     let after_name = || age(name.strip_prefix(log)?);
     let before_extension = || {
-        let dot = log.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0)?;
-        age(name.strip_prefix(&log[..dot])?.strip_suffix(&log[dot..])?)
+        let (stem, extension) = log.split_at(before_extension(log).len());
+        let extension = Some(extension).filter(|extension| !extension.is_empty())?;
+        age(name.strip_prefix(stem)?.strip_suffix(extension)?)
     };
     Some((after_name().or_else(before_extension)?, plain.is_some()))
+}
+
+/// The name of a log up to its extension, with which the names of all its rotated logs begin.
+fn before_extension(log: &[u8]) -> &[u8] {
+    let dot = log.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0);
+    &log[..dot.unwrap_or(log.len())]
 }
 
 /// The suffix that logrotate gives to a file that was in the way of the new log.
@@ -166,12 +222,28 @@ fn date_of(seconds: &[u8]) -> Option<Vec<u8>> {
 /// Whether a path has the name of a rotated log itself. An IP address, as logs of other hosts are sometimes
 /// named, is not such a name.
 pub(super) fn is_rotated_name(path: &Path) -> bool {
-    let Some(name) = path.file_name() else { return false };
-    if name.to_str().is_some_and(|name| name.parse::<std::net::IpAddr>().is_ok()) {
-        return false;
+    let name = path.file_name().map(std::ffi::OsStr::as_encoded_bytes);
+    name.is_some_and(|name| bases_after_name(name).next().is_some())
+}
+
+/// The logs of which a file with this name could be a rotated log, by names such as `mail.log.1`.
+pub(super) fn bases_after_name(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let is_address =
+        std::str::from_utf8(name).is_ok_and(|name| name.parse::<std::net::IpAddr>().is_ok());
+    let ends = if is_address { 0 } else { name.len() };
+    (1..ends).filter(|&at| age_of(&name[at..], b"").is_some()).map(|at| &name[..at])
+}
+
+/// The logs of which a file with this name could be a rotated log, also by names such as `mail.1.log`.
+pub(super) fn bases_of(name: &[u8]) -> Vec<Vec<u8>> {
+    let mut bases: Vec<_> = bases_after_name(name).map(<[u8]>::to_vec).collect();
+    // A suffix of a compression is not the extension.
+    let end = SUFFIXES.iter().find_map(|suffix| name.strip_suffix(*suffix)).unwrap_or(name);
+    if let Some(dot) = end.iter().rposition(|b| *b == b'.') {
+        let (stem, extension) = end.split_at(dot);
+        bases.extend(bases_after_name(stem).map(|base| [base, extension].concat()));
     }
-    let name = name.as_encoded_bytes();
-    (1..name.len()).any(|at| age_of(&name[at..], b"").is_some())
+    bases
 }
 
 #[cfg(test)]
@@ -227,8 +299,35 @@ mod tests {
     }
 
     fn names(path: &Path) -> Vec<String> {
-        let names = rotated_logs_of(path).expect("readable");
+        let directories = Directories::new(SystemTime::now());
+        let names = rotated_logs_of(path, &directories).expect("readable");
         names.iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect()
+    }
+
+    #[test]
+    fn a_directory_is_listed_once_unless_it_has_changed() {
+        let dir = dir(&["a.log", "a.log.1", "a.1.log", "b.log.1"]);
+        let change = |days: u64| {
+            let at = SystemTime::now() - Duration::from_secs(days * 24 * 3600);
+            std::fs::File::open(dir.path()).and_then(|file| file.set_modified(at)).expect("ours");
+        };
+        let directories = Directories::new(SystemTime::now());
+        let count = || {
+            let names = rotated_logs_of(&dir.path().join("a.log"), &directories).expect("readable");
+            names.len()
+        };
+        assert_eq!(count(), 1, "of two copies one");
+        assert!(directories.last.borrow().is_none(), "it was made just now");
+        change(2);
+        assert_eq!(count(), 1);
+        assert!(directories.last.borrow().is_some());
+        std::fs::write(dir.path().join("a.log.2"), "x").expect("a temporary file");
+        assert_eq!(count(), 2, "it has changed");
+        change(1);
+        assert_eq!((count(), count()), (2, 2));
+        std::fs::remove_file(dir.path().join("a.log.2")).expect("it was just made");
+        change(1);
+        assert_eq!(count(), 2, "nobody changes a directory and the time of that");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The end of an uncompressed file: its last lines, and the newest timestamp among them.
 //!
-//! What it is asked for is when a log was last written, and how. It looks at the last 64 KiB only.
+//! What it is asked for is when a log was last written, and how. It looks at the last 64 KiB only. More of the end, and
+//! of the beginning, is looked at where nothing else tells what a log is.
 
 use std::io::Read;
 
@@ -9,6 +10,10 @@ use crate::source::lines::split;
 
 /// How much of the end is looked at, in bytes.
 const LENGTH: u64 = 64 << 10;
+
+/// How many lines are looked at to tell what a log is, at its beginning and at its end, and how much of it, in bytes.
+const LINES: usize = 10_000;
+const LENGTH_OF_LINES: u64 = 4 << 20;
 
 /// The whole lines at the end of a file; the last of them may be without its newline.
 #[derive(Debug)]
@@ -28,6 +33,26 @@ impl LogFile {
             text.drain(..=memchr::memchr(b'\n', &text)?);
         }
         Some(Tail { text })
+    }
+}
+
+impl LogFile {
+    /// Calls `look` with the first and the last 10,000 lines of an uncompressed file, until it returns true.
+    pub(crate) fn look_at_edges(&self, mut look: impl FnMut(&[u8]) -> bool) {
+        let (Input::Plain { file, .. }, Some(end)) = (&self.input, self.end_of_data()) else {
+            return;
+        };
+        let text = |from: u64, to: u64| {
+            let mut text = Vec::new();
+            // What cannot be read here could not be read before either, which has been reported.
+            let _ = Span::of_lines(file, from, to, false).read_to_end(&mut text);
+            text
+        };
+        let first = text(0, end.min(LENGTH_OF_LINES));
+        let last = text(end.saturating_sub(LENGTH_OF_LINES), end);
+        let mut last: Vec<_> = split(&last).collect();
+        let last = last.split_off(last.len().saturating_sub(LINES));
+        let _ = split(&first).take(LINES).chain(last).any(&mut look);
     }
 }
 

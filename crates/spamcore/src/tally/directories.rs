@@ -39,6 +39,8 @@ const SHARES: u64 = 6;
 /// A directory in which scripts reach the limit only together.
 #[derive(Clone, Debug)]
 pub struct Directory {
+    /// The number of the log; 0 if there is only one.
+    pub log: u32,
     /// Its path, with a slash at the end.
     pub name: Box<[u8]>,
     /// How many scripts.
@@ -50,6 +52,8 @@ pub struct Directory {
 /// Scripts that reach the limit only together, and not in one directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scattered {
+    /// The number of the log; 0 if there is only one.
+    pub log: u32,
     /// The directory below which they are, without a slash at the end; empty for names that are not absolute
     /// paths.
     pub below: Box<[u8]>,
@@ -169,9 +173,10 @@ impl Directories {
     }
 
     /// The directories in which scripts reach a limit, and those below which the other scripts do, both in byte
-    /// order.
+    /// order. All scripts are of the log with this number.
     pub(super) fn finish(
         self,
+        log: u32,
         reached: impl Fn(&[u8], u64) -> bool,
     ) -> (Vec<Directory>, Vec<Scattered>) {
         let Self { own, mut below } = self;
@@ -180,7 +185,7 @@ impl Directories {
         for (name, (stats, sum)) in own {
             if reaches(&name, sum) {
                 subtract(&mut below, &name, sum);
-                directories.push(Directory { name, scripts: sum.scripts(), stats });
+                directories.push(Directory { log, name, scripts: sum.scripts(), stats });
             }
         }
         directories.sort_unstable_by(|one, other| one.name.cmp(&other.name));
@@ -196,7 +201,7 @@ impl Directories {
             if reaches(&name, sum) {
                 subtract(&mut below, &name, sum);
                 let (scripts, messages) = (sum.scripts(), sum.messages);
-                scattered.push(Scattered { below: name, scripts, messages });
+                scattered.push(Scattered { log, below: name, scripts, messages });
             }
         }
         scattered.sort_unstable_by(|one, other| one.below.cmp(&other.below));
@@ -264,13 +269,13 @@ mod tests {
             }
             above(script.as_bytes()).for_each(|above| directories.add_below(above, share));
         }
-        let (own, below) = directories.finish(|_, messages| messages >= 30);
+        let (own, below) = directories.finish(0, |_, messages| messages >= 30);
         let own = own.iter().map(|directory| {
-            let Directory { name, scripts, stats } = directory;
+            let Directory { name, scripts, stats, .. } = directory;
             format!("{} {scripts} {}", String::from_utf8_lossy(name), stats.messages)
         });
         let below = below.iter().map(|scattered| {
-            let Scattered { below, scripts, messages } = scattered;
+            let Scattered { below, scripts, messages, .. } = scattered;
             format!("{} {scripts} {messages}", String::from_utf8_lossy(below))
         });
         (own.collect(), below.collect())

@@ -18,6 +18,9 @@
 //! choose. Of each name the tally knows from which addresses it came (`sources`), because the line that is
 //! reported is one of the address that sent most; that line may be found only by reading the logs again.
 //!
+//! Names of users and paths belong to a host. Where several logs are read, they are counted for each log by itself;
+//! logins and clients are counted over all of them.
+//!
 //! With limits below ten, names that are nowhere near their limit can share a bucket that reaches it, and
 //! the bound does not hold.
 //!
@@ -34,7 +37,7 @@ pub mod network;
 pub(crate) mod sources;
 pub mod stats;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -88,6 +91,9 @@ pub struct Detail {
 /// The names of one kind, with their indexes in the list of all senders.
 type Index = HashMap<Box<[u8]>, usize, RandomState>;
 
+/// The names of each kind.
+type Indexes = [Index; Kind::COUNT];
+
 /// The senders of a window: a [`Sink`] of accepted messages.
 #[derive(Debug)]
 pub struct Tally {
@@ -98,11 +104,14 @@ pub struct Tally {
     lowest_limit: u64,
     webmail: Webmail,
     detail: Detail,
-    senders: [Index; Kind::COUNT],
+    /// The number of the log that is being read; 0 if there is only one.
+    log: u32,
+    /// By the number of a log, the names that belong to its host; at 0 also all names that belong to none.
+    senders: Vec<Indexes>,
     stats: Vec<SenderStats>,
     memo: ClientMemo,
-    /// Scripts of few messages that are not kept, by directory.
-    unkept: Directories,
+    /// Scripts of few messages that are not kept, by directory, for each log.
+    unkept: BTreeMap<u32, Directories>,
     directories: Vec<Directory>,
     scattered: Vec<Scattered>,
     mode: Mode,
@@ -166,10 +175,11 @@ impl Tally {
             identity: Identity::exact(),
             webmail,
             detail,
-            senders: Default::default(),
+            log: 0,
+            senders: vec![Indexes::default()],
             stats: Vec::new(),
             memo: ClientMemo::default(),
-            unkept: Directories::default(),
+            unkept: BTreeMap::new(),
             directories: Vec::new(),
             scattered: Vec::new(),
             mode: Mode::Everything { rereadable },
@@ -232,8 +242,16 @@ impl Tally {
 
     /// The senders that were kept, in no particular order.
     pub fn senders(&self) -> impl Iterator<Item = (Kind, &[u8], &SenderStats)> {
-        Kind::ALL.into_iter().zip(&self.senders).flat_map(move |(kind, senders)| {
-            senders.iter().map(move |(name, &index)| (kind, &name[..], &self.stats[index]))
+        self.senders_by_log().map(|(_, kind, name, stats)| (kind, name, stats))
+    }
+
+    /// The same, each with the number of its log; 0 if it belongs to no host, or there is only one.
+    pub fn senders_by_log(&self) -> impl Iterator<Item = (u32, Kind, &[u8], &SenderStats)> {
+        (0..).zip(&self.senders).flat_map(move |(log, indexes)| {
+            Kind::ALL.into_iter().zip(indexes).flat_map(move |(kind, senders)| {
+                let stats = |index: usize| &self.stats[index];
+                senders.iter().map(move |(name, &index)| (log, kind, &**name, stats(index)))
+            })
         })
     }
 
@@ -247,9 +265,19 @@ impl Tally {
         &self.scattered
     }
 
-    /// What was kept of a sender, by its folded name.
+    /// What was kept of a sender that belongs to no host, or of the only one, by its folded name.
     pub fn sender(&self, kind: Kind, name: &[u8]) -> Option<&SenderStats> {
-        self.senders[kind as usize].get(name).map(|&index| &self.stats[index])
+        self.senders[0][kind as usize].get(name).map(|&index| &self.stats[index])
+    }
+
+    /// The number of the log for which a sender is counted; 0 if it belongs to no host.
+    fn log_of(&self, kind: Kind) -> u32 {
+        if kind.is_of_one_host() { self.log } else { 0 }
+    }
+
+    /// Where senders of this kind are found that are in the log that is being read.
+    fn index(&self, kind: Kind) -> &Index {
+        &self.senders[self.log_of(kind) as usize][kind as usize]
     }
 
     /// Counts an event whose text is known, and so its sender and client. False if the text is not known.
@@ -376,7 +404,8 @@ impl Tally {
         let (kind, spelling) = (sender.kind, &sender.name[..]);
         let folded = self.identity.fold(spelling);
         let name = &folded[..];
-        if let Some(&index) = self.senders[kind as usize].get(name) {
+        let log = self.log_of(kind);
+        if let Some(&index) = self.index(kind).get(name) {
             let stats = &mut self.stats[index];
             stats.add(times, at, &self.window);
             if !self.identity.is_exact() && stats.first_spelling(name) != spelling {
@@ -385,7 +414,7 @@ impl Tally {
             return Some(index);
         }
         let line = if self.detail.line { line } else { b"" };
-        if !self.keeps(kind, name, times, line) {
+        if !self.keeps(log, kind, name, times, line) {
             if kind == Kind::Script {
                 self.count_in_directories(name, times, at, line);
             }
@@ -396,7 +425,7 @@ impl Tally {
             self.used += spelling.len();
             stats.spelling = Some(spelling.into());
         }
-        Some(self.insert(kind, name.into(), stats))
+        Some(self.insert(log, kind, name.into(), stats))
     }
 
     /// What is known of a sender after its first line.
@@ -413,8 +442,8 @@ impl Tally {
     /// Counts messages of a script that is not kept in those of its directories that may reach the limit.
     fn count_in_directories(&mut self, script: &[u8], times: u64, at: Option<i64>, line: &[u8]) {
         let Mode::Candidates(buckets) = &self.mode else { return };
-        let mut unkept = std::mem::take(&mut self.unkept);
-        let in_bucket = |name: &[u8], kind| buckets[self.bucket(kind, name)];
+        let mut unkept = self.unkept.remove(&self.log).unwrap_or_default();
+        let in_bucket = |name: &[u8], kind| buckets[self.bucket(self.log, kind, name)];
         let all = u64::from(in_bucket(script, Kind::Script));
         let share = Share::of_messages(times, all);
         let may_reach = |name: &&[u8]| {
@@ -427,20 +456,33 @@ impl Tally {
             }
             above(script).filter(may_reach).for_each(|above| unkept.add_below(above, share));
         }
-        self.unkept = unkept;
+        self.unkept.insert(self.log, unkept);
     }
 
     /// Finds the directories whose scripts reach the limit only together.
     fn finish_directories(&mut self) {
+        for log in (0..).take(self.senders.len()) {
+            let (directories, scattered) = self.directories_of(log);
+            self.directories.extend(directories);
+            self.scattered.extend(scattered);
+        }
+        self.directories
+            .sort_unstable_by(|one, other| (&one.name, one.log).cmp(&(&other.name, other.log)));
+        self.scattered
+            .sort_unstable_by(|one, other| (&one.below, one.log).cmp(&(&other.below, other.log)));
+    }
+
+    fn directories_of(&mut self, log: u32) -> (Vec<Directory>, Vec<Scattered>) {
         let limits = &self.limits;
+        let mut directories = self.unkept.remove(&log).unwrap_or_default();
+        let indexes = &self.senders[log as usize];
         let scripts = || {
-            self.senders[Kind::Script as usize].iter().filter_map(|(name, &index)| {
+            indexes[Kind::Script as usize].iter().filter_map(|(name, &index)| {
                 let stats = &self.stats[index];
                 let share = Share::of_script(stats.messages)?;
                 (!limits.reached(name, stats.messages)).then_some((name, stats, share))
             })
         };
-        let mut directories = std::mem::take(&mut self.unkept);
         // Mostly, all of them together do not reach it.
         let messages = scripts().map(|(_, stats, _)| stats.messages).sum();
         if !directories.is_empty() || limits.reached(b"", messages) {
@@ -452,18 +494,25 @@ impl Tally {
             }
         }
         let reached = |name: &[u8], messages| limits.reached(name, messages);
-        (self.directories, self.scattered) = directories.finish(reached);
+        directories.finish(log, reached)
     }
 
-    fn insert(&mut self, kind: Kind, name: Box<[u8]>, stats: SenderStats) -> usize {
+    fn insert(&mut self, log: u32, kind: Kind, name: Box<[u8]>, stats: SenderStats) -> usize {
         let index = self.stats.len();
         self.stats.push(stats);
-        self.senders[kind as usize].insert(name, index);
+        self.senders[log as usize][kind as usize].insert(name, index);
         index
     }
 
+    /// Makes room for senders of so many logs.
+    fn make_indexes(&mut self, logs: usize) {
+        if self.senders.len() < logs {
+            self.senders.resize_with(logs, Indexes::default);
+        }
+    }
+
     /// Whether a new name is to be kept. If not, its messages are counted in the sketch, or as dropped.
-    fn keeps(&mut self, kind: Kind, name: &[u8], times: u64, line: &[u8]) -> bool {
+    fn keeps(&mut self, log: u32, kind: Kind, name: &[u8], times: u64, line: &[u8]) -> bool {
         if let Mode::Everything { rereadable } = self.mode {
             self.names += 1;
             let more = usize::from(kind == Kind::Sasl) + usize::from(self.detail.activity);
@@ -483,7 +532,7 @@ impl Tally {
             }
         }
         let hasher = &self.hasher;
-        let bucket = bucket(hasher, kind, name);
+        let bucket = bucket(hasher, log, kind, name);
         match &mut self.mode {
             Mode::Everything { .. } => true,
             Mode::StreamNames { .. } => {
@@ -494,7 +543,7 @@ impl Tally {
             Mode::Sketch(buckets) => {
                 add_to(buckets, bucket, times);
                 if kind == Kind::Script {
-                    add_directories(buckets, hasher, name, times);
+                    add_directories(buckets, hasher, log, name, times);
                 }
                 false
             }
@@ -525,13 +574,13 @@ impl Tally {
             return;
         }
         let mut buckets = vec![0; BUCKETS];
-        for (kind, name, stats) in self.senders() {
-            add_to(&mut buckets, self.bucket(kind, name), stats.messages);
+        for (log, kind, name, stats) in self.senders_by_log() {
+            add_to(&mut buckets, self.bucket(log, kind, name), stats.messages);
             if kind == Kind::Script {
-                add_directories(&mut buckets, &self.hasher, name, stats.messages);
+                add_directories(&mut buckets, &self.hasher, log, name, stats.messages);
             }
         }
-        self.senders = Default::default();
+        self.senders.iter_mut().for_each(|indexes| *indexes = Indexes::default());
         self.stats = Vec::new();
         self.origins_used = 0;
         self.sources_used = 0;
@@ -547,7 +596,8 @@ impl Tally {
             return wanted;
         }
         for kind in [Kind::Helo, Kind::HostName] {
-            for (name, &index) in &self.senders[kind as usize] {
+            // They belong to no host.
+            for (name, &index) in &self.senders[0][kind as usize] {
                 let stats = &mut self.stats[index];
                 if !self.limits.reached(name, stats.messages) {
                     continue;
@@ -570,18 +620,18 @@ impl Tally {
         let Event::Accepted(accepted) = &*event else { return };
         let (first, Some(client)) = (accepted.senders.first(), accepted.client) else { return };
         let name = self.identity.fold(&first.name);
-        let Some(index) = self.senders[first.kind as usize].get(&name[..]) else { return };
+        let Some(&index) = self.index(first.kind).get(&name[..]) else { return };
         let address = self.address_hash(client.address);
         if let Mode::Lines { wanted, .. } = &mut self.mode
-            && wanted.get(index).is_some_and(|wanted| wanted.0 == address)
+            && wanted.get(&index).is_some_and(|wanted| wanted.0 == address)
         {
-            wanted.remove(index);
-            self.stats[*index].line = line.into();
+            wanted.remove(&index);
+            self.stats[index].line = line.into();
         }
     }
 
-    fn bucket(&self, kind: Kind, name: &[u8]) -> usize {
-        bucket(&self.hasher, kind, name)
+    fn bucket(&self, log: u32, kind: Kind, name: &[u8]) -> usize {
+        bucket(&self.hasher, log, kind, name)
     }
 }
 
@@ -607,6 +657,15 @@ impl Sink for Tally {
                 }
             }
         }
+    }
+
+    fn begin_log(&mut self, number: u32) {
+        if number != self.log {
+            // The same text may be of another host.
+            self.memo.clear();
+            self.log = number;
+        }
+        self.make_indexes(number as usize + 1);
     }
 
     fn place(&mut self, place: u64) {
@@ -652,6 +711,7 @@ impl Sink for Tally {
         fork.mode = mode;
         fork.complete = self.complete;
         fork.hasher = self.hasher.clone();
+        fork.begin_log(self.log);
         Some(fork)
     }
 
@@ -668,17 +728,24 @@ impl Sink for Tally {
             }
         }
         self.origins_used += later.origins_used;
-        self.unkept.join(later.unkept);
+        for (log, unkept) in later.unkept {
+            self.unkept.entry(log).or_default().join(unkept);
+        }
+        self.make_indexes(later.senders.len());
         let mut more: Vec<_> = later.stats.into_iter().map(Some).collect();
-        for (kind, senders) in Kind::ALL.into_iter().zip(later.senders) {
+        let logs = (0..).zip(later.senders);
+        for (log, kind, senders) in logs.flat_map(|(log, indexes)| {
+            Kind::ALL.into_iter().zip(indexes).map(move |(kind, senders)| (log, kind, senders))
+        }) {
             for (name, index) in senders {
                 let Some(mut stats) = more[index].take() else { continue };
-                if let Some(&known) = self.senders[kind as usize].get(&name) {
+                let index = &self.senders[log as usize][kind as usize];
+                if let Some(&known) = index.get(&name) {
                     let hash = |spelling: &[u8]| self.hasher.hash_one(spelling);
                     self.stats[known].join_spellings(&mut stats, &name, hash);
                     self.stats[known].join(stats);
-                } else if self.keeps(kind, &name, stats.messages, &stats.line) {
-                    self.insert(kind, name, stats);
+                } else if self.keeps(log, kind, &name, stats.messages, &stats.line) {
+                    self.insert(log, kind, name, stats);
                 }
             }
         }
@@ -723,14 +790,14 @@ impl Sink for Tally {
     }
 }
 
-fn bucket(hasher: &RandomState, kind: Kind, name: &[u8]) -> usize {
-    usize::try_from(hasher.hash_one((kind, name)) % BUCKETS as u64).unwrap_or(0)
+fn bucket(hasher: &RandomState, log: u32, kind: Kind, name: &[u8]) -> usize {
+    usize::try_from(hasher.hash_one((log, kind, name)) % BUCKETS as u64).unwrap_or(0)
 }
 
 /// Adds messages of a script to the buckets of its directories.
-fn add_directories(buckets: &mut [u8], hasher: &RandomState, script: &[u8], times: u64) {
+fn add_directories(buckets: &mut [u8], hasher: &RandomState, log: u32, script: &[u8], times: u64) {
     for directory in directory_of(script).into_iter().chain(above(script)) {
-        add_to(buckets, bucket(hasher, Kind::Directory, directory), times);
+        add_to(buckets, bucket(hasher, log, Kind::Directory, directory), times);
     }
 }
 

@@ -147,6 +147,62 @@ fn of_scripts_that_are_kept_those_below_the_limit_are_added_up() {
 }
 
 #[test]
+fn what_belongs_to_a_host_is_counted_for_each_log_by_itself() {
+    for names in [10, 40_000] {
+        let mut all = tally(true);
+        let fill = |tally: &mut Tally, log: u32, part: u32| {
+            for n in 0..names {
+                let path = format!("/invented/{log}/{part}/{n}");
+                add(tally, script(path.as_bytes()), 1, 5, &[b'x'; 300]);
+            }
+            let line = format!("log {log}");
+            let times = 60 * u64::from(log);
+            add(tally, script(b"/script"), times, 5, line.as_bytes());
+            let login = Senders::new(Sender::new(Kind::Sasl, b"bob"), None);
+            add(tally, Accepted { senders: login, ..script(b"") }, 30, 5, line.as_bytes());
+            for n in 0..25 {
+                let path = format!("/site/tmp/{part}/{n}");
+                add(tally, script(path.as_bytes()), 2 * u64::from(log) - 1, 5, b"a line");
+            }
+        };
+        let mut passes = 0;
+        loop {
+            passes += 1;
+            for log in [1, 2] {
+                all.begin_log(log);
+                let mut later = all.fork().expect("it can be read in parts");
+                fill(&mut all, log, 0);
+                fill(&mut later, log, 1);
+                all.join(later);
+            }
+            if !all.needs_another_pass() {
+                break;
+            }
+        }
+        assert_eq!(passes, if names == 10 { 1 } else { 2 });
+        let mut kept: Vec<_> = all
+            .senders_by_log()
+            .filter(|(_, _, name, _)| matches!(*name, b"/script" | b"bob"))
+            .map(|(log, _, name, stats)| (name, log, stats.messages, &*stats.line))
+            .collect();
+        kept.sort_unstable();
+        let want: [(&[u8], _, _, &[u8]); 3] = [
+            (b"/script", 1, 120, b"log 1"),
+            (b"/script", 2, 240, b"log 2"),
+            (b"bob", 0, 120, b"log 1"),
+        ];
+        assert_eq!(kept, want, "{names}");
+        // 50 scripts in each log: with one message each they do not reach the limit, with three each they do. Where
+        // there are too many names, a few are missing.
+        let below: Vec<_> =
+            all.scattered().iter().filter(|of| of.below.starts_with(b"/site")).collect();
+        let [of] = below[..] else { panic!("{below:?}") };
+        assert_eq!((of.log, &*of.below), (2, &b"/site/tmp"[..]));
+        assert!((40..=50).contains(&of.scripts) && (120..=150).contains(&of.messages), "{of:?}");
+    }
+}
+
+#[test]
 fn too_many_addresses_are_read_twice_and_the_count_is_exact() {
     let mut tally = tally(true);
     let send = |tally: &mut Tally, sender: u32, n: u32| {

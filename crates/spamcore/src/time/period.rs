@@ -39,6 +39,9 @@ pub enum PeriodError {
     /// Not a whole number, or too large.
     #[error("'{0}' is not a whole number, or is too large")]
     Number(String),
+    /// `1 hour ago`, which is more than a period; without `ago` and spaces it is this.
+    #[error("'ago' is not part of a period: did you mean {0}?")]
+    Ago(String),
     /// It would end after now.
     #[error("a period cannot lie in the future")]
     Future,
@@ -76,6 +79,11 @@ impl Period {
                     cursor.take_while(blank);
                     (1, as_str(unit))
                 }
+                (b"", b"ago") if cursor.is_done() && period.has_length() => {
+                    let typed = lower.trim().trim_start_matches('-').trim_end_matches("ago");
+                    let bare = typed.chars().filter(|c| !c.is_whitespace()).collect();
+                    return Err(PeriodError::Ago(bare));
+                }
                 (b"", b"tomorrow" | b"next" | b"ago") => return Err(PeriodError::Future),
                 (b"", word) if step(as_str(word)).is_some() => return Err(PeriodError::Future),
                 (b"", word) => return Err(PeriodError::Unit(lossy(word))),
@@ -89,10 +97,14 @@ impl Period {
             };
             period.add(count, unit)?;
         }
-        if (period.months, period.days, period.seconds) == (0, 0, 0) {
+        if !period.has_length() {
             return Err(PeriodError::Nothing);
         }
         Ok(period)
+    }
+
+    fn has_length(&self) -> bool {
+        (self.months, self.days, self.seconds) != (0, 0, 0)
     }
 
     /// A period of this many seconds, given in digits.
@@ -270,7 +282,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_period_and_why() {
-        use PeriodError::{Bare, Empty, Future, Nothing, Number, TooFar, Unit};
+        use PeriodError::{Ago, Bare, Empty, Future, Nothing, Number, TooFar, Unit};
         for (text, want) in [
             ("", Empty),
             ("  ", Empty),
@@ -280,7 +292,11 @@ mod tests {
             ("fortnight", Future),
             ("tomorrow", Future),
             ("next week", Future),
-            ("1hour ago", Future),
+            ("1hour ago", Ago("1hour".into())),
+            ("-2 Days ago ", Ago("2days".into())),
+            ("1hour 30 min ago", Ago("1hour30min".into())),
+            ("1hour ago 5min", Future),
+            ("ago", Future),
             ("0hours", Nothing),
             ("0s 0d", Nothing),
             ("1parsec", Unit("parsec".into())),
