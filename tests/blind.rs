@@ -1,7 +1,7 @@
 //! A log that cannot be read never looks like one in which nobody sends anything.
 
 use proptest::prelude::*;
-use tests::{NOW, Run, accepted, run_with_input};
+use tests::{Directory, NOW, Run, accepted, run, run_with_input};
 
 /// What a line is to the guard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,10 +85,13 @@ proptest! {
         picks in prop::collection::vec(0..LINES.len(), 1..12)
     ) {
         let lines: Vec<Line> = picks.iter().map(|pick| LINES[*pick]).collect();
-        let log: String = lines.iter().map(|line| text(*line)).collect();
+        let all_unreadable = lines.iter().all(|line| *line == Line::Unreadable);
+        // Else the log would be another program's.
+        let mut log = if all_unreadable { String::new() } else { text(Line::Other) };
+        log.extend(lines.iter().map(|line| text(*line)));
         let (read, unread) = expected(&lines);
         let (plain, asked) = (check(&log, &[]), check(&log, &["-e"]));
-        if lines.iter().all(|line| *line == Line::Unreadable) {
+        if all_unreadable {
             prop_assert!(plain.err.contains("no time stamp can be read in"), "{}", plain.err);
             prop_assert_eq!((plain.status, asked.status), (Some(1), Some(3)));
         } else if unread > read {
@@ -135,4 +138,39 @@ fn the_first_line_is_shown_escaped_and_shortened() {
     let run = check(&(text(Line::Other) + &line), &[]);
     assert!(run.err.contains("sasl_username=\\x1b[31m"), "{}", run.err);
     assert!(run.err.len() < 500, "{}", run.err);
+}
+
+#[test]
+fn a_log_that_was_named_by_mistake_is_told() {
+    let dir = Directory::new();
+    let exim = "2026-11-23 17:50:00 1xVX00-000001-0D => a@b R=dnslookup T=remote_smtp\n";
+    let web = "Nov 23 17:50:00 mx apache2[7]: something\n";
+    let php = "[23-Nov-2026 17:50:00 UTC] mail() on [/x.php:1]: To: a@b\n";
+    let postfix = text(Line::Other);
+    for (program, log, named, status) in [
+        ("postfix-spam-check", exim, "no line of Postfix was found, but lines of other mail", 0),
+        ("postfix-spam-check", web, "no line of Postfix was found, nor of another mail", 3),
+        ("postfix-spam-check", php, "no time stamp can be read", 3),
+        ("postfix-spam-check", &postfix, "", 0),
+        // Its lines are before the period, or far from what is read of it.
+        ("postfix-spam-check", &(text(Line::OtherOld) + &web.repeat(100)), "", 0),
+        ("postfix-spam-check", "", "", 0),
+        ("exim-spam-check", &postfix, "no line of Exim was found, but lines of other mail", 0),
+        ("exim-spam-check", exim, "", 0),
+        ("exim-spam-check", "2026-11-23 17:50:00 Start queue run: pid=7\n", "", 0),
+        ("php-spam-check", php, "", 0),
+        ("php-spam-check", web, "no line of PHP was found, nor of another mail", 3),
+        ("php-legacy-spam-check", &postfix, "", 0),
+        ("php-legacy-spam-check", web, "no line of a wrapper of sendmail was found, nor", 3),
+    ] {
+        let path = dir.file("log", log);
+        let mut args = vec!["--now", NOW, "-e", "-l", &path];
+        if !program.starts_with("php") {
+            args.push("--overrides=/dev/null");
+        }
+        let run = run(program, &args);
+        assert_eq!(run.status, Some(status), "{program} {log}: {}", run.err);
+        assert_eq!(run.err.lines().count(), usize::from(!named.is_empty()), "{log}: {}", run.err);
+        assert!(run.err.contains(named), "{log}: {}", run.err);
+    }
 }

@@ -92,7 +92,8 @@ fn a_log_without_timestamps_is_as_old_as_its_file() {
     let logs = "line '2 hours' a >mail.log; echo unreadable >maillog";
     let (logins, told) = run(logs, "").expect("as before");
     assert!(
-        logins.is_empty() && told.contains("/var/log/maillog: its only line has no readable"),
+        logins.is_empty()
+            && told.contains("/var/log/maillog: no time stamp can be read in its only line"),
         "{told}"
     );
 }

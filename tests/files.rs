@@ -375,7 +375,7 @@ fn a_log_that_is_written_in_another_time_zone_is_told() {
                 .output();
             String::from_utf8(output.expect("date runs").stdout).expect("it is a date")
         };
-        let message = "mx postfix/smtpd[7]: 3F1A2B: client=a1.isp.net[192.0.2.7], \
+        let message = "mx postfix/smtpd[7]: NOQUEUE: client=a1.isp.net[192.0.2.7], \
                        sasl_method=PLAIN, sasl_username=bob";
         [date(seconds), date(5)].map(|date| format!("{} {message}\n", date.trim_end())).concat()
     };

@@ -34,10 +34,13 @@ fn mails(path: &str, count: usize) -> String {
 
 /// A message of a local user of Exim, and one of a client, on each of as many lines.
 fn exim(user: &str, count: usize) -> String {
-    let line = format!("2026-11-23 17:57:00 1ABCDE-000001-XY <= a@b U={user} P=local S=4\n");
-    let client =
-        "2026-11-23 17:57:00 1ABCDE-000001-XY <= a@b H=(mx) [1.1.1.1] P=esmtpa A=plain:bob S=4\n";
-    (line + client).repeat(count)
+    let both = |n: usize| {
+        format!(
+            "2026-11-23 17:57:00 1ABCDE-{n:06}-XY <= a@b U={user} P=local S=4\n\
+             2026-11-23 17:57:00 1ABCDF-{n:06}-XY <= a@b H=(mx) [1.1.1.1] P=esmtpa A=plain:bob S=4\n"
+        )
+    };
+    (0..count).map(both).collect()
 }
 
 /// The fields of each finding.

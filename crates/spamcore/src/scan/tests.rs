@@ -121,7 +121,10 @@ const SENT: &str = "sendmail-php url=h, client=8.8.8.8, filename=/a, uid=1, user
 #[test]
 fn a_log_without_timestamps_is_a_failure_and_an_empty_one_is_not() {
     assert_eq!(reported(hour(), ""), []);
-    assert_eq!(reported(hour(), &line("Nov 23 17:00:00", "something else")), []);
+    let other = "no line of a wrapper of sendmail was found, nor of another mail program: is it the right log?";
+    let something_else = line("Nov 23 17:00:00", "something else");
+    assert_eq!(reported(hour(), &something_else), [(other.into(), Weight::Blind)]);
+    assert_eq!(reported(hour(), &something_else.replace("www", "postfix/qmgr[7]")), []);
     for (text, which) in [("what?\n", "its only line"), ("what?\nis this\n", "any of 2 lines")] {
         let blind = format!(
             "no time stamp can be read in {which} (not a mail log?), so nothing was checked; the first: what?"
