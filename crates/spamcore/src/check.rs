@@ -94,7 +94,7 @@ pub struct Check<P> {
     pub directories: bool,
 }
 
-impl<P: Parser + Sync> Check<P> {
+impl<P: Parser + Copy + Send + Sync + 'static> Check<P> {
     /// The check that these arguments ask for. Wrong usage ends the run; so do a file of individual limits
     /// that cannot be read, and a time zone that is not known: the wrong senders would be reported.
     pub fn new(
@@ -179,7 +179,10 @@ impl<P: Parser + Sync> Check<P> {
 
     /// Opens the logs, as far back as the period requires.
     pub fn open(&self, host: &mut Host, messages: &mut Messages) -> Scan<'_, P> {
-        let scan = Scan::open(&self.parser, &self.logs, self.window, host, messages);
+        let mut scan = Scan::open(&self.parser, &self.logs, self.window, host, messages);
+        if self.is_self_test {
+            scan.look_at_streams();
+        }
         scan.with_hiding_limit((self.style == Style::Names).then_some(self.limits.everybody))
     }
 
@@ -392,7 +395,7 @@ pub struct Reread<'s, 'a, P> {
     counted: Option<&'s Tally>,
 }
 
-impl<P: Parser + Sync> EvidenceSource for Reread<'_, '_, P> {
+impl<P: Parser + Copy + Send + Sync + 'static> EvidenceSource for Reread<'_, '_, P> {
     fn evidence(
         &mut self,
         selection: Selection,

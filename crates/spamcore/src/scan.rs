@@ -14,6 +14,7 @@ pub mod survey;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, ScopedJoinHandle};
 
 use crate::error::{Error, chain};
@@ -36,6 +37,7 @@ use crate::time::clock::Clock;
 use crate::time::window::Window;
 use crate::time::zone::Zone;
 use left_out::LeftOut;
+use survey::Look;
 
 /// Holes that have at least this size in sum are reported. `copytruncate` may leave smaller ones. In bytes.
 const LARGE_HOLE: u64 = 1 << 30;
@@ -59,6 +61,8 @@ pub struct Scan<'a, P> {
     hiding_limit: Option<u64>,
     /// What the last reading left out.
     left_out: LeftOut,
+    /// What looks at the lines of streams, for a survey.
+    streams: Option<Arc<Mutex<Look<P>>>>,
 }
 
 impl<'a, P: Parser + Sync> Scan<'a, P> {
@@ -89,6 +93,7 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
             named: logs.asked,
             hiding_limit: None,
             left_out: LeftOut::default(),
+            streams: None,
         }
     }
 

@@ -13,7 +13,7 @@ use time::macros::format_description;
 use crate::escape::display;
 use crate::messages::number;
 use crate::parse::kin::Kin;
-use crate::scan::survey::{LogFacts, Reason, Survey};
+use crate::scan::survey::{JOURNAL, LogFacts, Reason, Survey};
 use crate::time::window::Window;
 use crate::time::zone::Zone;
 
@@ -73,8 +73,6 @@ pub struct Facts<'a> {
     pub logs: Vec<LogFacts>,
     /// What is in it.
     pub survey: Survey,
-    /// Whether everything could be read a second time. If not, the lines were not looked at one by one.
-    pub is_whole: bool,
     /// The program whose lines count.
     pub program: &'static str,
     /// Whether a service writes to the log all the time, whether or not mail is sent.
@@ -109,8 +107,11 @@ impl Facts<'_> {
     /// The lines, in order.
     pub fn lines(&self) -> Vec<Fact> {
         let mut lines = vec![self.log()];
+        if self.logs.iter().any(|log| log.name != JOURNAL) {
+            lines.push(self.reach());
+        }
         if !self.logs.is_empty() {
-            lines.extend([self.reach(), self.programs(), self.counted(), self.newest()]);
+            lines.extend([self.programs(), self.counted(), self.newest()]);
         }
         lines.extend([self.time_zone(), self.senders()]);
         lines.extend(self.overrides.as_ref().map(overrides));
@@ -141,8 +142,12 @@ impl Facts<'_> {
     fn reach(&self) -> Fact {
         let rotated = self.logs.iter().flat_map(|log| &log.rotated);
         let rotated = listed(rotated.map(|path| path.display().to_string()), LISTED);
-        let rotated = if rotated.is_empty() { "none needed".into() } else { rotated };
         let start = self.window.start;
+        let rotated = match (rotated.is_empty(), self.survey.oldest.is_some_and(|at| at <= start)) {
+            (false, _) => rotated,
+            (true, true) => "none needed".into(),
+            (true, false) => "none".into(),
+        };
         let reach = self.survey.oldest.map(|oldest| {
             let (at, apart) = (self.local(oldest), duration(oldest.abs_diff(start)));
             if oldest <= start {
@@ -155,9 +160,6 @@ impl Facts<'_> {
     }
 
     fn programs(&self) -> Fact {
-        if !self.is_whole {
-            return Fact::fine("lines: of a stream they are not looked at one by one");
-        }
         let Survey { lines, tags, other_tags, kin, .. } = &self.survey;
         let mut sorted: Vec<_> = tags.iter().collect();
         sorted.sort_by_key(|(tag, times)| (std::cmp::Reverse(**times), *tag));
@@ -170,15 +172,14 @@ impl Facts<'_> {
         if more > 0 {
             text += &format!(" and {}", number(more, "other program"));
         }
-        let total = number(*lines, "line");
         let program = self.program;
         if *lines == 0 {
             return Fact::fine("lines: none since the period began");
         }
         if *kin == Kin::Own {
-            return Fact::fine(format!("lines: {total} read ({text})"));
+            return Fact::fine(format!("lines: {lines} read ({text})"));
         }
-        let text = format!("lines: {total} read, none of them of {program} ({text})");
+        let text = format!("lines: {lines} read, none of them of {program} ({text})");
         // A log that is shared with a mail server may have none of a script. That it is the wrong log may have been
         // said before.
         let is_wrong = *kin == Kin::Other || self.is_busy;
@@ -195,8 +196,7 @@ impl Facts<'_> {
 
     fn newest(&self) -> Fact {
         let Some(newest) = self.survey.newest else {
-            let why = if self.is_whole { "there is none" } else { "not looked for" };
-            return Fact::fine(format!("newest line: {why}"));
+            return Fact::fine("newest line: none");
         };
         let (at, now) = (self.local(newest), self.window.now);
         let apart = duration(newest.abs_diff(now));
@@ -218,7 +218,7 @@ impl Facts<'_> {
         let minutes = offset.unsigned_abs() / 60;
         let name = self.zone.name();
         Fact::fine(format!(
-            "time zone: {}, UTC{sign}{:02}:{:02}",
+            "time zone: {}, now UTC{sign}{:02}:{:02}",
             display(name.as_bytes()),
             minutes / 60,
             minutes % 60
@@ -227,8 +227,8 @@ impl Facts<'_> {
 
     fn senders(&self) -> Fact {
         let senders = match self.senders {
-            Some(senders) => number(senders as u64, "sender"),
-            None => "too many senders to be listed".into(),
+            Some(senders) => senders.to_string(),
+            None => "too many to be counted".into(),
         };
         let (limit, exclusive) = self.limit;
         let limit = format!("{} {limit}", if exclusive { "more than" } else { "at least" });

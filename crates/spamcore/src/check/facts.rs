@@ -1,7 +1,7 @@
 //! The self-test of a check: what a run would read, and whether it could be trusted.
 //!
-//! Everything was read already, as a run reads it. The logs are read twice more: to count all messages, whoever sent
-//! them, and to look at every line.
+//! Everything was read already, as a run reads it. Logs that can be read again are, twice: to count all messages,
+//! whoever sent them, and to look at every line.
 
 use std::io::Write;
 
@@ -41,7 +41,7 @@ impl Sink for Counted {
     }
 }
 
-impl<P: Parser + Sync> Check<P> {
+impl<P: Parser + Copy + Send + Sync + 'static> Check<P> {
     /// Whether a self-test is asked for, instead of a report.
     pub fn is_self_test(&self) -> bool {
         self.is_self_test
@@ -59,13 +59,13 @@ impl<P: Parser + Sync> Check<P> {
         mut messages: Messages,
     ) -> Outcome {
         // Lines of a stream, which cannot be read again, are most often messages.
-        let (left_out, is_whole) = (scan.left_out(), scan.is_rereadable());
-        let counted = is_whole.then(|| scan.read(Counted::default(), &mut Messages::default()));
+        let left_out = scan.left_out();
+        let counted =
+            scan.is_rereadable().then(|| scan.read(Counted::default(), &mut Messages::default()));
         let lines = left_out.read.saturating_sub(left_out.copies);
         let facts = Facts {
             logs: scan.log_facts(&self.logs),
             survey: scan.survey(),
-            is_whole,
             program: self.parser.program(),
             is_busy: self.style != Style::Names,
             looks_back: self.looks_back,

@@ -2,11 +2,12 @@
 //!
 //! A reading only looks at lines that may count. This looks at each line from the start of the period on, and at the
 //! first and last ones of each file: who wrote it, and when. It takes time in proportion to that, and memory for at
-//! most [`TAGS`] names of programs. A stream is left alone, because it can be read only once. What cannot be read, the
-//! reading before has reported.
+//! most [`TAGS`] names of programs. A stream is looked at while it is read. What cannot be read, the reading before has
+//! reported.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use foldhash::quality::RandomState;
 
@@ -20,9 +21,13 @@ use crate::source::journalctl::{self, Journal};
 use crate::source::lines::{head, split, trimmed};
 use crate::source::{Log, is_there};
 use crate::time::clock::Clock;
+use crate::time::zone::Zone;
 
 /// How many names of programs are kept; a local user can log under any number of them.
 const TAGS: usize = 1000;
+
+/// The name of the journal, in the place of a path.
+pub const JOURNAL: &str = "journal";
 
 /// Why a log is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,13 +82,102 @@ impl Survey {
         }
     }
 
+    fn add(&mut self, other: Self) {
+        for (tag, times) in other.tags {
+            if self.tags.len() < TAGS || self.tags.contains_key(&tag) {
+                *self.tags.entry(tag).or_default() += times;
+            } else {
+                self.other_tags += times;
+            }
+        }
+        self.lines += other.lines;
+        self.other_tags += other.other_tags;
+        self.kin = self.kin.max(other.kin);
+        other.oldest.into_iter().chain(other.newest).for_each(|at| self.see(at));
+    }
+
     fn see(&mut self, instant: i64) {
         self.oldest = Some(self.oldest.map_or(instant, |oldest| oldest.min(instant)));
         self.newest = Some(self.newest.map_or(instant, |newest| newest.max(instant)));
     }
 }
 
-impl<P: Parser + Sync> Scan<'_, P> {
+/// Looks at lines.
+pub(super) struct Look<P> {
+    parser: P,
+    /// The end of the window, and the time that clocks show.
+    end: i64,
+    now: i64,
+    zone: Zone,
+    clock: Clock,
+    survey: Survey,
+}
+
+impl<P: Parser> Look<P> {
+    /// Counts a line, and notes when it was written and by whom.
+    fn at_line(&mut self, line: &[u8]) {
+        let truncated = self.parser.accepts_truncated_lines();
+        let line = if truncated { Some(head(line)) } else { trimmed(line) };
+        let Some(line) = line.filter(|line| !line.trim_ascii().is_empty()) else { return };
+        let Self { parser, end, clock, survey, .. } = self;
+        note(parser, *end, clock, survey, line);
+        survey.count(tag(parser, line));
+    }
+
+    fn at_log(&mut self, log: &mut Log) {
+        let mut same_log = false;
+        // The edges of a file are not in order, as the lines between them are left out.
+        let mut of_edges = Clock::new(self.now, self.zone.clone());
+        for file in &mut log.files {
+            of_edges.next_file(same_log);
+            let Self { parser, end, survey, .. } = self;
+            file.look_at_edges(|line| {
+                if let Some(line) = trimmed(line) {
+                    note(parser, *end, &mut of_edges, survey, line);
+                }
+                false
+            });
+            self.clock.next_file(same_log);
+            same_log = true;
+            for mut part in file.parts() {
+                while let Ok(Some(block)) = part.lines.next_block() {
+                    split(block).for_each(|line| self.at_line(line));
+                }
+            }
+        }
+    }
+}
+
+/// Notes when a line was written and by whom.
+fn note(parser: &impl Parser, end: i64, clock: &mut Clock, survey: &mut Survey, line: &[u8]) {
+    survey.kin = survey.kin.max(parser.kin(line));
+    if let Some(reading) = reading(parser, clock, line)
+        && !reading.in_future
+        && reading.instant <= end
+    {
+        survey.see(reading.instant);
+    }
+}
+
+impl<P: Parser + Copy + Send + Sync + 'static> Scan<'_, P> {
+    /// Has the lines of streams looked at when they are read, for a [`survey`](Self::survey).
+    pub fn look_at_streams(&mut self) {
+        let streams = Arc::new(Mutex::new(self.look()));
+        for (_, source) in &mut self.sources {
+            if let Source::Log(log) = source {
+                log.look_at_streams(|| {
+                    let streams = Arc::clone(&streams);
+                    Box::new(move |line| {
+                        if let Ok(mut look) = streams.lock() {
+                            look.at_line(line);
+                        }
+                    })
+                });
+            }
+        }
+        self.streams = Some(streams);
+    }
+
     /// What is read, in order, and why.
     pub fn log_facts(&self, logs: &Logs) -> Vec<LogFacts> {
         let defaults = logs.default.iter().filter(|path| is_there(Path::new(path))).count();
@@ -106,59 +200,34 @@ impl<P: Parser + Sync> Scan<'_, P> {
         self.sources.iter().map(|(_, source)| facts(source)).collect()
     }
 
-    /// Looks at all lines of the period.
+    /// Looks at all lines of the period. Those of streams were looked at when they were read.
     pub fn survey(&mut self) -> Survey {
-        let mut survey = Survey::default();
+        let mut look = self.look();
         let mut sources = std::mem::take(&mut self.sources);
         for (_, source) in &mut sources {
             match source {
-                Source::Log(log) if log.is_rereadable() => self.survey_log(log, &mut survey),
+                Source::Log(log) if log.is_rereadable() => look.at_log(log),
                 Source::Log(_) => {}
-                Source::Journal(author, _) => self.survey_journal(*author, &mut survey),
+                Source::Journal(author, _) => self.survey_journal(*author, &mut look.survey),
             }
         }
         self.sources = sources;
-        survey
+        if let Some(streams) = &self.streams {
+            let streams = streams.lock().map(|mut look| std::mem::take(&mut look.survey));
+            streams.into_iter().for_each(|streams| look.survey.add(streams));
+        }
+        look.survey
     }
 
-    fn survey_log(&self, log: &mut Log, survey: &mut Survey) {
-        let (parser, end) = (self.parser, self.window.end);
-        let clock = || Clock::new(self.window.now, self.zone.clone());
-        let see = |line: &[u8], clock: &mut Clock, survey: &mut Survey| {
-            survey.kin = survey.kin.max(parser.kin(line));
-            if let Some(reading) = reading(parser, clock, line)
-                && !reading.in_future
-                && reading.instant <= end
-            {
-                survey.see(reading.instant);
-            }
-        };
-        // Its lines are not in order: what is in between is left out.
-        let mut clock_of_edges = clock();
-        let mut clock = clock();
-        let mut same_log = false;
-        for file in &mut log.files {
-            clock_of_edges.next_file(same_log);
-            file.look_at_edges(|line| {
-                if let Some(line) = trimmed(line) {
-                    see(line, &mut clock_of_edges, survey);
-                }
-                false
-            });
-            clock.next_file(same_log);
-            same_log = true;
-            for mut part in file.parts() {
-                while let Ok(Some(block)) = part.lines.next_block() {
-                    for line in split(block) {
-                        let truncated = parser.accepts_truncated_lines();
-                        let line = if truncated { Some(head(line)) } else { trimmed(line) };
-                        if let Some(line) = line.filter(|line| !line.trim_ascii().is_empty()) {
-                            see(line, &mut clock, survey);
-                            survey.count(tag(parser, line));
-                        }
-                    }
-                }
-            }
+    fn look(&self) -> Look<P> {
+        let (now, zone) = (self.window.now, self.zone.clone());
+        Look {
+            parser: *self.parser,
+            end: self.window.end,
+            now,
+            clock: Clock::new(now, zone.clone()),
+            zone,
+            survey: Survey::default(),
         }
     }
 
