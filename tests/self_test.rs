@@ -61,7 +61,7 @@ fn a_log_that_can_be_trusted() {
                 "log: {shown}, as asked for\n\
                  rotated logs: none needed; the oldest line is of 2026-11-23 16:30:00, 28 min before the period begins\n\
                  lines: 106 read (postfix/smtpd 103, dovecot 3)\n\
-                 counted: 101 messages; 1 more are copies, and 0 lines could not be read\n\
+                 counted: 101 messages; left out: 1 logged more than once, 0 that cannot be read\n\
                  newest line: 2026-11-23 17:51:00, 7 min before that time\n\
                  time zone: UTC, now UTC+00:00\n\
                  senders: 2 in 1 hour, since 2026-11-23 16:58:00; 1 would be reported, with at least 90 messages\n\
@@ -110,7 +110,10 @@ fn a_log_that_cannot_be_read_cannot_be_trusted() {
     let text = accepted("17:50:00", "anna") + &unread.repeat(2);
     for more in [&[][..], &["-e"]] {
         let run = check(text.as_bytes(), more);
-        says(&run, &["counted: 1 message; 0 more are copies, and 2 lines could not be read"]);
+        says(
+            &run,
+            &["counted: 1 message; left out: 0 logged more than once, 2 that cannot be read"],
+        );
         assert!(run.text().contains("problem: standard input: 2 lines would count"), "{run:?}");
         assert!(run.err.contains("2 lines would count"), "{run:?}");
     }

@@ -187,10 +187,10 @@ impl Facts<'_> {
     }
 
     fn counted(&self) -> Fact {
-        let (unread, copies) = (number(self.unread, "line"), self.copies);
+        let (unread, copies) = (self.unread, self.copies);
         let messages = number(self.messages, "message");
         Fact::fine(format!(
-            "counted: {messages}; {copies} more are copies, and {unread} could not be read"
+            "counted: {messages}; left out: {copies} logged more than once, {unread} that cannot be read"
         ))
     }
 

@@ -83,9 +83,10 @@ impl<P: Parser + Copy + Send + Sync + 'static> Check<P> {
         };
         let lines = [facts.lines(), more].concat();
         let (many, written) = write(&lines, &problems(&messages).collect::<Vec<_>>(), out);
-        let written = match host.stdout_read_only {
-            true => Err(std::io::Error::other("it is open for reading only")),
-            false => written,
+        let written = if host.stdout_read_only {
+            Err(std::io::Error::other("it is open for reading only"))
+        } else {
+            written
         };
         messages.fail_unless_written(written);
         let Outcome { status, messages } = messages.outcome(false, false);

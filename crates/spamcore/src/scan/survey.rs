@@ -93,7 +93,9 @@ impl Survey {
         self.lines += other.lines;
         self.other_tags += other.other_tags;
         self.kin = self.kin.max(other.kin);
-        other.oldest.into_iter().chain(other.newest).for_each(|at| self.see(at));
+        for at in other.oldest.into_iter().chain(other.newest) {
+            self.see(at);
+        }
     }
 
     fn see(&mut self, instant: i64) {
@@ -213,8 +215,10 @@ impl<P: Parser + Copy + Send + Sync + 'static> Scan<'_, P> {
         }
         self.sources = sources;
         if let Some(streams) = &self.streams {
-            let streams = streams.lock().map(|mut look| std::mem::take(&mut look.survey));
-            streams.into_iter().for_each(|streams| look.survey.add(streams));
+            // Nothing that holds the lock panics.
+            if let Ok(mut streams) = streams.lock() {
+                look.survey.add(std::mem::take(&mut streams.survey));
+            }
         }
         look.survey
     }
