@@ -97,3 +97,27 @@ fn a_log_without_timestamps_is_as_old_as_its_file() {
         "{told}"
     );
 }
+
+#[test]
+fn a_self_test_says_which_log_is_read_and_why() {
+    let postfix = program("postfix-spam-check");
+    let check = |logs: &str| with_logs(&format!("{logs}\n{} --check", postfix.display()));
+    for (logs, log, status) in [
+        (
+            "line 3hours a >mail.log; line 5minutes b >maillog",
+            "log: /var/log/maillog, of 2 default logs the one that was written last\n",
+            0,
+        ),
+        (
+            "line 5minutes a >mail.log",
+            "log: /var/log/mail.log, the only default log that exists\n",
+            0,
+        ),
+        ("line 3days a >mail.log", "\nproblem: newest line: ", 1),
+        (":", "log: the journal, because no default log exists\n", 1),
+    ] {
+        let Some((text, ended)) = check(logs) else { return };
+        assert!(text.contains(log), "{log}: {text}");
+        assert_eq!(ended, Some(status), "{text}");
+    }
+}

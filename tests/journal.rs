@@ -416,3 +416,26 @@ fn a_container_that_logs_to_the_journal_is_named_with_what_to_do() {
         assert!(text.ends_with(&told) && text.lines().count() == 1, "{text}");
     }
 }
+
+#[test]
+fn a_self_test_of_the_journal() {
+    let line = |args: &str| {
+        format!("{} --check --now '{NOW}' {args}", program("postfix-spam-check").display())
+    };
+    for (args, log) in [
+        ("--journal", "log: journal, as asked for\n"),
+        ("", "log: the journal, because no default log exists\n"),
+    ] {
+        let Some((text, status)) = with_journal(Some(&entries()), &line(args)) else { return };
+        for said in [
+            log,
+            "lines: 3 read (postfix/smtpd 2, mx-in/submission/smtpd 1)\n",
+            "counted: 2 messages; ",
+            "newest line: 2026-11-23 17:56:43, 1 min before that time\n",
+            "senders: 1 in 1 hour, since ",
+        ] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+        assert!(status == Some(0) && !text.contains("rotated"), "{text}");
+    }
+}

@@ -1,5 +1,6 @@
 //! `postfix-spam-check -d`, the whole program, on a host of the test's own ([`host`]). It takes root.
 
+mod checked;
 mod died;
 mod disturbed;
 mod evidence;

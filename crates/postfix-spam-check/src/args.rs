@@ -80,6 +80,7 @@ pub const PROGRAM: Program<Args> = Program {
         options::now(),
         options::format(),
         options::exit_code(),
+        options::check(),
     ],
     chapters: &[(
         "LOCKING ACCOUNTS",
@@ -253,10 +254,15 @@ fn steps(
 ) -> Result<Outcome, Outcome> {
     let args = PROGRAM.start(arguments, out)?;
     let spread = args.acting.spread;
-    let (look_back, realms) = (args.shared.now.is_some(), args.shared.realms.clone());
+    let realms = args.shared.realms.clone();
+    let look_only = match (args.shared.check, &args.shared.now) {
+        (true, _) => Some("--check"),
+        (_, Some(_)) => Some("--now"),
+        _ => None,
+    };
     // Where every domain is one, or the administrator has said that no other is, there is nothing to say.
     let hints = !realms.any() && !realms.denied();
-    let task = args.acting.task(&APPLICATION, look_back, realms).map_err(Outcome::usage)?;
+    let task = args.acting.task(&APPLICATION, look_only, realms).map_err(Outcome::usage)?;
     let mut messages = Messages::default();
     if task.as_ref().is_some_and(Task::may_connect)
         && let Some(error) = clean_environment()
@@ -284,10 +290,13 @@ fn steps(
         None => (check.count(&mut scan, &mut messages), None),
     };
     let mut findings = check.judge(&tally);
-    let users = plan.as_ref().filter(|_| hints).and_then(|plan| plan.regular_users(system));
-    if let Some(users) = users {
+    if hints
+        && (plan.is_some() || check.is_self_test())
+        && let Some(users) = acting::regular_users(system)
+    {
         check.hint_at_split_logins(users, (&tally, &findings), &mut scan, &mut messages);
     }
+    let mut facts = Vec::new();
     if let Some(plan) = plan {
         let looked = Looked {
             period: check.period(),
@@ -296,6 +305,13 @@ fn steps(
         };
         let mut source = check.evidence(&mut scan, of_hosts.as_ref());
         plan.act(&mut findings, &mut source, system, &host.zone, looked, &mut messages);
+        if check.is_self_test() {
+            facts = plan.self_test(&findings, system, host.now);
+        }
+    }
+    if check.is_self_test() {
+        let found = (&tally, findings.len());
+        return Ok(check.self_test(&mut scan, found, facts, &host, out, messages));
     }
     Ok(check.report(&findings, &host, out, messages))
 }

@@ -5,6 +5,8 @@
 //! the host (files that only root may write, `postconf`, the addresses of this host) is looked at when
 //! acting.
 
+mod self_test;
+
 #[cfg(feature = "smtp")]
 use std::path::PathBuf;
 
@@ -327,12 +329,12 @@ pub enum Task {
 
 impl ActingArgs {
     /// What is asked for, if anything; an error names the options that cannot be combined. `application` is
-    /// the program that acts. `look_back` says that the report is about another time (`--now`): then nobody may be
-    /// locked. `realms` are those of the report.
+    /// the program that acts. `look_only` is the option, if there is one, because of which nobody may be
+    /// locked: the report is about another time (`--now`), or there is none (`--check`). `realms` are those of the report.
     pub fn task(
         self,
         application: &'static Application,
-        look_back: bool,
+        look_only: Option<&'static str>,
         realms: Realms,
     ) -> Result<Option<Task>, String> {
         let methods = [
@@ -352,11 +354,13 @@ impl ActingArgs {
         if self.smtp_auth.is_some() && self.smtp.is_none() {
             return Err("--smtp-auth-file needs --smtp".into());
         }
-        let dry_run = self.dry_run || look_back;
+        let look_only = look_only.filter(|_| !self.dry_run);
+        let dry_run = self.dry_run || look_only.is_some();
         let manages = self.list || self.enable.is_some();
-        for (option, given) in
-            [("--dry-run", dry_run), ("--disable-account", self.spread.is_some())]
-        {
+        for (option, given) in [
+            (look_only.unwrap_or("--dry-run"), dry_run),
+            ("--disable-account", self.spread.is_some()),
+        ] {
             if given && manages {
                 return Err(format!(
                     "{option} cannot be combined with --list-disabled or --enable-account"
@@ -519,11 +523,7 @@ impl Plan {
     /// written, is an error, because it might exempt anybody.
     fn rules(&self, system: &System) -> Result<Rules, system::Error> {
         let passwd = files::read(&system.passwd, false)?;
-        let uids = match files::read(&system.login_defs, false) {
-            Ok(text) => Uids::from_login_defs(&text),
-            Err(error) if error.is_not_found() => Uids::default(),
-            Err(error) => return Err(error),
-        };
+        let uids = uids(system)?;
         let exempt = match files::read(&system.exempt, system.root) {
             Ok(text) => Exempt::parse(&text),
             // A link that leads nowhere is a list that is lost.
@@ -540,11 +540,6 @@ impl Plan {
         let invokers = name_of_uid(&passwd, system.uid).into_iter().chain(system.sudo_user.clone());
         let invokers = invokers.collect();
         Ok(Rules { uids, exempt, realms: self.realms.clone(), administrators, invokers, passwd })
-    }
-
-    /// The regular users of this host, if they can be read: whose logins may come with any domain.
-    pub fn regular_users(&self, system: &System) -> Option<Vec<Vec<u8>>> {
-        Some(self.rules(system).ok()?.regular_users())
     }
 
     /// Undoes the locks of an account, and gives what to print.
@@ -580,6 +575,22 @@ impl Plan {
                 String::new()
             }
         }
+    }
+}
+
+/// The regular users of this host, if they can be read: whose logins may come with any domain.
+pub fn regular_users(system: &System) -> Option<Vec<Vec<u8>>> {
+    let passwd = files::read(&system.passwd, false).ok()?;
+    let uids = uids(system).ok()?;
+    Some(Rules { passwd, uids, ..Rules::default() }.regular_users())
+}
+
+/// The uids of regular users on this host.
+fn uids(system: &System) -> Result<Uids, system::Error> {
+    match files::read(&system.login_defs, false) {
+        Ok(text) => Ok(Uids::from_login_defs(&text)),
+        Err(error) if error.is_not_found() => Ok(Uids::default()),
+        Err(error) => Err(error),
     }
 }
 

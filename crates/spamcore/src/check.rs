@@ -5,6 +5,8 @@
 //! counts their senders, [`Check::judge`] finds those to be reported, some programs act on them, with
 //! [`Check::evidence`] from the same logs, and [`Check::report`] writes the report. Nothing is printed here.
 
+mod facts;
+
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -25,6 +27,7 @@ use crate::parse::{Kind, LazyEvent, Parser};
 use crate::report::{Format, Report, Style};
 use crate::same_client::{SameClient, is_plausible};
 use crate::scan::Scan;
+use crate::self_test::OverridesFacts;
 use crate::sink::Sink;
 use crate::source::choose::Logs;
 use crate::source::named::NamedLogs;
@@ -64,6 +67,7 @@ pub struct Defaults {
 }
 
 /// What is checked, and how it is reported.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub struct Check<P> {
     parser: P,
     program: &'static str,
@@ -76,6 +80,11 @@ pub struct Check<P> {
     format: Format,
     null: bool,
     exit_code: bool,
+    is_self_test: bool,
+    /// Another time than now was given.
+    looks_back: bool,
+    /// The file of individual limits, if the program has any and it could be read.
+    overrides: Option<OverridesFacts>,
     /// Webmail hosts, whose messages the report also counts separately.
     pub webmail: Webmail,
     /// The limits of `--disable-account`, if it was given.
@@ -85,7 +94,7 @@ pub struct Check<P> {
     pub directories: bool,
 }
 
-impl<P: Parser + Sync> Check<P> {
+impl<P: Parser + Copy + Send + Sync + 'static> Check<P> {
     /// The check that these arguments ask for. Wrong usage ends the run; so do a file of individual limits
     /// that cannot be read, and a time zone that is not known: the wrong senders would be reported.
     pub fn new(
@@ -98,23 +107,33 @@ impl<P: Parser + Sync> Check<P> {
         if args.null && args.format != Format::Text {
             return Err(Outcome::usage("--null requires --format=text"));
         }
+        if args.check && args.format == Format::Json {
+            return Err(Outcome::usage("--check cannot be combined with --format=json"));
+        }
         let period = args.period.map_or_else(|| Period::parse(defaults.period), Ok);
         let period = period.map_err(Outcome::usage)?;
         let window = window(&period, args.now, host).map_err(|error| {
             Outcome::usage(format_args!("the period '{}': {error}", period.typed()))
         })?;
         if let Some(unknown) = &host.unknown_zone {
-            messages.fail(format!("{unknown}; nothing was checked"));
-            return Err(std::mem::take(messages).outcome(false, args.exit_code));
+            // A self-test says all that it can.
+            if args.check {
+                messages.fail(unknown.to_string());
+            } else {
+                messages.fail(format!("{unknown}; nothing was checked"));
+                return Err(std::mem::take(messages).outcome(false, args.exit_code));
+            }
         }
         let identity =
             if parser.names_logins() { Identity::logins(args.realms) } else { Identity::exact() };
         let mut limits = Limits::new(args.limit.unwrap_or(defaults.limit), defaults.exclusive);
-        let overrides = args.overrides.as_deref();
-        if let Err(error) =
-            read_overrides(&mut limits, &identity, overrides, defaults.overrides, host, messages)
-        {
-            messages.fail_with(&error);
+        let path = args.overrides.as_deref().or_else(|| defaults.overrides.map(Path::new));
+        let is_needed = args.overrides.is_some();
+        let overrides = path.map(|path| {
+            let read = read_overrides(&mut limits, &identity, (path, is_needed), host, messages);
+            read.map_err(|error| messages.fail_with(&error))
+        });
+        if overrides == Some(Err(())) && !args.check {
             return Err(std::mem::take(messages).outcome(false, args.exit_code));
         }
         let journal = args.journal && parser.journal_author().is_some();
@@ -134,11 +153,14 @@ impl<P: Parser + Sync> Check<P> {
                 journal: args.journal,
                 or_journal: defaults.or_journal,
                 program: defaults.program,
-                report_others: args.exit_code,
+                report_others: args.exit_code || args.check,
             },
             format: args.format,
             null: args.null,
             exit_code: args.exit_code,
+            is_self_test: args.check,
+            looks_back: args.now.is_some(),
+            overrides: overrides.and_then(Result::ok),
             webmail: Webmail::default(),
             spread: None,
             directories: false,
@@ -157,7 +179,10 @@ impl<P: Parser + Sync> Check<P> {
 
     /// Opens the logs, as far back as the period requires.
     pub fn open(&self, host: &mut Host, messages: &mut Messages) -> Scan<'_, P> {
-        let scan = Scan::open(&self.parser, &self.logs, self.window, host, messages);
+        let mut scan = Scan::open(&self.parser, &self.logs, self.window, host, messages);
+        if self.is_self_test {
+            scan.look_at_streams();
+        }
         scan.with_hiding_limit((self.style == Style::Names).then_some(self.limits.everybody))
     }
 
@@ -370,7 +395,7 @@ pub struct Reread<'s, 'a, P> {
     counted: Option<&'s Tally>,
 }
 
-impl<P: Parser + Sync> EvidenceSource for Reread<'_, '_, P> {
+impl<P: Parser + Copy + Send + Sync + 'static> EvidenceSource for Reread<'_, '_, P> {
     fn evidence(
         &mut self,
         selection: Selection,
@@ -435,21 +460,20 @@ fn window(
     Ok(Window::until(period.before(then, &host.zone)?, then))
 }
 
+/// Adds the individual limits of a file. `is_needed` is whether it must exist.
 fn read_overrides(
     limits: &mut Limits,
     identity: &Identity,
-    asked: Option<&Path>,
-    default: Option<&str>,
+    (path, is_needed): (&Path, bool),
     host: &Host,
     messages: &mut Messages,
-) -> Result<(), Error> {
-    let path = match (asked, default.map(Path::new)) {
-        (Some(path), _) => path,
-        (None, Some(path)) if path.exists() => path,
-        (None, _) => return Ok(()),
-    };
-    for line in limits.add(&file::read_file(path, host.root)?, identity) {
+) -> Result<OverridesFacts, Error> {
+    if !is_needed && !path.exists() {
+        return Ok(OverridesFacts { path: path.into(), ..OverridesFacts::default() });
+    }
+    let wrong = limits.add(&file::read_file(path, host.root)?, identity);
+    for line in &wrong {
         messages.note(format!("{}: line {line} is not 'NAME NUMBER'; skipped", path.display()));
     }
-    Ok(())
+    Ok(OverridesFacts { path: path.into(), limits: Some(limits.individuals()), wrong })
 }

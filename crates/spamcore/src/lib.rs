@@ -75,4 +75,6 @@ pub mod report;
 
 pub mod cli;
 
+pub mod self_test;
+
 pub mod check;

@@ -34,6 +34,11 @@ impl Limits {
         !self.own.is_empty()
     }
 
+    /// How many senders have an individual limit.
+    pub fn individuals(&self) -> usize {
+        self.own.len()
+    }
+
     /// The individual limit of a sender, if there is one.
     pub fn individual(&self, sender: &[u8]) -> Option<u64> {
         self.own.get(sender).copied()

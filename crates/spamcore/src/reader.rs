@@ -272,6 +272,7 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         if at > self.window.now + MAX_CLOCK_SKEW {
             self.file.in_future += content.messages(1);
         } else if self.window.holds(at) {
+            self.guard.read += 1;
             self.push(&content, Some(host), 1, Some(at), &line());
         }
     }

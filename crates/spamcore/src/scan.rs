@@ -9,9 +9,12 @@
 //! show about the time, so the result is the same on any machine.
 
 mod another_zone;
+mod left_out;
+pub mod survey;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, ScopedJoinHandle};
 
 use crate::error::{Error, chain};
@@ -20,7 +23,7 @@ use crate::host::{Host, allow_many_files};
 use crate::messages::{Messages, Weight, number};
 use crate::parse::kin::Kin;
 use crate::parse::{MAX_REPEATS, Parser, unread};
-use crate::reader::{Ambiguous, FileStats, Guard, LogReader, ReadOutcome, dst_margin, reading};
+use crate::reader::{FileStats, Guard, LogReader, ReadOutcome, dst_margin, reading};
 use crate::sink::Sink;
 use crate::source::access::Access;
 use crate::source::choose::{Chooser, Fallback, Logs, Source, Why};
@@ -33,6 +36,8 @@ use crate::threads;
 use crate::time::clock::Clock;
 use crate::time::window::Window;
 use crate::time::zone::Zone;
+use left_out::LeftOut;
+use survey::Look;
 
 /// Holes that have at least this size in sum are reported. `copytruncate` may leave smaller ones. In bytes.
 const LARGE_HOLE: u64 = 1 << 30;
@@ -54,6 +59,10 @@ pub struct Scan<'a, P> {
     /// The logs were named, perhaps by mistake.
     named: bool,
     hiding_limit: Option<u64>,
+    /// What the last reading left out.
+    left_out: LeftOut,
+    /// What looks at the lines of streams, for a survey.
+    streams: Option<Arc<Mutex<Look<P>>>>,
 }
 
 impl<'a, P: Parser + Sync> Scan<'a, P> {
@@ -83,6 +92,8 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
             sources: opening.open(logs, host, messages),
             named: logs.asked,
             hiding_limit: None,
+            left_out: LeftOut::default(),
+            streams: None,
         }
     }
 
@@ -107,8 +118,8 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
     /// Reads all logs into `sink`, and gives it back.
     pub fn read<S: Sink + Send>(&mut self, sink: S, messages: &mut Messages) -> S {
         let mut sources = std::mem::take(&mut self.sources);
-        let sink = self.read_sources(&mut sources, sink, messages);
-        self.sources = sources;
+        let (sink, left_out) = self.read_sources(&mut sources, sink, messages);
+        (self.sources, self.left_out) = (sources, left_out);
         sink
     }
 
@@ -116,7 +127,7 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
     /// none if the journal is not read for this format.
     pub fn read_trusted<S: Sink + Send>(&self, sink: S, messages: &mut Messages) -> Option<S> {
         let journal = Source::Journal(self.parser.journal_author()?, Why::Asked);
-        Some(self.read_sources(&mut [(0, journal)], sink, messages))
+        Some(self.read_sources(&mut [(0, journal)], sink, messages).0)
     }
 
     fn read_sources<S: Sink + Send>(
@@ -124,12 +135,13 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
         sources: &mut [(u32, Source)],
         sink: S,
         messages: &mut Messages,
-    ) -> S {
+    ) -> (S, LeftOut) {
         let reader =
             LogReader::new(self.parser, self.window, &self.zone, sink).asking_kin(self.named);
-        let mut pass = Pass { scan: self, reader, messages };
+        let mut pass = Pass { scan: self, reader, messages, left_out: LeftOut::default() };
         pass.read_all(sources);
         pass.report_copies();
+        let left_out = pass.left_out;
         while pass.reader.sink.needs_another_pass() {
             let ambiguous = std::mem::take(&mut pass.reader.ambiguous);
             pass.reader.begin_pass();
@@ -139,7 +151,7 @@ impl<'a, P: Parser + Sync> Scan<'a, P> {
             }
         }
         pass.report_ambiguous();
-        pass.reader.sink
+        (pass.reader.sink, left_out)
     }
 }
 
@@ -256,6 +268,7 @@ struct Pass<'a, P, S> {
     scan: &'a Scan<'a, P>,
     reader: LogReader<'a, P, S>,
     messages: &'a mut Messages,
+    left_out: LeftOut,
 }
 
 impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
@@ -277,6 +290,7 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                 }
                 Source::Journal(author, why) => self.read_journal(*author, why),
             }
+            self.left_out.add(&self.reader.guard);
         }
     }
 
@@ -561,29 +575,6 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
                 number(*unread, "line"),
                 display(first),
                 hint(first)
-            ));
-        }
-    }
-
-    fn report_copies(&mut self) {
-        let copies = self.reader.copies();
-        if copies > 0 {
-            let messages = number(copies, "message");
-            self.messages.note(format!(
-                "not counted: {messages} logged more than once (the same queue id; is the log written twice?)"
-            ));
-        }
-    }
-
-    fn report_ambiguous(&mut self) {
-        let Ambiguous { total, tags } = &self.reader.ambiguous;
-        if self.scan.hiding_limit.is_some_and(|limit| *total >= limit.max(1)) {
-            let tags: Vec<String> =
-                tags.iter().map(|(tag, times)| format!("{} ({times})", display(tag))).collect();
-            self.messages.unclear(format!(
-                "ignored {} that can be read in two ways or are cut off, logged as {}",
-                number(*total, "line"),
-                tags.join(", ")
             ));
         }
     }

@@ -268,6 +268,7 @@ pub(crate) fn arguments() -> Vec<Vec<u8>> {
         "--nis=root@10.0.0.1\n--sasl-access=hash:/etc/x\n--realm\nexample.org\n--max-locks=3",
         "--disable-command=/bin/true\n--enable-command\n/bin/false\n--dry-run\n--verify-journal",
         "--list-disabled\n--enable-account=alice\n--notify=a@b\n--smtp=[::1]:25\n--smtp-auth-file=x",
+        "--check\n-e\n-l\n-\n-d\n5",
         "--auth\n--overrides=/dev/null\n--journal\n-0\n--null",
         "-h",
         "--version\n--\n-m",

@@ -60,12 +60,20 @@ pub struct Exempt(HashSet<Vec<u8>>);
 impl Exempt {
     /// Reads a list with one name per line. `#` starts a comment, at the start of a line or after a space.
     pub fn parse(text: &[u8]) -> Self {
-        let names = strip_bom(text).split(|&b| b == b'\n').map(|line| {
-            let comment = (0..line.len())
-                .find(|&at| line[at] == b'#' && (at == 0 || line[at - 1].is_ascii_whitespace()));
-            line[..comment.unwrap_or(line.len())].trim_ascii().to_ascii_lowercase()
-        });
-        Self(names.filter(|name| !name.is_empty()).collect())
+        Self(
+            exempt_lines(text)
+                .filter(|name| !name.is_empty())
+                .map(<[u8]>::to_ascii_lowercase)
+                .collect(),
+        )
+    }
+
+    /// The numbers of the lines that are not the name of any account: nothing is exempt because of them.
+    pub fn mistakes(text: &[u8]) -> Vec<usize> {
+        let numbered = (1..).zip(exempt_lines(text));
+        let wrong =
+            numbered.filter(|(_, name)| !name.is_empty() && AccountName::spelled(name).is_err());
+        wrong.map(|(number, _)| number).collect()
     }
 
     /// The names on the list, in lower case.
@@ -77,6 +85,15 @@ impl Exempt {
     pub fn has(&self, name: &[u8]) -> bool {
         self.0.contains(&name.to_ascii_lowercase())
     }
+}
+
+/// The lines of a list of exempt accounts, without comments.
+fn exempt_lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    strip_bom(text).split(|&b| b == b'\n').map(|line| {
+        let comment = (0..line.len())
+            .find(|&at| line[at] == b'#' && (at == 0 || line[at - 1].is_ascii_whitespace()));
+        line[..comment.unwrap_or(line.len())].trim_ascii()
+    })
 }
 
 /// Everything that decides whether an account may be locked.

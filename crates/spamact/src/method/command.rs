@@ -7,7 +7,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{AccountStatus, Error, LockMethod, shell_quoted};
+use spamcore::self_test::Fact;
+
+use super::{AccountStatus, Error, LockMethod, checked, program, shell_quoted};
 use crate::account::{AccountName, NameRule};
 use crate::system::Invalid;
 use crate::system::files::trusted;
@@ -83,6 +85,15 @@ impl LockMethod for Command {
 
     fn names(&self) -> NameRule {
         NameRule::Account
+    }
+
+    fn needs(&self) -> Vec<Fact> {
+        let commands = [Some(&self.lock), self.unlock.as_ref()].into_iter().flatten();
+        let fact = |CommandPath(path): &CommandPath| match trusted(path, self.root) {
+            Ok(()) => program(path),
+            refused => checked(path, refused),
+        };
+        commands.map(fact).collect()
     }
 
     /// A command cannot say. A lock that was started is therefore not taken for made: the command is run again.

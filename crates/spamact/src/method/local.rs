@@ -8,7 +8,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{AccountStatus, Error, LockMethod, Unlocked, expect_status, shadow};
+use spamcore::self_test::Fact;
+
+use super::{AccountStatus, Error, LockMethod, Unlocked, expect_status, file, program, shadow};
 use crate::account::{AccountName, NameRule};
 use crate::system::files;
 use crate::system::process::run;
@@ -78,6 +80,10 @@ impl LockMethod for Local {
 
     fn peek(&self, name: &AccountName) -> Result<AccountStatus, Error> {
         self.status(name)
+    }
+
+    fn needs(&self) -> Vec<Fact> {
+        vec![program(&self.passwd), file(&self.shadow)]
     }
 
     fn status(&self, name: &AccountName) -> Result<AccountStatus, Error> {

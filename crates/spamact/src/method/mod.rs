@@ -15,6 +15,7 @@ pub mod table;
 #[cfg(test)]
 mod testing;
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -23,6 +24,9 @@ pub use error::Error;
 pub use local::Local;
 pub use nis::{Master, Nis};
 pub use sasl_access::{Postfix, SaslAccess, Table};
+
+use spamcore::error::chain;
+use spamcore::self_test::Fact;
 
 use crate::account::{AccountName, NameRule};
 use crate::system::{self, Invalid};
@@ -64,7 +68,8 @@ pub struct Unlocked {
 /// A method of locking accounts.
 ///
 /// Until [`prepare`](Self::prepare) was called, a method runs no program and opens no table:
-/// [`names`](Self::names) and [`peek`](Self::peek) are all that a dry run asks for.
+/// [`names`](Self::names) and [`peek`](Self::peek) are all that a dry run asks for, and a self-test
+/// [`needs`](Self::needs), too.
 pub trait LockMethod {
     /// The method as it is remembered and shown, for instance `nis:MASTER`. [`remembered`] reads it.
     fn kind(&self) -> String;
@@ -83,6 +88,12 @@ pub trait LockMethod {
     /// The status of an account as far as a file of this host shows it, without a program being run.
     fn peek(&self, _name: &AccountName) -> Result<AccountStatus, Error> {
         Ok(AccountStatus::Unknown)
+    }
+
+    /// What the method needs on this host, as far as that can be told without running a program or asking another
+    /// host: each with whether it is there.
+    fn needs(&self) -> Vec<Fact> {
+        Vec::new()
     }
 
     /// The status of an account.
@@ -168,6 +179,35 @@ fn expect_status(
         AccountStatus::Open | AccountStatus::Unknown => Error::StillOpen { name, place: place() },
         AccountStatus::Locked => Error::StillLocked { name, place: place() },
     })
+}
+
+/// Whether a program is there, and can be run.
+fn program(path: &Path) -> Fact {
+    let path_shown = shown(&path.display().to_string());
+    match std::fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() && metadata.mode() & 0o111 != 0 => {
+            Fact::fine(path_shown)
+        }
+        Ok(_) => Fact::problem(format!("{path_shown} cannot be run")),
+        Err(error) => Fact::problem(format!("{path_shown} cannot be run: {error}")),
+    }
+}
+
+/// Whether a file is there, and can be read.
+fn file(path: &Path) -> Fact {
+    let path_shown = shown(&path.display().to_string());
+    match std::fs::metadata(path) {
+        Ok(_) => Fact::fine(path_shown),
+        Err(error) => Fact::problem(format!("{path_shown}: {error}")),
+    }
+}
+
+/// Whether a file is one that may be used.
+fn checked(path: &Path, result: Result<(), system::Error>) -> Fact {
+    match result {
+        Ok(()) => Fact::fine(shown(&path.display().to_string())),
+        Err(error) => Fact::problem(shown(&chain(&error))),
+    }
 }
 
 /// A path as a person types it in a shell.

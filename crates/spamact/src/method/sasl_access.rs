@@ -17,8 +17,13 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use spamcore::self_test::Fact;
+
 use super::table::{self, ACTION, Holder};
-use super::{AccountStatus, Error, LockMethod, expect_status, sed_escaped, shell_quoted, shown};
+use super::{
+    AccountStatus, Error, LockMethod, checked, expect_status, program, sed_escaped, shell_quoted,
+    shown,
+};
 use crate::account::{AccountName, NameRule};
 use crate::system::process::{first_line, run};
 use crate::system::{self, Invalid, files};
@@ -153,6 +158,20 @@ impl LockMethod for SaslAccess {
 
     fn names(&self) -> NameRule {
         NameRule::Login
+    }
+
+    fn needs(&self) -> Vec<Fact> {
+        let file = &self.table.file;
+        let place = checked(file, files::trusted_place(file, self.root));
+        let is_missing = !place.is_problem && !file.exists();
+        let place = if is_missing {
+            Fact::fine(format!("{}, which does not exist yet", place.text))
+        } else {
+            place
+        };
+        // It is asked for the type of the table.
+        let postconf = self.table.kind.is_none().then(|| program(&self.postfix.postconf));
+        [program(&self.postfix.postmap), place].into_iter().chain(postconf).collect()
     }
 
     fn prepare(&mut self) -> Result<(), Error> {

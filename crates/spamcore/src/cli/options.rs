@@ -14,6 +14,7 @@ use crate::time::stamp::Stamp;
 use crate::time::zone::Zone;
 
 /// The values of the shared options.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SharedArgs {
     /// How far back.
@@ -36,6 +37,8 @@ pub struct SharedArgs {
     pub null: bool,
     /// Say by exit status what was found.
     pub exit_code: bool,
+    /// Say whether a run can be trusted, instead of reporting.
+    pub check: bool,
     period_from: Given,
     limit_from: Given,
 }
@@ -262,6 +265,22 @@ pub const fn exit_code<A: HasSharedArgs>() -> Opt<A> {
                something failed.",
         set: |args, _| {
             args.as_mut().exit_code = true;
+            Ok(())
+        },
+    }
+}
+
+/// `--check`
+pub const fn check<A: HasSharedArgs>() -> Opt<A> {
+    Opt {
+        long: "check",
+        aliases: &[],
+        short: None,
+        value: Value::None,
+        help: "Self-test: read what a run would read, and say which logs these are, what is in them, and whether a \
+               run can be trusted. Nothing is reported, changed or sent. Exit 0 if it can, else 1.",
+        set: |args, _| {
+            args.as_mut().check = true;
             Ok(())
         },
     }

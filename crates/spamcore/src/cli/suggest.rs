@@ -10,7 +10,7 @@ use super::{Program, Value};
 
 /// What options are called elsewhere, and what to use here: the first of these that the program has, an option or
 /// an argument.
-const NAMES_ELSEWHERE: [(&[&str], &[&str]); 21] = [
+const NAMES_ELSEWHERE: [(&[&str], &[&str]); 22] = [
     (&["json", "jsonl", "csv", "xml"], &["--format=json"]),
     (&["table", "human", "pretty", "top", "verbose"], &["--format=table"]),
     (&["text", "plain"], &["--format=text"]),
@@ -27,6 +27,7 @@ const NAMES_ELSEWHERE: [(&[&str], &[&str]); 21] = [
     (&["print0", "zero", "nul"], &["--null"]),
     (&["exitcode", "status"], &["--exit-code"]),
     (&["dryrun", "simulate", "test", "noop", "no-act", "just-print"], &["--dry-run"]),
+    (&["self-test", "selftest", "verify", "validate", "doctor", "diagnose"], &["--check"]),
     (&["lock", "disable", "block", "ban"], &["--disable-account"]),
     (&["unlock", "enable", "unblock", "unban"], &["--enable-account"]),
     (&["locked", "disabled", "list"], &["--list-disabled"]),

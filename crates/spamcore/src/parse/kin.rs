@@ -2,7 +2,7 @@
 //!
 //! A log that was named by mistake has no line that counts, and so looks like one in which nobody sends anything.
 
-use super::syslog;
+use super::{Parser, syslog};
 
 /// What wrote a line, as far as it matters.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -54,4 +54,11 @@ pub(super) fn in_syslog(line: &[u8], is_own: fn(&[u8]) -> bool) -> Kin {
         Ok(envelope) if is_mail(envelope.name) => Kin::Mail,
         _ => Kin::Other,
     }
+}
+
+/// The program that wrote a line, for a person: its tag, or what the parser calls it; empty if it cannot be told.
+pub fn tag<'a>(parser: &impl Parser, line: &'a [u8]) -> &'a [u8] {
+    let name = syslog::envelope(line).map_or(&b""[..], |envelope| envelope.name);
+    // Some programs write lines of their own, in which something else stands in the place of a tag.
+    if parser.kin(line) == Kin::Own && !is_mail(name) { parser.program().as_bytes() } else { name }
 }

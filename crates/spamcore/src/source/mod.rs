@@ -25,6 +25,7 @@ mod rotated_names;
 mod seek;
 mod span;
 mod tail;
+mod tee;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};

@@ -14,7 +14,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::quality::RandomState;
 use tz::TimeZone;
@@ -23,6 +23,9 @@ use tz::timezone::TimeZoneSettings;
 use super::legacy::is_legacy;
 
 const DIRECTORIES: [&str; 2] = ["/usr/share/zoneinfo", "/usr/lib/zoneinfo"];
+
+/// The zone of the host.
+const LOCALTIME: &str = "/etc/localtime";
 
 /// How long a name may be, in bytes: as long as a path.
 const LONGEST_NAME: usize = 4096;
@@ -37,6 +40,8 @@ const DAY: i64 = 86_400;
 #[derive(Clone, Debug)]
 pub struct Zone {
     rules: TimeZone,
+    /// Its name or rule; none if it is that of [`LOCALTIME`].
+    name: Option<Arc<str>>,
 }
 
 /// Zones by their names, each read once.
@@ -64,7 +69,7 @@ pub enum Instants {
 impl Zone {
     /// Coordinated Universal Time.
     pub fn utc() -> Self {
-        Self { rules: TimeZone::utc() }
+        Self { rules: TimeZone::utc(), name: Some("UTC".into()) }
     }
 
     /// The local zone as the C library has it: that of [`of_host`](Self::of_host), and UTC where `TZ` means nothing
@@ -81,17 +86,27 @@ impl Zone {
     pub fn of_host(tz: Option<&str>) -> Result<Self, UnknownZone> {
         let Some(text) = tz else {
             let rules = settings().parse_posix_tz("localtime");
-            return Ok(rules.map_or_else(|_| Self::utc(), |rules| Self { rules }));
+            return Ok(rules.map_or_else(|_| Self::utc(), |rules| Self { rules, name: None }));
         };
         let name = text.strip_prefix(':').unwrap_or(text);
         let rules = settings()
             .parse_posix_tz(name)
             .or_else(|_| settings().parse_posix_tz(&format!("{name},M3.2.0,M11.1.0")));
         match rules {
-            Ok(rules) => Ok(Self { rules }),
+            Ok(rules) => Ok(Self { rules, name: Some(name.into()) }),
             Err(_) if name.is_empty() || is_utc(&name.to_ascii_lowercase()) => Ok(Self::utc()),
             Err(_) => Err(UnknownZone(text.to_owned())),
         }
+    }
+
+    /// What a local zone is called: as in `TZ`, or that to which `/etc/localtime` leads.
+    pub fn name(&self) -> String {
+        if let Some(name) = &self.name {
+            return name.to_string();
+        }
+        let target = std::fs::read_link(LOCALTIME).unwrap_or_else(|_| LOCALTIME.into());
+        let target = target.display().to_string();
+        target.split_once("/zoneinfo/").map_or(target.clone(), |(_, name)| name.to_owned())
     }
 
     /// Seconds east of UTC at an instant.
@@ -207,7 +222,7 @@ fn read_zone(name: &str, key: &str) -> Named {
     }
     let parsed = |data: Vec<u8>| {
         let rules = TimeZone::from_tz_data(&data);
-        rules.map_or(Named::Other, |rules| Named::Zone(Zone { rules }))
+        rules.map_or(Named::Other, |rules| Named::Zone(Zone { rules, name: Some(name.into()) }))
     };
     // Most logs spell their zones as the files are called. The first other name is looked up in a list of all
     // files, and from then on every name is: one that does not exist must cost no system call.

@@ -19,15 +19,19 @@ mod here;
 mod ssh;
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use regex_lite::Regex;
+use spamcore::self_test::Fact;
 
-use super::{AccountStatus, Error, LockMethod, expect_status, sed_escaped, shell_quoted};
+use super::{
+    AccountStatus, Error, LockMethod, expect_status, file, program, sed_escaped, shell_quoted,
+};
 use crate::account::{AccountName, NameRule, Refusal, is_nis_name};
 use crate::system::Invalid;
+use crate::system::process::PATH;
 
 /// A user, and a host name or address that cannot be taken for an option.
 static MASTER: LazyLock<Regex> = LazyLock::new(|| {
@@ -195,6 +199,22 @@ impl LockMethod for Nis {
 
     fn names(&self) -> NameRule {
         NameRule::Nis
+    }
+
+    fn needs(&self) -> Vec<Fact> {
+        if self.here {
+            return vec![
+                file(&self.files.join("passwd")),
+                file(&self.files.join("shadow")),
+                program(&self.make),
+            ];
+        }
+        let ssh = PATH.split(':').map(|dir| Path::new(dir).join("ssh")).find(|ssh| ssh.is_file());
+        let ssh = ssh.map_or_else(
+            || Fact::problem(format!("no ssh in {PATH}")),
+            |ssh| Fact::fine(format!("{} (no connection was tried)", ssh.display())),
+        );
+        vec![ssh]
     }
 
     #[cfg(feature = "ssh")]
