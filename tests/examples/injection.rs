@@ -201,7 +201,8 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
             for (program, sender, times) in of {
                 want(&mut wanted[*program], &counted_as(*program, sender), true, *times);
             }
-            (log, stamped(log, &time, line, &mut random).into_bytes())
+            let text = stamped(log, &time, line, &mut random).into_bytes();
+            (log, with_own_id(text, line, number))
         } else {
             let field = FIELDS[random.below(FIELDS.len())];
             let stamps = stamps(field.log, &time);
@@ -218,7 +219,8 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
                 let surely = !matches!(field.counts, Counts::Perhaps(_));
                 want(&mut wanted[program], &counted_as(program, &sender), surely, 1);
             }
-            (field.log, field.with(&stamps[random.below(stamps.len())], &text))
+            let text = field.with(&stamps[random.below(stamps.len())], &text);
+            (field.log, with_own_id(text, field.line, number))
         };
         for (of, file) in &mut logs {
             if *of == log {
@@ -231,6 +233,25 @@ fn write(dir: &Directory, lines: u64, seed: u64) -> ([Wanted; 4], u64) {
         file.flush().expect("a temporary file");
     }
     (wanted, honest)
+}
+
+/// A line whose message has an id that no other line has: else it would be a copy of another one. `form` is the line
+/// before a stranger's text was put in the place of `{}`.
+fn with_own_id(mut line: Vec<u8>, form: &str, number: u64) -> Vec<u8> {
+    let own = form.split("{}").next().unwrap_or_default();
+    for (id, new) in [
+        ("3F1A2B:", format!("{:06X}:", 0x10_0000 + number)),
+        ("4jYDVw0hbHz1TsNr:", format!("4jYDVw{number:010}:")),
+        ("1ABCDE-000001-XY ", format!("1ABCDE-{:06}-XY ", number % 1_000_000)),
+        ("1ABCDE-00000000001-XYZA ", format!("1ABCDE-{number:011}-XYZA ")),
+    ] {
+        if own.contains(id)
+            && let Some(at) = line.windows(id.len()).position(|text| text == id.as_bytes())
+        {
+            line.splice(at..at + id.len(), new.bytes());
+        }
+    }
+    line
 }
 
 fn stamped(log: Log, time: &str, line: &str, random: &mut Random) -> String {

@@ -188,8 +188,10 @@ impl Log {
         self.counted += times;
         self.busiest += if name == "spammer" { times } else { 0 };
         if times > 1 {
+            // One queue id would be one message.
+            let message = message.split_once(": ").map_or("", |(_, rest)| rest);
             return format!(
-                "{iso} mail postfix/smtpd[4010]: message repeated {times} times: [ {message}]\n"
+                "{iso} mail postfix/smtpd[4010]: message repeated {times} times: [ NOQUEUE: {message}]\n"
             );
         }
         format!("{iso} mail postfix/smtpd[4010]: {message}\n")

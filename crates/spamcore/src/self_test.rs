@@ -1,6 +1,6 @@
 //! The report of a self-test (`--check`): whether a run can be trusted, and why.
 //!
-//! Takes plain [`Facts`] and gives [`Fact`]s, one line each; [`write`] adds the problems that a run would report, and
+//! Takes plain [`Facts`] and gives [`Fact`]s, one line each; [`write()`] adds the problems that a run would report, and
 //! the verdict as the last line. Whether something is a problem is decided here. It opens nothing. Names of programs
 //! and paths come from logs and arguments, so they are escaped.
 

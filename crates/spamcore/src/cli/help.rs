@@ -18,11 +18,7 @@ const RELEASED: &str = "2026-11-24";
 /// Each exit status: its meaning by default (empty if it does not occur), and with `--exit-code`.
 const STATUSES: [(&str, &str, &str); 4] = [
     ("0", "success, whether or not anything is reported", "nothing is reported"),
-    (
-        "1",
-        "something failed, or no line of a log has a readable timestamp",
-        "something is reported",
-    ),
+    ("1", "something failed, or a log cannot be read for the most part", "something is reported"),
     ("2", "wrong usage", "wrong usage"),
     ("3", "", "the logs could not be checked, or something failed"),
 ];

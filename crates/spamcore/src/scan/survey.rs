@@ -1,8 +1,8 @@
 //! What a scan reads, and what is in it, line by line: for a self-test.
 //!
 //! A reading only looks at lines that may count. This looks at each line from the start of the period on, and at the
-//! first and last ones of each file: who wrote it, and when. It takes time in proportion to that, and memory for at
-//! most [`TAGS`] names of programs. A stream is looked at while it is read. What cannot be read, the reading before has
+//! first and last ones of each file: who wrote it, and when. It takes time in proportion to that, and memory for at most
+//! a thousand names of programs. A stream is looked at while it is read. What cannot be read, the reading before has
 //! reported.
 
 use std::collections::HashMap;
