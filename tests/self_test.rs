@@ -86,6 +86,16 @@ fn a_log_that_can_be_trusted() {
         &["log: standard input, as asked for", "lines: 106 read (postfix/smtpd 103, dovecot 3)"],
     );
     says(&piped, &["newest line: 2026-11-23 17:51:00, 7 min before that time"]);
+    // Of several logs, the one that may not be written any more is named.
+    let idle = dir.file("idle.log", accepted("17:00:00", "anna"));
+    let several = whole(run(POSTFIX, &[&args[..], &["-l", &idle]].concat()));
+    says(&several, &[&format!("logs: {shown}, {idle}, as asked for")]);
+    says(
+        &several,
+        &[&format!(
+            "newest line: 2026-11-23 17:51:00, 7 min before that time; longest ago in {idle}, 58 min before that time"
+        )],
+    );
 }
 
 #[test]

@@ -95,6 +95,19 @@ fn what_stands_in_the_way_of_a_lock_is_a_problem() {
             )
         );
         assert!(text.contains("exempt: /etc/spam-check/exempt, 1 name\n"), "{text}");
+        // A table that Postfix does not query locks nobody.
+        fs::create_dir_all("/etc/postfix").expect("/etc is ours");
+        for (main_cf, ends) in [
+            ("", "which neither /etc/postfix/main.cf nor the master.cf beside it names\n"),
+            ("smtpd_sender_restrictions = check_sasl_access hash:/etc/postfix/refused\n", ""),
+        ] {
+            fs::write("/etc/postfix/main.cf", main_cf).expect("/etc is ours");
+            let (text, _) = check(host, &["--sasl-access=hash:/etc/postfix/refused"]);
+            let said = format!(
+                "problem: locks: by an entry in the Postfix table hash:/etc/postfix/refused, {ends}"
+            );
+            assert_eq!(text.contains(&said), !ends.is_empty(), "{text}");
+        }
         fs::remove_dir_all("/etc/spam-check").expect("/etc is ours");
         // Without the program that locks.
         let umounted = Command::new("umount").arg("/usr/bin/passwd").status();

@@ -1,6 +1,6 @@
 //! The report of a self-test (`--check`): whether a run can be trusted, and why.
 //!
-//! Takes plain [`Facts`] and gives [`Fact`]s, one line each; [`write`] adds the problems that a run would report, and
+//! Takes plain [`Facts`] and gives [`Fact`]s, one line each; [`write()`] adds the problems that a run would report, and
 //! the verdict as the last line. Whether something is a problem is decided here. It opens nothing. Names of programs
 //! and paths come from logs and arguments, so they are escaped.
 
@@ -199,17 +199,26 @@ impl Facts<'_> {
             return Fact::fine("newest line: none");
         };
         let (at, now) = (self.local(newest), self.window.now);
-        let apart = duration(newest.abs_diff(now));
-        let age = if newest > now {
-            format!("{apart} in the future")
-        } else {
-            format!("{apart} {}", if self.looks_back { "before that time" } else { "ago" })
-        };
+        let mut age = self.age(newest);
+        if let Some((name, newest)) = &self.survey.idlest {
+            let (name, newest) = (display(name.as_bytes()), self.age(*newest));
+            age += &format!("; longest ago in {name}, {newest}");
+        }
         let is_stale = now.saturating_sub(newest) >= STALE && newest <= self.window.start;
         if is_stale && self.is_busy && !self.looks_back {
             return Fact::problem(format!("newest line: {at}, {age}: is it still written?"));
         }
         Fact::fine(format!("newest line: {at}, {age}"))
+    }
+
+    fn age(&self, instant: i64) -> String {
+        let now = self.window.now;
+        let apart = duration(instant.abs_diff(now));
+        match (instant > now, self.looks_back) {
+            (true, _) => format!("{apart} in the future"),
+            (false, true) => format!("{apart} before that time"),
+            (false, false) => format!("{apart} ago"),
+        }
     }
 
     fn time_zone(&self) -> Fact {

@@ -13,6 +13,7 @@
 //! It would notice one of a `texthash` only after a reload, and patterns and network databases are not files
 //! of entries. The administrator must have Postfix query the table, in main.cf(5).
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -75,6 +76,13 @@ impl Table {
         }
         kind.map_or(Ok(()), is_compiled)?;
         Ok(Self { kind: kind.map(str::to_owned), file: file.into() })
+    }
+}
+
+impl Table {
+    /// The name of its file, without directories.
+    pub fn file_name(&self) -> &OsStr {
+        self.file.file_name().unwrap_or_default()
     }
 }
 

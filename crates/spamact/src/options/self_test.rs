@@ -12,9 +12,10 @@ use spamcore::messages::number;
 use spamcore::self_test::{Fact, lines_listed};
 use spamcore::verdict::{Action, Finding};
 
-use super::{Plan, store};
+use super::{Method, Plan, store};
 use crate::account::Exempt;
 use crate::mail::{Address, Mailer, Route};
+use crate::method::Table;
 use crate::system::{System, files};
 
 /// How many suspects are named.
@@ -55,6 +56,14 @@ impl Plan {
             texts.map(|need| need.text.clone()).collect::<Vec<_>>().join(", ")
         };
         let description = display(method.description().as_bytes());
+        if let Method::SaslAccess(table) = &self.method
+            && !is_asked(&system.main_cf, table)
+        {
+            return Fact::problem(format!(
+                "locks: by {description}, which neither {} nor the master.cf beside it names",
+                system.main_cf.display()
+            ));
+        }
         if needs.iter().any(|need| need.is_problem) {
             return Fact::problem(format!("locks: by {description}: {}", texts(true)));
         }
@@ -115,6 +124,15 @@ fn exempt(system: &System) -> Option<Fact> {
     }
     let lines = lines_listed(&wrong);
     Some(Fact::problem(format!("exempt: {path}, {names}; not the name of an account: {lines}")))
+}
+
+/// Whether Postfix may query a table: its configuration, if it can be read, has the name of the table's file.
+fn is_asked(main_cf: &Path, table: &Table) -> bool {
+    let texts = [main_cf.to_owned(), main_cf.with_file_name("master.cf")].map(std::fs::read);
+    let name = table.file_name().as_encoded_bytes();
+    let mut known = texts.iter().flatten().peekable();
+    known.peek().is_none()
+        || known.any(|text| text.windows(name.len().max(1)).any(|part| part == name))
 }
 
 /// How notices are sent.

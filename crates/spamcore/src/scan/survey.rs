@@ -1,8 +1,8 @@
 //! What a scan reads, and what is in it, line by line: for a self-test.
 //!
 //! A reading only looks at lines that may count. This looks at each line from the start of the period on, and at the
-//! first and last ones of each file: who wrote it, and when. It takes time in proportion to that, and memory for at
-//! most [`TAGS`] names of programs. A stream is looked at while it is read. What cannot be read, the reading before has
+//! first and last ones of each file: who wrote it, and when. It takes time in proportion to that, and memory for at most
+//! a thousand names of programs. A stream is looked at while it is read. What cannot be read, the reading before has
 //! reported.
 
 use std::collections::HashMap;
@@ -68,6 +68,8 @@ pub struct Survey {
     pub oldest: Option<i64>,
     /// The newest timestamp that is not too far in the future.
     pub newest: Option<i64>,
+    /// Of several logs, the one whose newest timestamp is the oldest, and that.
+    pub idlest: Option<(String, i64)>,
 }
 
 impl Survey {
@@ -204,11 +206,16 @@ impl<P: Parser + Copy + Send + Sync + 'static> Scan<'_, P> {
 
     /// Looks at all lines of the period. Those of streams were looked at when they were read.
     pub fn survey(&mut self) -> Survey {
-        let mut look = self.look();
+        let (mut look, mut newest) = (self.look(), Vec::new());
         let mut sources = std::mem::take(&mut self.sources);
         for (_, source) in &mut sources {
             match source {
-                Source::Log(log) if log.is_rereadable() => look.at_log(log),
+                Source::Log(log) if log.is_rereadable() => {
+                    let others = look.survey.newest.take();
+                    look.at_log(log);
+                    newest.extend(look.survey.newest.map(|at| (source.name(), at)));
+                    look.survey.newest = look.survey.newest.max(others);
+                }
                 Source::Log(_) => {}
                 Source::Journal(author, _) => self.survey_journal(*author, &mut look.survey),
             }
@@ -219,6 +226,9 @@ impl<P: Parser + Copy + Send + Sync + 'static> Scan<'_, P> {
             if let Ok(mut streams) = streams.lock() {
                 look.survey.add(std::mem::take(&mut streams.survey));
             }
+        }
+        if newest.len() > 1 {
+            look.survey.idlest = newest.into_iter().min_by_key(|(_, at)| *at);
         }
         look.survey
     }
