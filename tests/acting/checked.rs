@@ -139,3 +139,25 @@ fn only_root_can_lock() {
         assert_eq!(run.status, Some(1), "{run:?}");
     });
 }
+
+#[test]
+fn a_self_test_hints_at_a_user_under_many_domains_without_limits_of_accounts_too() {
+    let test =
+        "checked::a_self_test_hints_at_a_user_under_many_domains_without_limits_of_accounts_too";
+    on_a_host(test, |host| {
+        let at = host.ten_minutes_ago();
+        let lines = (0..120).map(|number| {
+            let user = format!("alice@r{}.example", number % 30);
+            let start = format!("3F1A2B{number:02}: client={}, sasl_method=PLAIN", client(number));
+            line(at, format!("{start}, sasl_username={user}").as_bytes())
+        });
+        let log = host.log(lines.collect::<Vec<_>>().concat());
+        let args = ["-m", "90", "-l", &log];
+        let hint = "not in sum: alice (120 messages, 30 domains)";
+        assert!(!host.run(&args).err.contains(hint));
+        let run = host.run(&[&args[..], &["--check"]].concat());
+        assert!(run.err.contains(hint), "{run:?}");
+        assert_eq!(run.status, Some(0), "{run:?}");
+        assert_eq!(host.run(&[&args[..], &["--check", "--realm=none"]].concat()).err, "");
+    });
+}

@@ -184,13 +184,13 @@ impl<P: Parser + Copy + Send + Sync + 'static> Scan<'_, P> {
 
     /// What is read, in order, and why.
     pub fn log_facts(&self, logs: &Logs) -> Vec<LogFacts> {
-        let defaults = logs.default.iter().filter(|path| is_there(Path::new(path))).count();
+        let defaults = || logs.default.iter().filter(|path| is_there(Path::new(path))).count();
         let facts = |source: &Source| LogFacts {
             name: source.name(),
             why: match source {
                 Source::Journal(_, Why::NoLog(_)) => Reason::NoDefault,
                 Source::Journal(_, Why::Stale) => Reason::Stale,
-                Source::Log(_) if !logs.asked && !logs.journal => Reason::Default(defaults),
+                Source::Log(_) if !logs.asked && !logs.journal => Reason::Default(defaults()),
                 Source::Log(_) | Source::Journal(_, Why::Asked) => Reason::Asked,
             },
             rotated: match source {
