@@ -150,6 +150,8 @@ fn a_log_that_was_named_by_mistake_is_told() {
     for (program, log, named, status) in [
         ("postfix-spam-check", exim, "no line of Postfix was found, but lines of other mail", 0),
         ("postfix-spam-check", web, "no line of Postfix was found, nor of another mail", 3),
+        // Nothing of it is in the period.
+        ("postfix-spam-check", &web.replace("17:", "10:"), "nor of another mail", 3),
         ("postfix-spam-check", php, "no time stamp can be read", 3),
         ("postfix-spam-check", &postfix, "", 0),
         // Its lines are before the period, or far from what is read of it.

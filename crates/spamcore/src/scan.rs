@@ -22,7 +22,7 @@ use crate::escape::display;
 use crate::host::{Host, allow_many_files};
 use crate::messages::{Messages, Weight, number};
 use crate::parse::kin::Kin;
-use crate::parse::{MAX_REPEATS, Parser, unread};
+use crate::parse::{MAX_REPEATS, Parser, Stamped, unread};
 use crate::reader::{FileStats, Guard, LogReader, ReadOutcome, dst_margin, reading};
 use crate::sink::Sink;
 use crate::source::access::Access;
@@ -542,14 +542,17 @@ impl<P: Parser + Sync, S: Sink + Send> Pass<'_, P, S> {
         if !self.scan.named || self.reader.reads_places() || is_known {
             return;
         }
-        let mut kin = self.reader.kin;
+        let (mut kin, mut readable) = (self.reader.kin, self.reader.file.readable);
         for file in &log.files {
             file.look_at_edges(|line| {
-                kin = trimmed(line).map_or(kin, |line| kin.max(self.scan.parser.kin(line)));
+                let Some(line) = trimmed(line) else { return false };
+                readable |= !matches!(self.scan.parser.stamp(line), Stamped::Unreadable);
+                kin = kin.max(self.scan.parser.kin(line));
                 kin == Kin::Own
             });
         }
-        let (Some(last), true) = (log.files.last(), self.reader.file.readable) else { return };
+        // An empty log may be the right one, and one that cannot be read is reported already.
+        let (Some(last), true) = (log.files.last(), readable) else { return };
         let (name, program) = (last.path.display(), self.scan.parser.program());
         match kin {
             Kin::Own => {}
