@@ -122,12 +122,16 @@ pub fn run<A: AsRef<OsStr>>(
             end(&mut child);
             return Err(Error::TimeLimit { program: program.to_owned(), seconds: limit.as_secs() });
         }
-        pipes.pump(pause.min(left));
+        if let Err(source) = pipes.pump(pause.min(left)) {
+            // With half of its input it must not go on.
+            end(&mut child);
+            return Err(start(source));
+        }
         pause = (pause * 2).min(PAUSE);
     };
     let drained = Instant::now() + DRAIN;
     while pipes.are_read() && Instant::now() < drained {
-        pipes.pump(PAUSE);
+        pipes.pump(PAUSE).map_err(start)?;
     }
     let [stdout, stderr] = pipes.outputs.map(|output| output.text);
     Ok(Outcome { status, stdout, stderr })
@@ -166,32 +170,36 @@ impl<'a> Pipes<'a> {
         self.outputs.iter().any(|output| output.pipe.is_some())
     }
 
-    /// Waits until a pipe is ready, but no longer than that, and moves what can be moved.
-    fn pump(&mut self, longest: Duration) {
+    /// Waits until a pipe is ready, but no longer than that, and moves what can be moved. It is an error if the input
+    /// cannot be written.
+    fn pump(&mut self, longest: Duration) -> io::Result<()> {
         let input = self.input.iter().map(|(pipe, _)| PollFd::new(pipe, PollFlags::OUT));
         let outputs = self.outputs.iter().filter_map(|output| output.pipe.as_ref());
         let mut all: Vec<_> =
             input.chain(outputs.map(|pipe| PollFd::new(pipe, PollFlags::IN))).collect();
-        let Ok(timeout) = Timespec::try_from(longest) else { return };
+        let Ok(timeout) = Timespec::try_from(longest) else { return Ok(()) };
         if all.is_empty() || poll(&mut all, Some(&timeout)).is_err() {
             thread::sleep(longest);
         }
-        self.feed();
+        self.feed()?;
         self.outputs.iter_mut().for_each(Output::read);
+        Ok(())
     }
 
-    fn feed(&mut self) {
-        let Some((pipe, text)) = &mut self.input else { return };
+    fn feed(&mut self) -> io::Result<()> {
+        let Some((pipe, text)) = &mut self.input else { return Ok(()) };
         while !text.is_empty() {
             match pipe.write(text) {
                 Ok(written) => *text = &text[written..],
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 // A program that does not read its input is not an error: its exit status counts.
-                Err(_) => break,
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
+                Err(error) => return Err(error),
             }
         }
         self.input = None;
+        Ok(())
     }
 }
 
