@@ -168,6 +168,21 @@ mod tests {
     }
 
     #[test]
+    fn what_was_left_out_is_added_up_over_parts_and_logs() {
+        let mut copies = Copies { left_out: 3, ..Copies::default() };
+        assert!(!copies.is_copy(None, b"3F1A2B", 7));
+        let mut later = copies.fork();
+        assert_eq!(later.left_out, 0);
+        assert!(later.is_copy(None, b"3F1A2B", 7), "it goes on where the first part ended");
+        later.left_out = 4;
+        copies.join(later);
+        assert_eq!(copies.left_out, 7);
+        copies.begin_log();
+        assert_eq!(copies.left_out, 7);
+        assert!(!copies.is_copy(None, b"3F1A2B", 7), "another log may be another host's");
+    }
+
+    #[test]
     fn memory_is_bounded() {
         let mut copies = Copies::default();
         for n in 0..3000 {
