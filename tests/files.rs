@@ -427,3 +427,35 @@ fn a_log_that_is_written_in_another_time_zone_is_told() {
     let run = run_with_input(POSTFIX, &["-m", "1", "-l", "-"], text.as_bytes());
     assert_eq!(run.err, "", "a stream has no time");
 }
+
+#[test]
+fn a_queue_id_counts_once_however_often_its_line_is_said_to_be_repeated() {
+    let dir = Directory::new();
+    let line = |times: u64| {
+        let message = "3F1A2B: client=a[192.0.2.7], sasl_method=P, sasl_username=bob";
+        format!(
+            "Nov 23 17:50:00 mx postfix/smtpd[7]: message repeated {times} times: [ {message}]\n"
+        )
+    };
+    let run = |log: &str| {
+        let log = dir.file("mail.log", log);
+        let run = check(&[&log]);
+        assert_eq!(run.status, Some(0), "{}", run.err);
+        (counts(&run), run.err)
+    };
+    let told = |copies: &str| format!("{POSTFIX}: not counted: {copies} logged more than once (");
+    for (times, copies) in [(0, None), (1, None), (2, Some("1 message")), (9, Some("8 messages"))] {
+        let (counts, err) = run(&line(times));
+        assert_eq!(counts, ["bob] 1"]);
+        match copies {
+            None => assert_eq!(err, "", "{times}"),
+            Some(copies) => assert!(err.starts_with(&told(copies)), "{times}: {err}"),
+        }
+    }
+    let (counts, err) = run(&(line(1) + &line(9)));
+    assert_eq!(counts, ["bob] 1"]);
+    assert!(err.starts_with(&told("9 messages")), "{err}");
+    let (counts, err) = run(&(line(1) + &line(u64::MAX)));
+    assert_eq!(counts, ["bob] 1"]);
+    assert!(err.contains("ignored 1 line with up to 18446744073709551615 repeats"), "{err}");
+}

@@ -502,21 +502,21 @@ impl<'a, P: Parser, S: Sink> LogReader<'a, P, S> {
         at: Option<i64>,
         line: &[u8],
     ) {
-        if let (Some(identity), Some(at)) = (content.identity(), at) {
-            // At the places of an earlier pass there are no copies.
-            if self.places.is_none() && self.copies.is_copy(host, identity, at) {
-                self.copies.left_out = self.copies.left_out.saturating_add(times);
-                return;
-            }
-            self.copies.left_out = self.copies.left_out.saturating_add(times - 1);
-            times = 1;
-        }
         if times > MAX_REPEATS {
             if content.messages(times) > 0 {
                 let (lines, most) = self.file.implausible;
                 self.file.implausible = (lines + 1, most.max(times));
             }
             return;
+        }
+        if let (Some(identity), Some(at)) = (content.identity(), at) {
+            // At the places of an earlier pass there are no copies.
+            let is_copy = self.places.is_none() && self.copies.is_copy(host, identity, at);
+            self.copies.left_out += if is_copy { times } else { times.saturating_sub(1) };
+            if is_copy {
+                return;
+            }
+            times = 1;
         }
         match content {
             Content::Event(event) => {

@@ -159,12 +159,12 @@ fn counted(
             // The last ones of its host.
             let same_host = copies.iter().rev().filter(|(other, ..)| *other == host);
             let is_copy = |(_, other, other_at): &(Vec<u8>, Vec<u8>, i64)| {
-                other == identity && other_at.abs_diff(at) <= 60
+                other == identity.text && (!identity.recurs || other_at.abs_diff(at) <= 60)
             };
             if same_host.take(64).any(is_copy) {
                 continue;
             }
-            copies.push((host, identity.to_vec(), at));
+            copies.push((host, identity.text.to_vec(), at));
         }
         let times = if identity.is_some() { 1 } else { read.times };
         let Some(event) = read.event() else { continue };

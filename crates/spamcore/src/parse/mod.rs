@@ -189,6 +189,15 @@ pub enum Event<'a> {
     Completed(&'a [u8]),
 }
 
+/// What is the same in all copies of the line of an accepted message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity<'a> {
+    /// Its id, and what else must be the same.
+    pub text: &'a [u8],
+    /// Whether another message can have the same after a while.
+    pub recurs: bool,
+}
+
 /// An event that is only parsed when it is asked for.
 ///
 /// Most lines of Postfix repeat the text of an earlier one: the same sender, from the same client. A sink
@@ -200,9 +209,8 @@ pub enum LazyEvent<'a> {
     Parsed(Event<'a>),
     /// It has not been parsed.
     Deferred {
-        /// What is the same in a copy of the line and in no other, if the message has an id: its id, client and
-        /// login.
-        identity: Option<&'a [u8]>,
+        /// What is the same in a copy of the line, if the message has an id.
+        identity: Option<Identity<'a>>,
         /// What the event is made of, without the id.
         text: &'a [u8],
         /// Makes the event of the text; none if the line turns out not to be one that counts.
@@ -220,12 +228,14 @@ impl<'a> LazyEvent<'a> {
         }
     }
 
-    /// Of a message that was accepted and has an id: what is the same in a copy of its line, and in no other.
+    /// Of a message that was accepted and has an id: what is the same in a copy of its line.
     #[inline]
-    pub fn identity(&self) -> Option<&'a [u8]> {
+    pub fn identity(&self) -> Option<Identity<'a>> {
         match *self {
             Self::Deferred { identity, .. } => identity,
-            Self::Parsed(Event::Accepted(Accepted { id, .. })) => id,
+            Self::Parsed(Event::Accepted(Accepted { id, .. })) => {
+                Some(Identity { text: id?, recurs: false })
+            }
             Self::Parsed(Event::Completed(_)) => None,
         }
     }
@@ -251,7 +261,7 @@ pub enum Content<'a> {
 impl<'a> Content<'a> {
     /// The [identity](LazyEvent::identity) of the message that was accepted, if it has an id.
     #[inline]
-    pub fn identity(&self) -> Option<&'a [u8]> {
+    pub fn identity(&self) -> Option<Identity<'a>> {
         match self {
             Self::Event(event) => event.identity(),
             Self::Ambiguous(_) => None,

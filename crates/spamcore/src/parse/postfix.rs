@@ -10,16 +10,16 @@
 //!
 //! The tag is `<syslog_name>/smtpd`, whatever the administrator has set `syslog_name` to; if rsyslog has
 //! forwarded it, its end may be missing, and a template may print `%programname%`, which is `postfix` alone. No
-//! other program of Postfix starts a message as smtpd does. U is what the authentication server returned, and can contain
-//! anything but control characters. So it ends at the first of the three fields that can follow, or at the
-//! end of the line. All other lines that contain `sasl_username=` (failed logins, rejects, headers that
+//! other program of Postfix starts a message as smtpd does. U is what the authentication server returned, and can
+//! contain anything but control characters. So it ends at the first of the three fields that can follow, or at
+//! the end of the line. All other lines that contain `sasl_username=` (failed logins, rejects, headers that
 //! cleanup quotes) start differently.
 
 use super::kin::{self, Kin};
 use super::syslog::FORWARDED;
 use super::{
-    Accepted, Client, Content, Event, Kind, LazyEvent, Line, Parser, Sender, Senders, exim, syslog,
-    syslog_line,
+    Accepted, Client, Content, Event, Identity, Kind, LazyEvent, Line, Parser, Sender, Senders,
+    exim, syslog, syslog_line,
 };
 use crate::cursor::{Cursor, positions};
 use crate::source::journal::{Author, Service};
@@ -76,7 +76,9 @@ impl Parser for Postfix {
             return None;
         }
         let (id, text) = after_queue_id(message)?;
-        let identity = (id != NO_QUEUE).then_some(message);
+        // Short ids are used again, so that client and login must be the same, too.
+        let identity = Identity { text: message, recurs: true };
+        let identity = (id != NO_QUEUE).then_some(identity);
         let parse = |text| accepted(text).map(Event::Accepted);
         Some(Content::Event(LazyEvent::Deferred { identity, text, parse }))
     }

@@ -5,8 +5,8 @@
 //! lines, and must not be able to make a run fail. So what matters is
 //!
 //! - a line without a readable timestamp that contains what is searched for;
-//! - a line whose tag is no program's name (an id of a container, a unit, nothing), and whose message begins as one that counts
-//!   does, or is a whole line itself.
+//! - a line whose tag is no program's name (an id of a container, a unit, nothing), and whose message begins as one
+//!   that counts does, or is a whole line itself.
 
 use super::{Parser, Stamped, syslog};
 use crate::cursor::{Cursor, positions};

@@ -3,12 +3,15 @@
 //! Two inputs of rsyslog that read the same messages, a rule that matches twice, or a host that sends its messages
 //! by two ways write each line twice or more, most often next to each other. The id of a message is the same then.
 //! So a line with the id, client and login of one of the last [`WINDOW`] lines of its host, stamped at most
-//! [`APART`] seconds before or after it, is the same message. (Postfix uses an id again, but not so soon.)
+//! [`APART`] seconds before or after it, is the same message. (Postfix uses an id again, but not so soon. Exim never
+//! does, so that the time does not matter.)
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 
 use foldhash::quality::RandomState;
+
+use crate::parse::Identity;
 
 /// How many of a host's last lines may have been copied.
 const WINDOW: usize = 64;
@@ -36,13 +39,14 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// Whether a line is a copy of an earlier one. `identity` is what is the same in a copy and in no other line;
-    /// `at` is in Unix seconds.
-    pub(super) fn is_copy(&mut self, host: Option<&[u8]>, identity: &[u8], at: i64) -> bool {
+    /// Whether a line is a copy of an earlier one. `at` is in Unix seconds.
+    pub(super) fn is_copy(&mut self, host: Option<&[u8]>, identity: Identity<'_>, at: i64) -> bool {
         if self.lines.is_empty() || self.host.as_deref() != host {
             self.turn_to(host);
         }
-        self.lines[self.current].is_copy(self.hosts.hasher().hash_one(identity), at)
+        let Identity { text, recurs } = identity;
+        let hash = self.hosts.hasher().hash_one(text);
+        self.lines[self.current].is_copy(hash, if recurs { at } else { 0 })
     }
 
     #[cold]
@@ -135,11 +139,19 @@ impl LastLines {
 mod tests {
     use super::*;
 
+    fn of_postfix(text: &[u8]) -> Identity<'_> {
+        Identity { text, recurs: true }
+    }
+
     #[test]
     fn a_copy_has_the_same_identity_host_and_time() {
         let mut copies = Copies::default();
         let mut is_copy = |host: &str, id: &str, text: &str, at| {
-            copies.is_copy(Some(host.as_bytes()), format!("{id}: {text}").as_bytes(), at)
+            copies.is_copy(
+                Some(host.as_bytes()),
+                of_postfix(format!("{id}: {text}").as_bytes()),
+                at,
+            )
         };
         assert!(!is_copy("mx", "3F1A2B", "alice", 1000));
         assert!(is_copy("mx", "3F1A2B", "alice", 1000));
@@ -150,6 +162,9 @@ mod tests {
         assert!(!is_copy("my", "3F1A2B", "alice", 1000));
         assert!(is_copy("mx", "3F1A2B", "alice", 1000), "hosts are remembered");
         assert!(!is_copy("mx", "3F1A2B", "alice", 1061), "the id has come again");
+        let of_exim = Identity { text: b"1ABCDE-000001-XY", recurs: false };
+        assert!(!copies.is_copy(None, of_exim, 1000));
+        assert!(copies.is_copy(None, of_exim, 9000), "it does not come again");
     }
 
     #[test]
@@ -157,10 +172,10 @@ mod tests {
         let mut copies = Copies::default();
         for n in 0_u64..1000 {
             for host in [Some(&b"a"[..]), Some(b"b"), None] {
-                assert!(!copies.is_copy(host, &n.to_le_bytes(), 7));
+                assert!(!copies.is_copy(host, of_postfix(&n.to_le_bytes()), 7));
                 for back in 0..80.min(n) {
                     let mut later = copies.clone();
-                    let is_copy = later.is_copy(host, &(n - back).to_le_bytes(), 7);
+                    let is_copy = later.is_copy(host, of_postfix(&(n - back).to_le_bytes()), 7);
                     assert_eq!(is_copy, back < WINDOW as u64, "{back} before {n}");
                 }
             }
@@ -170,23 +185,29 @@ mod tests {
     #[test]
     fn what_was_left_out_is_added_up_over_parts_and_logs() {
         let mut copies = Copies { left_out: 3, ..Copies::default() };
-        assert!(!copies.is_copy(None, b"3F1A2B", 7));
+        assert!(!copies.is_copy(None, of_postfix(b"3F1A2B"), 7));
         let mut later = copies.fork();
         assert_eq!(later.left_out, 0);
-        assert!(later.is_copy(None, b"3F1A2B", 7), "it goes on where the first part ended");
+        assert!(
+            later.is_copy(None, of_postfix(b"3F1A2B"), 7),
+            "it goes on where the first part ended"
+        );
         later.left_out = 4;
         copies.join(later);
         assert_eq!(copies.left_out, 7);
         copies.begin_log();
         assert_eq!(copies.left_out, 7);
-        assert!(!copies.is_copy(None, b"3F1A2B", 7), "another log may be another host's");
+        assert!(
+            !copies.is_copy(None, of_postfix(b"3F1A2B"), 7),
+            "another log may be another host's"
+        );
     }
 
     #[test]
     fn memory_is_bounded() {
         let mut copies = Copies::default();
         for n in 0..3000 {
-            copies.is_copy(Some(format!("host{n}").as_bytes()), b"3F1A2B", 7);
+            copies.is_copy(Some(format!("host{n}").as_bytes()), of_postfix(b"3F1A2B"), 7);
             assert!(copies.lines.len() <= HOSTS && copies.hosts.len() <= HOSTS);
         }
     }
