@@ -155,13 +155,18 @@ fn pattern_of(one: &str, other: &str) -> String {
     let rest = |text: &str| text[start.len()..].chars().rev().collect::<Vec<_>>();
     let (a, b) = (rest(one), rest(other));
     let end: String = same(&mut a.into_iter().zip(b)).into_iter().rev().collect();
-    format!("'{start}*{end}'")
+    quoted(&format!("{start}*{end}"))
 }
 
 /// A word as one types it in a shell.
 fn shell_word(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
-    if text.chars().all(is_plain) { text.to_owned() } else { format!("'{text}'") }
+    if text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
+}
+
+/// A text in single quotes. The name of a file may be somebody else's, and root may paste what a message says.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]
@@ -193,6 +198,7 @@ mod tests {
             ("/var/log/a.log", "/var/log/b.log", "'/var/log/*.log'"),
             ("aa", "aaa", "'aa*'"),
             ("é.log", "è.log", "'*.log'"),
+            ("';id;'1.log", "';id;'2.log", r"''\'';id;'\''*.log'"),
         ] {
             assert_eq!(pattern_of(one, other), want);
         }
@@ -207,6 +213,7 @@ mod tests {
             let want = format!("not a period or number; to read a file: -l {value}");
             assert_eq!(said(value, None), Some(want));
         }
+        assert!(said("$(id)'.log", None).is_some_and(|said| said.ends_with(r"-l '$(id)'\''.log'")));
         assert!(said("a b.log", None).is_some_and(|said| said.ends_with("-l 'a b.log'")));
         let quote = "a file without an option: repeat -l before each log, or quote the pattern: -l 'mail.log*'";
         assert_eq!(said("mail.log.1", Some("mail.log")).as_deref(), Some(quote));

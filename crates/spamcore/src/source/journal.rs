@@ -1,8 +1,8 @@
 //! Entries of the systemd journal, in the form of `journalctl --output=export`.
 //!
-//! Takes the output of `journalctl` ([`super::journalctl`] runs it) and gives entries. The export format preserves messages, whatever bytes they contain: a field is `FIELD=value`, or `FIELD`, a
-//! newline, a 64-bit little-endian length and that many bytes; an empty line ends an entry. (systemd,
-//! "Journal Export Formats".) Fields whose names begin with `_` are set by journald, and the client cannot
+//! Takes the output of `journalctl` ([`super::journalctl`] runs it) and gives entries. The export format preserves
+//! messages, whatever bytes they contain: a field is `FIELD=value`, or `FIELD`, a newline, a 64-bit little-endian
+//! length and that many bytes; an empty line ends an entry. (systemd, "Journal Export Formats".) Fields whose names begin with `_` are set by journald, and the client cannot
 //! forge them; all others are set by the client. Fields longer than the longest line are dropped, except
 //! that a message is cut off, and its entry marked.
 

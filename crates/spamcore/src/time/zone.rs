@@ -1,7 +1,7 @@
 //! Time zones: that of this host, and others by name.
 //!
-//! Takes `TZ`, which may name a zone that is not installed, or the name of a zone, and converts between instants and local time. The rules come from
-//! the system's TZif files (`/usr/share/zoneinfo`, `/etc/localtime`) and from POSIX strings in `TZ`; the
+//! Takes `TZ`, which may name a zone that is not installed, or the name of a zone, and converts between instants
+//! and local time. The rules come from the system's TZif files (`/usr/share/zoneinfo`, `/etc/localtime`) and from POSIX strings in `TZ`; the
 //! `tz-rs` crate reads them. Names also come from log lines, so a name is checked before it becomes a
 //! path: it can only lead to a file below the zone directory. UTC and GMT need no file. A log can name any
 //! number of zones, in any number of spellings: [`Zones`] reads each file once, and no file for other names.
