@@ -1,4 +1,4 @@
-//! Text from a log, made safe for a terminal.
+//! Text from a log, made safe for a terminal, and names made safe for a shell.
 //!
 //! Takes bytes of any origin and gives them back with control characters spelled out. It does not decide
 //! where that is needed: whoever writes to a terminal has to call it.
@@ -111,6 +111,22 @@ fn push_escape(shown: &mut Vec<u8>, b: u8) {
     // Writing to a String cannot fail.
     let _ = write!(text, "\\x{b:02x}");
     shown.extend_from_slice(text.as_bytes());
+}
+
+/// A word as one types it in a shell. Root may paste what a message says, and the name of a file may be somebody
+/// else's.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+:@%,=".contains(&b);
+    if !text.is_empty() && text.bytes().all(is_plain) {
+        text.to_owned()
+    } else {
+        single_quoted(text)
+    }
+}
+
+/// A text in single quotes, for a shell.
+pub fn single_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub use nis::{Master, Nis};
 pub use sasl_access::{Postfix, SaslAccess, Table};
 
 use spamcore::error::chain;
+use spamcore::escape::shell_word;
 use spamcore::self_test::Fact;
 
 use crate::account::{AccountName, NameRule};
@@ -212,9 +213,7 @@ fn checked(path: &Path, result: Result<(), system::Error>) -> Fact {
 
 /// A path as a person types it in a shell.
 fn shell_quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-+@:".contains(&b);
-    if text.bytes().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    shell_word(&path.display().to_string())
 }
 
 /// A checked name inside a regular expression of `sed`: of its bytes only the dot is special there.

@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::path::Path;
 
 use super::{Program, Value};
+use crate::escape::{shell_word, single_quoted};
 
 /// What options are called elsewhere, and what to use here: the first of these that the program has, an option or
 /// an argument.
@@ -155,18 +156,7 @@ fn pattern_of(one: &str, other: &str) -> String {
     let rest = |text: &str| text[start.len()..].chars().rev().collect::<Vec<_>>();
     let (a, b) = (rest(one), rest(other));
     let end: String = same(&mut a.into_iter().zip(b)).into_iter().rev().collect();
-    quoted(&format!("{start}*{end}"))
-}
-
-/// A word as one types it in a shell.
-fn shell_word(text: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%,=".contains(c);
-    if text.chars().all(is_plain) { text.to_owned() } else { quoted(text) }
-}
-
-/// A text in single quotes. The name of a file may be somebody else's, and root may paste what a message says.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
+    single_quoted(&format!("{start}*{end}"))
 }
 
 #[cfg(test)]
